@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The ioctl ABI of dmabuf_testexp: the one header that the module, the tests
+ * and the benchmarks share.
+ *
+ * Three kinds of file descriptor:
+ *
+ *   control   open("/dev/dmabuf_testexp"), needs CAP_SYS_ADMIN (else EPERM)
+ *   buffer    an ordinary dma-buf, made by TESTEXP_IOC_CREATE
+ *   importer  owns one attachment to a dma-buf, made by TESTEXP_IOC_ATTACH
+ *
+ * Every object lives exactly as long as its descriptors; closing the last one
+ * undoes everything. The module cannot be unloaded while any is open.
+ *
+ * Every struct begins with @size, which the caller sets to sizeof(), and
+ * @flags. Errors that every ioctl shares:
+ *
+ *   ENOTTY      no such ioctl on this kind of descriptor
+ *   EINVAL      @size is smaller than the first version of the struct was, a
+ *               reserved field is not zero, or a value is out of range
+ *   E2BIG       @size is larger than the module knows and the rest is not zero
+ *   EOPNOTSUPP  unknown bit in @flags, or the running kernel cannot do it
+ *   EFAULT      a pointer is bad
+ *
+ * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
+ * caller's arrays. All offsets and lengths are in pages of 2^page_shift bytes
+ * unless the name says bytes.
+ */
+#ifndef TESTEXP_UAPI_H
+#define TESTEXP_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#include "testexp_hist.h"
+
+#define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
+#define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
+#define TESTEXP_ABI_VERSION	1
+
+/* --- INFO, on control ---------------------------------------------------- */
+
+#define TESTEXP_FEAT_NATIVE	  (1u << 0) /* the kernel has get_pfn; else compat */
+#define TESTEXP_FEAT_MOVE_NOTIFY  (1u << 1) /* CONFIG_DMABUF_MOVE_NOTIFY */
+#define TESTEXP_FEAT_DMABUF_DEBUG (1u << 2) /* CONFIG_DMABUF_DEBUG: page links mangled */
+#define TESTEXP_FEAT_LOCKDEP	  (1u << 3) /* CONFIG_PROVE_LOCKING */
+#define TESTEXP_FEAT_KASAN	  (1u << 4) /* CONFIG_KASAN */
+#define TESTEXP_FEAT_NO_DEVICE	  (1u << 5) /* TESTEXP_ATTACH_NO_DEVICE works */
+#define TESTEXP_FEAT_NO_MAP	  (1u << 6) /* TESTEXP_CREATE_NO_MAP works */
+#define TESTEXP_FEAT_MISUSE	  (1u << 7) /* module parameter allow_misuse=1 */
+
+#define TESTEXP_SYMBOL_LEN	48
+
+/**
+ * struct testexp_info - what this module on this kernel is and can do
+ * @size: sizeof(struct testexp_info)
+ * @flags: 0
+ * @abi_version: [out] TESTEXP_ABI_VERSION of the module
+ * @features: [out] TESTEXP_FEAT_*
+ * @page_shift: [out] log2 of the page size in bytes
+ * @max_page_order: [out] largest order of one physically contiguous extent
+ * @max_extents: [out] most extents of one buffer, repeats counted
+ * @nr_buffers: [out] buffers alive
+ * @nr_importers: [out] importers alive
+ * @reserved: [out] 0
+ * @max_pages: [out] most pages all buffers together may hold
+ * @used_pages: [out] pages they hold now
+ * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an
+ *	instruction-counting emulator the clock counts instructions whatever
+ *	this says.
+ * @get_pfn_symbol: [out] function that resolves with the reservation lock held
+ * @get_pfn_unlocked_symbol: [out] function that takes and drops that lock
+ */
+struct testexp_info {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 features;
+	__u32 page_shift;
+	__u32 max_page_order;
+	__u32 max_extents;
+	__u32 nr_buffers;
+	__u32 nr_importers;
+	__u32 reserved;
+	__u64 max_pages;
+	__u64 used_pages;
+	__u64 clock_khz;
+	char get_pfn_symbol[TESTEXP_SYMBOL_LEN];
+	char get_pfn_unlocked_symbol[TESTEXP_SYMBOL_LEN];
+};
+
+/* --- CREATE, on control -------------------------------------------------- */
+
+enum testexp_extent_type {
+	TESTEXP_EXTENT_RAM,	/* pages of its own, zeroed */
+	TESTEXP_EXTENT_HOLE,	/* nothing there: get_pfn says ENXIO */
+	TESTEXP_EXTENT_PRIVATE,	/* no PFN for the CPU: get_pfn says EOPNOTSUPP */
+	TESTEXP_EXTENT_TYPES
+};
+
+/**
+ * struct testexp_extent - a run of pages, one type, physically contiguous
+ * @nr_pages: length, at least 1. RAM: @skew + @nr_pages may not exceed
+ *	2^max_page_order.
+ * @repeat: how many such extents follow one another, at least 1
+ * @type: enum testexp_extent_type
+ * @align_order: RAM: the first PFN is @skew modulo 2^@align_order, at most
+ *	max_page_order; else 0
+ * @skew: RAM: less than 2^@align_order; else 0
+ *
+ * Neighbours that happen to be physically adjacent are one extent to get_pfn,
+ * as the contract asks for the exact maximum; see TESTEXP_CREATE_SCATTER.
+ */
+struct testexp_extent {
+	__u64 nr_pages;
+	__u64 repeat;
+	__u32 type;
+	__u32 align_order;
+	__u64 skew;
+};
+
+#define TESTEXP_CREATE_DYNAMIC	  (1u << 0) /* exporter has pin and unpin */
+#define TESTEXP_CREATE_NO_MAP	  (1u << 1) /* no map_dma_buf; native only */
+#define TESTEXP_CREATE_NO_GET_PFN (1u << 2) /* no get_pfn */
+#define TESTEXP_CREATE_NO_MMAP	  (1u << 3) /* no mmap */
+#define TESTEXP_CREATE_CACHE_SGT  (1u << 4) /* cache_sgt_mapping */
+/* Repeats of one extent stand in descending physical order, so they never merge. */
+#define TESTEXP_CREATE_SCATTER	  (1u << 5)
+#define TESTEXP_CREATE_FLAGS	  ((1u << 6) - 1)
+
+/* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
+#define TESTEXP_INJECT_PIN	(1u << 0)
+#define TESTEXP_INJECT_MAP	(1u << 1)
+#define TESTEXP_INJECT_ATTACH	(1u << 2)
+#define TESTEXP_INJECT_ALL	((1u << 3) - 1)
+
+/**
+ * struct testexp_create - make a buffer
+ * @size: sizeof(struct testexp_create)
+ * @flags: TESTEXP_CREATE_*
+ * @extents: user pointer to an array of struct testexp_extent
+ * @nr_extents: entries in the array, at least 1
+ * @inject: TESTEXP_INJECT_*
+ * @nr_pages: [out] length of the buffer
+ * @fd: [out] dma-buf descriptor, close-on-exec, owned by the caller
+ * @reserved: 0
+ *
+ * Errors: EINVAL for an empty, overflowing or misaligned extent and for flags
+ * that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with DYNAMIC or
+ * NO_MAP); ENOSPC over max_pages or max_extents; ENOMEM without memory of that
+ * contiguity; EINTR when killed meanwhile.
+ */
+struct testexp_create {
+	__u32 size;
+	__u32 flags;
+	__u64 extents;
+	__u32 nr_extents;
+	__u32 inject;
+	__u64 nr_pages;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/* --- STATS and REVOKE, on control, for a buffer of this module ----------- */
+
+/**
+ * struct testexp_stats - what the exporter's callbacks have seen so far
+ * @size: sizeof(struct testexp_stats)
+ * @flags: 0
+ * @fd: buffer; EINVAL when it is not one of this module's
+ * @lock_violations: [out] callbacks that ran without the reservation lock
+ *	although they must have it (get_pfn checks this on lockdep kernels only)
+ * @pins: [out] successful pin calls
+ * @unpins: [out] unpin calls
+ * @maps: [out] successful map_dma_buf calls
+ * @unmaps: [out] unmap_dma_buf calls
+ * @attaches: [out] successful attach calls
+ * @detaches: [out] detach calls
+ * @get_pfns: [out] get_pfn calls
+ */
+struct testexp_stats {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 lock_violations;
+	__u64 pins;
+	__u64 unpins;
+	__u64 maps;
+	__u64 unmaps;
+	__u64 attaches;
+	__u64 detaches;
+	__u64 get_pfns;
+};
+
+/**
+ * struct testexp_revoke - take the buffer away from all importers, for good
+ * @size: sizeof(struct testexp_revoke)
+ * @flags: 0
+ * @fd: buffer; EINVAL when it is not one of this module's
+ * @reserved: 0
+ *
+ * Importers are notified under the reservation lock; from then on get_pfn,
+ * attach and map fail with ENODEV. Twice is the same as once.
+ */
+struct testexp_revoke {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/* --- ATTACH, on control, to any dma-buf ---------------------------------- */
+
+#define TESTEXP_ATTACH_DYNAMIC	 (1u << 0) /* importer has move_notify */
+#define TESTEXP_ATTACH_NO_DEVICE (1u << 1) /* no struct device; native only */
+#define TESTEXP_ATTACH_FLAGS	 ((1u << 2) - 1)
+
+/**
+ * struct testexp_attach - make an importer with one attachment
+ * @size: sizeof(struct testexp_attach)
+ * @flags: TESTEXP_ATTACH_*
+ * @fd: any dma-buf descriptor; EBADF or EINVAL if it is none
+ * @importer_fd: [out] close-on-exec, owned by the caller; keeps the buffer alive
+ *
+ * Errors: as dma_buf_dynamic_attach().
+ */
+struct testexp_attach {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__s32 importer_fd;
+};
+
+/* --- RESOLVE, MAP, MEASURE: on importer ---------------------------------- */
+
+#define TESTEXP_RESOLVE_LOCKED	 (1u << 0) /* dma_buf_get_pfn() under one lock hold
+					    * per up to 512 calls, else the
+					    * unlocked form for each
+					    */
+#define TESTEXP_RESOLVE_NO_ORDER (1u << 1) /* pass NULL for max_order */
+#define TESTEXP_RESOLVE_FLAGS	 ((1u << 2) - 1)
+
+/* What pfn and max_order hold before each call, to see if they were touched. */
+#define TESTEXP_UNTOUCHED_PFN	0xdeadbeefdeadbeefULL
+#define TESTEXP_UNTOUCHED_ORDER	(-1000)
+
+/**
+ * struct testexp_result - what one call answered
+ * @pfn: PFN or TESTEXP_UNTOUCHED_PFN
+ * @max_order: order or TESTEXP_UNTOUCHED_ORDER
+ * @error: 0 or a negative errno
+ */
+struct testexp_result {
+	__u64 pfn;
+	__s32 max_order;
+	__s32 error;
+};
+
+/**
+ * struct testexp_resolve - ask for the PFNs at pgoff, pgoff + stride, ...
+ * @size: sizeof(struct testexp_resolve)
+ * @flags: TESTEXP_RESOLVE_*
+ * @pgoff: first page; it may lie beyond the end, the core has to refuse it
+ * @count: number of calls, at least 1
+ * @stride: pages from one to the next, at least 1
+ * @results: user pointer to @count struct testexp_result
+ *
+ * The ioctl succeeds when every call was made, whatever each answered.
+ * Errors: EOVERFLOW if pgoff + (count - 1) * stride wraps; EINTR when killed.
+ */
+struct testexp_resolve {
+	__u32 size;
+	__u32 flags;
+	__u64 pgoff;
+	__u64 count;
+	__u64 stride;
+	__u64 results;
+};
+
+/**
+ * struct testexp_map_entry - one DMA segment of the mapping
+ * @dma_address: as the importer's device sees it
+ * @length_bytes: its length
+ */
+struct testexp_map_entry {
+	__u64 dma_address;
+	__u64 length_bytes;
+};
+
+/**
+ * struct testexp_map - map, copy the segments out, unmap
+ * @size: sizeof(struct testexp_map)
+ * @flags: 0
+ * @entries: user pointer to room for @capacity struct testexp_map_entry
+ * @capacity: entries there is room for
+ * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
+ *
+ * Errors: as dma_buf_map_attachment().
+ */
+struct testexp_map {
+	__u32 size;
+	__u32 flags;
+	__u64 entries;
+	__u32 capacity;
+	__u32 nr_entries;
+};
+
+/* What one operation of a path is, and how many pages it delivers. */
+enum testexp_path {
+	TESTEXP_PATH_EMPTY,		/* baseline: the loop alone; 0 pages */
+	TESTEXP_PATH_LOCK_UNLOCK,	/* baseline: reservation lock + unlock; 0 pages */
+	TESTEXP_PATH_GET_PFN,		/* one unlocked call for the next page */
+	TESTEXP_PATH_GET_PFN_STRIDE,	/* one unlocked call, then on by 2^max_order */
+	TESTEXP_PATH_GET_PFN_BATCH,	/* one locked call; one lock hold per batch */
+	TESTEXP_PATH_SGT_MAP,		/* map, walk and unmap the whole buffer */
+	TESTEXP_PATHS
+};
+
+#define TESTEXP_MAX_OPS_PER_BATCH	4096
+
+/**
+ * struct testexp_measure - run a path in the kernel and take its time
+ * @size: sizeof(struct testexp_measure)
+ * @flags: 0
+ * @path: enum testexp_path
+ * @ops_per_batch: operations between two readings of the clock, 1 to
+ *	TESTEXP_MAX_OPS_PER_BATCH
+ * @warmup_batches: batches run and thrown away first
+ * @batches: batches recorded, at least 1
+ * @pgoff: first page of the window to resolve, inside the buffer
+ * @nr_pages: its length, at least 1; a path starts again at its beginning when
+ *	it comes to the end. SGT_MAP always takes the whole buffer.
+ * @hist: user pointer to a struct testexp_hist, or 0: gets one value per batch,
+ *	clock ticks for all of the batch, the clock's own cost included
+ * @ops: [out] operations in the recorded batches
+ * @pages: [out] pages they delivered
+ * @ticks: [out] clock ticks of the recorded batches together
+ * @min_batch_ticks: [out] the fastest batch
+ * @clock_cost_ticks: [out] smallest difference of two successive readings,
+ *	measured just before; contained once in each batch, never subtracted
+ *
+ * Errors: what the path's calls returned; EINTR when a signal came.
+ */
+struct testexp_measure {
+	__u32 size;
+	__u32 flags;
+	__u32 path;
+	__u32 ops_per_batch;
+	__u64 warmup_batches;
+	__u64 batches;
+	__u64 pgoff;
+	__u64 nr_pages;
+	__u64 hist;
+	__u64 ops;
+	__u64 pages;
+	__u64 ticks;
+	__u64 min_batch_ticks;
+	__u64 clock_cost_ticks;
+};
+
+/* --- MISUSE, on control -------------------------------------------------- */
+
+/* Calls that no correct driver makes. Those marked W print a WARNING. */
+enum testexp_misuse_case {
+	TESTEXP_MISUSE_NULL_ATTACH,		/* W dma_buf_get_pfn(NULL, ...) */
+	TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED,	/* W */
+	TESTEXP_MISUSE_NULL_PFN,		/* W dma_buf_get_pfn(..., NULL, ...) */
+	TESTEXP_MISUSE_NULL_PFN_UNLOCKED,	/* W */
+	TESTEXP_MISUSE_EXPORT_NOTHING,		/* W neither map nor get_pfn */
+	TESTEXP_MISUSE_EXPORT_MAP_ONLY,		/* W map without unmap */
+	TESTEXP_MISUSE_EXPORT_UNMAP_ONLY,	/* W unmap without map */
+	TESTEXP_MISUSE_EXPORT_PIN_ONLY,		/* W pin without unpin */
+	TESTEXP_MISUSE_EXPORT_UNPIN_ONLY,	/* W unpin without pin */
+	TESTEXP_MISUSE_EXPORT_CACHE_PIN,	/* W cache_sgt_mapping with pin */
+	TESTEXP_MISUSE_EXPORT_CACHE_NO_MAP,	/* W cache_sgt_mapping without map */
+	TESTEXP_MISUSE_EXPORT_NO_RELEASE,	/* W no release */
+	TESTEXP_MISUSE_EXPORT_NO_PRIV,		/* W no priv */
+	TESTEXP_MISUSE_EXPORT_GOOD,		/* the control: must be accepted */
+	TESTEXP_MISUSE_CASES
+};
+
+/**
+ * struct testexp_misuse - make one wrong call, report what came back
+ * @size: sizeof(struct testexp_misuse)
+ * @flags: 0
+ * @which: enum testexp_misuse_case
+ * @result: [out] 0 or the negative errno that the call returned
+ *
+ * Errors: EPERM unless the module was loaded with allow_misuse=1, as the
+ * kernel warns and may be set to panic; EOPNOTSUPP when the stock kernel has no
+ * such call. The warnings stand in the log between the lines
+ * "dmabuf_testexp: expect-warning: begin" and "... end".
+ */
+struct testexp_misuse {
+	__u32 size;
+	__u32 flags;
+	__u32 which;
+	__s32 result;
+};
+
+#define TESTEXP_IOC_MAGIC	0xdb
+#define TESTEXP_IOC_INFO	_IO(TESTEXP_IOC_MAGIC, 0x00)
+#define TESTEXP_IOC_CREATE	_IO(TESTEXP_IOC_MAGIC, 0x01)
+#define TESTEXP_IOC_STATS	_IO(TESTEXP_IOC_MAGIC, 0x02)
+#define TESTEXP_IOC_REVOKE	_IO(TESTEXP_IOC_MAGIC, 0x03)
+#define TESTEXP_IOC_ATTACH	_IO(TESTEXP_IOC_MAGIC, 0x04)
+#define TESTEXP_IOC_MISUSE	_IO(TESTEXP_IOC_MAGIC, 0x05)
+#define TESTEXP_IOC_RESOLVE	_IO(TESTEXP_IOC_MAGIC, 0x20)
+#define TESTEXP_IOC_MAP		_IO(TESTEXP_IOC_MAGIC, 0x21)
+#define TESTEXP_IOC_MEASURE	_IO(TESTEXP_IOC_MAGIC, 0x22)
+
+#endif /* TESTEXP_UAPI_H */
