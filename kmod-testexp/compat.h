@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every difference between kernels, and nowhere else.
+ *
+ * Native: the kernel has dma_buf_get_pfn(). Compat: it has not, and compat.c
+ * gives the same semantics to buffers of this module's exporter.
+ */
+#ifndef TESTEXP_COMPAT_H
+#define TESTEXP_COMPAT_H
+
+#include <linux/dma-buf.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define TESTEXP_IMPORT_DMA_BUF() MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define TESTEXP_IMPORT_DMA_BUF() MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define TESTEXP_MAX_PAGE_ORDER MAX_ORDER
+#else
+#define TESTEXP_MAX_PAGE_ORDER MAX_PAGE_ORDER
+#endif
+
+/* What stands in the log and in INFO as the names of the two functions. */
+#ifdef TESTEXP_NATIVE
+#define testexp_get_pfn			dma_buf_get_pfn
+#define testexp_get_pfn_unlocked	dma_buf_get_pfn_unlocked
+#else
+int testexp_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+		    u64 *pfn, int *max_order);
+int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			     u64 *pfn, int *max_order);
+#endif
+
+/**
+ * struct testexp_ops - dma_buf_ops with a place for get_pfn on every kernel
+ * @base: what the core sees
+ * @get_pfn: what base.get_pfn is on native kernels
+ */
+struct testexp_ops {
+	struct dma_buf_ops base;
+#ifndef TESTEXP_NATIVE
+	int (*get_pfn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
+		       u64 *pfn, int *max_order);
+#endif
+};
+
+static inline void
+testexp_ops_set_get_pfn(struct testexp_ops *ops,
+			int (*get_pfn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
+				       u64 *pfn, int *max_order))
+{
+#ifdef TESTEXP_NATIVE
+	ops->base.get_pfn = get_pfn;
+#else
+	ops->get_pfn = get_pfn;
+#endif
+}
+
+#endif /* TESTEXP_COMPAT_H */
