@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "layout.hpp"
+
+#include <bit>
+#include <sstream>
+#include <stdexcept>
+
+#include <unistd.h>
+
+namespace testexp {
+
+namespace {
+
+void describe_length(std::ostream& out, std::uint64_t nr_pages) {
+    if (nr_pages > 1 && std::has_single_bit(nr_pages))
+        out << "2^" << std::countr_zero(nr_pages);
+    else
+        out << nr_pages;
+}
+
+void describe_extent(std::ostream& out, const testexp_extent& extent) {
+    if (extent.type == TESTEXP_EXTENT_HOLE)
+        out << "hole:";
+    else if (extent.type == TESTEXP_EXTENT_PRIVATE)
+        out << "private:";
+
+    describe_length(out, extent.nr_pages);
+    if (extent.align_order != 0)
+        out << '@' << extent.align_order;
+    if (extent.skew != 0)
+        out << '/' << extent.skew;
+    if (extent.repeat != 1)
+        out << 'x' << extent.repeat;
+}
+
+} // namespace
+
+std::uint64_t page_bytes() {
+    static const auto bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    return bytes;
+}
+
+Layout& Layout::ram(std::uint64_t nr_pages, Placement placement) {
+    extents.push_back({.nr_pages = nr_pages,
+                       .repeat = placement.repeat,
+                       .type = TESTEXP_EXTENT_RAM,
+                       .align_order = placement.align_order,
+                       .skew = placement.skew});
+    return *this;
+}
+
+Layout& Layout::hole(std::uint64_t nr_pages) {
+    extents.push_back({.nr_pages = nr_pages,
+                       .repeat = 1,
+                       .type = TESTEXP_EXTENT_HOLE,
+                       .align_order = 0,
+                       .skew = 0});
+    return *this;
+}
+
+Layout& Layout::priv(std::uint64_t nr_pages) {
+    extents.push_back({.nr_pages = nr_pages,
+                       .repeat = 1,
+                       .type = TESTEXP_EXTENT_PRIVATE,
+                       .align_order = 0,
+                       .skew = 0});
+    return *this;
+}
+
+std::uint64_t Layout::nr_pages() const {
+    std::uint64_t total = 0;
+
+    for (const testexp_extent& extent : extents)
+        total += extent.nr_pages * extent.repeat;
+    return total;
+}
+
+std::string Layout::describe() const {
+    std::ostringstream out;
+    const char* separator = "";
+
+    for (const testexp_extent& extent : extents) {
+        out << separator;
+        describe_extent(out, extent);
+        separator = "+";
+    }
+    return out.str();
+}
+
+Layout Layout::uniform(std::uint64_t size_bytes, std::uint32_t order) {
+    const std::uint64_t extent_bytes = page_bytes() << order;
+
+    if (size_bytes == 0 || size_bytes % extent_bytes != 0)
+        throw std::invalid_argument("size is not a multiple of the extent's");
+
+    return Layout{}.ram(std::uint64_t{1} << order,
+                        {.align_order = order, .skew = 0, .repeat = size_bytes / extent_bytes});
+}
+
+} // namespace testexp

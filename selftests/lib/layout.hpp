@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a test asks for: the list of extents a buffer is made of.
+ */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "testexp_uapi.h"
+
+namespace testexp {
+
+/* Size of a page of this machine in bytes. */
+std::uint64_t page_bytes();
+
+/* Where the PFNs of a RAM extent lie, and how often it is repeated. */
+struct Placement {
+    std::uint32_t align_order = 0; /* first PFN is skew modulo 2^align_order */
+    std::uint64_t skew = 0;        /* less than 2^align_order */
+    std::uint64_t repeat = 1;
+};
+
+/**
+ * A buffer as a list of extents, in the order of its pages. A plain value; the
+ * extents are those of the ABI, so that CREATE takes them as they are and a test
+ * can also put wrong ones in.
+ */
+struct Layout {
+    std::vector<testexp_extent> extents;
+
+    /* Each adds an extent of @nr_pages at the end. */
+    Layout& ram(std::uint64_t nr_pages, Placement placement = {});
+    Layout& hole(std::uint64_t nr_pages);
+    Layout& priv(std::uint64_t nr_pages);
+
+    /* Length of the buffer, repeats counted. */
+    std::uint64_t nr_pages() const;
+
+    /* One short line for case names and messages, e.g. "2^9@9x4+hole:3". */
+    std::string describe() const;
+
+    /**
+     * RAM extents of 2^@order pages, each aligned to its size, @size_bytes
+     * together; @size_bytes must be a multiple of the extent's size, else
+     * std::invalid_argument. Needs TESTEXP_CREATE_SCATTER, or neighbours may be
+     * adjacent and merge.
+     */
+    static Layout uniform(std::uint64_t size_bytes, std::uint32_t order);
+};
+
+} // namespace testexp

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "testexp.hpp"
+
+#include <limits>
+#include <sstream>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace testexp {
+
+namespace {
+
+/* The ABI carries user pointers as 64-bit integers. */
+template <typename T> std::uint64_t user_pointer(T* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+/* An ABI struct with everything zero but its size. */
+template <typename Argument> Argument sized() {
+    Argument argument{};
+
+    argument.size = sizeof(Argument);
+    return argument;
+}
+
+template <typename Argument>
+Status call(int fd, unsigned long request, Argument& argument, const char* name) {
+    if (ioctl(fd, request, &argument) < 0)
+        return errno_error(name);
+    return std::monostate{};
+}
+
+Result<testexp_info> call_info(int fd) {
+    auto info = sized<testexp_info>();
+    const Status status = call(fd, TESTEXP_IOC_INFO, info, "INFO");
+
+    if (!status)
+        return status.error();
+    return info;
+}
+
+Error open_error() {
+    const int code = errno;
+
+    if (code == ENOENT || code == ENODEV || code == ENXIO)
+        return {code,
+                "module " TESTEXP_DEVICE_NAME " is not loaded: insmod " TESTEXP_DEVICE_NAME ".ko"};
+    if (code == EPERM || code == EACCES)
+        return {code, "needs root (CAP_SYS_ADMIN) to open " TESTEXP_DEVICE_PATH};
+    return errno_error("open " TESTEXP_DEVICE_PATH);
+}
+
+Error abi_error(std::uint32_t version) {
+    std::ostringstream text;
+
+    text << "module " TESTEXP_DEVICE_NAME " has ABI " << version << ", this program needs "
+         << TESTEXP_ABI_VERSION << ": rebuild both from one tree";
+    return {EPROTO, text.str()};
+}
+
+} // namespace
+
+Error errno_error(const std::string& what) {
+    const int code = errno;
+
+    return {code, what + ": " + std::generic_category().message(code)};
+}
+
+void Fd::reset(int fd) {
+    if (fd_ >= 0)
+        close(fd_);
+    fd_ = fd;
+}
+
+Result<Mapping> Mapping::map(int fd, std::uint64_t nr_pages) {
+    const std::size_t length = nr_pages * page_bytes();
+    void* start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (start == MAP_FAILED)
+        return errno_error("mmap");
+    return Mapping({static_cast<std::byte*>(start), length});
+}
+
+Mapping::~Mapping() {
+    if (!bytes_.empty())
+        munmap(bytes_.data(), bytes_.size());
+}
+
+Result<std::vector<testexp_result>> Importer::resolve(std::uint64_t pgoff, std::uint64_t count,
+                                                      std::uint64_t stride,
+                                                      std::uint32_t flags) const {
+    std::vector<testexp_result> results(count);
+    auto request = sized<testexp_resolve>();
+
+    request.flags = flags;
+    request.pgoff = pgoff;
+    request.count = count;
+    request.stride = stride;
+    request.results = user_pointer(results.data());
+
+    const Status status = call(fd(), TESTEXP_IOC_RESOLVE, request, "RESOLVE");
+
+    if (!status)
+        return status.error();
+    return results;
+}
+
+Result<std::vector<testexp_map_entry>> Importer::map() const {
+    std::vector<testexp_map_entry> entries(64);
+
+    while (true) {
+        auto request = sized<testexp_map>();
+
+        request.entries = user_pointer(entries.data());
+        request.capacity = static_cast<std::uint32_t>(entries.size());
+
+        const Status status = call(fd(), TESTEXP_IOC_MAP, request, "MAP");
+
+        if (status) {
+            entries.resize(request.nr_entries);
+            return entries;
+        }
+        if (status.code() != ENOSPC || request.nr_entries <= entries.size())
+            return status.error();
+        entries.resize(request.nr_entries);
+    }
+}
+
+Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
+    Measurement result{sized<testexp_measure>(), {}};
+    testexp_measure& request = result.totals;
+
+    request.path = spec.path;
+    request.ops_per_batch = spec.ops_per_batch;
+    request.warmup_batches = spec.warmup_batches;
+    request.batches = spec.batches;
+    request.pgoff = spec.pgoff;
+    request.nr_pages = spec.nr_pages;
+    request.hist = user_pointer(&result.hist);
+
+    const Status status = call(fd(), TESTEXP_IOC_MEASURE, request, "MEASURE");
+
+    if (!status)
+        return status.error();
+    request.hist = 0; /* would dangle in the copy */
+    return result;
+}
+
+Result<Device> Device::open() {
+    Fd fd(::open(TESTEXP_DEVICE_PATH, O_RDWR | O_CLOEXEC));
+
+    if (!fd)
+        return open_error();
+
+    const Result<testexp_info> info = call_info(fd.get());
+
+    if (!info)
+        return info.error();
+    if (info.value().abi_version != TESTEXP_ABI_VERSION)
+        return abi_error(info.value().abi_version);
+    return Device(std::move(fd), info.value());
+}
+
+Result<testexp_info> Device::read_info() const {
+    return call_info(fd());
+}
+
+Result<Buffer> Device::create(const CreateSpec& spec) const {
+    auto request = sized<testexp_create>();
+
+    request.flags = spec.flags;
+    request.extents = user_pointer(spec.layout.extents.data());
+    request.nr_extents = static_cast<std::uint32_t>(spec.layout.extents.size());
+    request.inject = spec.inject;
+    request.fd = -1;
+
+    const Status status = call(fd(), TESTEXP_IOC_CREATE, request, "CREATE");
+
+    if (!status)
+        return status.error();
+    return Buffer{Fd(request.fd), request.nr_pages};
+}
+
+Result<Importer> Device::attach(int buffer_fd, std::uint32_t flags) const {
+    auto request = sized<testexp_attach>();
+
+    request.flags = flags;
+    request.fd = buffer_fd;
+    request.importer_fd = -1;
+
+    const Status status = call(fd(), TESTEXP_IOC_ATTACH, request, "ATTACH");
+
+    if (!status)
+        return status.error();
+    return Importer(Fd(request.importer_fd));
+}
+
+Result<testexp_stats> Device::stats(int buffer_fd) const {
+    auto request = sized<testexp_stats>();
+
+    request.fd = buffer_fd;
+
+    const Status status = call(fd(), TESTEXP_IOC_STATS, request, "STATS");
+
+    if (!status)
+        return status.error();
+    return request;
+}
+
+Status Device::revoke(int buffer_fd) const {
+    auto request = sized<testexp_revoke>();
+
+    request.fd = buffer_fd;
+    return call(fd(), TESTEXP_IOC_REVOKE, request, "REVOKE");
+}
+
+Result<int> Device::misuse(testexp_misuse_case which) const {
+    auto request = sized<testexp_misuse>();
+
+    request.which = which;
+
+    const Status status = call(fd(), TESTEXP_IOC_MISUSE, request, "MISUSE");
+
+    if (!status)
+        return status.error();
+    return request.result;
+}
+
+} // namespace testexp
