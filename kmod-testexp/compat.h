@@ -25,17 +25,20 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define TESTEXP_MAX_PAGE_ORDER (MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define TESTEXP_MAX_PAGE_ORDER MAX_ORDER
 #else
 #define TESTEXP_MAX_PAGE_ORDER MAX_PAGE_ORDER
 #endif
 
-/* What stands in the log and in INFO as the names of the two functions. */
 #ifdef TESTEXP_NATIVE
+#define TESTEXP_IS_NATIVE		1
 #define testexp_get_pfn			dma_buf_get_pfn
 #define testexp_get_pfn_unlocked	dma_buf_get_pfn_unlocked
 #else
+#define TESTEXP_IS_NATIVE		0
 int testexp_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 		    u64 *pfn, int *max_order);
 int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,

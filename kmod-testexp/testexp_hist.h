@@ -16,7 +16,7 @@
 #endif
 
 #define TESTEXP_HIST_SUB_BITS	4
-#define TESTEXP_HIST_SUB	(1u << TESTEXP_HIST_SUB_BITS)
+#define TESTEXP_HIST_SUB	16u /* two to the power of that */
 #define TESTEXP_HIST_BUCKETS	((64u - TESTEXP_HIST_SUB_BITS + 1) * TESTEXP_HIST_SUB)
 
 /**

@@ -40,14 +40,14 @@
 
 /* --- INFO, on control ---------------------------------------------------- */
 
-#define TESTEXP_FEAT_NATIVE	  (1u << 0) /* the kernel has get_pfn; else compat */
-#define TESTEXP_FEAT_MOVE_NOTIFY  (1u << 1) /* CONFIG_DMABUF_MOVE_NOTIFY */
-#define TESTEXP_FEAT_DMABUF_DEBUG (1u << 2) /* CONFIG_DMABUF_DEBUG: page links mangled */
-#define TESTEXP_FEAT_LOCKDEP	  (1u << 3) /* CONFIG_PROVE_LOCKING */
-#define TESTEXP_FEAT_KASAN	  (1u << 4) /* CONFIG_KASAN */
-#define TESTEXP_FEAT_NO_DEVICE	  (1u << 5) /* TESTEXP_ATTACH_NO_DEVICE works */
-#define TESTEXP_FEAT_NO_MAP	  (1u << 6) /* TESTEXP_CREATE_NO_MAP works */
-#define TESTEXP_FEAT_MISUSE	  (1u << 7) /* module parameter allow_misuse=1 */
+#define TESTEXP_FEAT_NATIVE	  0x01u /* the kernel has get_pfn; else compat */
+#define TESTEXP_FEAT_MOVE_NOTIFY  0x02u /* CONFIG_DMABUF_MOVE_NOTIFY */
+#define TESTEXP_FEAT_DMABUF_DEBUG 0x04u /* CONFIG_DMABUF_DEBUG: page links mangled */
+#define TESTEXP_FEAT_LOCKDEP	  0x08u /* CONFIG_PROVE_LOCKING */
+#define TESTEXP_FEAT_KASAN	  0x10u /* CONFIG_KASAN */
+#define TESTEXP_FEAT_NO_DEVICE	  0x20u /* TESTEXP_ATTACH_NO_DEVICE works */
+#define TESTEXP_FEAT_NO_MAP	  0x40u /* TESTEXP_CREATE_NO_MAP works */
+#define TESTEXP_FEAT_MISUSE	  0x80u /* module parameter allow_misuse=1 */
 
 #define TESTEXP_SYMBOL_LEN	48
 
@@ -119,20 +119,20 @@ struct testexp_extent {
 	__u64 skew;
 };
 
-#define TESTEXP_CREATE_DYNAMIC	  (1u << 0) /* exporter has pin and unpin */
-#define TESTEXP_CREATE_NO_MAP	  (1u << 1) /* no map_dma_buf; native only */
-#define TESTEXP_CREATE_NO_GET_PFN (1u << 2) /* no get_pfn */
-#define TESTEXP_CREATE_NO_MMAP	  (1u << 3) /* no mmap */
-#define TESTEXP_CREATE_CACHE_SGT  (1u << 4) /* cache_sgt_mapping */
+#define TESTEXP_CREATE_DYNAMIC	  0x01u /* exporter has pin and unpin */
+#define TESTEXP_CREATE_NO_MAP	  0x02u /* no map_dma_buf; native only */
+#define TESTEXP_CREATE_NO_GET_PFN 0x04u /* no get_pfn */
+#define TESTEXP_CREATE_NO_MMAP	  0x08u /* no mmap */
+#define TESTEXP_CREATE_CACHE_SGT  0x10u /* cache_sgt_mapping */
 /* Repeats of one extent stand in descending physical order, so they never merge. */
-#define TESTEXP_CREATE_SCATTER	  (1u << 5)
-#define TESTEXP_CREATE_FLAGS	  ((1u << 6) - 1)
+#define TESTEXP_CREATE_SCATTER	  0x20u
+#define TESTEXP_CREATE_FLAGS	  0x3fu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
-#define TESTEXP_INJECT_PIN	(1u << 0)
-#define TESTEXP_INJECT_MAP	(1u << 1)
-#define TESTEXP_INJECT_ATTACH	(1u << 2)
-#define TESTEXP_INJECT_ALL	((1u << 3) - 1)
+#define TESTEXP_INJECT_PIN	0x01u
+#define TESTEXP_INJECT_MAP	0x02u
+#define TESTEXP_INJECT_ATTACH	0x04u
+#define TESTEXP_INJECT_ALL	0x07u
 
 /**
  * struct testexp_create - make a buffer
@@ -211,9 +211,9 @@ struct testexp_revoke {
 
 /* --- ATTACH, on control, to any dma-buf ---------------------------------- */
 
-#define TESTEXP_ATTACH_DYNAMIC	 (1u << 0) /* importer has move_notify */
-#define TESTEXP_ATTACH_NO_DEVICE (1u << 1) /* no struct device; native only */
-#define TESTEXP_ATTACH_FLAGS	 ((1u << 2) - 1)
+#define TESTEXP_ATTACH_DYNAMIC	 0x01u /* importer has move_notify */
+#define TESTEXP_ATTACH_NO_DEVICE 0x02u /* no struct device; native only */
+#define TESTEXP_ATTACH_FLAGS	 0x03u
 
 /**
  * struct testexp_attach - make an importer with one attachment
@@ -233,12 +233,10 @@ struct testexp_attach {
 
 /* --- RESOLVE, MAP, MEASURE: on importer ---------------------------------- */
 
-#define TESTEXP_RESOLVE_LOCKED	 (1u << 0) /* dma_buf_get_pfn() under one lock hold
-					    * per up to 512 calls, else the
-					    * unlocked form for each
-					    */
-#define TESTEXP_RESOLVE_NO_ORDER (1u << 1) /* pass NULL for max_order */
-#define TESTEXP_RESOLVE_FLAGS	 ((1u << 2) - 1)
+/* dma_buf_get_pfn(), one lock hold for up to 512 calls; else the unlocked form. */
+#define TESTEXP_RESOLVE_LOCKED	 0x01u
+#define TESTEXP_RESOLVE_NO_ORDER 0x02u /* pass NULL for max_order */
+#define TESTEXP_RESOLVE_FLAGS	 0x03u
 
 /* What pfn and max_order hold before each call, to see if they were touched. */
 #define TESTEXP_UNTOUCHED_PFN	0xdeadbeefdeadbeefULL

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/atomic.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "backing.h"
+#include "compat.h"
+#include "exporter.h"
+
+/* A segment's length is an unsigned int, and must stay a multiple of a page. */
+#define EXPORTER_MAX_SEGMENT_PAGES	((u64)UINT_MAX >> PAGE_SHIFT)
+
+/* How many pages one fault maps, so that reading a buffer is not all faults. */
+#define EXPORTER_FAULT_AROUND_PAGES	64UL
+
+/**
+ * struct buffer - what a dma-buf of this exporter owns
+ * @ops: its callbacks, made from the flags of CREATE
+ * @backing: memory and layout; immutable from export to release
+ * @inject: TESTEXP_INJECT_*, immutable
+ * @revoked: guarded by the reservation lock
+ * @seen: counters of STATS, guarded by the reservation lock
+ */
+struct buffer {
+	struct testexp_ops ops;
+	struct backing backing;
+	u32 inject;
+	bool revoked;
+	struct testexp_stats seen;
+};
+
+static atomic_t nr_buffers = ATOMIC_INIT(0);
+
+u32 exporter_nr_buffers(void)
+{
+	return atomic_read(&nr_buffers);
+}
+
+static void exporter_check_locked(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	/* Unlocked, the counter itself may be torn; it cannot end up as 0. */
+	if (!dma_resv_is_locked(dmabuf->resv))
+		buffer->seen.lock_violations++;
+}
+
+static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = dmabuf->priv;
+	int ret = 0;
+
+	if (buffer->inject & TESTEXP_INJECT_ATTACH)
+		return -ENOMEM;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->revoked)
+		ret = -ENODEV;
+	else
+		buffer->seen.attaches++;
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static void exporter_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	buffer->seen.detaches++;
+	dma_resv_unlock(dmabuf->resv);
+}
+
+static int exporter_pin(struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	exporter_check_locked(attach->dmabuf);
+	if (buffer->inject & TESTEXP_INJECT_PIN)
+		return -ENOMEM;
+	buffer->seen.pins++;
+	return 0;
+}
+
+static void exporter_unpin(struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	exporter_check_locked(attach->dmabuf);
+	buffer->seen.unpins++;
+}
+
+static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			    u64 *pfn, int *max_order)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	/* Measured code: the check costs nothing but on lockdep kernels. */
+	dma_resv_assert_held(attach->dmabuf->resv);
+	buffer->seen.get_pfns++;
+	if (buffer->revoked)
+		return -ENODEV;
+	return layout_lookup(&buffer->backing.layout, pgoff, pfn, max_order);
+}
+
+/* Segments that the layout needs, or -EOPNOTSUPP if not all of it is RAM. */
+static int exporter_count_segments(const struct layout *layout)
+{
+	u64 segments = 0;
+	u32 i;
+
+	for (i = 0; i < layout->nr_extents; i++) {
+		const struct layout_extent *extent = layout->extents + i;
+
+		if (extent->type != TESTEXP_EXTENT_RAM)
+			return -EOPNOTSUPP;
+		segments += DIV_ROUND_UP(extent->end - extent->pgoff,
+					 EXPORTER_MAX_SEGMENT_PAGES);
+	}
+	return segments <= INT_MAX ? segments : -E2BIG;
+}
+
+static void exporter_fill_segments(const struct layout *layout, struct scatterlist *sg)
+{
+	u32 i;
+
+	for (i = 0; i < layout->nr_extents; i++) {
+		const struct layout_extent *extent = layout->extents + i;
+		u64 left = extent->end - extent->pgoff, pfn = extent->pfn, here;
+
+		for (; left; left -= here, pfn += here, sg = sg_next(sg)) {
+			here = min(left, EXPORTER_MAX_SEGMENT_PAGES);
+			sg_set_page(sg, pfn_to_page(pfn), here << PAGE_SHIFT, 0);
+		}
+	}
+}
+
+static struct sg_table *exporter_make_sgt(const struct layout *layout)
+{
+	int segments = exporter_count_segments(layout);
+	struct sg_table *sgt;
+	int ret;
+
+	if (segments < 0)
+		return ERR_PTR(segments);
+
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+
+	ret = sg_alloc_table(sgt, segments, GFP_KERNEL);
+	if (ret) {
+		kfree(sgt);
+		return ERR_PTR(ret);
+	}
+	exporter_fill_segments(layout, sgt->sgl);
+	return sgt;
+}
+
+static void exporter_free_sgt(struct sg_table *sgt)
+{
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
+				     enum dma_data_direction direction)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+	struct sg_table *sgt;
+	int ret;
+
+	exporter_check_locked(attach->dmabuf);
+	if (buffer->inject & TESTEXP_INJECT_MAP)
+		return ERR_PTR(-ENOMEM);
+	if (buffer->revoked)
+		return ERR_PTR(-ENODEV);
+
+	sgt = exporter_make_sgt(&buffer->backing.layout);
+	if (IS_ERR(sgt))
+		return sgt;
+
+	ret = dma_map_sgtable(attach->dev, sgt, direction, 0);
+	if (ret) {
+		exporter_free_sgt(sgt);
+		return ERR_PTR(ret);
+	}
+	buffer->seen.maps++;
+	return sgt;
+}
+
+static void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			   enum dma_data_direction direction)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	exporter_check_locked(attach->dmabuf);
+	buffer->seen.unmaps++;
+	dma_unmap_sgtable(attach->dev, sgt, direction, 0);
+	exporter_free_sgt(sgt);
+}
+
+static int exporter_insert_page(struct vm_area_struct *vma, struct buffer *buffer, pgoff_t pgoff)
+{
+	u64 pfn;
+	int order, ret;
+
+	ret = layout_lookup(&buffer->backing.layout, pgoff, &pfn, &order);
+	if (ret)
+		return ret;
+
+	ret = vm_insert_page(vma, vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT),
+			     pfn_to_page(pfn));
+	/* Another thread's fault was first: the page is there. */
+	return ret == -EBUSY ? 0 : ret;
+}
+
+/*
+ * The reservation lock, which a revoke holds while it unmaps, keeps a page from
+ * going into the page table after it.
+ */
+static vm_fault_t exporter_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct dma_buf *dmabuf = vma->vm_private_data;
+	struct buffer *buffer = dmabuf->priv;
+	pgoff_t pgoff = vmf->pgoff, last;
+	int ret = -ENODEV;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->revoked)
+		goto unlock;
+
+	ret = exporter_insert_page(vma, buffer, pgoff);
+	if (ret)
+		goto unlock;
+
+	last = min(pgoff | (EXPORTER_FAULT_AROUND_PAGES - 1),
+		   vma->vm_pgoff + vma_pages(vma) - 1);
+	while (pgoff < last && !exporter_insert_page(vma, buffer, ++pgoff))
+		;
+
+unlock:
+	dma_resv_unlock(dmabuf->resv);
+	if (!ret)
+		return VM_FAULT_NOPAGE;
+	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct exporter_vm_ops = {
+	.fault = exporter_fault,
+};
+
+static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+
+	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = dmabuf;
+	vma->vm_ops = &exporter_vm_ops;
+	return 0;
+}
+
+static void exporter_release(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	backing_destroy(&buffer->backing);
+	kfree(buffer);
+	atomic_dec(&nr_buffers);
+}
+
+/* Whether the buffer's exporter is this one, so that its priv is a buffer. */
+bool exporter_owns(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops->release == exporter_release;
+}
+
+static void exporter_fill_ops(struct testexp_ops *ops, u32 flags)
+{
+	struct dma_buf_ops *base = &ops->base;
+
+	base->attach = exporter_attach;
+	base->detach = exporter_detach;
+	base->release = exporter_release;
+	base->cache_sgt_mapping = flags & TESTEXP_CREATE_CACHE_SGT;
+	if (flags & TESTEXP_CREATE_DYNAMIC) {
+		base->pin = exporter_pin;
+		base->unpin = exporter_unpin;
+	}
+	if (!(flags & TESTEXP_CREATE_NO_MAP)) {
+		base->map_dma_buf = exporter_map;
+		base->unmap_dma_buf = exporter_unmap;
+	}
+	if (!(flags & TESTEXP_CREATE_NO_MMAP))
+		base->mmap = exporter_mmap;
+	if (!(flags & TESTEXP_CREATE_NO_GET_PFN))
+		testexp_ops_set_get_pfn(ops, exporter_get_pfn);
+}
+
+/* What dma_buf_export() would answer with a WARNING is refused before. */
+static int exporter_check_flags(u32 flags)
+{
+	bool no_map = flags & TESTEXP_CREATE_NO_MAP;
+
+	if (flags & ~TESTEXP_CREATE_FLAGS)
+		return -EOPNOTSUPP;
+	if (no_map && flags & TESTEXP_CREATE_NO_GET_PFN)
+		return -EINVAL;
+	if (flags & TESTEXP_CREATE_CACHE_SGT && (no_map || flags & TESTEXP_CREATE_DYNAMIC))
+		return -EINVAL;
+	if (no_map && !TESTEXP_IS_NATIVE)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static struct dma_buf *exporter_export(struct buffer *buffer)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	info.ops = &buffer->ops.base;
+	info.size = buffer->backing.layout.nr_pages << PAGE_SHIFT;
+	info.flags = O_RDWR | O_CLOEXEC;
+	info.priv = buffer;
+	return dma_buf_export(&info);
+}
+
+/**
+ * exporter_create - make a buffer
+ * @args: as TESTEXP_IOC_CREATE; nr_pages is filled in, the descriptor is up to
+ *	the caller
+ * @extents: args->nr_extents of them
+ *
+ * Return: a dma-buf with one reference, the caller's, or a negative errno.
+ */
+struct dma_buf *exporter_create(struct testexp_create *args,
+				const struct testexp_extent *extents)
+{
+	struct buffer *buffer;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	ret = exporter_check_flags(args->flags);
+	if (ret)
+		return ERR_PTR(ret);
+
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
+	if (!buffer)
+		return ERR_PTR(-ENOMEM);
+	buffer->inject = args->inject;
+	exporter_fill_ops(&buffer->ops, args->flags);
+
+	ret = backing_create(&buffer->backing, extents, args->nr_extents,
+			     args->flags & TESTEXP_CREATE_SCATTER);
+	if (ret)
+		goto err_free;
+
+	dmabuf = exporter_export(buffer);
+	if (IS_ERR(dmabuf)) {
+		ret = PTR_ERR(dmabuf);
+		goto err_destroy;
+	}
+	atomic_inc(&nr_buffers);
+	args->nr_pages = buffer->backing.layout.nr_pages;
+	return dmabuf;
+
+err_destroy:
+	backing_destroy(&buffer->backing);
+err_free:
+	kfree(buffer);
+	return ERR_PTR(ret);
+}
+
+/* Copies the counters into @args. Return: 0, or -EINVAL for a foreign buffer. */
+int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
+{
+	struct testexp_stats asked = *args;
+	struct buffer *buffer;
+
+	if (!exporter_owns(dmabuf))
+		return -EINVAL;
+
+	buffer = dmabuf->priv;
+	dma_resv_lock(dmabuf->resv, NULL);
+	*args = buffer->seen;
+	dma_resv_unlock(dmabuf->resv);
+
+	args->size = asked.size;
+	args->flags = asked.flags;
+	args->fd = asked.fd;
+	return 0;
+}
+
+/* Revokes for good. Return: 0, or -EINVAL for a foreign buffer. */
+int exporter_revoke(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer;
+
+	if (!exporter_owns(dmabuf))
+		return -EINVAL;
+
+	buffer = dmabuf->priv;
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (!buffer->revoked) {
+		buffer->revoked = true;
+		unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
+		dma_buf_move_notify(dmabuf);
+	}
+	dma_resv_unlock(dmabuf->resv);
+	return 0;
+}

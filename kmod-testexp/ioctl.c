@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/uaccess.h>
+
+#include "ioctl.h"
+#include "testexp_uapi.h"
+
+/* Room for the largest struct; INFO is. */
+union testexp_any_args {
+	struct {
+		u32 size;
+		u32 flags;
+	};
+	struct testexp_info info;
+	struct testexp_create create;
+	struct testexp_stats stats;
+	struct testexp_measure measure;
+};
+
+static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctl *table,
+						      size_t nr_rows, unsigned int cmd)
+{
+	size_t i;
+
+	for (i = 0; i < nr_rows; i++)
+		if (table[i].cmd == cmd)
+			return table + i;
+	return NULL;
+}
+
+/**
+ * testexp_ioctl - check size and flags, then serve
+ * @table: the ioctls of this kind of descriptor
+ * @nr_rows: rows of @table
+ * @owner: passed on
+ * @cmd: from user space
+ * @user_args: from user space
+ *
+ * Return: what the row's serve returned, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG or
+ * -EOPNOTSUPP as testexp_uapi.h says.
+ */
+long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owner,
+		   unsigned int cmd, void __user *user_args)
+{
+	const struct testexp_ioctl *row = testexp_find_ioctl(table, nr_rows, cmd);
+	union testexp_any_args args;
+	struct testexp_call call = {
+		.owner = owner,
+		.args = &args,
+		.user_args = user_args,
+	};
+	int ret;
+
+	if (!row)
+		return -ENOTTY;
+	if (WARN_ON_ONCE(row->size > sizeof(args)))
+		return -EINVAL;
+
+	if (get_user(call.user_size, (u32 __user *)user_args))
+		return -EFAULT;
+	if (call.user_size < row->min_size)
+		return -EINVAL;
+	call.size = row->size;
+
+	/* Bounded, as nobody's struct is a page and the tail is read through. */
+	if (call.user_size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&args, row->size, user_args, call.user_size);
+	if (ret)
+		return ret;
+	if (args.flags & ~row->flags)
+		return -EOPNOTSUPP;
+
+	return row->serve(&call);
+}
+
+/* Copies the struct back, as far as the caller knows it. Return: 0 or -EFAULT. */
+int testexp_respond(const struct testexp_call *call)
+{
+	u32 size = min(call->user_size, call->size);
+
+	return copy_to_user(call->user_args, call->args, size) ? -EFAULT : 0;
+}

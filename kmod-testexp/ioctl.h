@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The rules of the ABI that every ioctl shares, applied in one place. */
+#ifndef TESTEXP_IOCTL_H
+#define TESTEXP_IOCTL_H
+
+#include <linux/types.h>
+
+/**
+ * struct testexp_call - one ioctl being served
+ * @owner: what the descriptor belongs to: the importer, NULL on control
+ * @args: kernel copy of the caller's struct, the unknown rest zeroed
+ * @user_args: where it came from
+ * @user_size: how much of it the caller knows
+ * @size: how much of it the module knows
+ */
+struct testexp_call {
+	void *owner;
+	void *args;
+	void __user *user_args;
+	u32 user_size;
+	u32 size;
+};
+
+/**
+ * struct testexp_ioctl - one row of a table of ioctls
+ * @cmd: TESTEXP_IOC_*
+ * @size: size of its struct now
+ * @min_size: size its struct had in the first version
+ * @flags: bits of the struct's flags that mean something
+ * @serve: does the work; calls testexp_respond() if there is something to return
+ */
+struct testexp_ioctl {
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	u32 flags;
+	int (*serve)(struct testexp_call *call);
+};
+
+/* @last: the last member of the struct's first version. */
+#define TESTEXP_IOCTL(_cmd, _struct, _last, _flags, _serve) {		\
+	.cmd = (_cmd),							\
+	.size = sizeof(_struct),					\
+	.min_size = offsetofend(_struct, _last),			\
+	.flags = (_flags),						\
+	.serve = (_serve),						\
+}
+
+long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owner,
+		   unsigned int cmd, void __user *user_args);
+int testexp_respond(const struct testexp_call *call);
+
+#endif /* TESTEXP_IOCTL_H */

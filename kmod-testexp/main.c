@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/capability.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/stringify.h>
+#include <linux/uaccess.h>
+
+#include "backing.h"
+#include "clock.h"
+#include "compat.h"
+#include "exporter.h"
+#include "importer.h"
+#include "ioctl.h"
+#include "misuse.h"
+
+/* The device that importers attach: DMA to all of memory, straight through. */
+static struct platform_device *importer_device;
+
+static int control_open(struct inode *inode, struct file *file)
+{
+	/* PFNs are secrets, whatever the mode of the device node became. */
+	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+static u32 control_features(void)
+{
+	u32 features = 0;
+
+	if (TESTEXP_IS_NATIVE)
+		features |= TESTEXP_FEAT_NATIVE | TESTEXP_FEAT_NO_DEVICE | TESTEXP_FEAT_NO_MAP;
+	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+		features |= TESTEXP_FEAT_MOVE_NOTIFY;
+	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
+		features |= TESTEXP_FEAT_DMABUF_DEBUG;
+	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
+		features |= TESTEXP_FEAT_LOCKDEP;
+	if (IS_ENABLED(CONFIG_KASAN))
+		features |= TESTEXP_FEAT_KASAN;
+	if (misuse_allowed())
+		features |= TESTEXP_FEAT_MISUSE;
+	return features;
+}
+
+static int control_info(struct testexp_call *call)
+{
+	struct testexp_info *info = call->args;
+	u32 size = info->size;
+
+	if (info->reserved)
+		return -EINVAL;
+
+	*info = (struct testexp_info) {
+		.size = size,
+		.abi_version = TESTEXP_ABI_VERSION,
+		.features = control_features(),
+		.page_shift = PAGE_SHIFT,
+		.max_page_order = TESTEXP_MAX_PAGE_ORDER,
+		.max_extents = BACKING_MAX_EXTENTS,
+		.nr_buffers = exporter_nr_buffers(),
+		.nr_importers = importer_nr_importers(),
+		.max_pages = backing_max_pages(),
+		.used_pages = backing_used_pages(),
+		.clock_khz = testexp_clock_khz(),
+		.get_pfn_symbol = __stringify(testexp_get_pfn),
+		.get_pfn_unlocked_symbol = __stringify(testexp_get_pfn_unlocked),
+	};
+	return testexp_respond(call);
+}
+
+/*
+ * Gives the caller a descriptor for @file, whose reference is consumed. The
+ * number is stored in *@fd and copied out before the descriptor works, so that
+ * a bad pointer leaves none behind.
+ */
+static int control_respond_fd(const struct testexp_call *call, struct file *file, s32 *fd)
+{
+	int ret = get_unused_fd_flags(O_CLOEXEC);
+
+	if (ret < 0)
+		goto err_file;
+
+	*fd = ret;
+	ret = testexp_respond(call);
+	if (ret)
+		goto err_fd;
+
+	fd_install(*fd, file);
+	return 0;
+
+err_fd:
+	put_unused_fd(*fd);
+err_file:
+	fput(file);
+	return ret;
+}
+
+static int control_create(struct testexp_call *call)
+{
+	struct testexp_create *args = call->args;
+	struct testexp_extent *extents;
+	struct dma_buf *dmabuf;
+
+	if (args->reserved || !args->nr_extents || args->inject & ~TESTEXP_INJECT_ALL)
+		return -EINVAL;
+	if (args->nr_extents > BACKING_MAX_EXTENTS)
+		return -ENOSPC;
+
+	extents = vmemdup_user(u64_to_user_ptr(args->extents),
+			       array_size(args->nr_extents, sizeof(*extents)));
+	if (IS_ERR(extents))
+		return PTR_ERR(extents);
+
+	dmabuf = exporter_create(args, extents);
+	kvfree(extents);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	return control_respond_fd(call, dmabuf->file, &args->fd);
+}
+
+static int control_stats(struct testexp_call *call)
+{
+	struct testexp_stats *args = call->args;
+	struct dma_buf *dmabuf = dma_buf_get(args->fd);
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	ret = exporter_stats(dmabuf, args);
+	dma_buf_put(dmabuf);
+	return ret ? ret : testexp_respond(call);
+}
+
+static int control_revoke(struct testexp_call *call)
+{
+	const struct testexp_revoke *args = call->args;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (args->reserved)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	ret = exporter_revoke(dmabuf);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static int control_attach(struct testexp_call *call)
+{
+	struct testexp_attach *args = call->args;
+	struct device *dev = &importer_device->dev;
+	struct dma_buf *dmabuf;
+	struct file *file;
+
+	if (args->flags & TESTEXP_ATTACH_NO_DEVICE) {
+		/* A stock kernel warns. */
+		if (!TESTEXP_IS_NATIVE)
+			return -EOPNOTSUPP;
+		dev = NULL;
+	}
+
+	dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	file = importer_create(dmabuf, dev, args->flags & TESTEXP_ATTACH_DYNAMIC);
+	dma_buf_put(dmabuf);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	return control_respond_fd(call, file, &args->importer_fd);
+}
+
+static int control_misuse(struct testexp_call *call)
+{
+	struct testexp_misuse *args = call->args;
+	int ret = misuse_run(args->which, &importer_device->dev, &args->result);
+
+	return ret ? ret : testexp_respond(call);
+}
+
+static const struct testexp_ioctl control_ioctls[] = {
+	TESTEXP_IOCTL(TESTEXP_IOC_INFO, struct testexp_info, get_pfn_unlocked_symbol,
+		      0, control_info),
+	TESTEXP_IOCTL(TESTEXP_IOC_CREATE, struct testexp_create, reserved,
+		      TESTEXP_CREATE_FLAGS, control_create),
+	TESTEXP_IOCTL(TESTEXP_IOC_STATS, struct testexp_stats, get_pfns, 0, control_stats),
+	TESTEXP_IOCTL(TESTEXP_IOC_REVOKE, struct testexp_revoke, reserved, 0, control_revoke),
+	TESTEXP_IOCTL(TESTEXP_IOC_ATTACH, struct testexp_attach, importer_fd,
+		      TESTEXP_ATTACH_FLAGS, control_attach),
+	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result, 0, control_misuse),
+};
+
+static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return testexp_ioctl(control_ioctls, ARRAY_SIZE(control_ioctls), NULL, cmd,
+			     (void __user *)arg);
+}
+
+static const struct file_operations control_fops = {
+	.owner = THIS_MODULE,
+	.open = control_open,
+	.unlocked_ioctl = control_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice control_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = TESTEXP_DEVICE_NAME,
+	.fops = &control_fops,
+	.mode = 0600,
+};
+
+static int __init testexp_register_importer_device(void)
+{
+	struct device *dev;
+	int ret;
+
+	importer_device = platform_device_register_simple(TESTEXP_DEVICE_NAME, PLATFORM_DEVID_NONE,
+							  NULL, 0);
+	if (IS_ERR(importer_device))
+		return PTR_ERR(importer_device);
+
+	dev = &importer_device->dev;
+	ret = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	if (ret) {
+		platform_device_unregister(importer_device);
+		return ret;
+	}
+	dma_set_max_seg_size(dev, UINT_MAX);
+	return 0;
+}
+
+static int __init testexp_init(void)
+{
+	int ret;
+
+	ret = backing_init_limit();
+	if (ret) {
+		pr_err("max_pages is more than this machine has\n");
+		return ret;
+	}
+
+	ret = testexp_register_importer_device();
+	if (ret)
+		return ret;
+
+	ret = misc_register(&control_device);
+	if (ret) {
+		platform_device_unregister(importer_device);
+		return ret;
+	}
+
+	pr_info("%s get_pfn, ABI %d\n", TESTEXP_IS_NATIVE ? "native" : "compat",
+		TESTEXP_ABI_VERSION);
+	return 0;
+}
+module_init(testexp_init);
+
+static void __exit testexp_exit(void)
+{
+	misc_deregister(&control_device);
+	platform_device_unregister(importer_device);
+}
+module_exit(testexp_exit);
+
+MODULE_DESCRIPTION("Test exporter and importer for dma_buf_get_pfn()");
+MODULE_LICENSE("GPL");
+TESTEXP_IMPORT_DMA_BUF();

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Calls that no correct driver makes, to test what the core says to them. */
+#ifndef TESTEXP_MISUSE_H
+#define TESTEXP_MISUSE_H
+
+#include <linux/device.h>
+#include <linux/types.h>
+
+bool misuse_allowed(void);
+int misuse_run(u32 which, struct device *dev, int *result);
+
+#endif /* TESTEXP_MISUSE_H */
