@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs one command in a QEMU guest; see --help. The guest's side is guest-init.
+
+Three virtio ports carry the command's stdout, its stderr and its status; the kernel console goes to a file and is read only to judge the kernel.
+"""
+
+import argparse
+import hashlib
+import os
+import pathlib
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import initramfs
+
+LIB = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "dmabuf-pfn"
+NO_START, KERNEL_BUG, LOST = 250, 251, 252
+PACKAGES = ["qemu-system-x86", "busybox-static", "util-linux"]
+PASSED_ENVIRONMENT = re.compile(r"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|DMABUF_PFN_\w+")
+PROBE_TIMEOUT_S = 20
+# A line of the kernel's own that says it is broken; it begins the message, so that "RETBleed: WARNING: ..." of the boot does not count
+BUG_LINE = re.compile(
+    r"^\[[ \d.]+\](?:\[[ \w]+\])? *(?:Kernel panic - |Oops|BUG: |kernel BUG at |WARNING: |KASAN: |UBSAN: |general protection fault|"
+    r"INFO: task .* blocked for|INFO: possible |watchdog: BUG|kmemleak: \d+ new |stack segment|divide error|invalid opcode)")
+WARNING_LINE = re.compile(r"^\[[ \d.]+\](?:\[[ \w]+\])? *WARNING: ")
+
+EPILOG = """\
+exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 251 the guest panicked or its kernel reported a bug,
+252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C. A WARNING between two console lines that contain
+`expect-warning: begin` and `expect-warning: end` (written to /dev/kmsg) is not a bug.
+CMD finds in DMABUF_PFN_CLOCK what its clock is worth: tsc (KVM, or no guest at all), icount (instructions), invalid (TCG)."""
+
+
+class CannotStart(Exception):
+    """One line that says why, for status 250."""
+
+
+def say(text):
+    print(f"scripts/vm: {text}", file=sys.stderr, flush=True)
+
+
+# --- options -----------------------------------------------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise CannotStart(f"{message}; see --help")
+
+
+def positive(text):
+    value = int(text)
+    if value <= 0:
+        raise ValueError
+    return value
+
+
+def parse(argv):
+    parser = Parser(prog="scripts/vm", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+                    description="Runs CMD as root in a guest: same directory, a read-only view of this file system with a writable overlay.")
+    parser.add_argument("--kernel", default="base", metavar="base|stock|running|PATH",
+                        help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build tree (default base)")
+    parser.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
+    parser.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
+    parser.add_argument("--icount", action="store_true", help="count instructions: the TSC advances by one for each")
+    parser.add_argument("--iommu", action="store_true", help="an Intel IOMMU, with the test devices edu and ivshmem behind it")
+    parser.add_argument("--append", default="", metavar="S", help="more for the kernel command line")
+    parser.add_argument("--share", action="append", default=[], metavar="DIR", help="a directory the guest may really write to (again for more)")
+    parser.add_argument("--timeout", type=positive, default=3600, metavar="SEC", help="give up after this time (default 3600)")
+    parser.add_argument("--console", metavar="FILE", help="keep the kernel console here")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD...")
+    options = parser.parse_args(argv)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    if not options.command:
+        raise CannotStart("no command; say scripts/vm [options] -- CMD...")
+    if options.icount and (options.smp or 1) != 1:
+        raise CannotStart("--icount counts on one processor only; leave --smp out")
+    options.smp = options.smp or (1 if options.icount else 2)
+    options.share = [checked_share(directory) for directory in options.share]
+    return options
+
+
+def checked_share(directory):
+    path = pathlib.Path(directory).resolve()
+    if not path.is_dir():
+        raise CannotStart(f"--share {directory}: no such directory")
+    if path == pathlib.Path("/") or re.search(r"[\t\n,]", str(path)):
+        raise CannotStart(f"--share {directory}: not / and no comma or tab in it, please")
+    return path
+
+
+# --- the kernel --------------------------------------------------------------------------------------------------------------------------------
+
+
+def ask_kernel(query, flavour):
+    answer = subprocess.run([LIB.parent / "kernel", "path", query, flavour], capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise CannotStart(answer.stderr.strip().removeprefix("scripts/kernel: "))
+    return pathlib.Path(answer.stdout.strip())
+
+
+def find_kernel(name):
+    """Returns (bzImage, lib/modules/RELEASE directory or None)."""
+    if name == "stock":
+        return ask_kernel("--image", name), ask_kernel("--modules", name)
+    path = pathlib.Path(name)
+    if path.is_file():
+        return path, None
+    if path.is_dir() and "/" in name:
+        image = path / "arch/x86/boot/bzImage"
+        if not image.is_file():
+            raise CannotStart(f"no arch/x86/boot/bzImage in {name}: not a built kernel tree")
+        return image, None
+    if "/" in name:
+        raise CannotStart(f"no kernel {name}: neither a bzImage nor a kernel build tree")
+    return ask_kernel("--image", name), None
+
+
+# --- the machine -------------------------------------------------------------------------------------------------------------------------------
+
+
+def need_packages():
+    """Gets QEMU and busybox when they are missing."""
+    if shutil.which("qemu-system-x86_64") and initramfs.BUSYBOX.exists() and shutil.which("setpriv"):
+        return
+    script = f'me=scripts/vm; . "{LIB}/common.sh"; . "{LIB}/deps.sh"; need_packages {" ".join(PACKAGES)}'
+    if subprocess.run(["bash", "-c", script], check=False).returncode != 0:
+        raise CannotStart("no QEMU")
+
+
+def accelerator(options, image, initrd):
+    """Returns (QEMU's arguments, the name of the clock)."""
+    if options.icount:
+        return ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"], "icount"
+    if kvm_works(image, initrd):
+        return ["-accel", "kvm", "-cpu", "host"], "tsc"
+    say("no usable KVM: the guest is emulated (TCG) and its times mean nothing")
+    return ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"], "invalid"
+
+
+def kvm_works(image, initrd):
+    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing. The verdict is kept until the machine reboots."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    verdict = CACHE / "vm" / f"kvm-{hashlib.sha256(image.read_bytes() + initrd.read_bytes() + boot.encode()).hexdigest()[:16]}"
+    if not verdict.exists():
+        with Guest(["-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"], image, initrd, "dmabuf_vm=probe", None) as guest:
+            alive = any(word == "alive" for word in guest.words(time.monotonic() + PROBE_TIMEOUT_S))
+        verdict.write_text("yes" if alive else "no")
+    return verdict.read_text() == "yes"
+
+
+def machine(options, job, console):
+    """QEMU's arguments for what the options ask for."""
+    arguments = ["-smp", str(options.smp), "-m", str(options.mem)]
+    arguments += ["-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"]
+    arguments += ["-virtfs", f"local,path={job},mount_tag=job,security_model=none,readonly=on"]
+    for number, directory in enumerate(options.share):
+        arguments += ["-virtfs", f"local,path={directory},mount_tag=share{number},security_model=none,multidevs=remap"]
+    if options.iommu:
+        arguments += ["-machine", "q35,kernel-irqchip=split", "-device", "intel-iommu,intremap=off", "-device", "edu",
+                      "-object", "memory-backend-ram,id=bar,size=4G", "-device", "ivshmem-plain,memdev=bar"]
+    return arguments + ["-serial", f"file:{console}"]
+
+
+def command_line(options):
+    words = ["console=ttyS0", "oops=panic", "panic=-1", "printk.devkmsg=on", "nokaslr"]
+    if options.icount:
+        words += ["tsc=reliable", "no_timer_check"]
+    if options.iommu:
+        words += ["intel_iommu=on"]
+    return " ".join(words + [options.append])
+
+
+def write_job(job, options, modules, clock):
+    """What guest-init is to do: `mounts` and `job.sh`, in a directory that the guest sees."""
+    environment = {name: value for name, value in os.environ.items() if PASSED_ENVIRONMENT.fullmatch(name)}
+    environment["DMABUF_PFN_CLOCK"] = clock
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    lines += [f"cd -- {shlex.quote(os.getcwd())} || exit 126", f"exec {shlex.join(options.command)}"]
+    (job / "job.sh").write_text("\n".join(lines) + "\n")
+    mounts = [f"share{number}\t{directory}" for number, directory in enumerate(options.share)]
+    mounts += [f"modules\t{modules}"] if modules else []
+    (job / "mounts").write_text("".join(line + "\n" for line in mounts))
+
+
+class Guest:
+    """A running QEMU with its three ports; dies with this process, and at the end of the `with`."""
+
+    PORTS = ["out", "err", "status"]
+
+    def __init__(self, arguments, image, initrd, append, messages):
+        theirs, self.ports = {}, {}
+        qemu = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-net", "none", *arguments,
+                "-kernel", str(image), "-initrd", str(initrd), "-append", append, "-device", "virtio-serial-pci"]
+        for name in self.PORTS:
+            self.ports[name], theirs[name] = socket.socketpair()
+            qemu += ["-chardev", f"socket,id={name},fd={theirs[name].fileno()}", "-device", f"virtserialport,chardev={name},name=dmabuf.{name}"]
+        # a session of its own: Ctrl-C is for us, we end QEMU ourselves
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *qemu], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=messages or subprocess.DEVNULL, start_new_session=True, pass_fds=[s.fileno() for s in theirs.values()])
+        for end in theirs.values():
+            end.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        for end in self.ports.values():
+            end.close()
+
+    def words(self, deadline):
+        """Yields each line of the status port; copies the command's output meanwhile. Ends when the guest is gone or at the deadline."""
+        outputs = {self.ports["out"]: 1, self.ports["err"]: 2}
+        waiting, partial = set(self.ports.values()), b""
+        while waiting and time.monotonic() < deadline:
+            for end in select.select(waiting, [], [], min(1, max(0, deadline - time.monotonic())))[0]:
+                data = end.recv(1 << 16)
+                if not data:
+                    waiting.discard(end)
+                elif end in outputs:
+                    write_all(outputs[end], data)
+                else:
+                    # what the command wrote before this word is in the sockets already: it goes out first
+                    for output, fd in outputs.items():
+                        copy_pending(output, fd)
+                    *lines, partial = (partial + data).split(b"\n")
+                    yield from (line.decode(errors="replace") for line in lines)
+
+
+def copy_pending(end, fd):
+    """Copies what can be read from a socket without waiting."""
+    while select.select([end], [], [], 0)[0] and (data := end.recv(1 << 16)):
+        write_all(fd, data)
+
+
+def write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
+# --- the verdict -------------------------------------------------------------------------------------------------------------------------------
+
+
+def kernel_bug(console):
+    """The first console line that says the kernel is broken, or None. Warnings that a test announced do not count."""
+    expected = False
+    for line in console.read_text(errors="replace").splitlines() if console.exists() else []:
+        if "expect-warning: begin" in line:
+            expected = True
+        elif "expect-warning: end" in line:
+            expected = False
+        elif BUG_LINE.match(line) and not (expected and WARNING_LINE.match(line)):
+            return line
+    return None
+
+
+def wait_for_console(console):
+    """The console is a file that QEMU writes; the guest's last line in it says that all before has arrived."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and b"dmabuf-vm: end" not in console.read_bytes()[-4096:]:
+        time.sleep(0.02)
+
+
+def follow(guest, options, console):
+    """Runs the guest to its end. Returns (status or None, why there is none)."""
+    deadline = time.monotonic() + options.timeout
+    started = False
+    for word in guest.words(deadline):
+        kind, _, rest = word.partition(" ")
+        if kind == "failed":
+            raise CannotStart(f"the guest cannot start: {rest}")
+        if kind == "started":
+            started = True
+        if kind == "exit":
+            wait_for_console(console)
+            return int(rest), ""
+    if time.monotonic() >= deadline:
+        return None, f"the guest timed out after {options.timeout} s" + ("" if started else ", before it reached user space")
+    code = guest.process.wait()
+    if code > 0 and not console.stat().st_size:
+        raise CannotStart("QEMU does not start: ")
+    return None, f"the guest is lost: QEMU ended with {'signal %d' % -code if code < 0 else 'status %d' % code}"
+
+
+def judge(status, lost, console, kept):
+    """The exit status, with one line on stderr when it is not CMD's own."""
+    bug = kernel_bug(console)
+    if bug:
+        say(f"kernel bug in the guest: {bug} (console: {kept})")
+        return KERNEL_BUG
+    if status is None:
+        tail = "".join(f"\n  | {line}" for line in console.read_text(errors="replace").splitlines()[-5:])
+        say(f"{lost} (console: {kept}){tail}")
+        return LOST
+    return status
+
+
+def run_guest(options, scratch):
+    image, modules = find_kernel(options.kernel)
+    need_packages()
+    initrd = initramfs.build(CACHE / "vm", LIB / "guest-init", modules)
+    accelerate, clock = accelerator(options, image, initrd)
+    console = pathlib.Path(options.console).resolve() if options.console else scratch / "console"
+    job = scratch / "job"
+    job.mkdir()
+    write_job(job, options, modules, clock)
+    try:
+        console.write_bytes(b"")
+    except OSError as error:
+        raise CannotStart(f"--console {options.console}: {error.strerror}") from error
+    with open(scratch / "qemu", "w+b") as messages:
+        try:
+            with Guest(accelerate + machine(options, job, console), image, initrd, command_line(options), messages) as guest:
+                status, lost = follow(guest, options, console)
+        except CannotStart as reason:
+            last = (scratch / "qemu").read_text(errors="replace").strip().splitlines()[-1:]
+            raise CannotStart(str(reason) + "".join(last)) from None
+    return judge(status, lost, console, console)
+
+
+def run_here(options):
+    """--kernel running: no guest; this machine's own clock."""
+    command = options.command if os.geteuid() == 0 else ["sudo", "-E", *options.command]
+    try:
+        code = subprocess.run(command, env={**os.environ, "DMABUF_PFN_CLOCK": "tsc"}, timeout=options.timeout, check=False).returncode
+    except subprocess.TimeoutExpired:
+        say(f"{options.command[0]} timed out after {options.timeout} s")
+        return LOST
+    except OSError as error:
+        say(f"{options.command[0]}: {error.strerror}")
+        return 127
+    return code if code >= 0 else 128 - code
+
+
+def interrupted(number, _):
+    raise SystemExit(128 + number)
+
+
+def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, interrupted)
+    scratch, status = None, NO_START
+    try:
+        options = parse(sys.argv[1:])
+        if options.kernel == "running":
+            return run_here(options)
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix="dmabuf-vm-"))
+        status = run_guest(options, scratch)
+    except CannotStart as reason:
+        say(reason)
+    except OSError as error:
+        say(f"{error.filename or 'cannot start'}: {error.strerror}")
+    finally:
+        # the console of a guest that went wrong is evidence: it stays
+        if scratch and status not in (KERNEL_BUG, LOST):
+            shutil.rmtree(scratch, ignore_errors=True)
+    return status
+
+
+sys.exit(main())
