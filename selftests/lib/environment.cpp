@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "environment.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <sstream>
+#include <string_view>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+namespace testexp {
+
+namespace {
+
+constexpr const char* unknown = "unknown";
+
+std::string variable(const char* name, const char* fallback) {
+    const char* value = std::getenv(name);
+
+    return value != nullptr && *value != '\0' ? value : fallback;
+}
+
+/* The whole file without the line end, or "unknown". */
+std::string read_text(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    std::string text{std::istreambuf_iterator<char>(file), {}};
+
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return text.empty() ? unknown : text;
+}
+
+/* The value of the first "name : value" line. */
+std::string read_field(const std::filesystem::path& path, std::string_view name) {
+    std::ifstream file(path);
+
+    for (std::string line; std::getline(file, line);) {
+        const auto colon = line.find(':');
+        const auto begin = line.find_first_not_of(" \t", colon + 1);
+
+        if (line.starts_with(name) && colon != std::string::npos && begin != std::string::npos)
+            return line.substr(begin);
+    }
+    return unknown;
+}
+
+/* "1" and "0" in @path as on and off; @on says which of them is on. */
+std::string read_switch(const std::filesystem::path& path, const std::string& on = "1") {
+    const std::string text = read_text(path);
+
+    if (text != "0" && text != "1")
+        return unknown;
+    return text == on ? "on" : "off";
+}
+
+std::string read_turbo(const std::filesystem::path& cpu) {
+    const std::string pstate = read_switch(cpu / "intel_pstate/no_turbo", "0");
+
+    return pstate != unknown ? pstate : read_switch(cpu / "cpufreq/boost");
+}
+
+std::string read_memory(const std::filesystem::path& meminfo) {
+    const std::string total = read_field(meminfo, "MemTotal");
+
+    if (total == unknown)
+        return unknown;
+    return std::to_string(std::stoull(total) / 1024) + " MiB";
+}
+
+/* The second group in brackets: "Linux version R (who@where) (compiler, linker) #1 ...". */
+std::string read_kernel_compiler(const std::filesystem::path& version) {
+    const std::string text = read_text(version);
+    const auto begin = text.find(") (");
+    const auto end = text.find(") #", begin);
+
+    if (begin == std::string::npos || end == std::string::npos)
+        return unknown;
+    return text.substr(begin + 3, end - begin - 3);
+}
+
+/* "mitigated: a b; vulnerable: c", leaving out what does not concern this CPU. */
+std::string read_mitigations(const std::filesystem::path& directory) {
+    std::map<std::string, std::string> names; /* by state; sorted, as the directory is not */
+    std::map<std::string, std::string> files;
+    std::error_code error;
+    std::string text;
+
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+        files[entry.path().filename()] = read_text(entry.path());
+    for (const auto& [name, state] : files) {
+        if (state.starts_with("Mitigation"))
+            names["mitigated:"] += " " + name;
+        else if (!state.starts_with("Not affected"))
+            names["vulnerable:"] += " " + name;
+    }
+    for (const auto& [state, list] : names)
+        text.append(text.empty() ? "" : "; ").append(state).append(list);
+    return text.empty() ? (files.empty() ? unknown : "none needed") : text;
+}
+
+/* Who answers CPUID's hypervisor leaf, e.g. KVMKVMKVM or TCGTCGTCGTCG. */
+std::string hypervisor_signature() {
+#if defined(__x86_64__) || defined(__i386__)
+    constexpr unsigned hypervisor_bit = 1U << 31;
+    constexpr unsigned hypervisor_leaf = 0x40000000;
+    unsigned words[4] = {};
+    char signature[13] = {};
+
+    if (__get_cpuid(1, &words[0], &words[1], &words[2], &words[3]) == 0)
+        return unknown;
+    if ((words[2] & hypervisor_bit) == 0)
+        return "none";
+    __cpuid(hypervisor_leaf, words[0], words[1], words[2], words[3]);
+    std::memcpy(signature, &words[1], 12);
+    const std::string text = signature;
+
+    return text.empty() ? unknown : text.substr(0, text.find_last_not_of(' ') + 1);
+#else
+    return unknown;
+#endif
+}
+
+std::string kernel_release() {
+    utsname name{};
+
+    return uname(&name) == 0 ? name.release : unknown;
+}
+
+std::string compiler_name() {
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#else
+    return "g++ " __VERSION__;
+#endif
+}
+
+/* A clock that nobody vouches for is not one. */
+std::string known_clock(const std::string& clock) {
+    return clock == "icount" || clock == "tsc" ? clock : "invalid";
+}
+
+/* As testexp_clock() in the module. */
+std::string tick_unit(const std::string& clock) {
+    if (clock == "icount")
+        return "instructions";
+#if defined(__x86_64__) || defined(__i386__)
+    return "cycles";
+#else
+    return "ns";
+#endif
+}
+
+std::vector<std::string> debug_options(std::uint32_t features) {
+    std::vector<std::string> names;
+
+    if ((features & TESTEXP_FEAT_LOCKDEP) != 0)
+        names.emplace_back("lockdep");
+    if ((features & TESTEXP_FEAT_KASAN) != 0)
+        names.emplace_back("kasan");
+    if ((features & TESTEXP_FEAT_DMABUF_DEBUG) != 0)
+        names.emplace_back("dmabuf_debug");
+    return names;
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+
+    for (const std::string& word : words)
+        text.append(text.empty() ? "" : " ").append(word);
+    return text;
+}
+
+void read_module(const testexp_info& info, Environment& environment) {
+    environment.api = (info.features & TESTEXP_FEAT_NATIVE) != 0 ? "native" : "compat";
+    environment.abi = std::to_string(info.abi_version);
+    environment.debug_options = debug_options(info.features);
+}
+
+} // namespace
+
+Environment read_environment(const std::optional<testexp_info>& info,
+                             const std::filesystem::path& root) {
+    const std::filesystem::path proc = root / "proc";
+    const std::filesystem::path cpu = root / "sys/devices/system/cpu";
+    Environment found;
+
+    found.clock = known_clock(variable("DMABUF_PFN_CLOCK", "tsc"));
+    found.unit = tick_unit(found.clock);
+    found.kernel = kernel_release();
+    found.flavour = variable("DMABUF_PFN_FLAVOUR", "running");
+    found.api = unknown;
+    found.abi = unknown;
+    found.revision = variable("DMABUF_PFN_REVISION", unknown);
+    found.kernel_compiler = read_kernel_compiler(proc / "version");
+    found.compiler = compiler_name();
+    found.cpu = read_field(proc / "cpuinfo", "model name");
+    found.cpus = std::to_string(sysconf(_SC_NPROCESSORS_ONLN));
+    found.memory = read_memory(proc / "meminfo");
+    found.virtualisation = hypervisor_signature();
+    found.clocksource =
+        read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
+    found.governor = read_text(cpu / "cpu0/cpufreq/scaling_governor");
+    found.turbo = read_turbo(cpu);
+    found.smt = read_switch(cpu / "smt/active");
+    found.mitigations = read_mitigations(cpu / "vulnerabilities");
+    found.cmdline = read_text(proc / "cmdline");
+    if (info)
+        read_module(*info, found);
+    return found;
+}
+
+Facts Environment::facts() const {
+    return {
+        {"clock", clock},
+        {"unit", unit},
+        {"kernel", kernel},
+        {"flavour", flavour},
+        {"api", api},
+        {"abi", abi},
+        {"debug_options", debug_options.empty() ? "none" : join(debug_options)},
+        {"revision", revision},
+        {"kernel_compiler", kernel_compiler},
+        {"compiler", compiler},
+        {"cpu", cpu},
+        {"cpus", cpus},
+        {"memory", memory},
+        {"virtualisation", virtualisation},
+        {"clocksource", clocksource},
+        {"governor", governor},
+        {"turbo", turbo},
+        {"smt", smt},
+        {"mitigations", mitigations},
+        {"cmdline", cmdline},
+    };
+}
+
+} // namespace testexp

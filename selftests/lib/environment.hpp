@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where a result was made. A number without this cannot be compared with any
+ * other, so it goes into every result file.
+ */
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "testexp_uapi.h"
+
+namespace testexp {
+
+/* Names and values in the order in which they should be shown. */
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+/* Values that could not be found out are "unknown". */
+struct Environment {
+    std::string clock;   /* "icount", "tsc", or "invalid": times mean nothing */
+    std::string unit;    /* of one tick of MEASURE: "instructions", "cycles" or "ns" */
+    std::string kernel;  /* release */
+    std::string flavour; /* kernel config of this project, or "running" */
+    std::string api;     /* "native", "compat", or "unknown" without the module */
+    std::string abi;     /* version of the module's ABI */
+    std::vector<std::string> debug_options; /* that are on and make numbers worthless */
+    std::string revision;                   /* of this project */
+    std::string kernel_compiler;
+    std::string compiler; /* of this program */
+    std::string cpu;
+    std::string cpus; /* online */
+    std::string memory;
+    std::string virtualisation; /* signature of the hypervisor, or "none" */
+    std::string clocksource;
+    std::string governor;
+    std::string turbo;
+    std::string smt;
+    std::string mitigations;
+    std::string cmdline;
+
+    Facts facts() const;
+};
+
+/**
+ * Reads the environment of this process. @info is the module's, if it is there.
+ * The files of /proc and /sys are looked for under @root.
+ *
+ * What only the caller of a guest knows comes from the variables
+ * DMABUF_PFN_CLOCK, DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION. Without the
+ * first the machine is taken for a real one, whose clock is good.
+ */
+Environment read_environment(const std::optional<testexp_info>& info,
+                             const std::filesystem::path& root = "/");
+
+} // namespace testexp

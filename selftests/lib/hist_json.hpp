@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Histograms as they stand in latency.json; the format is in results/schema.md.
+ * Needs nlohmann-json, so the tests, which build without it, do not include this.
+ */
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "hist.hpp"
+
+namespace testexp {
+
+/* A histogram with all that a reader needs to know about it. */
+struct NamedHistogram {
+    std::string name; /* what was measured, e.g. a function */
+    std::string unit; /* of the values: "ns", "instructions", "cycles" */
+    testexp_hist hist = empty_hist();
+    std::uint64_t lost = 0;      /* values that could not be recorded */
+    std::uint64_t unmatched = 0; /* beginnings without end and ends without beginning */
+    std::map<std::string, std::string> labels;
+};
+
+inline void to_json(nlohmann::json& json, const NamedHistogram& from) {
+    auto buckets = nlohmann::json::array();
+
+    for (std::uint32_t index = 0; index < TESTEXP_HIST_BUCKETS; index++) {
+        const std::uint64_t count = from.hist.buckets[index];
+
+        if (count != 0)
+            buckets.push_back({std::uint64_t{testexp_hist_upper(index)}, count});
+    }
+    json = {{"name", from.name},
+            {"unit", from.unit},
+            {"count", std::uint64_t{from.hist.count}},
+            {"sum", std::uint64_t{from.hist.sum}},
+            {"min", from.hist.count == 0 ? 0 : std::uint64_t{from.hist.min}},
+            {"max", std::uint64_t{from.hist.max}},
+            {"buckets", buckets},
+            {"lost", from.lost},
+            {"unmatched", from.unmatched},
+            {"labels", from.labels}};
+}
+
+/* A count from JSON; a negative or broken number must not become a huge one. */
+inline std::uint64_t count_from_json(const nlohmann::json& json) {
+    if (!json.is_number_unsigned())
+        throw std::invalid_argument("expected a whole number, found " + json.dump());
+    return json.get<std::uint64_t>();
+}
+
+/* Throws std::invalid_argument or nlohmann::json::exception if it is no histogram of ours. */
+inline void from_json(const nlohmann::json& json, NamedHistogram& into) {
+    into.name = json.at("name").get<std::string>();
+    into.unit = json.at("unit").get<std::string>();
+    into.lost = count_from_json(json.at("lost"));
+    into.unmatched = count_from_json(json.at("unmatched"));
+    into.labels = json.at("labels").get<std::map<std::string, std::string>>();
+
+    into.hist = empty_hist();
+    for (const nlohmann::json& bucket : json.at("buckets")) {
+        const std::uint64_t upper = count_from_json(bucket.at(0));
+        const std::uint64_t count = count_from_json(bucket.at(1));
+        const std::uint32_t index = testexp_hist_index(upper);
+
+        if (testexp_hist_upper(index) != upper)
+            throw std::invalid_argument(std::to_string(upper) + " is no bucket's upper edge");
+        into.hist.buckets[index] += count;
+        into.hist.count += count;
+    }
+    if (count_from_json(json.at("count")) != into.hist.count)
+        throw std::invalid_argument("the buckets of " + into.name + " do not add up to its count");
+
+    into.hist.sum = count_from_json(json.at("sum"));
+    into.hist.max = count_from_json(json.at("max"));
+    if (into.hist.count != 0)
+        into.hist.min = count_from_json(json.at("min"));
+}
+
+} // namespace testexp
