@@ -12,7 +12,7 @@ namespace testexp {
 namespace {
 
 void describe_length(std::ostream& out, std::uint64_t nr_pages) {
-    if (nr_pages > 1 && std::has_single_bit(nr_pages))
+    if (nr_pages >= 16 && std::has_single_bit(nr_pages))
         out << "2^" << std::countr_zero(nr_pages);
     else
         out << nr_pages;

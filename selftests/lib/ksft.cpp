@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "ksft.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+#include <csignal>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest.h" /* counters are static per translation unit: only here */
+
+namespace ksft {
+
+namespace {
+
+constexpr unsigned int max_printed_failures = 10;
+
+/* How a case ended: KSFT_PASS, KSFT_FAIL or KSFT_SKIP, and why. */
+struct Outcome {
+    int status;
+    std::array<char, 500> reason;
+};
+
+/* Failed expectations of the case that this process runs. */
+unsigned int failures;
+
+void set_outcome(Outcome& outcome, int status, const std::string& reason) {
+    std::string line = reason;
+
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    outcome.status = status;
+    outcome.reason.fill(0);
+    line.copy(outcome.reason.data(), outcome.reason.size() - 1);
+}
+
+void run_body(const Case& test, Outcome& outcome) {
+    try {
+        test.body();
+        if (failures > max_printed_failures)
+            note("... and " + std::to_string(failures - max_printed_failures) + " more failures");
+        if (failures != 0)
+            set_outcome(outcome, KSFT_FAIL, std::to_string(failures) + " failed expectations");
+        else
+            set_outcome(outcome, KSFT_PASS, "");
+    } catch (const Skip& reason) {
+        /* What failed before stays failed. */
+        set_outcome(outcome, failures ? KSFT_FAIL : KSFT_SKIP, reason.reason);
+    } catch (const std::exception& error) {
+        set_outcome(outcome, KSFT_FAIL, error.what());
+    } catch (...) {
+        set_outcome(outcome, KSFT_FAIL, "exception of unknown type");
+    }
+}
+
+std::string end_of_process(int wait_status, unsigned int timeout_s) {
+    if (!WIFSIGNALED(wait_status))
+        return "left the program with exit status " + std::to_string(WEXITSTATUS(wait_status));
+    if (WTERMSIG(wait_status) == SIGALRM)
+        return "timed out after " + std::to_string(timeout_s) + " s";
+    return std::string("killed by signal: ") + strsignal(WTERMSIG(wait_status));
+}
+
+/* Runs the case in a child, which tells its outcome through shared memory. */
+void run_in_child(const Case& test, unsigned int timeout_s, Outcome& outcome) {
+    set_outcome(outcome, -1, "");
+    (void)std::fflush(stdout);
+
+    const pid_t child = fork();
+
+    if (child < 0) {
+        set_outcome(outcome, KSFT_FAIL, std::string("fork: ") + std::strerror(errno));
+        return;
+    }
+    if (child == 0) {
+        /* A process group of its own, so that nothing it starts outlives it. */
+        setpgid(0, 0);
+        alarm(timeout_s);
+        run_body(test, outcome);
+        /* Without flushing: stdout is line buffered, and half a line would spoil the next. */
+        _exit(0);
+    }
+
+    int wait_status = 0;
+
+    while (waitpid(child, &wait_status, 0) < 0 && errno == EINTR)
+        continue;
+    kill(-child, SIGKILL);
+    if (wait_status != 0 || outcome.status < 0)
+        set_outcome(outcome, KSFT_FAIL, end_of_process(wait_status, timeout_s));
+}
+
+void report(const Case& test, const Outcome& outcome) {
+    const char* name = test.name.c_str();
+    const char* reason = outcome.reason.data();
+
+    if (outcome.status == KSFT_SKIP) {
+        ksft_test_result_code(KSFT_SKIP, name, "%s", reason);
+    } else if (outcome.status == KSFT_FAIL) {
+        note(test.name + ": " + reason);
+        ksft_test_result_fail("%s\n", name);
+    } else {
+        ksft_test_result_pass("%s\n", name);
+    }
+}
+
+/* Shared with the children; lives as long as the program. */
+Outcome& shared_outcome() {
+    void* memory =
+        mmap(nullptr, sizeof(Outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        ksft_exit_fail_perror("mmap");
+    return *new (memory) Outcome{};
+}
+
+unsigned int timeout_from_environment(unsigned int timeout_s) {
+    const char* text = std::getenv("KSFT_CASE_TIMEOUT");
+    const int value = text ? std::atoi(text) : 0;
+
+    return value > 0 ? static_cast<unsigned int>(value) : timeout_s;
+}
+
+} // namespace
+
+void Plan::add(std::string name, std::function<void()> body) {
+    const auto same_name = [&](const Case& test) { return test.name == name; };
+
+    if (name.empty() || name.find_first_of("#\n") != std::string::npos)
+        throw std::invalid_argument("not a KTAP case name: '" + name + "'");
+    if (std::any_of(cases_.begin(), cases_.end(), same_name))
+        throw std::invalid_argument("two cases are called '" + name + "'");
+    cases_.push_back({std::move(name), std::move(body)});
+}
+
+void skip(std::string reason) {
+    throw Skip{std::move(reason)};
+}
+
+void fail(std::string reason) {
+    throw std::runtime_error(std::move(reason));
+}
+
+void note(const std::string& text) {
+    std::istringstream lines(text);
+
+    for (std::string line; std::getline(lines, line);)
+        ksft_print_msg("%s\n", line.c_str());
+}
+
+void record_failure(const std::string& text, const char* file, int line) {
+    if (++failures <= max_printed_failures) {
+        const char* slash = std::strrchr(file, '/');
+
+        note(std::string(slash ? slash + 1 : file) + ":" + std::to_string(line) + ": " + text);
+    }
+}
+
+bool expect(bool condition, const std::string& what, const char* file, int line) {
+    if (!condition)
+        record_failure("not so: " + what, file, line);
+    return condition;
+}
+
+int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s) {
+    const unsigned int timeout_s = timeout_from_environment(case_timeout_s);
+    Plan plan;
+
+    ksft_print_header();
+    try {
+        make_plan(plan);
+    } catch (const Skip& reason) {
+        ksft_exit_skip("%s\n", reason.reason.c_str());
+    } catch (const std::exception& error) {
+        ksft_exit_fail_msg("%s\n", error.what());
+    }
+
+    Outcome& outcome = shared_outcome();
+
+    ksft_set_plan(static_cast<unsigned int>(plan.cases().size()));
+    for (const Case& test : plan.cases()) {
+        run_in_child(test, timeout_s, outcome);
+        report(test, outcome);
+    }
+    ksft_print_cnts();
+    return ksft_cnt.ksft_fail == 0 ? KSFT_PASS : KSFT_FAIL;
+}
+
+} // namespace ksft

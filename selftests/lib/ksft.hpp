@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A self-test program as a list of named callables, with KTAP output.
+ *
+ * A facade over the kernel's kselftest.h. Each case runs in a process of its own,
+ * so that one which crashes, hangs or leaves a descriptor open is one failed case
+ * and the output stays valid; state in memory does not pass from case to case.
+ *
+ *	int main() {
+ *	    return ksft::run([](ksft::Plan& plan) {
+ *	        plan.add("P18.max_order[order=9]", [] { ... });
+ *	    });
+ *	}
+ *
+ * A case passes when it returns without a failed expectation. It fails with an
+ * exception's text, and is skipped by skip() or REQUIRE(). Thrown while the plan
+ * is made, a skip is one of the whole program.
+ *
+ * Exit status of run(): 0 all passed or skipped, 1 a case failed, 4 the program
+ * was skipped.
+ */
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace ksft {
+
+struct Case {
+    std::string name; /* no '#' and no line break: those mean something in KTAP */
+    std::function<void()> body;
+};
+
+class Plan {
+public:
+    /* std::invalid_argument for a name that KTAP cannot carry or that is taken. */
+    void add(std::string name, std::function<void()> body);
+
+    const std::vector<Case>& cases() const { return cases_; }
+
+private:
+    std::vector<Case> cases_;
+};
+
+/**
+ * Makes the plan, runs its cases in order and prints KTAP.
+ *
+ * @case_timeout_s: seconds after which a case is killed and failed. The variable
+ * KSFT_CASE_TIMEOUT, if set, replaces it.
+ */
+int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s = 60);
+
+/* What skip() throws. */
+struct Skip {
+    std::string reason;
+};
+
+[[noreturn]] void skip(std::string reason);
+
+/* Ends the case as failed; for what makes going on pointless. */
+[[noreturn]] void fail(std::string reason);
+
+/* Skips unless @expression holds; the reason says @why and which expression. */
+#define REQUIRE(expression, why)                                                                   \
+    do {                                                                                           \
+        if (!(expression))                                                                         \
+            ksft::skip(std::string(why) + " (needs " #expression ")");                             \
+    } while (0)
+
+/* A diagnostic line; line breaks inside start further ones. */
+void note(const std::string& text);
+
+/* Records a failure and goes on. Prints the first few of a case, counts the rest. */
+void record_failure(const std::string& text, const char* file, int line);
+
+bool expect(bool condition, const std::string& what, const char* file = __builtin_FILE(),
+            int line = __builtin_LINE());
+
+/* Values in messages: as a stream prints them; characters and bool as numbers. */
+template <typename T> std::string printed(const T& value) {
+    std::ostringstream out;
+
+    if constexpr (std::is_enum_v<T>)
+        out << static_cast<std::int64_t>(value);
+    else if constexpr (std::is_integral_v<T> && sizeof(T) == 1)
+        out << static_cast<int>(value);
+    else
+        out << value;
+    return out.str();
+}
+
+/* Equality; integers of different signedness compare by value. */
+template <typename A, typename B> bool equal(const A& a, const B& b) {
+    if constexpr (std::is_integral_v<A> && std::is_integral_v<B> && !std::is_same_v<A, bool> &&
+                  !std::is_same_v<B, bool>)
+        return std::cmp_equal(a, b);
+    else
+        return a == b;
+}
+
+/* Records a failure "what: is A, must be B" unless the two are equal. */
+template <typename A, typename B>
+bool expect_eq(const A& is, const B& must_be, const std::string& what,
+               const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    const bool same = equal(is, must_be);
+
+    if (!same)
+        record_failure(what + ": is " + printed(is) + ", must be " + printed(must_be), file, line);
+    return same;
+}
+
+} // namespace ksft

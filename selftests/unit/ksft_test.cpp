@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The facade's promise: whatever a case does, the output is valid KTAP with a
+ * line for each case of the plan, and the exit status tells the truth. Judged by
+ * reading it here, by Perl's `prove` and by the kernel's kunit.py where these are.
+ */
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+namespace {
+
+struct Ended {
+    int status;
+    std::string output;
+};
+
+Ended shell(const std::string& command) {
+    Ended run{-1, ""};
+    FILE* pipe = popen((command + " 2>&1").c_str(), "r"); // NOLINT(cert-env33-c)
+    std::array<char, 4096> chunk;
+
+    if (!pipe)
+        return run;
+    while (const std::size_t got = fread(chunk.data(), 1, chunk.size(), pipe))
+        run.output.append(chunk.data(), got);
+
+    const int status = pclose(pipe);
+
+    run.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    return run;
+}
+
+Ended fake(const std::string& what) {
+    return shell("KSFT_CASE_TIMEOUT=1 " KSFT_FAKE " " + what);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::istringstream in(text);
+    std::vector<std::string> lines;
+
+    for (std::string line; std::getline(in, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+/* The lines that mean something in KTAP: all that do not begin with '#'. */
+std::vector<std::string> results_of(const Ended& run) {
+    std::vector<std::string> results;
+
+    for (const std::string& line : lines_of(run.output))
+        if (line.rfind('#', 0) != 0)
+            results.push_back(line);
+    return results;
+}
+
+bool says(const Ended& run, const std::string& text) {
+    return run.output.find(text) != std::string::npos;
+}
+
+class Middle : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+const std::string middle_name = "P2.middle[percent=%s%n]";
+
+void expect_between_good_ones(const Ended& run, const std::string& middle) {
+    const std::vector<std::string> expected = {"TAP version 13", "1..3", "ok 1 P1.first[n=1]",
+                                               middle, "ok 3 P3.last"};
+
+    EXPECT_EQ(results_of(run), expected) << run.output;
+}
+
+TEST(Ksft, AllPass) {
+    const Ended run = fake("pass");
+
+    EXPECT_EQ(run.status, 0);
+    expect_between_good_ones(run, "ok 2 " + middle_name);
+    EXPECT_TRUE(says(run, "# Totals: pass:3 fail:0 xfail:0 xpass:0 skip:0 error:0"));
+}
+
+TEST(Ksft, SkipKeepsNameAndReason) {
+    const Ended run = fake("skip");
+
+    EXPECT_EQ(run.status, 0);
+    expect_between_good_ones(run, "ok 2 " + middle_name +
+                                      " # SKIP this machine is too small (needs has_hardware)");
+    EXPECT_TRUE(says(run, "pass:2 fail:0 xfail:0 xpass:0 skip:1"));
+}
+
+/* Whatever goes wrong in one case: it fails, says why, and the others run. */
+TEST_P(Middle, FailsAlone) {
+    const auto [what, reason] = GetParam();
+    const Ended run = fake(what);
+
+    EXPECT_EQ(run.status, 1);
+    expect_between_good_ones(run, "not ok 2 " + middle_name);
+    EXPECT_TRUE(says(run, reason)) << run.output;
+    EXPECT_TRUE(says(run, "pass:2 fail:1"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ksft, Middle,
+    testing::Values(std::pair("fail", "sum: is 2, must be 3"),
+                    std::pair("fail_often", "... and 990 more failures"),
+                    std::pair("compare_signs", "a sign matters: is -1, must be 4294967295"),
+                    std::pair("skip_after_failure", "came too late"),
+                    std::pair("throw", "first line second line"),
+                    std::pair("throw_integer", "exception of unknown type"),
+                    std::pair("segfault", "killed by signal: Segmentation fault"),
+                    std::pair("abort", "killed by signal: Aborted"),
+                    std::pair("leave", "left the program with exit status 0"),
+                    std::pair("hang", "timed out after 1 s")),
+    [](const auto& info) { return std::string(info.param.first); });
+
+TEST(Ksft, FailurePointsAtItsLine) {
+    EXPECT_TRUE(says(fake("fail"), "# ksft_fake.cpp:"));
+}
+
+TEST(Ksft, NoteCannotForgeAResult) {
+    const Ended run = fake("imitate");
+
+    EXPECT_EQ(run.status, 0);
+    expect_between_good_ones(run, "ok 2 " + middle_name);
+}
+
+TEST(Ksft, LeftChildIsEnded) {
+    const Ended run = fake("leave_a_child");
+
+    EXPECT_EQ(run.status, 0);
+    expect_between_good_ones(run, "ok 2 " + middle_name);
+}
+
+TEST(Ksft, WholeProgramSkips) {
+    const Ended run = fake("skip_program");
+    const std::vector<std::string> expected = {"TAP version 13",
+                                               "1..0 # SKIP module is not loaded"};
+
+    EXPECT_EQ(run.status, 4);
+    EXPECT_EQ(results_of(run), expected);
+}
+
+TEST(Ksft, BadPlanBailsOut) {
+    for (const char* what : {"same_name", "bad_name", "throw_in_plan"}) {
+        const Ended run = fake(what);
+
+        EXPECT_EQ(run.status, 1);
+        EXPECT_TRUE(says(run, "Bail out!")) << run.output;
+    }
+}
+
+/* Half a line of a case's own printing must not swallow the result after it. */
+TEST(Ksft, ResultStartsItsOwnLine) {
+    expect_between_good_ones(fake("half_a_line"), "ok 2 " + middle_name);
+}
+
+std::string saved(const std::string& what) {
+    const std::string path = testing::TempDir() + "ksft_" + what + ".ktap";
+
+    std::ofstream(path) << fake(what).output;
+    return path;
+}
+
+const std::vector<const char*> all = {"pass",     "fail",        "skip",        "throw",
+                                      "segfault", "abort",       "leave",       "hang",
+                                      "imitate",  "half_a_line", "skip_program"};
+
+TEST(Reader, Prove) {
+    if (shell("command -v prove").status != 0)
+        GTEST_SKIP() << "no prove: apt-get install perl";
+
+    for (const char* what : all) {
+        const std::string path = saved(what);
+        const Ended run = shell("prove -e cat " + path);
+        const bool good = fake(what).status != 1;
+
+        EXPECT_FALSE(says(run, "Parse errors")) << run.output;
+        EXPECT_EQ(run.status == 0, good) << what << ": " << run.output;
+    }
+}
+
+TEST(Reader, Kunit) {
+    if (!std::filesystem::exists(KUNIT_PY))
+        GTEST_SKIP() << "no " KUNIT_PY;
+
+    const std::map<std::string, std::string> wanted = {
+        {"pass", "Ran 3 tests: passed: 3"},
+        {"fail", "Ran 3 tests: passed: 2, failed: 1"},
+        {"skip", "Ran 3 tests: passed: 2, skipped: 1"},
+        {"segfault", "Ran 3 tests: passed: 2, failed: 1"},
+        {"half_a_line", "Ran 3 tests: passed: 3"},
+    };
+
+    for (const auto& [what, counts] : wanted) {
+        const Ended run = shell("python3 " KUNIT_PY " parse " + saved(what));
+
+        EXPECT_TRUE(says(run, counts)) << what << ": " << run.output;
+        EXPECT_FALSE(says(run, "errors:")) << what << ": " << run.output;
+    }
+}
+
+} // namespace

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The oracle against truths written by hand, and against the contract's sentence
+ * taken literally: every page of every block of every order, for every pgoff.
+ */
+#include <cerrno>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "oracle.hpp"
+
+namespace {
+
+using testexp::Layout;
+using testexp::Oracle;
+using testexp::Page;
+
+constexpr std::uint32_t ram = TESTEXP_EXTENT_RAM;
+constexpr std::uint32_t hole = TESTEXP_EXTENT_HOLE;
+constexpr std::uint32_t priv = TESTEXP_EXTENT_PRIVATE;
+
+/* Adds @count pages of RAM from @pfn on. */
+void add_run(std::vector<Page>& pages, std::uint64_t pfn, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; i++)
+        pages.push_back({.pfn = pfn + i, .type = ram});
+}
+
+std::vector<int> orders_of(const Oracle& oracle) {
+    std::vector<int> orders;
+
+    for (std::uint64_t pgoff = 0; pgoff < oracle.nr_pages(); pgoff++)
+        orders.push_back(oracle.expected(pgoff).error ? -1 : oracle.expected(pgoff).max_order);
+    return orders;
+}
+
+std::vector<int> orders_of_run(std::uint64_t pfn, std::uint64_t count) {
+    std::vector<Page> pages;
+
+    add_run(pages, pfn, count);
+    return orders_of(Oracle(pages));
+}
+
+using Orders = std::vector<int>;
+
+TEST(Oracle, OneExtentAligned) {
+    EXPECT_EQ(orders_of_run(0x100, 8), Orders(8, 3));
+}
+
+TEST(Oracle, TailIsShorter) {
+    EXPECT_EQ(orders_of_run(0x100, 7), (Orders{2, 2, 2, 2, 1, 1, 0}));
+}
+
+TEST(Oracle, PfnNotCongruentToPgoff) {
+    EXPECT_EQ(orders_of_run(0x101, 8), Orders(8, 0));
+    EXPECT_EQ(orders_of_run(0x102, 8), Orders(8, 1));
+    EXPECT_EQ(orders_of_run(0x104, 8), Orders(8, 2));
+}
+
+TEST(Oracle, ExtentThatStartsInTheMiddleOfABlock) {
+    std::vector<Page> pages;
+
+    add_run(pages, 0x500, 3);
+    add_run(pages, 0x103, 5);
+    EXPECT_EQ(orders_of(Oracle(pages)), (Orders{1, 1, 0, 0, 2, 2, 2, 2}));
+}
+
+TEST(Oracle, NoBlockOverAHoleOrPrivatePage) {
+    for (const std::uint32_t type : {hole, priv}) {
+        std::vector<Page> pages;
+
+        add_run(pages, 0x100, 8);
+        pages[5] = {.pfn = 0, .type = type};
+        EXPECT_EQ(orders_of(Oracle(pages)), (Orders{2, 2, 2, 2, 0, -1, 1, 1}));
+    }
+}
+
+/* A wrong neighbour deep inside a half, not at a seam of the halves. */
+TEST(Oracle, EveryPageOfABlockCounts) {
+    for (std::size_t wrong = 0; wrong < 16; wrong++) {
+        std::vector<Page> pages;
+
+        add_run(pages, 0x100, 16);
+        pages[wrong].pfn += 0x1000000;
+        EXPECT_LT(Oracle(pages).expected(wrong ^ 8).max_order, 4) << wrong;
+    }
+}
+
+TEST(Oracle, NaturallyAdjacentExtentsAreOne) {
+    std::vector<Page> pages;
+
+    add_run(pages, 0x100, 3);
+    add_run(pages, 0x103, 5);
+    EXPECT_EQ(orders_of(Oracle(pages)), Orders(8, 3));
+}
+
+TEST(Oracle, Errors) {
+    const Oracle oracle(
+        {{.pfn = 7, .type = ram}, {.pfn = 0, .type = hole}, {.pfn = 0, .type = priv}});
+
+    EXPECT_EQ(oracle.expected(0).error, 0);
+    EXPECT_EQ(oracle.expected(0).pfn, 7U);
+    EXPECT_EQ(oracle.expected(1).error, -ENXIO);
+    EXPECT_EQ(oracle.expected(2).error, -EOPNOTSUPP);
+    for (const std::uint64_t pgoff : {std::uint64_t{3}, ~std::uint64_t{0}}) {
+        EXPECT_EQ(oracle.expected(pgoff).error, -EINVAL);
+        EXPECT_EQ(oracle.expected(pgoff).pfn, TESTEXP_UNTOUCHED_PFN);
+        EXPECT_EQ(oracle.expected(pgoff).max_order, TESTEXP_UNTOUCHED_ORDER);
+    }
+}
+
+/* Section 2 of the contract, as it is written. */
+int literal_max_order(const std::vector<Page>& pages, std::uint64_t pgoff) {
+    int max_order = -1;
+
+    for (int order = 0;; order++) {
+        const std::uint64_t count = std::uint64_t{1} << order;
+        const std::uint64_t first = pgoff / count * count;
+
+        if (first + count > pages.size() || pages[pgoff].pfn % count != pgoff % count)
+            return max_order;
+        for (std::uint64_t i = first; i < first + count; i++)
+            if (pages[i].type != ram || pages[i].pfn - pages[first].pfn != i - first)
+                return max_order;
+        max_order = order;
+    }
+}
+
+TEST(Oracle, AgreesWithTheContractLiterally) {
+    std::mt19937 random(20241); // NOLINT: the same layouts every time
+    const auto below = [&](std::uint64_t n) { return random() % n; };
+
+    for (int round = 0; round < 300; round++) {
+        std::vector<Page> pages;
+
+        while (pages.size() < 200) {
+            if (below(6) == 0)
+                pages.push_back({.pfn = 0, .type = below(2) ? hole : priv});
+            else if (below(3) == 0)
+                add_run(pages, 1024 * below(64) + pages.size(), 1 + below(100));
+            else
+                add_run(pages, below(4096), 1 + below(70));
+        }
+        const Oracle oracle(pages);
+
+        for (std::uint64_t pgoff = 0; pgoff < pages.size(); pgoff++) {
+            const int literal = literal_max_order(pages, pgoff);
+            const testexp_result expected = oracle.expected(pgoff);
+
+            ASSERT_EQ(expected.error ? -1 : expected.max_order, literal)
+                << "round " << round << " pgoff " << pgoff;
+        }
+    }
+}
+
+TEST(Layout, UniformAndItsDescription) {
+    const Layout layout = Layout::uniform(8 * testexp::page_bytes(), 1);
+
+    EXPECT_EQ(layout.nr_pages(), 8U);
+    EXPECT_EQ(layout.describe(), "2@1x4");
+    EXPECT_EQ(Layout{}.ram(3).hole(2).priv(1).describe(), "3+hole:2+private:1");
+    EXPECT_THROW(Layout::uniform(3 * testexp::page_bytes(), 1), std::invalid_argument);
+    EXPECT_THROW(Layout::uniform(0, 0), std::invalid_argument);
+}
+
+TEST(Layout, PagesOf) {
+    const std::vector<Page> pages =
+        testexp::pages_of(Layout{}.ram(2, {.align_order = 1, .skew = 0, .repeat = 2}).hole(1));
+
+    ASSERT_EQ(pages.size(), 5U);
+    EXPECT_EQ(pages[3].type, ram);
+    EXPECT_EQ(pages[4].type, hole);
+}
+
+} // namespace
