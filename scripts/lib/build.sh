@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What runs in user space, built outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
+
+userspace_packages=(build-essential cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
+	libgtest-dev libcli11-dev libfmt-dev nlohmann-json3-dev gnuplot-nox bpftrace linux-source-6.12 xz-utils)
+
+# Where it is built: one directory per clone, so that two clones do not undo each other's work.
+userspace_dir() { printf '%s/build/%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)"; }
+
+# build_userspace: configures and builds everything; prints nothing but progress. Returns 1 after one line on stderr.
+build_userspace() {
+	local dir log
+	dir=$(userspace_dir)
+	log=$dir/build.log
+	need_packages "${userspace_packages[@]}" || return 1
+	if ! mkdir -p "$dir" || ! : >"$log"; then
+		say "cannot write to $dir; is the disk full?"
+		return 1
+	fi
+	if [ ! -f "$dir/build.ninja" ]; then
+		run_step "configure user space" "$log" '' 0 cmake -S "$root" -B "$dir" -G Ninja ||
+			{ build_failed configure "$log"; return 1; }
+	fi
+	run_step "build user space" "$log" '^\[[0-9]' "$(ninja -C "$dir" -n 2>/dev/null | grep -c '^\[')" ninja -C "$dir" -j "$(nproc)" ||
+		{ build_failed build "$log"; return 1; }
+}
+
+# build_failed STEP LOG: the one line that matters.
+build_failed() {
+	if grep -q 'No space left on device' "$2"; then
+		say "disk full: $1 of user space needs about 500 MB under $(cache_dir)"
+	else
+		say "$1 of user space failed: $(grep -m 1 -E 'error:|Error' "$2" || tail -n 1 "$2") (log: $2)"
+	fi
+}
+
+# The commit of the tree, with -dirty when it is not quite that.
+revision() { git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown; }
