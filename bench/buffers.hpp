@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The buffer that is being measured. Making one is expensive, so it is shared. */
+#pragma once
+
+#include <optional>
+
+#include "plan.hpp"
+#include "testexp.hpp"
+
+namespace bench {
+
+/* What every message begins with that says why something cannot be measured here. */
+inline constexpr const char* requires_prefix = "requires ";
+
+class Buffers {
+public:
+    /* @device must outlive this. */
+    explicit Buffers(const testexp::Device& device) : device_(device) {}
+
+    /**
+     * The importer of a buffer of @shape, which is made now unless it is the one
+     * that the last call returned; then that one is gone. If this machine cannot
+     * have such a buffer, the error's text begins with requires_prefix.
+     */
+    testexp::Result<const testexp::Importer*> importer(const Shape& shape);
+
+private:
+    struct Current {
+        Shape shape;
+        testexp::Importer importer; /* keeps the buffer alive */
+    };
+
+    testexp::Result<Current> make(const Shape& shape) const;
+
+    const testexp::Device& device_;
+    std::optional<Current> current_;
+};
+
+} // namespace bench
