@@ -130,7 +130,7 @@ static void exporter_fill_segments(const struct layout *layout, struct scatterli
 
 	for (i = 0; i < layout->nr_extents; i++) {
 		const struct layout_extent *extent = layout->extents + i;
-		u64 left = extent->end - extent->pgoff, pfn = extent->pfn, here;
+		u64 left = extent->end - extent->pgoff, pfn = extent->pgoff + extent->delta, here;
 
 		for (; left; left -= here, pfn += here, sg = sg_next(sg)) {
 			here = min(left, EXPORTER_MAX_SEGMENT_PAGES);

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "layout.h"
 
-static bool layout_continues(const struct layout_extent *last, u32 type, u64 pfn)
+static bool layout_continues(const struct layout_extent *last, u32 type, u64 delta)
 {
-	if (last->type != type)
-		return false;
-
-	return type != TESTEXP_EXTENT_RAM ||
-	       last->pfn + (last->end - last->pgoff) == pfn;
+	return last->type == type && last->delta == delta;
 }
 
 /**
@@ -29,15 +27,14 @@ static bool layout_continues(const struct layout_extent *last, u32 type, u64 pfn
 int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
 {
 	struct layout_extent *extent;
-	u64 end = layout->nr_pages + nr_pages;
+	u64 delta, end = layout->nr_pages + nr_pages;
 
 	if (end < layout->nr_pages)
 		return -EOVERFLOW;
-	if (type != TESTEXP_EXTENT_RAM)
-		pfn = 0;
+	delta = type == TESTEXP_EXTENT_RAM ? pfn - layout->nr_pages : 0;
 
 	extent = layout->extents + layout->nr_extents;
-	if (layout->nr_extents && layout_continues(extent - 1, type, pfn)) {
+	if (layout->nr_extents && layout_continues(extent - 1, type, delta)) {
 		extent[-1].end = end;
 	} else {
 		if (layout->nr_extents == layout->capacity)
@@ -45,11 +42,10 @@ int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
 
 		extent->pgoff = layout->nr_pages;
 		extent->end = end;
-		extent->pfn = pfn;
+		extent->delta = delta;
+		/* All ones for 0, which is congruent modulo everything. */
+		extent->align_mask = delta ^ (delta - 1);
 		extent->type = type;
-		/* The same pfn as pgoff is congruent modulo everything. */
-		extent->align_order = pfn == extent->pgoff ?
-				      63 : __ffs64(pfn - extent->pgoff);
 		layout->nr_extents++;
 	}
 	layout->nr_pages = end;
@@ -59,17 +55,16 @@ int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
 /* The extent that contains @pgoff, which is inside the buffer. */
 static const struct layout_extent *layout_find(const struct layout *layout, u64 pgoff)
 {
-	u32 low = 0, high = layout->nr_extents;
+	const struct layout_extent *extent = layout->extents;
+	u32 left, half;
 
-	while (high - low > 1) {
-		u32 middle = low + (high - low) / 2;
-
-		if (layout->extents[middle].pgoff <= pgoff)
-			low = middle;
-		else
-			high = middle;
+	/* It is among the @left extents from @extent on. */
+	for (left = layout->nr_extents; left > 1; left -= half) {
+		half = left / 2;
+		if (extent[half].pgoff <= pgoff)
+			extent += half;
 	}
-	return layout->extents + low;
+	return extent;
 }
 
 /*
@@ -77,45 +72,35 @@ static const struct layout_extent *layout_find(const struct layout *layout, u64 
  * extent and is aligned physically. The block of order k starts at or behind
  * the extent's start exactly when pgoff and the page before the start differ in
  * a bit k or higher, and it ends in time exactly when pgoff and the page behind
- * the end do. So the highest differing bit is the answer, and no loop is needed.
+ * the end do. So the highest differing bit is the answer, the smaller of the
+ * two, and no loop is needed. Neither is 0, nor is align_mask.
  */
 static int layout_max_order(const struct layout_extent *extent, u64 pgoff)
 {
-	int order = extent->align_order;
-	int from_start = fls64(pgoff ^ (extent->pgoff - 1)) - 1;
-	int to_end = fls64(pgoff ^ extent->end) - 1;
+	u64 differ = pgoff ^ (extent->pgoff - 1);
 
-	if (order > from_start)
-		order = from_start;
-	if (order > to_end)
-		order = to_end;
-	return order;
+	differ = min(differ, pgoff ^ extent->end);
+	differ = min(differ, extent->align_mask);
+	return fls64(differ) - 1;
 }
 
 /**
  * layout_lookup - resolve one page
  * @layout: the buffer
- * @pgoff: any page; bounds are checked here too
+ * @pgoff: page inside it; the caller has checked that
  * @pfn: set on success
  * @max_order: set on success to the exact maximum, as the contract defines it
  *
- * Return: 0; -EINVAL beyond the end, -ENXIO in a hole, -EOPNOTSUPP where the
- * CPU has no PFN.
+ * Return: 0, -ENXIO in a hole, -EOPNOTSUPP where the CPU has no PFN.
  */
 int layout_lookup(const struct layout *layout, u64 pgoff, u64 *pfn, int *max_order)
 {
-	const struct layout_extent *extent;
+	const struct layout_extent *extent = layout_find(layout, pgoff);
 
-	if (pgoff >= layout->nr_pages)
-		return -EINVAL;
+	if (unlikely(extent->type != TESTEXP_EXTENT_RAM))
+		return extent->type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
 
-	extent = layout_find(layout, pgoff);
-	if (extent->type == TESTEXP_EXTENT_HOLE)
-		return -ENXIO;
-	if (extent->type == TESTEXP_EXTENT_PRIVATE)
-		return -EOPNOTSUPP;
-
-	*pfn = extent->pfn + (pgoff - extent->pgoff);
+	*pfn = pgoff + extent->delta;
 	*max_order = layout_max_order(extent, pgoff);
 	return 0;
 }

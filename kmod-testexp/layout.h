@@ -14,16 +14,18 @@
  * struct layout_extent - a maximal run of pages of one type
  * @pgoff: offset of its first page in the buffer
  * @end: offset of the page behind its last
- * @pfn: PFN of its first page; 0 for types that have none
+ * @delta: what to add to a pgoff to get its PFN, modulo 2^64; 0 for types that
+ *	have none
+ * @align_mask: ones up to and including bit k, for the largest k for which PFN
+ *	and pgoff are congruent modulo 2^k
  * @type: enum testexp_extent_type
- * @align_order: largest k for which pfn and pgoff are congruent modulo 2^k
  */
 struct layout_extent {
 	u64 pgoff;
 	u64 end;
-	u64 pfn;
+	u64 delta;
+	u64 align_mask;
 	u32 type;
-	int align_order;
 };
 
 /**
