@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "fixture.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <random>
+
+#include <fcntl.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel_log.hpp"
+
+namespace testexp {
+
+namespace {
+
+/* Of an entry of /proc/self/pagemap; Documentation/admin-guide/mm/pagemap.rst. */
+constexpr std::uint64_t pagemap_present = std::uint64_t{1} << 63;
+constexpr std::uint64_t pagemap_pfn = (std::uint64_t{1} << 55) - 1;
+
+[[noreturn]] void throw_errno(const std::string& what) {
+    throw std::runtime_error(errno_error(what).what);
+}
+
+Fd open_or_skip(const char* path) {
+    Fd fd(open(path, O_RDWR | O_CLOEXEC));
+
+    if (!fd)
+        ksft::skip(errno_error(std::string("no such exporter here: ") + path).what);
+    return fd;
+}
+
+std::vector<std::uint64_t> read_pagemap(const std::byte* start, std::uint64_t nr_pages) {
+    const Fd pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+    std::vector<std::uint64_t> entries(nr_pages);
+    auto* target = reinterpret_cast<char*>(entries.data());
+    std::size_t left = nr_pages * sizeof(std::uint64_t);
+    auto offset = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(start) / page_bytes() *
+                                     sizeof(std::uint64_t));
+
+    if (!pagemap)
+        throw_errno("/proc/self/pagemap");
+    while (left != 0) {
+        const ssize_t got = pread(pagemap.get(), target, left, offset);
+
+        if (got <= 0)
+            throw_errno("read /proc/self/pagemap");
+        target += got;
+        offset += got;
+        left -= static_cast<std::size_t>(got);
+    }
+    return entries;
+}
+
+bool same(const testexp_result& a, const testexp_result& b) {
+    return a.pfn == b.pfn && a.max_order == b.max_order && a.error == b.error;
+}
+
+std::string describe(const testexp_result& result) {
+    std::ostringstream out;
+
+    out << "{pfn 0x" << std::hex << result.pfn << std::dec << ", max_order " << result.max_order
+        << ", error " << result.error << '}';
+    return out.str();
+}
+
+} // namespace
+
+const Device& device() {
+    static const Device opened = [] {
+        Result<Device> result = Device::open();
+
+        if (!result)
+            ksft::skip(result.error().what);
+        return std::move(result).value();
+    }();
+    return opened;
+}
+
+bool quick() {
+    return std::getenv("TESTEXP_QUICK") != nullptr;
+}
+
+std::uint64_t seed() {
+    static const std::uint64_t value = [] {
+        const char* text = std::getenv("TESTEXP_SEED");
+
+        return text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
+    }();
+    return value;
+}
+
+std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
+    const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
+    const std::byte* start = mapping.bytes().data();
+
+    /* Only what is mapped has an entry, so touch it; a hole would be SIGBUS. */
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
+            (void)*reinterpret_cast<const volatile std::byte*>(start + pgoff * page_bytes());
+
+    const std::vector<std::uint64_t> entries = read_pagemap(start, pages.size());
+
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++) {
+        if (pages[pgoff].type != TESTEXP_EXTENT_RAM)
+            continue;
+        if (!(entries[pgoff] & pagemap_present) || !(entries[pgoff] & pagemap_pfn))
+            ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
+        pages[pgoff].pfn = entries[pgoff] & pagemap_pfn;
+    }
+    return pages;
+}
+
+Subject make_subject(const CreateSpec& spec) {
+    Buffer buffer = device().create(spec).value();
+    std::vector<Page> pages = pages_of(spec.layout);
+
+    ksft::expect_eq(buffer.nr_pages, pages.size(), "nr_pages of " + spec.layout.describe());
+    Oracle oracle(read_truth(buffer.fd.get(), std::move(pages)));
+
+    return {spec.layout, std::move(buffer), std::move(oracle)};
+}
+
+void expect_truth(const Importer& importer, const Subject& subject, const Form& form) {
+    const std::uint64_t count = subject.oracle.nr_pages() + 2;
+    const std::vector<testexp_result> answers = importer.resolve(0, count, 1, form.flags).value();
+
+    for (std::uint64_t pgoff = 0; pgoff < count; pgoff++) {
+        const testexp_result expected = subject.oracle.expected(pgoff);
+
+        if (!same(answers[pgoff], expected))
+            ksft::record_failure("pgoff " + std::to_string(pgoff) + " of " +
+                                     subject.layout.describe() + ", " + form.name + ": is " +
+                                     describe(answers[pgoff]) + ", must be " + describe(expected),
+                                 __FILE__, __LINE__);
+    }
+}
+
+void expect_refused(const testexp_result& result, int code, const std::string& what) {
+    const testexp_result expected{
+        .pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = -code};
+
+    if (!same(result, expected))
+        ksft::record_failure(what + ": is " + describe(result) + ", must be " + describe(expected),
+                             __FILE__, __LINE__);
+}
+
+void expect_warnings(unsigned int count, const std::function<void()>& body) {
+    KernelLog log;
+
+    body();
+    ksft::expect_eq(log.new_warnings(), count, "WARNINGs in the kernel log");
+}
+
+Fd system_heap_buffer() {
+    const Fd heap = open_or_skip("/dev/dma_heap/system");
+    dma_heap_allocation_data request{};
+
+    request.len = page_bytes();
+    request.fd_flags = O_RDWR | O_CLOEXEC;
+    if (ioctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &request) < 0)
+        throw_errno("DMA_HEAP_IOCTL_ALLOC");
+    return Fd(static_cast<int>(request.fd));
+}
+
+Fd udmabuf_buffer() {
+    const Fd control = open_or_skip("/dev/udmabuf");
+    const Fd memory(memfd_create("testexp", MFD_ALLOW_SEALING | MFD_CLOEXEC));
+    udmabuf_create request{};
+
+    if (!memory || ftruncate(memory.get(), static_cast<off_t>(page_bytes())) < 0 ||
+        fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        throw_errno("memfd");
+
+    request.memfd = static_cast<std::uint32_t>(memory.get());
+    request.flags = UDMABUF_FLAGS_CLOEXEC;
+    request.size = page_bytes();
+
+    Fd buffer(ioctl(control.get(), UDMABUF_CREATE, &request));
+
+    if (!buffer)
+        throw_errno("UDMABUF_CREATE");
+    return buffer;
+}
+
+} // namespace testexp

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the test programs have in common: the device, the truth, the comparison. */
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "ksft.hpp"
+#include "layout.hpp"
+#include "oracle.hpp"
+#include "testexp.hpp"
+
+namespace testexp {
+
+/* The module's device; opened at the first call, which skips when it cannot be. */
+const Device& device();
+
+/* TESTEXP_QUICK is set: smaller sizes and counts, but nothing left out. */
+bool quick();
+
+/* TESTEXP_SEED, else one drawn for this run of the program. */
+std::uint64_t seed();
+
+/* The two ways to ask, as flags of RESOLVE and as they are called in case names. */
+struct Form {
+    const char* name;
+    std::uint32_t flags;
+};
+
+inline constexpr Form forms[] = {{"unlocked", 0}, {"locked", TESTEXP_RESOLVE_LOCKED}};
+
+/* A buffer, its truth, and what was asked for; @layout describes it in messages. */
+struct Subject {
+    Layout layout;
+    Buffer buffer;
+    Oracle oracle;
+};
+
+/**
+ * Creates the buffer and learns where its pages are from /proc/self/pagemap
+ * through a mapping of it: a witness that get_pfn has no part in. Holes and
+ * private pages are taken from @spec. Throws when it cannot.
+ */
+Subject make_subject(const CreateSpec& spec);
+
+/* PFN of each RAM page of a buffer of these @pages; see make_subject(). */
+std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages);
+
+/* Asks for every page, and two behind the end, and compares with the oracle. */
+void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
+
+/* That one answer is the errno (positive), with nothing written. */
+void expect_refused(const testexp_result& result, int code, const std::string& what);
+
+/* Runs @body and expects that the kernel logged this many WARNINGs meanwhile. */
+void expect_warnings(unsigned int count, const std::function<void()>& body);
+
+/* A dma-buf of another exporter, of at least one page; skips when there is none. */
+Fd system_heap_buffer();
+Fd udmabuf_buffer();
+
+} // namespace testexp

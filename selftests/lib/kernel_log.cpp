@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kernel_log.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace testexp {
+
+KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+    if (!fd_ || lseek(fd_.get(), 0, SEEK_END) < 0)
+        throw std::runtime_error(errno_error("/dev/kmsg").what);
+}
+
+/* One record per read: "priority,sequence,time,flags;text\n" and further lines. */
+std::vector<std::string> KernelLog::new_lines() {
+    std::vector<std::string> lines;
+    std::array<char, 8192> record;
+
+    while (true) {
+        const ssize_t length = read(fd_.get(), record.data(), record.size());
+
+        if (length < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: some were overwritten */
+            continue;
+        if (length <= 0)
+            return lines;
+
+        const std::string text(record.data(), static_cast<std::size_t>(length));
+        const std::size_t begin = text.find(';') + 1;
+
+        lines.push_back(text.substr(begin, text.find('\n') - begin));
+    }
+}
+
+unsigned int KernelLog::new_warnings() {
+    const std::vector<std::string> lines = new_lines();
+
+    return static_cast<unsigned int>(
+        std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+            return line.find("WARNING: ") != std::string::npos;
+        }));
+}
+
+} // namespace testexp
