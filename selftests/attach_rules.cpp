@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: an importer without a device may attach exactly when the exporter has
+ * get_pfn, whatever else that one offers; its attachment survives everything
+ * (P9): map is refused, bufinfo in debugfs is readable, detach is clean. Map is
+ * refused by an exporter that has none, and all of it happens silently.
+ *
+ * Method: attach to own, heap and udmabuf buffers; read bufinfo before and after.
+ *
+ * Does not see: importers of other drivers. A stock kernel refuses all of this.
+ */
+#include <algorithm>
+#include <fstream>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint32_t no_device = TESTEXP_ATTACH_NO_DEVICE;
+
+void require_no_device() {
+    REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE), "the stock kernel refuses device-less importers");
+}
+
+Buffer create(std::uint32_t flags) {
+    return device().create({.layout = Layout{}.ram(4), .flags = flags}).value();
+}
+
+void accepted(std::uint32_t create_flags, std::uint32_t attach_flags) {
+    require_no_device();
+    expect_warnings(0, [&] {
+        const Buffer buffer = create(create_flags);
+        const Importer importer =
+            device().attach(buffer.fd.get(), attach_flags | no_device).value();
+        const bool can_resolve =
+            !(create_flags & TESTEXP_CREATE_DYNAMIC) || device().has(TESTEXP_FEAT_MOVE_NOTIFY);
+
+        ksft::expect_eq(importer.resolve(0, 1).value()[0].error, can_resolve ? 0 : -ENOENT,
+                        "error of get_pfn");
+        ksft::expect_eq(importer.map().code(), EINVAL, "map");
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().maps, 0, "maps");
+    });
+}
+
+void refused(const Fd& buffer, std::uint32_t attach_flags) {
+    require_no_device();
+    expect_warnings(0, [&] {
+        ksft::expect_eq(device().attach(buffer.get(), attach_flags | no_device).code(), EINVAL,
+                        "attach");
+    });
+}
+
+/* With a device the same exporter is fine, so it is the device that was missing. */
+void refused_only_without_device(std::uint32_t create_flags) {
+    const Buffer buffer = create(create_flags | TESTEXP_CREATE_NO_GET_PFN);
+
+    for (const std::uint32_t attach_flags :
+         {0U, static_cast<unsigned int>(TESTEXP_ATTACH_DYNAMIC)}) {
+        refused(buffer.fd, attach_flags);
+        ksft::expect_eq(device().attach(buffer.fd.get(), attach_flags).code(), 0, "with device");
+    }
+}
+
+/* P10: each exporter fails cleanly for the importer that wants the other method. */
+void map_without_map(std::uint32_t create_flags, std::uint32_t attach_flags) {
+    REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
+    expect_warnings(0, [&] {
+        const Buffer buffer = create(create_flags | TESTEXP_CREATE_NO_MAP);
+        const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+
+        for (int times = 0; times < 2; times++)
+            ksft::expect_eq(importer.map().code(), EINVAL, "map");
+    });
+}
+
+constexpr const char* bufinfo_path = "/sys/kernel/debug/dma_buf/bufinfo";
+
+/* Where nobody else sees it, if it is not mounted for everybody already. */
+void mount_debugfs() {
+    if (access(bufinfo_path, R_OK) == 0)
+        return;
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
+        mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr) < 0)
+        ksft::skip(errno_error("cannot mount debugfs").what);
+}
+
+std::vector<std::string> bufinfo_lines() {
+    std::ifstream file(bufinfo_path);
+    std::vector<std::string> lines;
+
+    if (!file)
+        ksft::skip("the kernel has no dma_buf/bufinfo in debugfs");
+    for (std::string line; std::getline(file, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+std::ptrdiff_t count_lines(const std::vector<std::string>& lines, const std::string& text) {
+    return std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
+        return line.find(text) != std::string::npos;
+    });
+}
+
+void bufinfo() {
+    require_no_device();
+    mount_debugfs();
+
+    const std::vector<std::string> before = bufinfo_lines();
+    const Buffer buffer = create(0);
+    const Importer first = device().attach(buffer.fd.get(), no_device).value();
+    const Importer second = device().attach(buffer.fd.get()).value();
+    const std::vector<std::string> after = bufinfo_lines();
+
+    ksft::expect_eq(count_lines(after, "<no device>") - count_lines(before, "<no device>"), 1,
+                    "lines '<no device>'");
+    ksft::expect_eq(count_lines(after, TESTEXP_DEVICE_NAME) > 0, true,
+                    "the other importer is shown");
+    ksft::expect_eq(count_lines(after, "(null)"), 0, "lines '(null)'");
+}
+
+/* Both kinds side by side, closed in either order. */
+void side_by_side(bool device_less_first) {
+    require_no_device();
+
+    const Buffer buffer = create(0);
+    Result<Importer> with = device().attach(buffer.fd.get());
+    Result<Importer> without = device().attach(buffer.fd.get(), no_device);
+
+    ksft::expect_eq(with.value().map().code(), 0, "map with device");
+    ksft::expect_eq(without.value().map().code(), EINVAL, "map without");
+    { const Importer closed = std::move(device_less_first ? without : with).value(); }
+    const Importer left = std::move(device_less_first ? with : without).value();
+
+    ksft::expect_eq(left.resolve(0, 4).value()[3].error, 0, "error of get_pfn");
+    ksft::expect_eq(left.map().code(), device_less_first ? 0 : EINVAL, "map of the one left");
+}
+
+void revoked_without_device() {
+    require_no_device();
+
+    const Buffer buffer = create(0);
+    const Importer importer = device().attach(buffer.fd.get(), no_device).value();
+
+    ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "revoke");
+    expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
+    ksft::expect_eq(importer.map().code(), EINVAL, "map");
+    ksft::expect_eq(device().attach(buffer.fd.get(), no_device).code(), ENODEV, "attach");
+}
+
+void stock_kernel_refuses() {
+    ksft::expect_eq(device().attach(create(0).fd.get(), no_device).code(), EOPNOTSUPP, "attach");
+}
+
+struct Exporter {
+    const char* name;
+    std::uint32_t flags;
+};
+
+constexpr Exporter exporters[] = {
+    {"both", 0},
+    {"get_pfn_only", TESTEXP_CREATE_NO_MAP},
+    {"dynamic_both", TESTEXP_CREATE_DYNAMIC},
+    {"dynamic_get_pfn_only", TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_NO_MAP},
+    {"cache", TESTEXP_CREATE_CACHE_SGT},
+};
+
+void make_plan(ksft::Plan& plan) {
+    constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
+
+    (void)device();
+    for (const Exporter& exporter : exporters)
+        for (const std::uint32_t attach_flags : {0U, dynamic})
+            plan.add(std::string("attach.no_device[exporter=") + exporter.name +
+                         ",importer=" + (attach_flags ? "dynamic]" : "static]"),
+                     [&, attach_flags] { accepted(exporter.flags, attach_flags); });
+    plan.add("attach.no_device[exporter=map_only]", [] { refused_only_without_device(0); });
+    plan.add("attach.no_device[exporter=dynamic_map_only]",
+             [] { refused_only_without_device(TESTEXP_CREATE_DYNAMIC); });
+    for (const std::uint32_t attach_flags : {0U, dynamic}) {
+        const std::string importer = attach_flags ? ",importer=dynamic]" : ",importer=static]";
+
+        plan.add("P10.no_device[exporter=system_heap" + importer,
+                 [=] { refused(system_heap_buffer(), attach_flags); });
+        plan.add("P10.no_device[exporter=udmabuf" + importer,
+                 [=] { refused(udmabuf_buffer(), attach_flags); });
+        plan.add("P10.map[exporter=get_pfn_only" + importer,
+                 [=] { map_without_map(0, attach_flags); });
+        plan.add("P10.map[exporter=dynamic_get_pfn_only" + importer,
+                 [=] { map_without_map(TESTEXP_CREATE_DYNAMIC, attach_flags); });
+    }
+    plan.add("P9.bufinfo", bufinfo);
+    plan.add("P9.side_by_side[first_closed=no_device]", [] { side_by_side(true); });
+    plan.add("P9.side_by_side[first_closed=device]", [] { side_by_side(false); });
+    plan.add("P9.revoked", revoked_without_device);
+    if (!device().has(TESTEXP_FEAT_NO_DEVICE))
+        plan.add("attach.no_device[kernel=stock]", stock_kernel_refuses);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: pfn(pgoff) is the page that the bytes are in (P17): get_pfn agrees for
+ * every page with two witnesses that it has no part in.
+ *
+ * Method: /proc/self/pagemap through mmap of the buffer, and the DMA addresses of
+ * a mapping where DMA is direct. At last all pages of a buffer of 1 GiB, with the
+ * rate of resolving and checking; that figure is never judged.
+ *
+ * Does not see: an exporter whose mmap, map and get_pfn are wrong in the same way;
+ * the other two witnesses of the contract.
+ */
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint64_t gib = std::uint64_t{1} << 30;
+
+struct Named {
+    const char* name;
+    CreateSpec spec;
+};
+
+std::vector<Named> layouts() {
+    const auto scattered = [](Layout layout) {
+        return CreateSpec{.layout = std::move(layout), .flags = TESTEXP_CREATE_SCATTER};
+    };
+
+    return {
+        {"one_page", {.layout = Layout{}.ram(1)}},
+        {"one_block", {.layout = Layout{}.ram(1024, {.align_order = 10})}},
+        {"pages", scattered(Layout{}.ram(1, {.repeat = 1500}))},
+        {"blocks", scattered(Layout{}.ram(16, {.align_order = 4, .repeat = 100}))},
+        {"odd", scattered(Layout{}.ram(3, {.align_order = 3, .skew = 5, .repeat = 50}).ram(700))},
+    };
+}
+
+bool command_line_has(const std::string& word) {
+    std::ifstream file("/proc/cmdline");
+    std::string text;
+
+    std::getline(file, text);
+    return text.find(word) != std::string::npos;
+}
+
+/* Whether a DMA address of the importer's device is a physical address. */
+bool dma_is_direct() {
+    return !std::filesystem::exists("/sys/devices/platform/" TESTEXP_DEVICE_NAME "/iommu_group") &&
+           !command_line_has("swiotlb=force");
+}
+
+void agrees_with_pagemap(const CreateSpec& spec) {
+    const Subject subject = make_subject(spec);
+    const Importer importer = device().attach(subject.buffer.fd.get()).value();
+    const std::vector<testexp_result> answers =
+        importer.resolve(0, subject.oracle.nr_pages()).value();
+
+    for (std::uint64_t pgoff = 0; pgoff < answers.size(); pgoff++)
+        ksft::expect_eq(answers[pgoff].pfn, subject.oracle.pages()[pgoff].pfn,
+                        "pfn at " + std::to_string(pgoff));
+}
+
+/* PFN of each page, from the segments of a mapping. */
+std::vector<std::uint64_t> mapped_pfns(const Importer& importer) {
+    std::vector<std::uint64_t> pfns;
+
+    for (const testexp_map_entry& entry : importer.map().value()) {
+        ksft::expect_eq(entry.dma_address % page_bytes(), 0, "offset in page of a DMA address");
+        ksft::expect_eq(entry.length_bytes % page_bytes(), 0, "length of a segment modulo a page");
+        for (std::uint64_t done = 0; done < entry.length_bytes; done += page_bytes())
+            pfns.push_back((entry.dma_address + done) / page_bytes());
+    }
+    return pfns;
+}
+
+void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
+                     std::uint32_t attach_flags) {
+    REQUIRE(dma_is_direct(), "DMA addresses are no witness behind an IOMMU or swiotlb");
+
+    CreateSpec flagged = spec;
+
+    flagged.flags |= create_flags;
+    const Buffer buffer = device().create(flagged).value();
+    const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+    const std::vector<testexp_result> answers = importer.resolve(0, buffer.nr_pages).value();
+    const std::vector<std::uint64_t> pfns = mapped_pfns(importer);
+
+    ksft::expect_eq(pfns.size(), answers.size(), "pages mapped");
+    for (std::size_t pgoff = 0; pgoff < std::min(pfns.size(), answers.size()); pgoff++)
+        ksft::expect_eq(answers[pgoff].pfn, pfns[pgoff], "pfn at " + std::to_string(pgoff));
+}
+
+/* The largest of 1 GiB, 512 MiB, ... that there is memory for. */
+CreateSpec largest_buffer(std::uint32_t order) {
+    for (std::uint64_t bytes = quick() ? gib / 8 : gib; bytes >= gib / 64; bytes /= 2) {
+        const CreateSpec spec{.layout = Layout::uniform(bytes, order),
+                              .flags = TESTEXP_CREATE_SCATTER};
+        const int code = device().create(spec).code();
+
+        if (code == 0)
+            return spec;
+        if (code != ENOMEM && code != ENOSPC)
+            ksft::fail("CREATE of " + spec.layout.describe() + " gave errno " +
+                       std::to_string(code));
+        ksft::note("no memory for " + spec.layout.describe() + ", trying half");
+    }
+    ksft::skip("no memory for a buffer of 16 MiB in extents of order " + std::to_string(order));
+}
+
+void every_page_of_a_large_buffer(std::uint32_t order) {
+    using clock = std::chrono::steady_clock;
+
+    const Subject subject = make_subject(largest_buffer(order));
+    const Importer importer = device().attach(subject.buffer.fd.get()).value();
+
+    for (const Form& form : forms) {
+        const clock::time_point start = clock::now();
+
+        expect_truth(importer, subject, form);
+
+        const std::chrono::duration<double> elapsed = clock::now() - start;
+        const auto nr_pages = static_cast<double>(subject.oracle.nr_pages());
+
+        ksft::note("rate: " + std::to_string(subject.oracle.nr_pages()) +
+                   " pages resolved and checked in " + std::to_string(elapsed.count()) +
+                   " s: " + std::to_string(static_cast<std::uint64_t>(nr_pages / elapsed.count())) +
+                   " pages/s (" + form.name + ", extents of order " + std::to_string(order) + ")");
+    }
+}
+
+void make_plan(ksft::Plan& plan) {
+    constexpr std::uint32_t dynamic_exporter = TESTEXP_CREATE_DYNAMIC;
+    constexpr std::uint32_t dynamic_importer = TESTEXP_ATTACH_DYNAMIC;
+
+    (void)device();
+    for (const Named& named : layouts()) {
+        const std::string layout = std::string(",layout=") + named.name;
+
+        plan.add("P17.pfn_agrees[witness=pagemap" + layout + "]",
+                 [=] { agrees_with_pagemap(named.spec); });
+        plan.add("P17.pfn_agrees[witness=map" + layout + "]",
+                 [=] { agrees_with_map(named.spec, 0, 0); });
+        plan.add("P17.pfn_agrees[witness=map_cached_at_attach" + layout + "]",
+                 [=] { agrees_with_map(named.spec, 0, dynamic_importer); });
+        plan.add("P17.pfn_agrees[witness=map_dynamic" + layout + "]", [=] {
+            REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY),
+                    "get_pfn of a dynamic exporter is refused");
+            agrees_with_map(named.spec, dynamic_exporter, dynamic_importer);
+        });
+    }
+    for (const std::uint32_t order : {9U, 0U})
+        plan.add("P17.large_buffer[order=" + std::to_string(order) + "]",
+                 [=] { every_page_of_a_large_buffer(order); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan, 300);
+}
