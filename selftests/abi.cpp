@@ -1,0 +1,838 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: the module's ioctl ABI is what testexp_uapi.h says: each bad input gives
+ * its own errno and changes nothing, objects live exactly as long as their
+ * descriptors, and only root may ask.
+ *
+ * Method: raw ioctls, each next to one that differs in the bad field only and is
+ * accepted; INFO's counts before and after.
+ *
+ * Does not see: two callers at once; failures of the kernel's own allocations.
+ */
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint64_t u64_max = std::numeric_limits<std::uint64_t>::max();
+constexpr int nobody = 65534;
+
+/* An address that is no user's. */
+constexpr std::uint64_t bad_pointer = 0xffff800000000000;
+
+template <typename T> std::uint64_t user_pointer(const T* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+/* The errno of an ioctl, or 0. */
+int raw(int fd, unsigned long request, void* argument) {
+    return ioctl(fd, request, argument) < 0 ? errno : 0;
+}
+
+/* Memory of one page that ends where nothing may be read or written. */
+unsigned char* page_before_a_guard() {
+    const std::size_t page = page_bytes();
+    void* pages =
+        mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (pages == MAP_FAILED || mprotect(static_cast<unsigned char*>(pages) + page, page, PROT_NONE))
+        ksft::fail(errno_error("guard page").what);
+    return static_cast<unsigned char*>(pages);
+}
+
+/* --- One good call of each ioctl, for the bad ones to differ from. --------- */
+
+const testexp_extent one_page{
+    .nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM, .align_order = 0, .skew = 0};
+
+/* A buffer with an importer, and results for the good calls to write to. */
+struct Objects {
+    Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    Importer importer = device().attach(buffer.fd.get()).value();
+    std::vector<testexp_result> results = std::vector<testexp_result>(64);
+    std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(64);
+    testexp_hist hist{};
+
+    testexp_info info() const {
+        testexp_info argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_create create() const {
+        testexp_create argument{};
+
+        argument.size = sizeof(argument);
+        argument.extents = user_pointer(&one_page);
+        argument.nr_extents = 1;
+        return argument;
+    }
+    testexp_stats stats() const {
+        testexp_stats argument{};
+
+        argument.size = sizeof(argument);
+        argument.fd = buffer.fd.get();
+        return argument;
+    }
+    testexp_revoke revoke() const {
+        testexp_revoke argument{};
+
+        argument.size = sizeof(argument);
+        argument.fd = buffer.fd.get();
+        return argument;
+    }
+    testexp_attach attach() const {
+        testexp_attach argument{};
+
+        argument.size = sizeof(argument);
+        argument.fd = buffer.fd.get();
+        return argument;
+    }
+    testexp_misuse misuse() const {
+        testexp_misuse argument{};
+
+        argument.size = sizeof(argument);
+        argument.which = TESTEXP_MISUSE_EXPORT_GOOD;
+        return argument;
+    }
+    testexp_resolve resolve() const {
+        testexp_resolve argument{};
+
+        argument.size = sizeof(argument);
+        argument.count = 4;
+        argument.stride = 1;
+        argument.results = user_pointer(results.data());
+        return argument;
+    }
+    testexp_map map() const {
+        testexp_map argument{};
+
+        argument.size = sizeof(argument);
+        argument.entries = user_pointer(entries.data());
+        argument.capacity = static_cast<std::uint32_t>(entries.size());
+        return argument;
+    }
+    testexp_measure measure() const {
+        testexp_measure argument{};
+
+        argument.size = sizeof(argument);
+        argument.path = TESTEXP_PATH_GET_PFN;
+        argument.ops_per_batch = 10;
+        argument.batches = 3;
+        argument.nr_pages = 4;
+        argument.hist = user_pointer(&hist);
+        return argument;
+    }
+};
+
+/* An ioctl as a row: its good argument as bytes, and where to send it. */
+struct Call {
+    const char* name;
+    unsigned long request;
+    bool on_importer;
+    std::vector<unsigned char> (*good)(const Objects&);
+    std::size_t known_flags; /* bits that mean something */
+};
+
+template <typename Argument> std::vector<unsigned char> bytes_of(const Argument& argument) {
+    std::vector<unsigned char> bytes(sizeof(argument));
+
+    std::memcpy(bytes.data(), &argument, sizeof(argument));
+    return bytes;
+}
+
+constexpr Call calls[] = {
+    {"INFO", TESTEXP_IOC_INFO, false, [](const Objects& o) { return bytes_of(o.info()); }, 0},
+    {"CREATE", TESTEXP_IOC_CREATE, false, [](const Objects& o) { return bytes_of(o.create()); },
+     TESTEXP_CREATE_FLAGS},
+    {"STATS", TESTEXP_IOC_STATS, false, [](const Objects& o) { return bytes_of(o.stats()); }, 0},
+    {"REVOKE", TESTEXP_IOC_REVOKE, false, [](const Objects& o) { return bytes_of(o.revoke()); }, 0},
+    {"ATTACH", TESTEXP_IOC_ATTACH, false, [](const Objects& o) { return bytes_of(o.attach()); },
+     TESTEXP_ATTACH_FLAGS},
+    {"MISUSE", TESTEXP_IOC_MISUSE, false, [](const Objects& o) { return bytes_of(o.misuse()); }, 0},
+    {"RESOLVE", TESTEXP_IOC_RESOLVE, true, [](const Objects& o) { return bytes_of(o.resolve()); },
+     TESTEXP_RESOLVE_FLAGS},
+    {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); }, 0},
+    {"MEASURE", TESTEXP_IOC_MEASURE, true, [](const Objects& o) { return bytes_of(o.measure()); },
+     0},
+};
+
+void set_size(std::vector<unsigned char>& bytes, std::size_t size) {
+    const auto value = static_cast<std::uint32_t>(size);
+
+    std::memcpy(bytes.data(), &value, sizeof(value));
+}
+
+void set_flags(std::vector<unsigned char>& bytes, std::uint32_t flags) {
+    std::memcpy(bytes.data() + sizeof(flags), &flags, sizeof(flags));
+}
+
+/* Everything that the ABI says of all ioctls alike. */
+void common_rules(const Call& call) {
+    if (call.request == TESTEXP_IOC_MISUSE)
+        REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+
+    const Objects objects;
+    const int fd = call.on_importer ? objects.importer.fd() : device().fd();
+    const auto good = [&] { return call.good(objects); };
+    const auto send = [&](std::vector<unsigned char> bytes) {
+        return raw(fd, call.request, bytes.data());
+    };
+    const std::size_t size = good().size();
+    std::vector<unsigned char> bytes = good();
+
+    for (const std::size_t shorter : {std::size_t{0}, std::size_t{4}, std::size_t{8}, size - 1}) {
+        set_size(bytes, shorter);
+        ksft::expect_eq(send(bytes), EINVAL, "size " + std::to_string(shorter));
+    }
+
+    bytes = good();
+    bytes.resize(size + 24);
+    set_size(bytes, bytes.size());
+    bytes.back() = 1;
+    ksft::expect_eq(send(bytes), E2BIG, "unknown tail that is not zero");
+
+    for (int bit = 0; bit < 32; bit++) {
+        const std::uint32_t flag = 1U << bit;
+
+        if (call.known_flags & flag)
+            continue;
+        bytes = good();
+        set_flags(bytes, flag);
+        ksft::expect_eq(send(bytes), EOPNOTSUPP, "flag " + std::to_string(bit));
+    }
+
+    ksft::expect_eq(raw(fd, call.request, nullptr), EFAULT, "no struct at all");
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    ksft::expect_eq(raw(fd, call.request, reinterpret_cast<void*>(bad_pointer)), EFAULT,
+                    "struct at an address that is not the caller's");
+
+    /* The controls, last: only now may something have happened. */
+    bytes = good();
+    bytes.resize(size + 24);
+    set_size(bytes, bytes.size());
+    ksft::expect_eq(send(bytes), 0, "unknown tail of zeros");
+    ksft::expect_eq(send(good()), 0, "the good call");
+}
+
+/* A struct of which the last byte cannot be read. */
+void half_readable(const Call& call) {
+    const Objects objects;
+    const std::vector<unsigned char> good = call.good(objects);
+    unsigned char* argument = page_before_a_guard() + page_bytes() - good.size() + 1;
+
+    std::memcpy(argument, good.data(), good.size() - 1);
+    ksft::expect_eq(
+        raw(call.on_importer ? objects.importer.fd() : device().fd(), call.request, argument),
+        EFAULT, "struct that ends behind readable memory");
+}
+
+/* --- Wrong descriptors ------------------------------------------------------ */
+
+void unknown_ioctls() {
+    const Objects objects;
+    testexp_info info = objects.info();
+
+    for (const int fd : {device().fd(), objects.importer.fd()}) {
+        ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0x1f), &info), ENOTTY, "unknown number");
+        ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0xff), &info), ENOTTY, "unknown number");
+        ksft::expect_eq(raw(fd, _IO('x', 0), &info), ENOTTY, "unknown magic");
+        ksft::expect_eq(raw(fd, _IOR(TESTEXP_IOC_MAGIC, 0, int), &info), ENOTTY, "size in number");
+    }
+}
+
+void wrong_kind_of_descriptor() {
+    const Objects objects;
+
+    for (const Call& call : calls) {
+        std::vector<unsigned char> bytes = call.good(objects);
+        const int other = call.on_importer ? device().fd() : objects.importer.fd();
+        const std::string name = call.name;
+
+        ksft::expect_eq(raw(other, call.request, bytes.data()), ENOTTY,
+                        name + " on the other kind");
+        ksft::expect_eq(raw(objects.buffer.fd.get(), call.request, bytes.data()), ENOTTY,
+                        name + " on a buffer");
+    }
+}
+
+void not_a_buffer() {
+    const Objects objects;
+    const Fd file(open("/dev/null", O_RDWR | O_CLOEXEC));
+    const std::pair<const char*, int> wrong[] = {
+        {"control", device().fd()}, {"importer", objects.importer.fd()}, {"/dev/null", file.get()}};
+
+    for (const auto& [name, fd] : wrong) {
+        ksft::expect_eq(device().attach(fd).code(), EINVAL, std::string("ATTACH to ") + name);
+        ksft::expect_eq(device().stats(fd).code(), EINVAL, std::string("STATS of ") + name);
+        ksft::expect_eq(device().revoke(fd).code(), EINVAL, std::string("REVOKE of ") + name);
+    }
+    for (const int fd : {-1, 1 << 20}) {
+        ksft::expect_eq(device().attach(fd).code(), EBADF, "ATTACH to no descriptor");
+        ksft::expect_eq(device().stats(fd).code(), EBADF, "STATS of no descriptor");
+        ksft::expect_eq(device().revoke(fd).code(), EBADF, "REVOKE of no descriptor");
+    }
+}
+
+void foreign_buffer() {
+    const Fd buffer = system_heap_buffer();
+
+    ksft::expect_eq(device().stats(buffer.get()).code(), EINVAL, "STATS");
+    ksft::expect_eq(device().revoke(buffer.get()).code(), EINVAL, "REVOKE");
+    ksft::expect_eq(device().attach(buffer.get()).code(), 0, "ATTACH");
+}
+
+/* --- CREATE ----------------------------------------------------------------- */
+
+struct BadExtents {
+    const char* name;
+    Layout layout;
+    int code;
+};
+
+std::vector<BadExtents> bad_extents() {
+    const testexp_info& info = device().info();
+    const std::uint64_t max_pages = std::uint64_t{1} << info.max_page_order;
+    const auto typed = [](std::uint32_t type, std::uint32_t align_order, std::uint64_t skew) {
+        Layout layout = Layout{}.ram(1, {.align_order = align_order, .skew = skew});
+
+        layout.extents[0].type = type;
+        return layout;
+    };
+    const auto repeated_holes = [](std::uint64_t nr_pages, std::uint64_t repeat) {
+        Layout layout = Layout{}.hole(nr_pages);
+
+        layout.extents[0].repeat = repeat;
+        return layout;
+    };
+
+    return {
+        {"no_extents", Layout{}, EINVAL},
+        {"no_pages", Layout{}.ram(0), EINVAL},
+        {"no_pages_of_hole", Layout{}.hole(0), EINVAL},
+        {"no_repeat", Layout{}.ram(1, {.repeat = 0}), EINVAL},
+        {"bad_second", Layout{}.ram(1).ram(0), EINVAL},
+        {"unknown_type", typed(TESTEXP_EXTENT_TYPES, 0, 0), EINVAL},
+        {"unknown_type_far", typed(~0U, 0, 0), EINVAL},
+        {"too_long", Layout{}.ram(max_pages + 1), EINVAL},
+        {"too_long_far", Layout{}.ram(u64_max), EINVAL},
+        {"too_long_skewed", Layout{}.ram(max_pages, {.align_order = 1, .skew = 1}), EINVAL},
+        {"align_too_large", Layout{}.ram(1, {.align_order = info.max_page_order + 1}), EINVAL},
+        {"align_64", Layout{}.ram(1, {.align_order = 64}), EINVAL},
+        {"align_far", Layout{}.ram(1, {.align_order = ~0U}), EINVAL},
+        {"skew_too_large", Layout{}.ram(1, {.align_order = 3, .skew = 8}), EINVAL},
+        {"skew_far", Layout{}.ram(1, {.align_order = 3, .skew = u64_max}), EINVAL},
+        {"skew_without_align", Layout{}.ram(1, {.skew = 1}), EINVAL},
+        {"aligned_hole", typed(TESTEXP_EXTENT_HOLE, 1, 0), EINVAL},
+        {"skewed_private", typed(TESTEXP_EXTENT_PRIVATE, 0, 1), EINVAL},
+        {"product_wraps", repeated_holes(std::uint64_t{1} << 40, std::uint64_t{1} << 40), EINVAL},
+        {"sum_wraps", Layout{}.hole(u64_max).hole(2), EINVAL},
+        {"bytes_wrap", Layout{}.hole(std::uint64_t{1} << 52), EINVAL},
+        {"bytes_negative", Layout{}.hole(std::uint64_t{1} << 51), EINVAL},
+        {"too_many_extents", Layout{}.ram(1, {.repeat = info.max_extents + 1ULL}), ENOSPC},
+        {"too_many_extents_far", Layout{}.ram(1, {.repeat = std::uint64_t{1} << 40}), ENOSPC},
+        {"too_many_pages", Layout{}.ram(max_pages, {.repeat = info.max_pages / max_pages + 1}),
+         ENOSPC},
+    };
+}
+
+/* Refused, and nothing of it is kept. */
+void create_refuses(const CreateSpec& spec, int code) {
+    const testexp_info before = device().read_info().value();
+
+    ksft::expect_eq(device().create(spec).code(), code, "CREATE");
+
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
+}
+
+void create_fields() {
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_create argument = objects.create();
+
+        change(argument);
+        const int code = raw(device().fd(), TESTEXP_IOC_CREATE, &argument);
+
+        if (code == 0)
+            close(argument.fd);
+        return code;
+    };
+
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(with([](auto& a) { a.reserved = 1; }), EINVAL, "reserved");
+    ksft::expect_eq(with([](auto& a) { a.nr_extents = 0; }), EINVAL, "nr_extents 0");
+    ksft::expect_eq(with([](auto& a) { a.nr_extents = ~0U; }), ENOSPC, "nr_extents too many");
+    ksft::expect_eq(with([](auto& a) { a.inject = TESTEXP_INJECT_ALL + 1; }), EINVAL, "inject");
+    ksft::expect_eq(with([](auto& a) { a.extents = 0; }), EFAULT, "extents NULL");
+    ksft::expect_eq(with([](auto& a) { a.extents = bad_pointer; }), EFAULT, "extents");
+    ksft::expect_eq(with([](auto& a) { a.extents = u64_max; }), EFAULT, "extents at the end");
+}
+
+struct Contradiction {
+    const char* name;
+    std::uint32_t flags;
+};
+
+constexpr Contradiction contradictions[] = {
+    {"no_map+no_get_pfn", TESTEXP_CREATE_NO_MAP | TESTEXP_CREATE_NO_GET_PFN},
+    {"cache+dynamic", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_DYNAMIC},
+    {"cache+no_map", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_NO_MAP},
+};
+
+/* The answer is copied out before the descriptor exists. */
+void read_only_struct(const Call& call) {
+    const Objects objects;
+    const std::vector<unsigned char> good = call.good(objects);
+    const testexp_info before = device().read_info().value();
+    void* page =
+        mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED)
+        ksft::fail("mmap");
+    std::memcpy(page, good.data(), good.size());
+    if (mprotect(page, page_bytes(), PROT_READ) < 0)
+        ksft::fail("mprotect");
+
+    ksft::expect_eq(
+        raw(call.on_importer ? objects.importer.fd() : device().fd(), call.request, page), EFAULT,
+        "a struct that cannot be written");
+
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+}
+
+/* The limit is on all buffers together, and comes back when one goes. */
+void limit_of_all_buffers() {
+    const testexp_info& info = device().info();
+    const std::uint64_t before = device().read_info().value().used_pages;
+    std::vector<Buffer> buffers;
+
+    ksft::expect_eq(before, 0, "used_pages before");
+    for (int i = 0; i < 3; i++)
+        buffers.push_back(device().create({.layout = Layout{}.ram(1024)}).value());
+
+    const std::uint64_t used = device().read_info().value().used_pages;
+
+    ksft::expect(used >= 3072 && used < 3072 + 64,
+                 "used_pages counts the buffers: " + std::to_string(used));
+    /* What is left would have been enough without them. */
+    const CreateSpec too_much{
+        .layout =
+            Layout{}.ram(512, {.align_order = 0, .skew = 0, .repeat = info.max_pages / 512 - 2})};
+
+    ksft::expect_eq(device().create(too_much).code(), ENOSPC, "CREATE over the limit");
+    buffers.clear();
+    ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages after");
+}
+
+/* --- STATS, REVOKE, INFO, MISUSE --------------------------------------------- */
+
+void reserved_fields() {
+    const Objects objects;
+    testexp_info info = objects.info();
+    testexp_revoke revoke = objects.revoke();
+
+    info.reserved = 1;
+    revoke.reserved = 1;
+    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_INFO, &info), EINVAL, "INFO");
+    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_REVOKE, &revoke), EINVAL, "REVOKE");
+    ksft::expect_eq(objects.importer.resolve(0, 1).value()[0].error, 0, "not revoked");
+}
+
+void misuse_range() {
+    ksft::expect_eq(device().misuse(TESTEXP_MISUSE_CASES).code(), EINVAL, "unknown case");
+    if (!device().has(TESTEXP_FEAT_MISUSE))
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_EXPORT_GOOD).code(), EPERM, "not allowed");
+}
+
+void info_is_plausible() {
+    const testexp_info& info = device().info();
+
+    ksft::expect_eq(info.abi_version, TESTEXP_ABI_VERSION, "abi_version");
+    ksft::expect_eq(std::uint64_t{1} << info.page_shift, page_bytes(), "page size");
+    ksft::expect(info.max_extents > 0 && info.max_pages > 0, "there are limits");
+    ksft::expect(info.clock_khz > 0, "the clock has a frequency");
+    for (const char* symbol : {info.get_pfn_symbol, info.get_pfn_unlocked_symbol})
+        ksft::expect(*symbol != 0 && memchr(symbol, 0, TESTEXP_SYMBOL_LEN) != nullptr,
+                     "the symbol is a string");
+    ksft::expect_eq(std::string(info.get_pfn_symbol),
+                    device().has(TESTEXP_FEAT_NATIVE) ? "dma_buf_get_pfn" : "testexp_get_pfn",
+                    "get_pfn_symbol");
+}
+
+/* --- RESOLVE and MAP --------------------------------------------------------- */
+
+void resolve_fields() {
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_resolve argument = objects.resolve();
+
+        change(argument);
+        return raw(objects.importer.fd(), TESTEXP_IOC_RESOLVE, &argument);
+    };
+
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(with([](auto& a) { a.count = 0; }), EINVAL, "count 0");
+    ksft::expect_eq(with([](auto& a) { a.stride = 0; }), EINVAL, "stride 0");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = u64_max; }), EOVERFLOW, "pgoff + count wraps");
+    ksft::expect_eq(with([](auto& a) { a.stride = u64_max; }), EOVERFLOW, "count * stride wraps");
+    ksft::expect_eq(with([](auto& a) {
+                        a.pgoff = 1;
+                        a.count = 2;
+                        a.stride = u64_max;
+                    }),
+                    EOVERFLOW, "pgoff + stride wraps");
+    ksft::expect_eq(with([](auto& a) {
+                        a.pgoff = u64_max;
+                        a.count = 1;
+                        a.stride = u64_max;
+                    }),
+                    0, "the last pgoff there is");
+    ksft::expect_eq(with([](auto& a) { a.results = 0; }), EFAULT, "results NULL");
+    ksft::expect_eq(with([](auto& a) { a.results = bad_pointer; }), EFAULT, "results");
+    ksft::expect_eq(with([](auto& a) {
+                        a.results = user_pointer(page_before_a_guard());
+                        a.count = std::uint64_t{1} << 62;
+                    }),
+                    EFAULT, "results that are too short");
+}
+
+void map_fields() {
+    const Buffer buffer =
+        device()
+            .create({.layout = Layout{}.ram(1, {.repeat = 100}), .flags = TESTEXP_CREATE_SCATTER})
+            .value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    std::vector<testexp_map_entry> entries(100, {.dma_address = 7, .length_bytes = 7});
+    testexp_map argument{};
+
+    argument.size = sizeof(argument);
+    argument.entries = user_pointer(entries.data());
+    argument.capacity = 99;
+    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), ENOSPC, "capacity too small");
+    ksft::expect_eq(argument.nr_entries, 100, "nr_entries");
+
+    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL, "nr_entries not 0");
+
+    argument.capacity = 100;
+    argument.nr_entries = 0;
+    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), 0, "capacity just enough");
+    ksft::expect_eq(argument.nr_entries, 100, "nr_entries");
+    for (const testexp_map_entry& entry : entries)
+        ksft::expect_eq(entry.length_bytes, page_bytes(), "length_bytes");
+
+    argument.nr_entries = 0;
+    argument.entries = bad_pointer;
+    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EFAULT, "entries");
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
+}
+
+/* --- MEASURE ------------------------------------------------------------------ */
+
+void measure_fields() {
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_measure argument = objects.measure();
+
+        change(argument);
+        return raw(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
+    };
+
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(with([](auto& a) { a.path = TESTEXP_PATHS; }), EINVAL, "unknown path");
+    ksft::expect_eq(with([](auto& a) { a.path = ~0U; }), EINVAL, "unknown path");
+    ksft::expect_eq(with([](auto& a) { a.ops_per_batch = 0; }), EINVAL, "ops_per_batch 0");
+    ksft::expect_eq(with([](auto& a) { a.ops_per_batch = TESTEXP_MAX_OPS_PER_BATCH + 1; }), EINVAL,
+                    "ops_per_batch too many");
+    ksft::expect_eq(with([](auto& a) { a.batches = 0; }), EINVAL, "batches 0");
+    ksft::expect_eq(with([](auto& a) { a.nr_pages = 0; }), EINVAL, "nr_pages 0");
+    ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = 4; }), EINVAL, "window at the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = 1; }), EINVAL, "window over the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = u64_max; }), EINVAL, "window that wraps");
+    ksft::expect_eq(with([](auto& a) { a.hist = bad_pointer; }), EFAULT, "hist");
+    ksft::expect_eq(with([](auto& a) { a.hist = 0; }), 0, "no hist");
+}
+
+/* What the path's calls return is what MEASURE returns. */
+void measure_passes_errors_on() {
+    const Buffer buffer = device().create({.layout = Layout{}.hole(2).ram(1)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Buffer blind =
+        device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_NO_GET_PFN}).value();
+    const Importer without = device().attach(blind.fd.get()).value();
+
+    for (const testexp_path path :
+         {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_GET_PFN_BATCH}) {
+        ksft::expect_eq(importer.measure({.path = path, .nr_pages = 3}).code(), ENXIO, "a hole");
+        ksft::expect_eq(importer.measure({.path = path, .nr_pages = 1, .pgoff = 2}).code(), 0,
+                        "a window behind the hole");
+        ksft::expect_eq(without.measure({.path = path}).code(), EINVAL, "no get_pfn");
+    }
+    ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_SGT_MAP, .nr_pages = 3}).code(),
+                    EOPNOTSUPP, "map of a hole");
+    ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_EMPTY}).code(), 0, "baseline");
+}
+
+/* What a measurement says of itself adds up. */
+void measure_adds_up(testexp_path path, std::uint64_t pages_per_op) {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(8, {.align_order = 3})}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Measurement measured = importer
+                                     .measure({.path = path,
+                                               .nr_pages = 8,
+                                               .ops_per_batch = 7,
+                                               .batches = 11,
+                                               .warmup_batches = 3})
+                                     .value();
+    const testexp_measure& totals = measured.totals;
+    std::uint64_t counted = 0;
+
+    for (const std::uint64_t count : measured.hist.buckets)
+        counted += count;
+    ksft::expect_eq(totals.ops, 77, "ops");
+    ksft::expect_eq(totals.pages, 77 * pages_per_op, "pages");
+    ksft::expect_eq(measured.hist.count, 11, "values in the histogram");
+    ksft::expect_eq(counted, 11, "values in its buckets");
+    ksft::expect_eq(measured.hist.sum, totals.ticks, "sum of the histogram");
+    ksft::expect_eq(measured.hist.min, totals.min_batch_ticks, "min of the histogram");
+    ksft::expect(measured.hist.max >= measured.hist.min && totals.ticks > 0, "time passes");
+}
+
+/* The figure of the contract: one step per block, not one per page. */
+void stride_makes_few_calls(std::uint32_t order) {
+    const std::uint64_t blocks = quick() ? 16 : 64;
+    const std::uint64_t nr_pages = blocks << order;
+    const Layout layout = Layout::uniform(nr_pages * page_bytes(), order);
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_SCATTER}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Measurement measured = importer
+                                     .measure({.path = TESTEXP_PATH_GET_PFN_STRIDE,
+                                               .nr_pages = nr_pages,
+                                               .ops_per_batch = static_cast<std::uint32_t>(blocks),
+                                               .batches = 3,
+                                               .warmup_batches = 0})
+                                     .value();
+
+    ksft::expect_eq(measured.totals.pages, 3 * nr_pages, "pages delivered by three rounds");
+    ksft::expect_eq(device().stats(buffer.fd.get()).value().get_pfns, 3 * blocks,
+                    "calls of get_pfn");
+}
+
+/* --- Lifetime and rights ------------------------------------------------------ */
+
+void importer_keeps_the_buffer() {
+    const testexp_info before = device().read_info().value();
+    {
+        Buffer buffer = device().create({.layout = Layout{}.ram(3)}).value();
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        const std::uint64_t pfn = importer.resolve(0, 1).value()[0].pfn;
+
+        buffer.fd.reset();
+        ksft::expect_eq(device().read_info().value().nr_buffers, before.nr_buffers + 1,
+                        "nr_buffers");
+        ksft::expect_eq(importer.resolve(0, 1).value()[0].pfn, pfn, "pfn");
+    }
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers after");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers after");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages after");
+}
+
+/* A mapping keeps it as well, and its bytes. */
+void mapping_keeps_the_buffer() {
+    Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), 2).value();
+
+    mapping.bytes()[page_bytes()] = std::byte{42};
+    buffer.fd.reset();
+    ksft::expect_eq(device().read_info().value().nr_buffers, 1, "nr_buffers");
+    ksft::expect_eq(std::to_integer<int>(mapping.bytes()[page_bytes()]), 42, "byte");
+}
+
+void pages_are_zeroed() {
+    for (int times = 0; times < 2; times++) {
+        const Buffer buffer = device().create({.layout = Layout{}.ram(64)}).value();
+        const Mapping mapping = Mapping::map(buffer.fd.get(), 64).value();
+
+        for (std::byte& byte : mapping.bytes()) {
+            if (byte != std::byte{0})
+                ksft::fail("a new buffer shows bytes of an old one");
+            byte = std::byte{0xaa};
+        }
+    }
+}
+
+void descriptors_are_close_on_exec() {
+    const Objects objects;
+
+    ksft::expect(fcntl(objects.buffer.fd.get(), F_GETFD) & FD_CLOEXEC, "buffer is close-on-exec");
+    ksft::expect(fcntl(objects.importer.fd(), F_GETFD) & FD_CLOEXEC, "importer is close-on-exec");
+}
+
+template <typename Body> int status_of_child(Body body) {
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0)
+        _exit(body());
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        ksft::fail(errno_error("fork").what);
+    return status;
+}
+
+/* Stays root, so that the mode of the device node is no obstacle. */
+void drop_cap_sys_admin() {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+
+    if (syscall(SYS_capget, &header, data) < 0)
+        _exit(255);
+    data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
+    if (syscall(SYS_capset, &header, data) < 0)
+        _exit(255);
+}
+
+void others_are_refused() {
+    const auto errno_of_open = [] {
+        const Result<Device> opened = Device::open();
+
+        return opened.code();
+    };
+    const int as_nobody = status_of_child([&] {
+        if (setgid(nobody) < 0 || setuid(nobody) < 0)
+            return 255;
+        return errno_of_open() == EACCES ? 0 : 1;
+    });
+
+    ksft::expect_eq(as_nobody, 0,
+                    "exit status of another user's attempt: EACCES, as the node is 0600");
+
+    const int without_capability = status_of_child([&] {
+        drop_cap_sys_admin();
+        return errno_of_open() == EPERM ? 0 : 1;
+    });
+
+    ksft::expect_eq(without_capability, 0, "exit status of root's attempt without CAP_SYS_ADMIN");
+}
+
+void killed_process_leaves_nothing() {
+    const testexp_info before = device().read_info().value();
+    const int status = status_of_child([] {
+        const Device own = Device::open().value();
+        const Buffer buffer = own.create({.layout = Layout{}.ram(100)}).value();
+        const Importer importer = own.attach(buffer.fd.get()).value();
+        const Mapping mapping = Mapping::map(buffer.fd.get(), 100).value();
+
+        mapping.bytes()[0] = std::byte{1};
+        kill(getpid(), SIGKILL);
+        return 0;
+    });
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
+}
+
+/* A measurement that would take for ever ends when it is killed. */
+void killed_measurement_ends() {
+    const testexp_info before = device().read_info().value();
+    const int status = status_of_child([] {
+        const Objects objects;
+        testexp_measure argument = objects.measure();
+
+        argument.batches = u64_max;
+        alarm(1); /* its default action is to kill */
+        return raw(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
+    });
+
+    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, "the process was killed");
+    ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    plan.add("abi.info", info_is_plausible);
+    for (const Call& call : calls) {
+        const std::string parameter = std::string("[ioctl=") + call.name + "]";
+
+        plan.add("abi.size_and_flags" + parameter, [&] { common_rules(call); });
+        plan.add("abi.half_readable" + parameter, [&] { half_readable(call); });
+    }
+    for (const Call& call : calls)
+        if (call.request == TESTEXP_IOC_CREATE || call.request == TESTEXP_IOC_ATTACH)
+            plan.add(std::string("abi.read_only_struct[ioctl=") + call.name + "]",
+                     [&] { read_only_struct(call); });
+    plan.add("abi.unknown_ioctl", unknown_ioctls);
+    plan.add("abi.wrong_descriptor", wrong_kind_of_descriptor);
+    plan.add("abi.not_a_buffer", not_a_buffer);
+    plan.add("abi.foreign_buffer", foreign_buffer);
+    plan.add("abi.reserved", reserved_fields);
+    plan.add("abi.misuse_range", misuse_range);
+
+    for (const BadExtents& bad : bad_extents())
+        plan.add(std::string("abi.create_refuses[extents=") + bad.name + "]",
+                 [=] { create_refuses({.layout = bad.layout}, bad.code); });
+    for (const Contradiction& bad : contradictions)
+        plan.add(std::string("abi.create_refuses[flags=") + bad.name + "]",
+                 [&] { create_refuses({.layout = Layout{}.ram(1), .flags = bad.flags}, EINVAL); });
+    plan.add("abi.create_fields", create_fields);
+    plan.add("abi.limit_of_all_buffers", limit_of_all_buffers);
+
+    plan.add("abi.resolve_fields", resolve_fields);
+    plan.add("abi.map_fields", map_fields);
+    plan.add("abi.measure_fields", measure_fields);
+    plan.add("abi.measure_passes_errors_on", measure_passes_errors_on);
+    plan.add("abi.measure_adds_up[path=empty]", [] { measure_adds_up(TESTEXP_PATH_EMPTY, 0); });
+    plan.add("abi.measure_adds_up[path=lock_unlock]",
+             [] { measure_adds_up(TESTEXP_PATH_LOCK_UNLOCK, 0); });
+    plan.add("abi.measure_adds_up[path=get_pfn]", [] { measure_adds_up(TESTEXP_PATH_GET_PFN, 1); });
+    plan.add("abi.measure_adds_up[path=get_pfn_batch]",
+             [] { measure_adds_up(TESTEXP_PATH_GET_PFN_BATCH, 1); });
+    plan.add("abi.measure_adds_up[path=get_pfn_stride]",
+             [] { measure_adds_up(TESTEXP_PATH_GET_PFN_STRIDE, 8); });
+    plan.add("abi.measure_adds_up[path=sgt_map]", [] { measure_adds_up(TESTEXP_PATH_SGT_MAP, 8); });
+    for (const std::uint32_t order : {0U, 4U, 9U})
+        plan.add("abi.stride_calls[order=" + std::to_string(order) + "]",
+                 [=] { stride_makes_few_calls(order); });
+
+    plan.add("abi.importer_keeps_the_buffer", importer_keeps_the_buffer);
+    plan.add("abi.mapping_keeps_the_buffer", mapping_keeps_the_buffer);
+    plan.add("abi.pages_are_zeroed", pages_are_zeroed);
+    plan.add("abi.close_on_exec", descriptors_are_close_on_exec);
+    plan.add("abi.others_are_refused", others_are_refused);
+    plan.add("abi.killed_process_leaves_nothing", killed_process_leaves_nothing);
+    plan.add("abi.killed_measurement_ends", killed_measurement_ends);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
