@@ -6,6 +6,10 @@
 #ifndef TESTEXP_LAYOUT_H
 #define TESTEXP_LAYOUT_H
 
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "testexp_uapi.h"
@@ -17,7 +21,7 @@
  * @delta: what to add to a pgoff to get its PFN, modulo 2^64; 0 for types that
  *	have none
  * @align_mask: ones up to and including bit k, for the largest k for which PFN
- *	and pgoff are congruent modulo 2^k
+ *	and pgoff are congruent modulo 2^k; 0 for types that have no PFN
  * @type: enum testexp_extent_type
  */
 struct layout_extent {
@@ -43,6 +47,60 @@ struct layout {
 };
 
 int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages);
-int layout_lookup(const struct layout *layout, u64 pgoff, u64 *pfn, int *max_order);
+
+/* The extent that contains @pgoff, which is inside the buffer. */
+static inline const struct layout_extent *layout_find(const struct layout *layout, u64 pgoff)
+{
+	const struct layout_extent *extent = layout->extents;
+	u32 left, half;
+
+	/* It is among the @left extents from @extent on. */
+	for (left = layout->nr_extents; left > 1; left -= half) {
+		half = left / 2;
+		if (extent[half].pgoff <= pgoff)
+			extent += half;
+	}
+	return extent;
+}
+
+/*
+ * A word whose highest bit is the largest order whose naturally aligned block
+ * round @pgoff stays inside the extent and is aligned physically; 0 if there is
+ * no PFN. The block of order k starts at or behind the extent's start exactly
+ * when pgoff and the page before the start differ in a bit k or higher, and it
+ * ends in time exactly when pgoff and the page behind the end do. So the highest
+ * bit of the smaller difference is the answer, and no loop is needed.
+ */
+static inline u64 layout_order_word(const struct layout_extent *extent, u64 pgoff)
+{
+	u64 differ = min(pgoff ^ (extent->pgoff - 1), pgoff ^ extent->end);
+
+	return min(differ, extent->align_mask);
+}
+
+/**
+ * layout_lookup - resolve one page
+ * @layout: the buffer
+ * @pgoff: page inside it; the caller has checked that
+ * @pfn: set on success
+ * @max_order: set on success to the exact maximum, as the contract defines it
+ *
+ * In the header, because this is what get_pfn spends its time in.
+ *
+ * Return: 0, -ENXIO in a hole, -EOPNOTSUPP where the CPU has no PFN.
+ */
+static inline int layout_lookup(const struct layout *layout, u64 pgoff,
+				u64 *pfn, int *max_order)
+{
+	const struct layout_extent *extent = layout_find(layout, pgoff);
+	u64 order_word = layout_order_word(extent, pgoff);
+
+	if (unlikely(!order_word))
+		return extent->type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
+
+	*pfn = pgoff + extent->delta;
+	*max_order = fls64(order_word) - 1;
+	return 0;
+}
 
 #endif /* TESTEXP_LAYOUT_H */

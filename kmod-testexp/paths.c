@@ -25,62 +25,70 @@ static int path_lock_unlock(struct resolve_run *run, u32 ops)
 	return 0;
 }
 
-static int path_get_pfn(struct resolve_run *run, u32 ops)
+static void path_advance(struct resolve_run *run, u64 pages)
 {
-	u64 pgoff = run->pgoff, pfn;
-	u32 left;
+	run->pages += pages;
+	run->pgoff += pages;
+	if (run->pgoff == run->end)
+		run->pgoff = run->first;
+}
+
+typedef int (*path_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			       u64 *pfn, int *max_order);
+
+/* Inlined with a constant @get_pfn, so that what is timed is a direct call. */
+static __always_inline int path_each_page(struct resolve_run *run, u32 ops,
+					  path_get_pfn_fn get_pfn)
+{
+	struct dma_buf_attachment *attach = run->attach;
+	u64 here, pgoff, stop, pfn;
 	int order, ret;
 
-	for (left = ops; left; left--) {
-		ret = testexp_get_pfn_unlocked(run->attach, pgoff, &pfn, &order);
-		if (ret)
-			return ret;
-		if (++pgoff == run->end)
-			pgoff = run->first;
+	for (; ops; ops -= here) {
+		/* The end of the window is found here, not once a page. */
+		here = min_t(u64, ops, run->end - run->pgoff);
+		stop = run->pgoff + here;
+		for (pgoff = run->pgoff; pgoff != stop; pgoff++) {
+			ret = get_pfn(attach, pgoff, &pfn, &order);
+			if (ret)
+				return ret;
+		}
+		path_advance(run, here);
 	}
-	run->pgoff = pgoff;
-	run->pages += ops;
 	return 0;
 }
 
-static int path_get_pfn_stride(struct resolve_run *run, u32 ops)
+static int path_get_pfn(struct resolve_run *run, u32 ops)
 {
-	u64 pgoff = run->pgoff, next, pages = 0, pfn;
-	int order, ret;
-
-	for (; ops; ops--) {
-		ret = testexp_get_pfn_unlocked(run->attach, pgoff, &pfn, &order);
-		if (ret)
-			return ret;
-		/* The block may begin before pgoff and end behind the window. */
-		next = min(((pgoff >> order) + 1) << order, run->end);
-		pages += next - pgoff;
-		pgoff = next == run->end ? run->first : next;
-	}
-	run->pgoff = pgoff;
-	run->pages += pages;
-	return 0;
+	return path_each_page(run, ops, testexp_get_pfn_unlocked);
 }
 
 static int path_get_pfn_batch(struct resolve_run *run, u32 ops)
 {
 	struct dma_resv *resv = run->attach->dmabuf->resv;
-	u64 pgoff = run->pgoff, pfn;
-	u32 left;
-	int order, ret = 0;
+	int ret;
 
 	dma_resv_lock(resv, NULL);
-	for (left = ops; left; left--) {
-		ret = testexp_get_pfn(run->attach, pgoff, &pfn, &order);
-		if (ret)
-			break;
-		if (++pgoff == run->end)
-			pgoff = run->first;
-	}
+	ret = path_each_page(run, ops, testexp_get_pfn);
 	dma_resv_unlock(resv);
-	run->pgoff = pgoff;
-	run->pages += ops - left;
 	return ret;
+}
+
+/* One call a block: on by what the answer lets an importer map at once. */
+static int path_get_pfn_stride(struct resolve_run *run, u32 ops)
+{
+	u64 next, pfn;
+	int order, ret;
+
+	for (; ops; ops--) {
+		ret = testexp_get_pfn_unlocked(run->attach, run->pgoff, &pfn, &order);
+		if (ret)
+			return ret;
+		/* The block may begin before pgoff and end behind the window. */
+		next = min(((run->pgoff >> order) + 1) << order, run->end);
+		path_advance(run, next - run->pgoff);
+	}
+	return 0;
 }
 
 /* Adds up what an importer would program: every segment is looked at once. */

@@ -9,10 +9,5 @@ static inline int fls64(unsigned long long x)
 	return x ? 64 - __builtin_clzll(x) : 0;
 }
 
-/* Position of the lowest set bit, counted from 0; @x is not 0. */
-static inline unsigned long __ffs64(unsigned long long x)
-{
-	return (unsigned long)__builtin_ctzll(x);
-}
 
 #endif /* SHIM_LINUX_BITOPS_H */

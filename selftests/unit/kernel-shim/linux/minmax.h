@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* As much of the kernel's header as layout.h needs. */
+#ifndef SHIM_LINUX_MINMAX_H
+#define SHIM_LINUX_MINMAX_H
+
+static inline unsigned long long min(unsigned long long a, unsigned long long b)
+{
+	return a < b ? a : b;
+}
+
+#endif /* SHIM_LINUX_MINMAX_H */
