@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bpftrace_json.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <stdexcept>
+#include <vector>
+
+namespace latency {
+
+using nlohmann::json;
+using testexp::NamedHistogram;
+
+namespace {
+
+/* What latency.bt knows of one function. */
+struct Function {
+    std::map<std::string, std::uint64_t> values; /* by the map's name */
+    testexp_hist hist = testexp::empty_hist();   /* only the buckets */
+
+    std::uint64_t get(const std::string& map) const {
+        const auto found = values.find(map);
+        return found == values.end() ? 0 : found->second;
+    }
+};
+
+struct Traced {
+    std::vector<Function> functions;
+    std::uint64_t lost = 0;
+
+    Function& at(const std::string& number) {
+        for (std::size_t i = 0; i < functions.size(); i++)
+            if (number == std::to_string(i))
+                return functions[i];
+        throw std::out_of_range("function " + number + " has no name");
+    }
+};
+
+/* A bucket of bpftrace ends where one of ours ends, so its count goes there. */
+void add_bucket(testexp_hist& hist, const json& bucket) {
+    const std::uint64_t upper =
+        bucket.contains("max") ? testexp::count_from_json(bucket.at("max")) : ~std::uint64_t{0};
+    hist.buckets[testexp_hist_index(upper)] += testexp::count_from_json(bucket.at("count"));
+}
+
+void read_line(const json& line, Traced& traced) {
+    const auto& type = line.at("type").get_ref<const std::string&>();
+    if (type == "lost_events")
+        traced.lost += testexp::count_from_json(line.at("data").at("events"));
+    if (type != "map" && type != "hist")
+        return;
+
+    for (const auto& [map, by_number] : line.at("data").items()) {
+        for (const auto& [number, value] : by_number.items()) {
+            Function& function = traced.at(number);
+            if (type == "map")
+                function.values[map] = testexp::count_from_json(value);
+            else
+                for (const json& bucket : value)
+                    add_bucket(function.hist, bucket);
+        }
+    }
+}
+
+void fill(NamedHistogram& into, const Function& from) {
+    const std::uint64_t count = from.get("@count");
+    const std::uint64_t entered = from.get("@entered");
+
+    into.hist = from.hist;
+    if (count != 0) {
+        into.hist.count = count;
+        into.hist.sum = from.get("@sum");
+        into.hist.min = from.get("@min");
+        into.hist.max = from.get("@max");
+    }
+    into.unmatched = from.get("@unmatched") + entered - std::min(entered, count);
+}
+
+} // namespace
+
+testexp::Result<Histograms> from_bpftrace(std::istream& text,
+                                          std::span<const std::string> functions,
+                                          const testexp::Environment& environment) {
+    Traced traced{.functions = std::vector<Function>(functions.size())};
+    std::string line;
+
+    for (int number = 1; std::getline(text, line); number++) {
+        if (line.empty())
+            continue;
+        try {
+            read_line(json::parse(line), traced);
+        } catch (const std::exception& problem) {
+            return testexp::Error{EINVAL, "line " + std::to_string(number) +
+                                              " is not of bpftrace -f json: " + problem.what()};
+        }
+    }
+
+    Histograms histograms;
+    for (std::size_t i = 0; i < functions.size(); i++) {
+        NamedHistogram histogram = named(functions[i], "bpftrace", "kprobe", environment);
+        fill(histogram, traced.functions[i]);
+        histogram.lost = traced.lost;
+        histogram.labels["lost_is"] = "at_least";
+        histograms.push_back(std::move(histogram));
+    }
+    return histograms;
+}
+
+} // namespace latency

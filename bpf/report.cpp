@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <optional>
+
+namespace latency {
+namespace fs = std::filesystem;
+
+using testexp::Error;
+using testexp::NamedHistogram;
+using testexp::percentile;
+using testexp::Result;
+
+namespace {
+
+std::string worth_of(const std::string& clock) {
+    if (clock == "icount")
+        return "icount: 1 ns is one guest instruction";
+    if (clock == "invalid")
+        return "invalid: an emulated processor, the times mean nothing";
+    return clock;
+}
+
+std::string label(const NamedHistogram& histogram, const std::string& key) {
+    const auto found = histogram.labels.find(key);
+    return found == histogram.labels.end() ? "" : found->second;
+}
+
+} // namespace
+
+NamedHistogram named(const std::string& function, const std::string& tool, const std::string& mode,
+                     const testexp::Environment& environment) {
+    NamedHistogram histogram;
+    histogram.name = function;
+    histogram.unit = "ns";
+    histogram.labels = {{"tool", tool},
+                        {"mode", mode},
+                        {"clock", environment.clock},
+                        {"kernel", environment.kernel},
+                        {"flavour", environment.flavour},
+                        {"api", environment.api}};
+    return histogram;
+}
+
+std::string table(std::span<const NamedHistogram> histograms, const std::string& clock) {
+    std::size_t width = std::string_view("function").size();
+    for (const NamedHistogram& histogram : histograms)
+        width = std::max(width, histogram.name.size());
+
+    std::string text = fmt::format("latency in ns, clock {}\n", worth_of(clock));
+    const auto add = [&](const auto&... cells) {
+        text += fmt::format(
+            "{:<{}}  {:<6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>9}\n", cells...);
+    };
+    add("function", width, "mode", "count", "min", "p50", "p90", "p99", "p99.9", "max", "lost",
+        "unmatched");
+    for (const NamedHistogram& h : histograms) {
+        const std::string at_least = label(h, "lost_is") == "at_least" ? ">=" : "";
+        add(h.name, width, label(h, "mode"), h.hist.count, h.hist.count == 0 ? 0 : h.hist.min,
+            percentile(h.hist, 50), percentile(h.hist, 90), percentile(h.hist, 99),
+            percentile(h.hist, 99.9), h.hist.max, at_least + std::to_string(h.lost), h.unmatched);
+    }
+    return text;
+}
+
+Result<Histograms> read_histograms(const fs::path& path) {
+    std::error_code none;
+    if (!fs::is_regular_file(path, none) && !fs::is_other(path, none))
+        return Histograms{};
+
+    std::ifstream file(path);
+    if (!file)
+        return testexp::errno_error("cannot read " + path.string());
+    try {
+        return nlohmann::json::parse(file).get<Histograms>();
+    } catch (const std::exception& problem) {
+        return Error{EINVAL, path.string() + " is no latency.json: " + problem.what()};
+    }
+}
+
+std::string json_text(std::span<const NamedHistogram> histograms) {
+    std::string text;
+    for (const NamedHistogram& histogram : histograms)
+        text += (text.empty() ? "[\n" : ",\n") + nlohmann::json(histogram).dump();
+    return text.empty() ? "[]\n" : text + "\n]\n";
+}
+
+testexp::Environment current_environment() {
+    const auto device = testexp::Device::open();
+    return testexp::read_environment(device ? std::optional(device.value().info()) : std::nullopt);
+}
+
+} // namespace latency

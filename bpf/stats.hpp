@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From what each CPU counted to what is reported. Pure: needs no kernel.
+ */
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "latency.h"
+
+namespace latency {
+
+/* The calls of one function, all CPUs together. */
+struct Summary {
+    testexp_hist hist;           /* ns */
+    std::uint64_t lost = 0;      /* probe hits whose time could not be kept */
+    std::uint64_t unmatched = 0; /* entries without return and returns without entry */
+    bool lost_is_exact = true;   /* else the kernel may have dropped more than it tells */
+};
+
+/* What a CPU has to start from: an empty histogram. */
+latency_stats empty_stats();
+
+/**
+ * Adds up the CPUs. @missed is the number of probe hits that never reached a
+ * program, as the kernel counts them; each is lost, and usually leaves its other
+ * half unmatched.
+ */
+Summary summarize(std::span<const latency_stats> cpus, std::uint64_t missed);
+
+} // namespace latency

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bpftrace_json.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+using latency::Histograms;
+
+namespace {
+
+testexp::Result<Histograms> read(const std::string& text,
+                                 const std::vector<std::string>& functions = {"f", "g"}) {
+    std::istringstream stream(text);
+    return latency::from_bpftrace(stream, functions, testexp::Environment{});
+}
+
+/* As bpftrace 0.17 prints it, blank lines included. */
+const std::string sample = R"({"type": "attached_probes", "data": {"probes": 3}}
+
+{"type": "map", "data": {"@count": {"0": 3, "1": 1}}}
+{"type": "map", "data": {"@entered": {"0": 5, "1": 1}}}
+{"type": "map", "data": {"@max": {"0": 300, "1": 1}}}
+{"type": "map", "data": {"@min": {"0": 70, "1": 1}}}
+{"type": "hist", "data": {"@ns": {"0": [{"min": 64, "max": 127, "count": 2}, {"min": 128, "max": 255, "count": 0}, {"min": 256, "max": 511, "count": 1}], "1": [{"min": 1, "max": 1, "count": 1}]}}}
+{"type": "map", "data": {"@sum": {"0": 450, "1": 1}}}
+{"type": "map", "data": {"@unmatched": {"0": 4}}}
+)";
+
+} // namespace
+
+TEST(BpftraceJson, BucketsEndWhereBpftraceEndsThem) {
+    const auto histograms = read(sample).value();
+    ASSERT_EQ(histograms.size(), 2u);
+    const testexp_hist& f = histograms[0].hist;
+
+    EXPECT_EQ(f.count, 3u);
+    EXPECT_EQ(f.sum, 450u);
+    EXPECT_EQ(f.min, 70u);
+    EXPECT_EQ(f.max, 300u);
+    EXPECT_EQ(f.buckets[testexp_hist_index(127)], 2u);
+    EXPECT_EQ(f.buckets[testexp_hist_index(511)], 1u);
+    EXPECT_EQ(testexp_hist_upper(testexp_hist_index(127)), 127u);
+    EXPECT_EQ(testexp::percentile(f, 50), 127u);
+    EXPECT_EQ(histograms[1].hist.buckets[1], 1u);
+}
+
+TEST(BpftraceJson, BothHalvesCountAsUnmatched) {
+    const auto histograms = read(sample).value();
+    EXPECT_EQ(histograms[0].unmatched, 4u + 2u);
+    EXPECT_EQ(histograms[1].unmatched, 0u);
+}
+
+TEST(BpftraceJson, EveryPowerOfTwoIsABucketsEnd) {
+    for (unsigned bit = 0; bit < 64; bit++) {
+        const std::uint64_t upper = (std::uint64_t{1} << bit) - 1;
+        EXPECT_EQ(testexp_hist_upper(testexp_hist_index(upper)), upper);
+    }
+}
+
+TEST(BpftraceJson, LostEventsAreCountedForAll) {
+    const auto histograms =
+        read(sample + R"({"type": "lost_events", "data": {"events": 7}})").value();
+    EXPECT_EQ(histograms[0].lost, 7u);
+    EXPECT_EQ(histograms[1].lost, 7u);
+}
+
+TEST(BpftraceJson, AFunctionThatWasNeverCalledHasARow) {
+    const auto histograms = read(sample, {"f", "g", "idle"}).value();
+    ASSERT_EQ(histograms.size(), 3u);
+    EXPECT_EQ(histograms[1].name, "g");
+    EXPECT_EQ(histograms[2].name, "idle");
+    EXPECT_EQ(histograms[2].hist.count, 0u);
+    EXPECT_EQ(histograms[2].unmatched, 0u);
+}
+
+TEST(BpftraceJson, ANumberWithoutANameIsRefused) {
+    EXPECT_EQ(read(sample, {"f"}).code(), EINVAL);
+}
+
+TEST(BpftraceJson, SameSchemaAsTheTool) {
+    const auto histograms = read(sample).value();
+    const auto json = nlohmann::json::parse(latency::json_text(histograms));
+    EXPECT_NO_THROW((void)json.get<Histograms>());
+    EXPECT_EQ(json[0].at("labels").at("tool"), "bpftrace");
+}
+
+TEST(BpftraceJson, OtherTextIsRefusedByLine) {
+    const auto broken = read("\nERROR: no probes\n");
+    ASSERT_EQ(broken.code(), EINVAL);
+    EXPECT_NE(broken.error().what.find("line 2"), std::string::npos);
+    EXPECT_EQ(read(R"({"type": "map", "data": {"@count": {"0": -1}}})").code(), EINVAL);
+}
