@@ -181,7 +181,7 @@ void random_layouts(std::uint64_t batch_seed, int count) {
 
 void make_plan(ksft::Plan& plan) {
     constexpr int batches = 10;
-    const int layouts_per_batch = quick() ? 6 : 30;
+    const int layouts_per_batch = quick() ? 5 : 20;
 
     (void)device();
     ksft::note("TESTEXP_SEED=" + std::to_string(seed()));

@@ -98,14 +98,15 @@ void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
 }
 
 /* The largest of 1 GiB, 512 MiB, ... that there is memory for. */
-CreateSpec largest_buffer(std::uint32_t order) {
+Subject largest_subject(std::uint32_t order) {
     for (std::uint64_t bytes = quick() ? gib / 8 : gib; bytes >= gib / 64; bytes /= 2) {
         const CreateSpec spec{.layout = Layout::uniform(bytes, order),
                               .flags = TESTEXP_CREATE_SCATTER};
-        const int code = device().create(spec).code();
+        Result<Buffer> buffer = device().create(spec);
+        const int code = buffer.code();
 
         if (code == 0)
-            return spec;
+            return make_subject(spec.layout, std::move(buffer).value());
         if (code != ENOMEM && code != ENOSPC)
             ksft::fail("CREATE of " + spec.layout.describe() + " gave errno " +
                        std::to_string(code));
@@ -117,7 +118,7 @@ CreateSpec largest_buffer(std::uint32_t order) {
 void every_page_of_a_large_buffer(std::uint32_t order) {
     using clock = std::chrono::steady_clock;
 
-    const Subject subject = make_subject(largest_buffer(order));
+    const Subject subject = largest_subject(order);
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
 
     for (const Form& form : forms) {

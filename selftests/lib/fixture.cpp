@@ -56,6 +56,28 @@ std::vector<std::uint64_t> read_pagemap(const std::byte* start, std::uint64_t nr
     return entries;
 }
 
+/* Gives each RAM page its PFN. */
+std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
+    const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
+    const std::byte* start = mapping.bytes().data();
+
+    /* Only what is mapped has an entry, so touch it; a hole would be SIGBUS. */
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
+            (void)*reinterpret_cast<const volatile std::byte*>(start + pgoff * page_bytes());
+
+    const std::vector<std::uint64_t> entries = read_pagemap(start, pages.size());
+
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++) {
+        if (pages[pgoff].type != TESTEXP_EXTENT_RAM)
+            continue;
+        if (!(entries[pgoff] & pagemap_present) || !(entries[pgoff] & pagemap_pfn))
+            ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
+        pages[pgoff].pfn = entries[pgoff] & pagemap_pfn;
+    }
+    return pages;
+}
+
 bool same(const testexp_result& a, const testexp_result& b) {
     return a.pfn == b.pfn && a.max_order == b.max_order && a.error == b.error;
 }
@@ -94,35 +116,17 @@ std::uint64_t seed() {
     return value;
 }
 
-std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
-    const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
-    const std::byte* start = mapping.bytes().data();
-
-    /* Only what is mapped has an entry, so touch it; a hole would be SIGBUS. */
-    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
-        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
-            (void)*reinterpret_cast<const volatile std::byte*>(start + pgoff * page_bytes());
-
-    const std::vector<std::uint64_t> entries = read_pagemap(start, pages.size());
-
-    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++) {
-        if (pages[pgoff].type != TESTEXP_EXTENT_RAM)
-            continue;
-        if (!(entries[pgoff] & pagemap_present) || !(entries[pgoff] & pagemap_pfn))
-            ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
-        pages[pgoff].pfn = entries[pgoff] & pagemap_pfn;
-    }
-    return pages;
+Subject make_subject(const CreateSpec& spec) {
+    return make_subject(spec.layout, device().create(spec).value());
 }
 
-Subject make_subject(const CreateSpec& spec) {
-    Buffer buffer = device().create(spec).value();
-    std::vector<Page> pages = pages_of(spec.layout);
+Subject make_subject(const Layout& layout, Buffer buffer) {
+    std::vector<Page> pages = pages_of(layout);
 
-    ksft::expect_eq(buffer.nr_pages, pages.size(), "nr_pages of " + spec.layout.describe());
+    ksft::expect_eq(buffer.nr_pages, pages.size(), "nr_pages of " + layout.describe());
     Oracle oracle(read_truth(buffer.fd.get(), std::move(pages)));
 
-    return {spec.layout, std::move(buffer), std::move(oracle)};
+    return {layout, std::move(buffer), std::move(oracle)};
 }
 
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form) {

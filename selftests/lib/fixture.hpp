@@ -40,12 +40,12 @@ struct Subject {
 /**
  * Creates the buffer and learns where its pages are from /proc/self/pagemap
  * through a mapping of it: a witness that get_pfn has no part in. Holes and
- * private pages are taken from @spec. Throws when it cannot.
+ * private pages are as @spec has them. Throws when it cannot.
  */
 Subject make_subject(const CreateSpec& spec);
 
-/* PFN of each RAM page of a buffer of these @pages; see make_subject(). */
-std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages);
+/* The same for a buffer of this layout that is there already. */
+Subject make_subject(const Layout& layout, Buffer buffer);
 
 /* Asks for every page, and two behind the end, and compares with the oracle. */
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
