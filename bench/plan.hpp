@@ -30,6 +30,8 @@ struct Case {
     std::string name;
     Shape shape;
     testexp::MeasureSpec spec;
+    /* What an exact count of its instructions would need but cannot have, or "". */
+    std::string needs_for_icount;
 };
 
 struct Preset {

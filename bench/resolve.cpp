@@ -78,14 +78,17 @@ void register_case(const std::string& name, double clock_hz, const Measure& meas
 }
 
 void register_all(const bench::Preset& preset, const testexp::Device& device,
-                  bench::Buffers& buffers) {
+                  bench::Buffers& buffers, bool icount) {
     const double clock_hz = static_cast<double>(device.info().clock_khz) * 1000;
 
     register_case("baseline/ioctl", clock_hz,
                   [&device] { return bench::measure_ioctl(device, bench::short_calls()); });
 
     for (const bench::Case& row : bench::make_plan(preset)) {
-        register_case(row.name, clock_hz, [&buffers, row]() -> Result<Measurement> {
+        register_case(row.name, clock_hz, [&buffers, row, icount]() -> Result<Measurement> {
+            if (icount && !row.needs_for_icount.empty())
+                return testexp::Error{ERANGE, bench::requires_prefix + row.needs_for_icount};
+
             const auto importer = buffers.importer(row.shape);
 
             if (!importer)
@@ -140,7 +143,7 @@ int run(const Options& options) {
         return complain(testexp::errno_error("cannot write " + options.out).what);
 
     add_context(environment, options, debug);
-    register_all(options.preset(), device.value(), buffers);
+    register_all(options.preset(), device.value(), buffers, environment.clock == "icount");
     bench::catch_signals();
     fmt::print("clock {}, unit {}, kernel {}, api {}\n", environment.clock, environment.unit,
                environment.kernel, environment.api);
@@ -173,7 +176,7 @@ int main(int argc, char** argv) {
                  "dmabuf_testexp and root.");
     Options options;
 
-    app.add_flag("--quick", options.quick, "small buffers only, up to 64 MiB instead of 1 GiB");
+    app.add_flag("--quick", options.quick, "small buffers only, up to 32 MiB instead of 1 GiB");
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
     app.footer("Options of Google Benchmark work too, e.g. --benchmark_filter=REGEX.\n"
