@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bench.hpp"
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+
+namespace report {
+
+namespace {
+
+/* "resolve/path:get_pfn/size:4096/order:0", "baseline/ioctl" */
+void parse_name(BenchCase& into) {
+    std::size_t begin = 0;
+
+    while (begin <= into.name.size()) {
+        const std::size_t end = std::min(into.name.find('/', begin), into.name.size());
+        const std::string part = into.name.substr(begin, end - begin);
+        const std::size_t colon = part.find(':');
+        const std::string key = part.substr(0, colon);
+        const std::string value = colon == std::string::npos ? part : part.substr(colon + 1);
+
+        if (key == "size")
+            into.size_bytes = std::stoull(value);
+        else if (key == "order")
+            into.order = static_cast<unsigned>(std::stoul(value));
+        else if (key == "path" || colon == std::string::npos)
+            into.path = value;
+        begin = end + 1;
+    }
+    if (into.size_bytes.has_value() != into.order.has_value())
+        throw std::invalid_argument("case " + into.name + " has a size or an order, but not both");
+}
+
+BenchCase parse_case(const nlohmann::json& json) {
+    BenchCase parsed;
+
+    parsed.name = json.at("name").get<std::string>();
+    parse_name(parsed);
+    if (json.value("error_occurred", false))
+        parsed.error = json.value("error_message", "unknown error");
+    for (const auto& [name, value] : json.items()) {
+        if (value.is_number())
+            parsed.counters[name] = value.get<double>();
+    }
+    if (parsed.is_measured() && !parsed.get("per_op"))
+        throw std::invalid_argument("case " + parsed.name + " has no per_op");
+    return parsed;
+}
+
+/* The distinct values of @get over all cases that have a size, in the order of @Container. */
+template <typename Get> auto distinct(const Bench& bench, Get get) {
+    std::set<decltype(get(bench.cases.front()))> values;
+
+    for (const BenchCase& bench_case : bench.cases) {
+        if (!bench_case.is_baseline())
+            values.insert(get(bench_case));
+    }
+    return std::vector(values.begin(), values.end());
+}
+
+} // namespace
+
+std::optional<double> BenchCase::get(const std::string& counter) const {
+    const auto found = counters.find(counter);
+
+    if (found == counters.end())
+        return std::nullopt;
+    return found->second;
+}
+
+std::string Bench::context_or(const std::string& name, const std::string& fallback) const {
+    const auto found = context.find(name);
+
+    return found == context.end() ? fallback : found->second;
+}
+
+const BenchCase* Bench::baseline(const std::string& name) const {
+    const auto found = std::ranges::find_if(cases, [&name](const BenchCase& row) {
+        return row.is_baseline() && row.path == name && row.is_measured();
+    });
+
+    return found == cases.end() ? nullptr : &*found;
+}
+
+const BenchCase* Bench::find(const std::string& path, std::uint64_t size_bytes,
+                             unsigned order) const {
+    const auto found = std::ranges::find_if(cases, [&](const BenchCase& row) {
+        return row.path == path && row.size_bytes == size_bytes && row.order == order &&
+               row.is_measured();
+    });
+
+    return found == cases.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Bench::paths() const {
+    std::vector<std::string> names;
+
+    for (const BenchCase& row : cases) {
+        if (!row.is_baseline() && std::ranges::find(names, row.path) == names.end())
+            names.push_back(row.path);
+    }
+    return names;
+}
+
+std::vector<std::uint64_t> Bench::sizes_bytes() const {
+    return distinct(*this, [](const BenchCase& row) { return row.size_bytes.value_or(0); });
+}
+
+std::vector<unsigned> Bench::orders() const {
+    return distinct(*this, [](const BenchCase& row) { return row.order.value_or(0); });
+}
+
+Bench parse_bench(const nlohmann::json& json) {
+    Bench bench;
+
+    for (const auto& [name, value] : json.at("context").items()) {
+        if (value.is_string())
+            bench.context[name] = value.get<std::string>();
+    }
+    for (const nlohmann::json& row : json.at("benchmarks"))
+        bench.cases.push_back(parse_case(row));
+    return bench;
+}
+
+} // namespace report

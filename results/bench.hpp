@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Results of bench_resolve, as bench.json and bench-icount.json hold them. */
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace report {
+
+struct BenchCase {
+    std::string name;
+    std::string path; /* or the name of the baseline */
+    std::optional<std::uint64_t> size_bytes;
+    std::optional<unsigned> order;
+    std::string error; /* why there are no counters, or "" */
+    std::map<std::string, double> counters;
+
+    bool is_baseline() const { return !size_bytes; }
+    bool is_measured() const { return error.empty(); }
+
+    /* A counter, or nothing. */
+    std::optional<double> get(const std::string& counter) const;
+
+    /* The error says that this machine cannot measure it; nothing is wrong. */
+    bool is_beyond_machine() const { return error.starts_with("requires "); }
+};
+
+struct Bench {
+    std::map<std::string, std::string> context;
+    std::vector<BenchCase> cases;
+
+    std::string context_or(const std::string& name, const std::string& fallback) const;
+
+    /* The case, measured; or nullptr. */
+    const BenchCase* baseline(const std::string& name) const;
+    const BenchCase* find(const std::string& path, std::uint64_t size_bytes, unsigned order) const;
+
+    /* What occurs in cases with a size: paths in their order, the rest ascending. */
+    std::vector<std::string> paths() const;
+    std::vector<std::uint64_t> sizes_bytes() const;
+    std::vector<unsigned> orders() const;
+};
+
+/* Throws std::exception when it is not such a file. */
+Bench parse_bench(const nlohmann::json& json);
+
+} // namespace report

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "costs.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "format.hpp"
+#include "testexp.hpp"
+
+namespace report {
+
+namespace {
+
+constexpr const char* lock_baseline = "lock_unlock";
+
+std::string clock_of(const Bench& bench) {
+    return bench.context_or("clock", "invalid");
+}
+
+std::string unit_of(const Bench& bench) {
+    return bench.context_or("unit", "ticks");
+}
+
+/* "instructions (clock: icount)" */
+std::string unit_and_clock(const Bench& bench) {
+    const std::string clock = clock_of(bench);
+
+    return fmt::format("{} (clock: {}{})", unit_of(bench), clock,
+                       bench.context_or("forced_debug", "0") == "1" ? ", debug kernel" : "");
+}
+
+double lock_cost(const Bench& bench) {
+    const BenchCase* lock = bench.baseline(lock_baseline);
+
+    return lock == nullptr ? 0 : lock->get("per_op").value_or(0);
+}
+
+std::optional<double> divide(std::optional<double> value, std::optional<double> by) {
+    if (!value || !by || *by == 0)
+        return std::nullopt;
+    return *value / *by;
+}
+
+std::optional<double> pages_per_op(const BenchCase& row) {
+    return divide(row.get("pages"), row.get("ops"));
+}
+
+double buffer_pages(std::uint64_t size_bytes) {
+    return static_cast<double>(size_bytes / testexp::page_bytes());
+}
+
+/* "1,000 × 100": batches and the operations in each. */
+std::string samples(const BenchCase& row) {
+    return show_number(row.get("batches")) + " × " +
+           show_number(divide(row.get("ops"), row.get("batches")));
+}
+
+const std::vector<Column> operation_columns = {
+    {"path", false},    {"per op", true}, {"× lock", true}, {"over lock", true}, {"pages", true},
+    {"per page", true}, {"p50", true},    {"p99", true},    {"max", true},       {"samples", true}};
+
+Row operation_row(const BenchCase& row, const std::string& name, double lock) {
+    const double cost = row.get("per_op").value_or(0);
+
+    return {{name, show_number(cost), show_ratio(cost, lock),
+             lock > 0 ? show_number(cost - lock) : "–", show_number(pages_per_op(row)),
+             show_number(row.get("per_page")), show_number(row.get("p50")),
+             show_number(row.get("p99")), show_number(row.get("max")), samples(row)},
+            row.is_baseline() && row.path == lock_baseline ? Tone::good : Tone::plain};
+}
+
+/* The smallest buffer in the fewest extents: nothing but the path itself. */
+Table operation_table(const Bench& bench) {
+    const double lock = lock_cost(bench);
+    Table table;
+
+    table.columns = operation_columns;
+    for (const BenchCase& row : bench.cases) {
+        if (row.is_baseline() && row.is_measured())
+            table.rows.push_back(operation_row(row, "baseline: " + row.path, lock));
+    }
+    table.caption = "One operation, in " + unit_and_clock(bench);
+
+    const auto sizes = bench.sizes_bytes();
+    const auto orders = bench.orders();
+
+    for (auto order = orders.rbegin(); order != orders.rend() && !sizes.empty(); ++order) {
+        for (const std::string& path : bench.paths()) {
+            if (const BenchCase* row = bench.find(path, sizes.front(), *order))
+                table.rows.push_back(operation_row(*row, path, lock));
+        }
+        if (bench.paths().empty() || bench.find(bench.paths().front(), sizes.front(), *order)) {
+            table.caption += fmt::format("; buffer of {} in extents of order {}",
+                                         show_bytes(sizes.front()), *order);
+            break;
+        }
+    }
+    table.caption +=
+        ". per op is the fastest batch; p50, p99 and max are over batches, "
+        "p50 and p99 up to 6.25 % too large; samples are batches × operations in each.";
+    return table;
+}
+
+/* Path x order in rows, sizes in columns. */
+Table all_buffers_table(const Bench& bench) {
+    const double lock = lock_cost(bench);
+    Table table;
+
+    table.caption = "One operation on every buffer, in " + unit_and_clock(bench) +
+                    ", with the ratio to lock + unlock. Samples are in the list of all cases.";
+    table.columns = {{"path", false}, {"order", true}};
+    for (const std::uint64_t size_bytes : bench.sizes_bytes())
+        table.columns.push_back({show_bytes(size_bytes), true});
+
+    for (const std::string& path : bench.paths()) {
+        for (const unsigned order : bench.orders()) {
+            Row line{{path, std::to_string(order)}, Tone::plain};
+
+            for (const std::uint64_t size_bytes : bench.sizes_bytes()) {
+                const BenchCase* row = bench.find(path, size_bytes, order);
+                const double cost = row == nullptr ? 0 : row->get("per_op").value_or(0);
+
+                line.cells.push_back(row == nullptr ? "–"
+                                                    : fmt::format("{} ({})", show_number(cost),
+                                                                  show_ratio(cost, lock)));
+            }
+            table.rows.push_back(line);
+        }
+    }
+    return table;
+}
+
+/* What an importer pays that wants all pages of the largest buffer. */
+Table whole_buffer_table(const Bench& bench) {
+    const std::uint64_t size_bytes = bench.sizes_bytes().back();
+    const double pages = buffer_pages(size_bytes);
+    Table table;
+
+    table.caption = fmt::format("Resolving all {} pages of {}, in {}: operations needed, and what "
+                                "they cost together (fastest batch, scaled)",
+                                show_number(pages), show_bytes(size_bytes), unit_and_clock(bench));
+    table.columns = {{"path", false}};
+    for (const unsigned order : bench.orders()) {
+        table.columns.push_back({fmt::format("order {}: ops", order), true});
+        table.columns.push_back({"cost", true});
+    }
+    for (const std::string& path : bench.paths()) {
+        Row line{{path}, Tone::plain};
+
+        for (const unsigned order : bench.orders()) {
+            const BenchCase* row = bench.find(path, size_bytes, order);
+            const auto ops = row == nullptr ? std::nullopt : divide(pages, pages_per_op(*row));
+
+            line.cells.push_back(show_number(ops));
+            line.cells.push_back(ops ? show_number(*ops * row->get("per_op").value_or(0)) : "–");
+        }
+        table.rows.push_back(line);
+    }
+    return table;
+}
+
+Table every_case_table(const Bench& bench) {
+    const std::vector<std::string> counters = {"per_op", "per_page", "p50",       "p90",
+                                               "p99",    "p999",     "max",       "batches",
+                                               "ops",    "pages",    "clock_cost"};
+    Table table;
+
+    table.caption = "All cases, in " + unit_and_clock(bench);
+    table.is_detail = true;
+    table.columns = {{"case", false}};
+    for (const std::string& counter : counters)
+        table.columns.push_back({counter, true});
+    for (const BenchCase& row : bench.cases) {
+        Row line{{row.name}, row.is_measured() ? Tone::plain : Tone::warning};
+
+        for (const std::string& counter : counters)
+            line.cells.push_back(show_number(row.is_measured() ? row.get(counter) : std::nullopt));
+        if (!row.is_measured())
+            line.cells.front() += ": " + row.error;
+        table.rows.push_back(line);
+    }
+    return table;
+}
+
+Chart page_chart(const Bench& bench, const std::string& title, const Axis& x) {
+    Chart chart;
+
+    chart.title = title;
+    chart.x = x;
+    chart.y = {unit_of(bench) + " per page" + (clock_of(bench) == "invalid" ? " (invalid)" : ""),
+               10};
+    return chart;
+}
+
+Chart chart_over_size(const Bench& bench, unsigned order) {
+    Chart chart = page_chart(bench, fmt::format("Cost of a page over buffer size, order {}", order),
+                             {"buffer size in MiB", 2});
+
+    for (const std::string& path : bench.paths()) {
+        Series series{path, {}};
+
+        for (const std::uint64_t size_bytes : bench.sizes_bytes()) {
+            const BenchCase* row = bench.find(path, size_bytes, order);
+
+            if (row != nullptr && row->get("per_page"))
+                series.points.emplace_back(static_cast<double>(size_bytes) / (1 << 20),
+                                           *row->get("per_page"));
+        }
+        chart.series.push_back(series);
+    }
+    return chart;
+}
+
+Chart chart_over_order(const Bench& bench, std::uint64_t size_bytes) {
+    Chart chart = page_chart(
+        bench,
+        fmt::format("Cost of a page over extent order, buffer of {}", show_bytes(size_bytes)),
+        {"order of the extents", 0});
+
+    for (const std::string& path : bench.paths()) {
+        Series series{path, {}};
+
+        for (const unsigned order : bench.orders()) {
+            const BenchCase* row = bench.find(path, size_bytes, order);
+
+            if (row != nullptr && row->get("per_page"))
+                series.points.emplace_back(order, *row->get("per_page"));
+        }
+        chart.series.push_back(series);
+    }
+    return chart;
+}
+
+} // namespace
+
+Paragraph clock_statement(const std::string& clock) {
+    if (clock == "icount")
+        return {"Clock icount: instructions were counted, not time. With the same compiler and "
+                "config the counts are the same on every machine; they may be quoted.",
+                Tone::good};
+    if (clock == "tsc")
+        return {"Clock tsc: real hardware or working KVM. Times may be quoted together with the "
+                "machine.",
+                Tone::good};
+    return {"Clock invalid: the machine was emulated, its times mean nothing and must not be "
+            "quoted.",
+            Tone::warning};
+}
+
+std::vector<std::string> unmeasured(const Bench& bench) {
+    std::vector<std::string> lines;
+
+    for (const BenchCase& row : bench.cases) {
+        if (!row.is_measured())
+            lines.push_back(
+                fmt::format("{} (clock: {}): {}", row.name, clock_of(bench), row.error));
+    }
+    return lines;
+}
+
+Section cost_section(const std::string& title, const Bench& bench, bool with_charts) {
+    Section section{title, {clock_statement(clock_of(bench)), operation_table(bench)}};
+    const auto sizes = bench.sizes_bytes();
+    const auto orders = bench.orders();
+
+    if (!sizes.empty()) {
+        section.blocks.emplace_back(whole_buffer_table(bench));
+        section.blocks.emplace_back(all_buffers_table(bench));
+    }
+    if (with_charts) {
+        for (const unsigned order : orders)
+            section.blocks.emplace_back(chart_over_size(bench, order));
+        for (const std::uint64_t size_bytes : sizes)
+            section.blocks.emplace_back(chart_over_order(bench, size_bytes));
+    }
+    section.blocks.emplace_back(every_case_table(bench));
+    return section;
+}
+
+} // namespace report

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Turns a run directory into summary.txt and report.html, which go into the
+ * same directory. Parts that are not there are named in both.
+ */
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "chart.hpp"
+#include "html.hpp"
+#include "run_dir.hpp"
+#include "sections.hpp"
+#include "text.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/* All or nothing: a full disk must not leave half a report. */
+void write_file(const fs::path& path, const std::string& text) {
+    const fs::path unfinished = path.string() + ".new";
+    std::ofstream file(unfinished);
+
+    file << text;
+    file.close();
+    if (!file) {
+        std::error_code ignored;
+
+        fs::remove(unfinished, ignored);
+        throw std::runtime_error("cannot write " + path.string() +
+                                 ": is the disk full, or the directory read-only?");
+    }
+    fs::rename(unfinished, path);
+}
+
+/* Draws, and remembers the first reason why not. */
+struct Artist {
+    std::string problem;
+
+    testexp::Result<std::string> operator()(const report::Chart& chart) {
+        testexp::Result<std::string> svg = report::draw_svg(chart);
+
+        if (!svg && problem.empty())
+            problem = svg.error().what;
+        return svg;
+    }
+};
+
+/* Returns why there are charts missing, or "". */
+std::string make_report(const fs::path& directory) {
+    const report::Document document = report::make_document(report::load_run_dir(directory));
+    Artist artist;
+
+    write_file(directory / "summary.txt", report::to_text(document));
+    write_file(directory / "report.html", report::to_html(document, std::ref(artist)));
+    return artist.problem;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Writes summary.txt and report.html into a run directory of scripts/run.");
+    std::string directory;
+
+    app.add_option("RUN_DIR", directory, "what scripts/run --out has filled")->required();
+    app.footer("Exit status: 0; 1 when there is no report, or one without its charts.");
+    try {
+        app.parse(argc, argv);
+
+        const std::string problem = make_report(directory);
+
+        if (problem.empty())
+            return 0;
+        fmt::print(stderr, "results_report: the report has no charts: {}\n", problem);
+    } catch (const CLI::Success& success) {
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "results_report: {}; see --help\n", error.what());
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "results_report: {}\n", error.what());
+    }
+    return 1;
+}

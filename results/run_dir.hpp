@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A run directory, as scripts/run leaves it; see schema.md. */
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench.hpp"
+#include "environment.hpp"
+#include "hist_json.hpp"
+#include "kernel_log.hpp"
+#include "ktap.hpp"
+
+namespace report {
+
+/* Every part may be absent; then it is named in @missing. */
+struct RunDir {
+    std::optional<testexp::Facts> environment;
+    std::vector<TestProgram> tests;
+    std::optional<Bench> bench;
+    std::optional<Bench> icount;
+    std::optional<std::vector<testexp::NamedHistogram>> latency;
+    std::optional<KernelLog> kernel_log;
+    std::vector<std::string> missing; /* "what: why" */
+};
+
+/**
+ * Reads what is there. Throws std::runtime_error with one line when the
+ * directory cannot be read or a file in it is not what it should be.
+ */
+RunDir load_run_dir(const std::filesystem::path& directory);
+
+} // namespace report

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "sections.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "costs.hpp"
+#include "format.hpp"
+
+namespace report {
+
+namespace {
+
+struct Totals {
+    int passed = 0;
+    int failed = 0;
+    int skipped = 0;
+};
+
+Totals count_tests(const RunDir& run) {
+    Totals totals;
+
+    for (const TestProgram& program : run.tests) {
+        totals.passed += program.count(Outcome::pass);
+        totals.failed += program.count(Outcome::fail);
+        totals.skipped += program.count(Outcome::skip);
+    }
+    return totals;
+}
+
+std::vector<const Bench*> benches(const RunDir& run) {
+    std::vector<const Bench*> found;
+
+    for (const auto* bench : {&run.icount, &run.bench}) {
+        if (*bench)
+            found.push_back(&**bench);
+    }
+    return found;
+}
+
+long count_cases(const RunDir& run, auto&& predicate) {
+    long count = 0;
+
+    for (const Bench* bench : benches(run))
+        count += std::ranges::count_if(bench->cases, predicate);
+    return count;
+}
+
+Paragraph make_verdict(const RunDir& run) {
+    const Totals tests = count_tests(run);
+    const long measured = count_cases(run, [](const auto& row) { return row.is_measured(); });
+    const long broken = count_cases(
+        run, [](const auto& row) { return !row.is_measured() && !row.is_beyond_machine(); });
+    const std::size_t bugs = run.kernel_log ? run.kernel_log->bugs.size() : 0;
+    const bool failed = tests.failed != 0 || broken != 0 || bugs != 0;
+    const bool incomplete = !run.missing.empty();
+
+    return {fmt::format("{}: self-tests {} passed, {} failed, {} skipped; benchmark {} cases "
+                        "measured, {} failed; kernel log {}; {} parts missing",
+                        failed       ? "FAILED"
+                        : incomplete ? "INCOMPLETE"
+                                     : "PASSED",
+                        tests.passed, tests.failed, tests.skipped, measured, broken,
+                        run.kernel_log ? fmt::format("{} bugs", bugs) : "not seen",
+                        run.missing.size()),
+            failed       ? Tone::bad
+            : incomplete ? Tone::warning
+                         : Tone::good};
+}
+
+std::string fact(const RunDir& run, const std::string& name) {
+    if (run.environment) {
+        for (const auto& [key, value] : *run.environment) {
+            if (key == name)
+                return value;
+        }
+    }
+    for (const Bench* bench : benches(run)) {
+        if (bench->context.contains(name))
+            return bench->context.at(name);
+    }
+    return "unknown";
+}
+
+Section environment_section(const RunDir& run) {
+    Section section{"Environment", {}};
+    Table table;
+
+    if (!run.environment) {
+        section.blocks.emplace_back(Paragraph{"Not recorded.", Tone::warning});
+        return section;
+    }
+    table.columns = {{"what", false}, {"value", false}};
+    for (const auto& [name, value] : *run.environment)
+        table.rows.push_back({{name, value}, Tone::plain});
+    section.blocks.emplace_back(clock_statement(fact(run, "clock")));
+    if (run.icount)
+        section.blocks.emplace_back(Paragraph{
+            "Instruction counts were taken in a second boot of the same kernel with another clock.",
+            Tone::plain});
+    section.blocks.emplace_back(table);
+    return section;
+}
+
+Tone tone_of(Outcome outcome) {
+    switch (outcome) {
+    case Outcome::fail:
+        return Tone::bad;
+    case Outcome::skip:
+        return Tone::warning;
+    default:
+        return Tone::plain;
+    }
+}
+
+Table program_table(const RunDir& run) {
+    Table table;
+
+    table.caption = "Programs";
+    table.columns = {{"program", false}, {"passed", true}, {"failed", true}, {"skipped", true}};
+    for (const TestProgram& program : run.tests) {
+        const int failed = program.count(Outcome::fail);
+
+        table.rows.push_back(
+            {{program.name, std::to_string(program.count(Outcome::pass)), std::to_string(failed),
+              std::to_string(program.count(Outcome::skip))},
+             failed != 0 ? Tone::bad : Tone::plain});
+    }
+    return table;
+}
+
+/* The results of one kind, or all; with the reasons. */
+Table result_table(const RunDir& run, const std::string& caption,
+                   const std::vector<Outcome>& wanted, bool is_detail) {
+    Table table;
+
+    table.caption = caption;
+    table.is_detail = is_detail;
+    table.columns = {{"program", false}, {"test", false}, {"result", false}, {"why", false}};
+    for (const TestProgram& program : run.tests) {
+        for (const TestResult& result : program.results) {
+            if (std::ranges::find(wanted, result.outcome) == wanted.end())
+                continue;
+
+            const char* word = result.outcome == Outcome::pass   ? "pass"
+                               : result.outcome == Outcome::fail ? "FAIL"
+                                                                 : "skip";
+
+            table.rows.push_back(
+                {{program.name, result.name, word, result.reason}, tone_of(result.outcome)});
+        }
+    }
+    return table;
+}
+
+Section test_section(const RunDir& run) {
+    Section section{"Self-tests", {}};
+
+    if (run.tests.empty()) {
+        section.blocks.emplace_back(Paragraph{"No self-test ran.", Tone::warning});
+        return section;
+    }
+    section.blocks.emplace_back(program_table(run));
+    for (const Table& table :
+         {result_table(run, "Failures", {Outcome::fail}, false),
+          result_table(run, "Skipped", {Outcome::skip}, false),
+          result_table(run, "All results", {Outcome::pass, Outcome::fail, Outcome::skip}, true)}) {
+        if (!table.rows.empty())
+            section.blocks.emplace_back(table);
+    }
+    return section;
+}
+
+std::string show_labels(const testexp::NamedHistogram& histogram) {
+    std::string text;
+
+    for (const auto& [name, value] : histogram.labels)
+        text += (text.empty() ? "" : ", ") + name + " " + value;
+    return text;
+}
+
+Table latency_table(const std::vector<testexp::NamedHistogram>& latency, const std::string& clock) {
+    Table table;
+
+    table.caption =
+        fmt::format("Latency of single calls (clock: {}). lost: could not be recorded; unmatched: "
+                    "entries without return and returns without entry",
+                    clock);
+    table.columns = {{"function", false}, {"probe", false},    {"unit", false}, {"count", true},
+                     {"lost", true},      {"unmatched", true}, {"min", true},   {"mean", true},
+                     {"p50", true},       {"p90", true},       {"p99", true},   {"p99.9", true},
+                     {"max", true}};
+    for (const testexp::NamedHistogram& row : latency) {
+        const auto at = [&row](double percent) {
+            return show_number(static_cast<double>(testexp::percentile(row.hist, percent)));
+        };
+        const auto whole = [](std::uint64_t value) {
+            return show_number(static_cast<double>(value));
+        };
+
+        table.rows.push_back(
+            {{row.name, show_labels(row), row.unit, whole(row.hist.count), whole(row.lost),
+              whole(row.unmatched), row.hist.count == 0 ? "–" : whole(row.hist.min),
+              fmt::format("{:.1f}", testexp::mean(row.hist)), at(50), at(90), at(99), at(99.9),
+              whole(row.hist.max)},
+             row.lost + row.unmatched != 0 ? Tone::warning : Tone::plain});
+    }
+    return table;
+}
+
+/* A histogram as the outline of its bars, in percent of all values. */
+Series outline(const testexp::NamedHistogram& from) {
+    Series series{show_labels(from), {}};
+    std::uint32_t open = TESTEXP_HIST_BUCKETS; /* the bucket whose right edge is not drawn yet */
+
+    for (std::uint32_t index = 0; index < TESTEXP_HIST_BUCKETS; index++) {
+        if (from.hist.buckets[index] == 0)
+            continue;
+
+        const auto left = static_cast<double>(testexp_hist_lower(index));
+        const auto right = static_cast<double>(testexp_hist_upper(index)) + 1;
+        const double share = 100.0 * static_cast<double>(from.hist.buckets[index]) /
+                             static_cast<double>(from.hist.count);
+
+        if (open != index) {
+            if (!series.points.empty())
+                series.points.emplace_back(series.points.back().first, 0);
+            series.points.emplace_back(left, 0);
+        }
+        series.points.emplace_back(left, share);
+        series.points.emplace_back(right, share);
+        open = index + 1;
+    }
+    if (!series.points.empty())
+        series.points.emplace_back(series.points.back().first, 0);
+    return series;
+}
+
+/* One chart for each function, with all that probed it. */
+void add_latency_charts(const std::vector<testexp::NamedHistogram>& latency,
+                        const std::string& clock, Section& section) {
+    std::vector<Chart> charts;
+
+    for (const testexp::NamedHistogram& row : latency) {
+        const std::string title = row.name + " (clock: " + clock + ")";
+        auto chart = std::ranges::find(charts, title, &Chart::title);
+
+        if (row.hist.count == 0)
+            continue;
+        if (chart == charts.end()) {
+            charts.push_back({title, {"latency in " + row.unit, 10}, {"% of calls", 0}, false, {}});
+            chart = charts.end() - 1;
+        }
+        chart->series.push_back(outline(row));
+    }
+    section.blocks.insert(section.blocks.end(), charts.begin(), charts.end());
+}
+
+Section latency_section(const RunDir& run) {
+    const std::string clock = fact(run, "clock");
+    Section section{"Latency of single calls", {}};
+
+    if (!run.latency || run.latency->empty()) {
+        section.blocks.emplace_back(Paragraph{"No probe ran.", Tone::warning});
+        return section;
+    }
+    section.blocks.emplace_back(clock_statement(clock));
+    section.blocks.emplace_back(latency_table(*run.latency, clock));
+    add_latency_charts(*run.latency, clock, section);
+    return section;
+}
+
+Section missing_section(const RunDir& run) {
+    Section section{"What could not be measured", {}};
+    Excerpt lines{run.missing};
+
+    for (const Bench* bench : benches(run))
+        std::ranges::copy(unmeasured(*bench), std::back_inserter(lines.lines));
+    if (lines.lines.empty())
+        section.blocks.emplace_back(Paragraph{"Nothing: all parts are here.", Tone::good});
+    else
+        section.blocks.emplace_back(lines);
+    return section;
+}
+
+Section log_section(const RunDir& run) {
+    Section section{"Kernel log", {}};
+
+    if (!run.kernel_log) {
+        section.blocks.emplace_back(Paragraph{"Not recorded.", Tone::warning});
+        return section;
+    }
+
+    const KernelLog& log = *run.kernel_log;
+
+    section.blocks.emplace_back(
+        Paragraph{fmt::format("{} lines report a bug. {} warnings were provoked by a test, which "
+                              "announced them.",
+                              log.bugs.size(), log.announced_warnings),
+                  log.bugs.empty() ? Tone::good : Tone::bad});
+    if (!log.bugs.empty())
+        section.blocks.emplace_back(Excerpt{log.bugs});
+    return section;
+}
+
+} // namespace
+
+Document make_document(const RunDir& run) {
+    Document document;
+
+    document.title = fmt::format("dma-buf get_pfn on {} ({}, {})", fact(run, "kernel"),
+                                 fact(run, "flavour"), fact(run, "api"));
+    document.verdict = make_verdict(run);
+    document.sections = {environment_section(run), test_section(run)};
+    if (run.icount)
+        document.sections.push_back(cost_section("Cost in instructions", *run.icount, true));
+    if (run.bench) {
+        const bool worth_drawing = !run.icount || run.bench->context_or("clock", "") == "tsc";
+
+        document.sections.push_back(cost_section("Cost in time", *run.bench, worth_drawing));
+    }
+    document.sections.push_back(latency_section(run));
+    document.sections.push_back(missing_section(run));
+    document.sections.push_back(log_section(run));
+    return document;
+}
+
+} // namespace report

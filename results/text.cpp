@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "text.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace report {
+
+namespace {
+
+/* Columns of a terminal that UTF-8 @text takes: ours has no wide or combining characters. */
+std::size_t width_of(const std::string& text) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }));
+}
+
+std::string pad(const std::string& text, std::size_t width, bool right) {
+    const std::string space(width - width_of(text), ' ');
+
+    return right ? space + text : text + space;
+}
+
+struct BlockWriter {
+    std::string operator()(const Paragraph& paragraph) const { return paragraph.text + "\n"; }
+
+    std::string operator()(const Table& table) const {
+        if (table.is_detail)
+            return "";
+
+        std::vector<std::size_t> widths;
+        Row titles;
+        std::string text = table.caption.empty() ? "\n" : "\n" + table.caption + "\n";
+
+        for (const Column& column : table.columns) {
+            widths.push_back(width_of(column.title));
+            titles.cells.push_back(column.title);
+        }
+        for (const Row& row : table.rows) {
+            for (std::size_t i = 0; i < row.cells.size(); i++)
+                widths.at(i) = std::max(widths.at(i), width_of(row.cells[i]));
+        }
+        text += line(table, titles, widths);
+        for (const Row& row : table.rows)
+            text += line(table, row, widths);
+        return text;
+    }
+
+    std::string operator()(const Chart&) const { return ""; }
+
+    std::string operator()(const Excerpt& excerpt) const {
+        std::string text;
+
+        for (const std::string& line : excerpt.lines)
+            text += "  " + line + "\n";
+        return text;
+    }
+
+    static std::string line(const Table& table, const Row& row,
+                            const std::vector<std::size_t>& widths) {
+        std::string text;
+
+        for (std::size_t i = 0; i < row.cells.size(); i++)
+            text += "  " + pad(row.cells[i], widths.at(i), table.columns.at(i).is_number);
+        text.erase(text.find_last_not_of(' ') + 1);
+        return text + "\n";
+    }
+};
+
+} // namespace
+
+std::string to_text(const Document& document) {
+    std::string text = document.title + "\n" + document.verdict.text + "\n";
+
+    for (const Section& section : document.sections) {
+        text += fmt::format("\n== {} ==\n", section.title);
+        for (const Block& block : section.blocks)
+            text += std::visit(BlockWriter{}, block);
+    }
+    return text;
+}
+
+} // namespace report
