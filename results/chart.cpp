@@ -40,6 +40,8 @@ std::string axis_script(const char* axis, const Axis& of) {
 
     if (of.log_base != 0)
         script += fmt::format("set logscale {} {}\n", axis, of.log_base);
+    else if (of.from)
+        script += fmt::format("set {}range [{}:*]\n", axis, *of.from);
     return script;
 }
 
@@ -95,9 +97,8 @@ std::string gnuplot_script(const Chart& chart) {
                          "set title " +
                          quote(chart.title) +
                          "\n"
-                         "set grid lc '#dddddd'\nset key below\nset style data lines\n"
-                         "set border 3 lc '#555555'\nset xtics nomirror\nset ytics nomirror\n"
-                         "set offsets graph 0.03, graph 0.03, graph 0.03, 0\n" +
+                         "set grid lc '#dddddd'\nset key outside top center horizontal\n"
+                         "set border 3 lc '#555555'\nset xtics nomirror\nset ytics nomirror\n" +
                          axis_script("x", chart.x) + axis_script("y", chart.y);
     std::string plots;
     std::string data;

@@ -2,7 +2,7 @@
 #include "costs.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -217,7 +217,7 @@ Chart chart_over_order(const Bench& bench, std::uint64_t size_bytes) {
     Chart chart = page_chart(
         bench,
         fmt::format("Cost of a page over extent order, buffer of {}", show_bytes(size_bytes)),
-        {"order of the extents", 0});
+        {"order of the extents", 0, -0.5});
 
     for (const std::string& path : bench.paths()) {
         Series series{path, {}};
@@ -269,10 +269,10 @@ Section cost_section(const std::string& title, const Bench& bench, bool with_cha
         section.blocks.emplace_back(whole_buffer_table(bench));
         section.blocks.emplace_back(all_buffers_table(bench));
     }
-    if (with_charts) {
+    if (with_charts && !sizes.empty()) {
         for (const unsigned order : orders)
             section.blocks.emplace_back(chart_over_size(bench, order));
-        for (const std::uint64_t size_bytes : sizes)
+        for (const std::uint64_t size_bytes : std::set{sizes.front(), sizes.back()})
             section.blocks.emplace_back(chart_over_order(bench, size_bytes));
     }
     section.blocks.emplace_back(every_case_table(bench));

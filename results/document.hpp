@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -43,7 +44,8 @@ struct Series {
 
 struct Axis {
     std::string label;
-    int log_base = 0; /* 0 is linear */
+    int log_base = 0;                /* 0 is linear */
+    std::optional<double> from = {}; /* where a linear axis begins, if not at the first value */
 };
 
 struct Chart {

@@ -24,9 +24,9 @@ table { border-collapse: collapse; margin: .8rem 0 1.2rem; font-size: .87rem; }
 caption { text-align: left; color: #555; padding: .3rem 0; }
 th, td { padding: .22rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #e6e6e6; }
 th { background: #f4f4f4; border-bottom: 2px solid #ccc; }
-th, td.number { white-space: nowrap; }
+th, td.number, td:first-child { white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
-td:not(.number) { overflow-wrap: anywhere; }
+td:last-child:not(.number) { overflow-wrap: anywhere; }
 tr.good td { background: #eef8f1; } tr.warning td { background: #fdf6e5; } tr.bad td { background: #fcedec; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: 1rem; }
 .charts svg { width: 100%; height: auto; border: 1px solid #e6e6e6; }

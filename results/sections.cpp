@@ -2,6 +2,8 @@
 #include "sections.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -202,14 +204,18 @@ Table latency_table(const std::vector<testexp::NamedHistogram>& latency, const s
         table.rows.push_back(
             {{row.name, show_labels(row), row.unit, whole(row.hist.count), whole(row.lost),
               whole(row.unmatched), row.hist.count == 0 ? "–" : whole(row.hist.min),
-              fmt::format("{:.1f}", testexp::mean(row.hist)), at(50), at(90), at(99), at(99.9),
+              show_number(testexp::mean(row.hist)), at(50), at(90), at(99), at(99.9),
               whole(row.hist.max)},
              row.lost + row.unmatched != 0 ? Tone::warning : Tone::plain});
     }
     return table;
 }
 
-/* A histogram as the outline of its bars, in percent of all values. */
+/*
+ * A histogram as the outline of its bars, in percent of all values per octave:
+ * buckets are not equally wide on a logarithmic axis, so their bare counts would
+ * jump where the width does.
+ */
 Series outline(const testexp::NamedHistogram& from) {
     Series series{show_labels(from), {}};
     std::uint32_t open = TESTEXP_HIST_BUCKETS; /* the bucket whose right edge is not drawn yet */
@@ -218,18 +224,20 @@ Series outline(const testexp::NamedHistogram& from) {
         if (from.hist.buckets[index] == 0)
             continue;
 
-        const auto left = static_cast<double>(testexp_hist_lower(index));
-        const auto right = static_cast<double>(testexp_hist_upper(index)) + 1;
+        /* a logarithmic axis has no 0 */
+        const double left = std::max(0.5, static_cast<double>(testexp_hist_lower(index)));
+        const double right = static_cast<double>(testexp_hist_upper(index)) + 1;
         const double share = 100.0 * static_cast<double>(from.hist.buckets[index]) /
                              static_cast<double>(from.hist.count);
+        const double density = share / std::log2(right / left);
 
         if (open != index) {
             if (!series.points.empty())
                 series.points.emplace_back(series.points.back().first, 0);
             series.points.emplace_back(left, 0);
         }
-        series.points.emplace_back(left, share);
-        series.points.emplace_back(right, share);
+        series.points.emplace_back(left, density);
+        series.points.emplace_back(right, density);
         open = index + 1;
     }
     if (!series.points.empty())
@@ -249,7 +257,11 @@ void add_latency_charts(const std::vector<testexp::NamedHistogram>& latency,
         if (row.hist.count == 0)
             continue;
         if (chart == charts.end()) {
-            charts.push_back({title, {"latency in " + row.unit, 10}, {"% of calls", 0}, false, {}});
+            charts.push_back({title,
+                              {"latency in " + row.unit, 10},
+                              {"% of calls per octave", 0, 0},
+                              false,
+                              {}});
             chart = charts.end() - 1;
         }
         chart->series.push_back(outline(row));
