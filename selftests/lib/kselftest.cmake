@@ -1,46 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sets KSELFTEST_DIR to a directory that has the kernel's kselftest.h: a kernel
-# tree that is there already, else the one file out of the Debian source package.
-if(NOT DEFINED ENV{XDG_CACHE_HOME})
-  set(kernels "$ENV{HOME}/.cache/dmabuf-pfn/kernel")
-else()
+# Sets kselftest_dir to a directory of the build that has the kernel's
+# kselftest.h, and kselftest_origin to where that came from: KSELFTEST_DIR, else
+# a kernel tree that is there already, else the one file out of the Debian source
+# package. A copy, because a cached kernel tree may go while the build stays.
+set(KSELFTEST_DIR "" CACHE PATH "tools/testing/selftests of a kernel tree, for kselftest.h")
+set(kselftest_dir "${CMAKE_CURRENT_BINARY_DIR}/kselftest")
+
+if(DEFINED ENV{XDG_CACHE_HOME})
   set(kernels "$ENV{XDG_CACHE_HOME}/dmabuf-pfn/kernel")
+else()
+  set(kernels "$ENV{HOME}/.cache/dmabuf-pfn/kernel")
 endif()
 
-function(extract_kselftest tarball)
-  cmake_path(GET tarball FILENAME name)
-  string(REGEX REPLACE "\\.tar\\.xz$" "" name "${name}")
-  set(file "${name}/tools/testing/selftests/kselftest.h")
-  message(STATUS "Taking kselftest.h out of ${tarball}")
-  execute_process(
-    COMMAND tar -xJf "${tarball}" --occurrence=1 "${file}"
-    WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
-    ERROR_QUIET)
+# Unpacks kselftest.h from a Debian source package, if there is one.
+function(extract_kselftest)
+  file(GLOB tarballs "/usr/src/linux-source-6.*.tar.xz")
+  foreach(tarball IN LISTS tarballs)
+    cmake_path(GET tarball FILENAME name)
+    string(REGEX REPLACE "\\.tar\\.xz$" "" name "${name}")
+    message(STATUS "Taking kselftest.h out of ${tarball}")
+    execute_process(
+      COMMAND tar -xJf "${tarball}" --occurrence=1 "${name}/tools/testing/selftests/kselftest.h"
+      WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}"
+      ERROR_QUIET)
+  endforeach()
 endfunction()
 
 function(find_kselftest)
   file(GLOB trees "${kernels}/*/tools/testing/selftests" "/usr/src/linux-*/tools/testing/selftests"
     "${CMAKE_CURRENT_BINARY_DIR}/linux-*/tools/testing/selftests")
-  find_path(found kselftest.h PATHS ${trees} NO_DEFAULT_PATH NO_CACHE)
+  find_path(found kselftest.h PATHS ${KSELFTEST_DIR} ${trees} NO_DEFAULT_PATH NO_CACHE)
   if(found)
-    set(KSELFTEST_DIR "${found}" CACHE PATH "" FORCE)
+    set(kselftest_origin "${found}" PARENT_SCOPE)
   endif()
 endfunction()
 
-if(NOT EXISTS "${KSELFTEST_DIR}/kselftest.h")
-  set(KSELFTEST_DIR "" CACHE PATH "" FORCE)
+find_kselftest()
+if(NOT kselftest_origin AND NOT EXISTS "${kselftest_dir}/kselftest.h")
+  extract_kselftest()
   find_kselftest()
 endif()
-if(NOT KSELFTEST_DIR)
-  file(GLOB tarballs "/usr/src/linux-source-6.*.tar.xz")
-  if(tarballs)
-    list(GET tarballs 0 tarball)
-    extract_kselftest("${tarball}")
-    find_kselftest()
-  endif()
-endif()
-if(NOT KSELFTEST_DIR)
-  message(WARNING "no kselftest.h, so no self-tests: apt-get install linux-source-6.12, "
-    "or set KSELFTEST_DIR to tools/testing/selftests of a kernel tree")
+if(kselftest_origin)
+  file(COPY "${kselftest_origin}/kselftest.h" DESTINATION "${kselftest_dir}")
 endif()
