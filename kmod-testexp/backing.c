@@ -254,8 +254,7 @@ void backing_destroy(struct backing *backing)
 		const struct layout_extent *extent = layout->extents + i;
 
 		if (extent->type == TESTEXP_EXTENT_RAM)
-			backing_free_pages(extent->pgoff + extent->delta,
-					   extent->end - extent->pgoff);
+			backing_free_pages(layout_extent_pfn(extent), layout_extent_pages(extent));
 	}
 	kvfree(layout->extents);
 	atomic64_sub(backing->charged_pages, &used_pages);

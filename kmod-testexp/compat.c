@@ -17,38 +17,31 @@ static const struct testexp_ops *compat_ops(struct dma_buf *dmabuf)
 	return container_of(dmabuf->ops, struct testexp_ops, base);
 }
 
-int testexp_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
-		    u64 *pfn, int *max_order)
+static int compat_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			  u64 *pfn, int *max_order)
 {
-	const struct testexp_ops *ops;
-	struct dma_buf *dmabuf;
-	u64 found_pfn;
-	int found_order;
-	int ret;
+	struct dma_buf *dmabuf = attach->dmabuf;
+	const struct testexp_ops *ops = compat_ops(dmabuf);
+	int unused_order;
 
-	might_sleep();
-
-	if (WARN_ON(!attach || !pfn))
-		return -EINVAL;
-
-	dmabuf = attach->dmabuf;
 	dma_resv_assert_held(dmabuf->resv);
 
-	ops = compat_ops(dmabuf);
 	if (!ops || !ops->get_pfn || pgoff >= dmabuf->size >> PAGE_SHIFT)
 		return -EINVAL;
 
 	if (dma_buf_is_dynamic(dmabuf) && !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
 		return -ENOENT;
 
-	ret = ops->get_pfn(attach, pgoff, &found_pfn, &found_order);
-	if (ret)
-		return ret;
+	return ops->get_pfn(attach, pgoff, pfn, max_order ? max_order : &unused_order);
+}
 
-	*pfn = found_pfn;
-	if (max_order)
-		*max_order = found_order;
-	return 0;
+int testexp_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+		    u64 *pfn, int *max_order)
+{
+	if (WARN_ON(!attach || !pfn))
+		return -EINVAL;
+
+	return compat_get_pfn(attach, pgoff, pfn, max_order);
 }
 
 int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,
@@ -56,13 +49,11 @@ int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 {
 	int ret;
 
-	might_sleep();
-
 	if (WARN_ON(!attach || !pfn))
 		return -EINVAL;
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);
-	ret = testexp_get_pfn(attach, pgoff, pfn, max_order);
+	ret = compat_get_pfn(attach, pgoff, pfn, max_order);
 	dma_resv_unlock(attach->dmabuf->resv);
 
 	return ret;

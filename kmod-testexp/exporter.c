@@ -118,7 +118,7 @@ static int exporter_count_segments(const struct layout *layout)
 
 		if (extent->type != TESTEXP_EXTENT_RAM)
 			return -EOPNOTSUPP;
-		segments += DIV_ROUND_UP(extent->end - extent->pgoff,
+		segments += DIV_ROUND_UP(layout_extent_pages(extent),
 					 EXPORTER_MAX_SEGMENT_PAGES);
 	}
 	return segments <= INT_MAX ? segments : -E2BIG;
@@ -130,7 +130,7 @@ static void exporter_fill_segments(const struct layout *layout, struct scatterli
 
 	for (i = 0; i < layout->nr_extents; i++) {
 		const struct layout_extent *extent = layout->extents + i;
-		u64 left = extent->end - extent->pgoff, pfn = extent->pgoff + extent->delta, here;
+		u64 left = layout_extent_pages(extent), pfn = layout_extent_pfn(extent), here;
 
 		for (; left; left -= here, pfn += here, sg = sg_next(sg)) {
 			here = min(left, EXPORTER_MAX_SEGMENT_PAGES);

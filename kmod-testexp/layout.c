@@ -35,7 +35,7 @@ int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
 		if (layout->nr_extents == layout->capacity)
 			return -ENOSPC;
 
-		extent->pgoff = layout->nr_pages;
+		extent->before = layout->nr_pages - 1;
 		extent->end = end;
 		extent->delta = delta;
 		/* All ones for a delta of 0: congruent modulo everything. */

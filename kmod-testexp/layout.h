@@ -16,7 +16,8 @@
 
 /**
  * struct layout_extent - a maximal run of pages of one type
- * @pgoff: offset of its first page in the buffer
+ * @before: offset of the page before its first; all ones for the first extent,
+ *	so it is compared only where it cannot be that one
  * @end: offset of the page behind its last
  * @delta: what to add to a pgoff to get its PFN, modulo 2^64; 0 for types that
  *	have none
@@ -25,7 +26,7 @@
  * @type: enum testexp_extent_type
  */
 struct layout_extent {
-	u64 pgoff;
+	u64 before;
 	u64 end;
 	u64 delta;
 	u64 align_mask;
@@ -48,6 +49,24 @@ struct layout {
 
 int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages);
 
+/* Offset of the extent's first page. */
+static inline u64 layout_extent_start(const struct layout_extent *extent)
+{
+	return extent->before + 1;
+}
+
+/* PFN of the extent's first page; meaningless for types that have none. */
+static inline u64 layout_extent_pfn(const struct layout_extent *extent)
+{
+	return layout_extent_start(extent) + extent->delta;
+}
+
+/* Length of the extent in pages. */
+static inline u64 layout_extent_pages(const struct layout_extent *extent)
+{
+	return extent->end - layout_extent_start(extent);
+}
+
 /* The extent that contains @pgoff, which is inside the buffer. */
 static inline const struct layout_extent *layout_find(const struct layout *layout, u64 pgoff)
 {
@@ -57,10 +76,20 @@ static inline const struct layout_extent *layout_find(const struct layout *layou
 	/* It is among the @left extents from @extent on. */
 	for (left = layout->nr_extents; left > 1; left -= half) {
 		half = left / 2;
-		if (extent[half].pgoff <= pgoff)
+		if (extent[half].before < pgoff)
 			extent += half;
 	}
 	return extent;
+}
+
+/* Position of the highest set bit; @word is not 0. One instruction where it can be. */
+static inline int layout_log2(u64 word)
+{
+#if BITS_PER_LONG == 64
+	return __fls(word);
+#else
+	return fls64(word) - 1;
+#endif
 }
 
 /*
@@ -73,7 +102,7 @@ static inline const struct layout_extent *layout_find(const struct layout *layou
  */
 static inline u64 layout_order_word(const struct layout_extent *extent, u64 pgoff)
 {
-	u64 differ = min(pgoff ^ (extent->pgoff - 1), pgoff ^ extent->end);
+	u64 differ = min(pgoff ^ extent->before, pgoff ^ extent->end);
 
 	return min(differ, extent->align_mask);
 }
@@ -99,7 +128,7 @@ static inline int layout_lookup(const struct layout *layout, u64 pgoff,
 		return extent->type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
 
 	*pfn = pgoff + extent->delta;
-	*max_order = fls64(order_word) - 1;
+	*max_order = layout_log2(order_word);
 	return 0;
 }
 

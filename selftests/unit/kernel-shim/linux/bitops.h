@@ -3,11 +3,12 @@
 #ifndef SHIM_LINUX_BITOPS_H
 #define SHIM_LINUX_BITOPS_H
 
-/* Position of the highest set bit, counted from 1; 0 for 0. */
-static inline int fls64(unsigned long long x)
-{
-	return x ? 64 - __builtin_clzll(x) : 0;
-}
+#define BITS_PER_LONG 64
 
+/* Position of the highest set bit, counted from 0; @x is not 0. */
+static inline unsigned long __fls(unsigned long x)
+{
+	return 63UL - (unsigned long)__builtin_clzl(x);
+}
 
 #endif /* SHIM_LINUX_BITOPS_H */
