@@ -123,8 +123,8 @@ std::vector<Case> make_plan(const Preset& preset) {
     std::vector<Case> plan;
 
     for (const PathRow& row : baselines) {
-        plan.push_back(
-            {std::string("baseline/") + row.name, shapes.front(), make_spec(row, shapes.front()), ""});
+        plan.push_back({std::string("baseline/") + row.name, shapes.front(),
+                        make_spec(row, shapes.front()), ""});
     }
     for (const Shape& shape : shapes) {
         for (const PathRow& row : paths)

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Counters are per operation, over all measurements, and always valid numbers. */
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "sample.hpp"
+
+namespace {
+
+testexp::Measurement measure(std::uint32_t ops_per_batch, std::uint64_t pages,
+                             std::initializer_list<std::uint64_t> batch_ticks) {
+    testexp::Measurement result{{}, testexp::empty_hist()};
+
+    for (const std::uint64_t ticks : batch_ticks)
+        testexp_hist_add(&result.hist, ticks);
+    result.totals.ops_per_batch = ops_per_batch;
+    result.totals.ops = ops_per_batch * batch_ticks.size();
+    result.totals.pages = pages;
+    result.totals.clock_cost_ticks = 3;
+    return result;
+}
+
+TEST(Sample, FastestBatchOfAllMeasurementsCounts) {
+    bench::Sample sample;
+
+    sample.add(measure(100, 200, {1200, 1500}));
+    sample.add(measure(100, 200, {9000, 1100}));
+
+    const auto counters = sample.counters();
+
+    EXPECT_DOUBLE_EQ(counters.at("per_op"), 11);
+    EXPECT_DOUBLE_EQ(counters.at("max"), 90);
+    EXPECT_DOUBLE_EQ(counters.at("ops"), 400);
+    EXPECT_DOUBLE_EQ(counters.at("pages"), 400);
+    EXPECT_DOUBLE_EQ(counters.at("batches"), 4);
+    EXPECT_DOUBLE_EQ(counters.at("per_page"), 11);
+    EXPECT_DOUBLE_EQ(counters.at("clock_cost"), 3);
+}
+
+TEST(Sample, PagesOfLargeBlocksAreCheaperThanOperations) {
+    bench::Sample sample;
+
+    sample.add(measure(10, 5120, {1000}));
+    EXPECT_DOUBLE_EQ(sample.counters().at("per_op"), 100);
+    EXPECT_DOUBLE_EQ(sample.counters().at("per_page"), 100.0 / 512);
+}
+
+TEST(Sample, BaselinesHaveNoCostPerPage) {
+    bench::Sample sample;
+
+    sample.add(measure(10, 0, {1000}));
+    EXPECT_FALSE(sample.counters().contains("per_page"));
+    for (const auto& [name, value] : sample.counters())
+        EXPECT_TRUE(std::isfinite(value)) << name << ": not a JSON number";
+}
+
+} // namespace

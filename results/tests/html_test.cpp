@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Nothing that was measured can become markup. */
+#include <gtest/gtest.h>
+
+#include "html.hpp"
+
+namespace {
+
+testexp::Result<std::string> no_charts(const report::Chart&) {
+    return testexp::Error{ENOENT, "no <gnuplot>"};
+}
+
+TEST(Html, Escapes) {
+    EXPECT_EQ(report::escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+    EXPECT_EQ(report::escape_html(std::string("a\0b\x1b[0m", 7)), "a b [0m");
+    EXPECT_EQ(report::escape_html("4× – ü"), "4× – ü");
+}
+
+TEST(Html, EveryPlaceForTextIsEscaped) {
+    const std::string bad = "<script>";
+    const report::Table table{bad, {{bad, false}}, {{{bad}, report::Tone::bad}}, false};
+    report::Table detail = table;
+
+    detail.is_detail = true;
+
+    const report::Document document{
+        bad,
+        {bad, report::Tone::good},
+        {{bad,
+          {report::Paragraph{bad, report::Tone::plain}, table, detail, report::Excerpt{{bad}},
+           report::Chart{bad, {bad}, {bad}, true, {}}}}}};
+    const std::string html = report::to_html(document, no_charts);
+
+    EXPECT_EQ(html.find("<script>"), std::string::npos);
+    EXPECT_NE(html.find("no &lt;gnuplot&gt;"), std::string::npos) << "says why there is no chart";
+}
+
+} // namespace

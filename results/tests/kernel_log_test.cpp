@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Bugs of the kernel are found, and those that a test announced are not bugs. */
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "kernel_log.hpp"
+
+namespace {
+
+report::KernelLog parse(const std::string& text) {
+    std::istringstream input(text);
+
+    return report::parse_kernel_log(input);
+}
+
+TEST(KernelLog, FindsBugsBehindTimeAndThread) {
+    const report::KernelLog log = parse("[    1.000000] Linux version 6.12\n"
+                                        "[    2.000000] WARNING: CPU: 0 PID: 7 at a.c:1\n"
+                                        "[    3.000000][   T12] BUG: kernel NULL pointer\n"
+                                        "Oops: 0000 [#1]\n"
+                                        "[    4.000000] a driver says WARNING: in the middle\n");
+
+    ASSERT_EQ(log.bugs.size(), 3U);
+    EXPECT_EQ(log.bugs[0], "[    2.000000] WARNING: CPU: 0 PID: 7 at a.c:1");
+}
+
+TEST(KernelLog, AnnouncedWarningsAreCountedApart) {
+    const report::KernelLog log = parse("[ 1.0] dmabuf_testexp: expect-warning: begin\n"
+                                        "[ 1.1] WARNING: CPU: 0\n"
+                                        "[ 1.2] BUG: not announced\n"
+                                        "[ 1.3] dmabuf_testexp: expect-warning: end\n"
+                                        "[ 1.4] WARNING: CPU: 0\n");
+
+    EXPECT_EQ(log.announced_warnings, 1);
+    EXPECT_EQ(log.bugs.size(), 2U);
+}
+
+} // namespace
