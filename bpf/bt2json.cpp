@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -63,21 +64,28 @@ int run(const Options& options) {
     return written ? 0 : complain(written.error().what, 1);
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_main(int argc, char** argv) {
     CLI::App app("Turns the output of `bpftrace -f json latency.bt` into latency.json.", "bt2json");
     Options options;
 
     declare(app, options);
     try {
         app.parse(argc, argv);
-        return run(options);
     } catch (const CLI::Success& help) {
         return app.exit(help);
     } catch (const CLI::ParseError& wrong) {
         return complain(fmt::format("{}; --help lists the options", wrong.what()), 2);
+    }
+    return run(options);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_main(argc, argv);
     } catch (const std::exception& problem) {
-        return complain(problem.what(), 1);
+        std::fprintf(stderr, "bt2json: %s\n", problem.what());
+        return 1;
     }
 }

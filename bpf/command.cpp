@@ -32,6 +32,7 @@ timespec to_timespec(Seconds time) {
 /* Starts the child with the signals as any program expects them. */
 int spawn(const std::vector<std::string>& argv, pid_t& pid) {
     std::vector<char*> arguments;
+    arguments.reserve(argv.size() + 1);
     for (const std::string& argument : argv)
         arguments.push_back(const_cast<char*>(argument.c_str()));
     arguments.push_back(nullptr);

@@ -8,16 +8,21 @@
  * kernel, with or without BTF.
  */
 #include <linux/bpf.h>
-#include <linux/errno.h>
 #include <linux/ptrace.h>
+#include <linux/stddef.h>
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "latency.h"
 
-/* Calls in flight at once: threads inside the function, times its recursion. */
-#define MAX_IN_FLIGHT	8192
+/*
+ * Calls in flight at once: threads inside the function, times its recursion. Far
+ * more than there will be, so that a call finds a free slot among its few.
+ */
+#define SLOT_BITS	13
+#define SLOTS		(1u << SLOT_BITS)
+#define SLOTS_PER_FRAME	4
 
 /* A kprobe at entry sees the return address on the stack, a kretprobe does not. */
 #ifdef __TARGET_ARCH_x86
@@ -29,16 +34,27 @@
 /* Only calls of this process; 0 means all. */
 const volatile __u32 filter_tgid = 0;
 
+/**
+ * struct call - a call in flight
+ * @frame: where it stands on the stack; 0 marks a free slot. Kernel stacks of
+ *	live tasks do not overlap, so the frame alone tells all calls in flight
+ *	apart, nested calls of one task included.
+ * @start_ns: when it began
+ */
+struct call {
+	__u64 frame;
+	__u64 start_ns;
+};
+
 /*
- * From the call's stack frame to its start in ns. Kernel stacks of live tasks do
- * not overlap, so the frame alone tells all calls in flight apart, nested calls
- * of one task included.
+ * A hash table of our own: the lookup in an array is compiled into the program,
+ * where a hash map's update and delete cost several times what is measured.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_IN_FLIGHT);
-	__type(key, __u64);
-	__type(value, __u64);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, __u32);
+	__type(value, struct call);
 } in_flight SEC(".maps");
 
 struct {
@@ -81,6 +97,50 @@ static __always_inline void record(struct testexp_hist *hist, __u64 value)
 	hist->buckets[index]++;
 }
 
+/* The @way-th slot that may hold @frame; never NULL, but the verifier wants that checked. */
+static __always_inline struct call *slot_of(__u64 frame, __u32 way)
+{
+	__u32 hash = frame * 0x9e3779b97f4a7c15ull >> (64 - SLOT_BITS);
+	__u32 index = (hash + way) % SLOTS;
+
+	return bpf_map_lookup_elem(&in_flight, &index);
+}
+
+/* The call at @frame, or NULL. */
+static __always_inline struct call *find_call(__u64 frame)
+{
+	struct call *call;
+	__u32 way;
+
+#pragma unroll
+	for (way = 0; way < SLOTS_PER_FRAME; way++) {
+		call = slot_of(frame, way);
+		if (call && call->frame == frame)
+			return call;
+	}
+	return NULL;
+}
+
+/* A slot for @frame, or NULL when all of its slots hold other calls. */
+static __always_inline struct call *claim_call(__u64 frame)
+{
+	struct call *call;
+	__u32 way;
+
+	/* Left over by a call that never returned to us. */
+	call = find_call(frame);
+	if (call)
+		return call;
+
+#pragma unroll
+	for (way = 0; way < SLOTS_PER_FRAME; way++) {
+		call = slot_of(frame, way);
+		if (call && !call->frame && !__sync_val_compare_and_swap(&call->frame, 0, frame))
+			return call;
+	}
+	return NULL;
+}
+
 /*
  * The clock is read last here and first in on_return(), so that the work of this
  * program is outside what it measures.
@@ -92,57 +152,61 @@ static __always_inline void record(struct testexp_hist *hist, __u64 value)
 static __always_inline int on_entry(__u64 frame)
 {
 	struct latency_stats *cpu = this_cpu_stats();
-	__u64 unset = 0;
-	__u64 *start;
+	struct call *call;
 
 	if (!cpu || !is_wanted())
 		return 0;
 
-	/* Overwrites what a call left that never returned to us. */
-	bpf_map_update_elem(&in_flight, &frame, &unset, BPF_ANY);
-	start = bpf_map_lookup_elem(&in_flight, &frame);
-	if (!start) {
+	call = claim_call(frame);
+	if (!call) {
 		__sync_fetch_and_add(&cpu->lost, 1);
 		return 0;
 	}
 	__sync_fetch_and_add(&cpu->entered, 1);
-	*start = bpf_ktime_get_ns();
+	call->start_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
 static __always_inline int on_return(__u64 frame)
 {
-	__u64 end = bpf_ktime_get_ns();
+	__u64 end_ns = bpf_ktime_get_ns();
 	struct latency_stats *cpu = this_cpu_stats();
-	__u64 *start;
+	struct call *call;
 
 	if (!cpu || !is_wanted())
 		return 0;
 
-	start = bpf_map_lookup_elem(&in_flight, &frame);
-	if (!start) {
+	call = find_call(frame);
+	if (!call) {
 		__sync_fetch_and_add(&cpu->unmatched, 1);
 		return 0;
 	}
-	record(&cpu->hist, end - *start);
-	bpf_map_delete_elem(&in_flight, &frame);
+	record(&cpu->hist, end_ns - call->start_ns);
+	/* From here on the slot may be another call's. */
+	__sync_lock_test_and_set(&call->frame, 0);
 	return 0;
 }
 
 /*
  * One trampoline calls both programs of a call with the same context, which lies
- * on the task's stack: its address is the frame.
+ * on the task's stack: its address is the frame. The verifier forbids sums with a
+ * pointer, but the distance to another one is a number.
  */
+static __always_inline __u64 frame_of(const void *ctx)
+{
+	return (__u64)ctx - (__u64)&filter_tgid;
+}
+
 SEC("fentry")
 int enter_fentry(void *ctx)
 {
-	return on_entry((__u64)ctx);
+	return on_entry(frame_of(ctx));
 }
 
 SEC("fexit")
 int return_fexit(void *ctx)
 {
-	return on_return((__u64)ctx);
+	return on_return(frame_of(ctx));
 }
 
 SEC("kprobe")

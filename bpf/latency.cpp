@@ -28,7 +28,7 @@ using latency::Probe;
 
 /* What is traced. A function to add is a row to add. */
 struct Target {
-    const char* function;
+    const char* function = nullptr;
     /* Where the module says what the function is called on this kernel. */
     char (testexp_info::*symbol)[TESTEXP_SYMBOL_LEN] = nullptr;
 };
@@ -218,9 +218,7 @@ int run(const Options& options) {
     return status == 0 && !complete ? 1 : status;
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_main(int argc, char** argv) {
     CLI::App app("Histograms the latency of dma-buf functions of the running kernel:\n"
                  "latency [OPTIONS] [-- COMMAND...]",
                  "latency");
@@ -238,17 +236,22 @@ int main(int argc, char** argv) {
         return 2;
     }
 
-    try {
-        if (options.functions.empty())
-            options.functions = default_functions();
-        if (options.list) {
-            for (const std::string& function : options.functions)
-                fmt::print("{}\n", function);
-            return 0;
-        }
+    if (options.functions.empty())
+        options.functions = default_functions();
+    if (!options.list)
         return run(options);
+    for (const std::string& function : options.functions)
+        fmt::print("{}\n", function);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_main(argc, argv);
     } catch (const std::exception& problem) {
-        complain(problem.what());
+        std::fprintf(stderr, "latency: %s\n", problem.what());
         return 1;
     }
 }

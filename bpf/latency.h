@@ -14,8 +14,8 @@
  * @hist: latency in ns of each call that was seen from entry to return
  * @entered: entries whose time was kept; those not in @hist at the end never
  *	met their return
- * @lost: entries whose time could not be kept, as the table of calls in flight
- *	was full
+ * @lost: entries whose time could not be kept, as the slots for calls in flight
+ *	were taken
  * @unmatched: returns without a kept entry
  */
 struct latency_stats {
