@@ -2,15 +2,16 @@
 # shellcheck shell=bash
 # What runs in user space, built outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
 
-userspace_packages=(build-essential cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
+userspace_packages=(build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
 	libgtest-dev libcli11-dev libfmt-dev nlohmann-json3-dev gnuplot-nox bpftrace linux-source-6.12 xz-utils)
 
 # Where it is built: one directory per clone, so that two clones do not undo each other's work.
 userspace_dir() { printf '%s/build/%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)"; }
 
-# build_userspace: configures and builds everything; prints nothing but progress. Returns 1 after one line on stderr.
+# build_userspace TARGET: configures, and builds `job` (what scripts/run needs) or `all` (the native tests too). Prints nothing but progress.
+# Returns 1 after one line on stderr.
 build_userspace() {
-	local dir log
+	local target=$1 dir log total
 	dir=$(userspace_dir)
 	log=$dir/build.log
 	need_packages "${userspace_packages[@]}" || return 1
@@ -19,10 +20,12 @@ build_userspace() {
 		return 1
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
-		run_step "configure user space" "$log" '' 0 cmake -S "$root" -B "$dir" -G Ninja ||
-			{ build_failed configure "$log"; return 1; }
+		run_step "configure user space" "$log" '' 0 env CCACHE_DIR="$(cache_dir)/ccache" cmake -S "$root" -B "$dir" -G Ninja \
+			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || { build_failed configure "$log"; return 1; }
 	fi
-	run_step "build user space" "$log" '^\[[0-9]' "$(ninja -C "$dir" -n 2>/dev/null | grep -c '^\[')" ninja -C "$dir" -j "$(nproc)" ||
+	ninja -C "$dir" build.ninja >>"$log" 2>&1 || { build_failed configure "$log"; return 1; }
+	total=$(ninja -C "$dir" -n "$target" | grep -c '^\[')
+	run_step "build user space" "$log" '^\[[0-9]' "$total" env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
 		{ build_failed build "$log"; return 1; }
 }
 
