@@ -426,6 +426,7 @@ void limit_of_all_buffers() {
     const std::uint64_t before = device().read_info().value().used_pages;
     std::vector<Buffer> buffers;
 
+    buffers.reserve(3);
     ksft::expect_eq(before, 0, "used_pages before");
     for (int i = 0; i < 3; i++)
         buffers.push_back(device().create({.layout = Layout{}.ram(1024)}).value());

@@ -141,8 +141,8 @@ void skip(std::string reason) {
     throw Skip{std::move(reason)};
 }
 
-void fail(std::string reason) {
-    throw std::runtime_error(std::move(reason));
+void fail(const std::string& reason) {
+    throw std::runtime_error(reason);
 }
 
 void note(const std::string& text) {

@@ -63,7 +63,7 @@ struct Skip {
 [[noreturn]] void skip(std::string reason);
 
 /* Ends the case as failed; for what makes going on pointless. */
-[[noreturn]] void fail(std::string reason);
+[[noreturn]] void fail(const std::string& reason);
 
 /* Skips unless @expression holds; the reason says @why and which expression. */
 #define REQUIRE(expression, why)                                                                   \

@@ -46,7 +46,7 @@ void Oracle::find_max_orders() {
             good[block] = true;
             any = true;
             std::fill_n(max_order_.begin() + static_cast<std::ptrdiff_t>(first), block_pages,
-                        static_cast<std::int8_t>(order));
+                        order);
         }
     }
 }

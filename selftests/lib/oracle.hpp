@@ -36,7 +36,7 @@ private:
     void find_max_orders();
 
     std::vector<Page> pages_;
-    std::vector<std::int8_t> max_order_; /* of each page; -1 without a PFN */
+    std::vector<int> max_order_; /* of each page; -1 without a PFN */
 };
 
 /* The type of each page of @layout, repeats spelt out; PFNs are 0. */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "testexp.hpp"
 
-#include <limits>
-#include <sstream>
 #include <system_error>
 
 #include <fcntl.h>
@@ -54,12 +52,10 @@ Error open_error() {
     return errno_error("open " TESTEXP_DEVICE_PATH);
 }
 
-Error abi_error(std::uint32_t version) {
-    std::ostringstream text;
-
-    text << "module " TESTEXP_DEVICE_NAME " has ABI " << version << ", this program needs "
-         << TESTEXP_ABI_VERSION << ": rebuild both from one tree";
-    return {EPROTO, text.str()};
+/* @found says which ABI the module has instead. */
+Error abi_error(const std::string& found) {
+    return {EPROTO, "module " TESTEXP_DEVICE_NAME " " + found + ", this program needs ABI " +
+                        std::to_string(TESTEXP_ABI_VERSION) + ": rebuild both from one tree"};
 }
 
 } // namespace
@@ -159,9 +155,9 @@ Result<Device> Device::open() {
     const Result<testexp_info> info = call_info(fd.get());
 
     if (!info)
-        return info.error();
+        return abi_error("refuses " + info.error().what);
     if (info.value().abi_version != TESTEXP_ABI_VERSION)
-        return abi_error(info.value().abi_version);
+        return abi_error("has ABI " + std::to_string(info.value().abi_version));
     return Device(std::move(fd), info.value());
 }
 
