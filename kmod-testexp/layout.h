@@ -94,8 +94,8 @@ static inline int layout_log2(u64 word)
 
 /*
  * A word whose highest bit is the largest order whose naturally aligned block
- * round @pgoff stays inside the extent and is aligned physically; 0 if there is
- * no PFN. The block of order k starts at or behind the extent's start exactly
+ * round @pgoff stays inside the extent and is aligned physically. Not 0 if the
+ * extent has PFNs. The block of order k starts at or behind the extent's start exactly
  * when pgoff and the page before the start differ in a bit k or higher, and it
  * ends in time exactly when pgoff and the page behind the end do. So the highest
  * bit of the smaller difference is the answer, and no loop is needed.
@@ -122,13 +122,12 @@ static inline int layout_lookup(const struct layout *layout, u64 pgoff,
 				u64 *pfn, int *max_order)
 {
 	const struct layout_extent *extent = layout_find(layout, pgoff);
-	u64 order_word = layout_order_word(extent, pgoff);
 
-	if (unlikely(!order_word))
+	if (unlikely(!extent->align_mask))
 		return extent->type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
 
 	*pfn = pgoff + extent->delta;
-	*max_order = layout_log2(order_word);
+	*max_order = layout_log2(layout_order_word(extent, pgoff));
 	return 0;
 }
 
