@@ -17,7 +17,7 @@ KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC
 /* One record per read: "priority,sequence,time,flags;text\n" and further lines. */
 std::vector<std::string> KernelLog::new_lines() {
     std::vector<std::string> lines;
-    std::array<char, 8192> record;
+    std::array<char, 8192> record{};
 
     while (true) {
         const ssize_t length = read(fd_.get(), record.data(), record.size());

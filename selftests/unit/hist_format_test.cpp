@@ -64,7 +64,7 @@ TEST(HistFormat, ErrorIsAtMostOneSixteenth) {
 }
 
 TEST(HistFormat, Add) {
-    testexp_hist hist;
+    testexp_hist hist{};
 
     testexp_hist_reset(&hist);
     EXPECT_EQ(hist.min, largest);

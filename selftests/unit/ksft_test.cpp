@@ -27,7 +27,7 @@ struct Ended {
 Ended shell(const std::string& command) {
     Ended run{-1, ""};
     FILE* pipe = popen((command + " 2>&1").c_str(), "r"); // NOLINT(cert-env33-c)
-    std::array<char, 4096> chunk;
+    std::array<char, 4096> chunk{};
 
     if (!pipe)
         return run;
@@ -162,7 +162,7 @@ TEST(Ksft, ResultStartsItsOwnLine) {
 }
 
 std::string saved(const std::string& what) {
-    const std::string path = testing::TempDir() + "ksft_" + what + ".ktap";
+    std::string path = testing::TempDir() + "ksft_" + what + ".ktap";
 
     std::ofstream(path) << fake(what).output;
     return path;

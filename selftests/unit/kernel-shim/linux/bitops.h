@@ -6,7 +6,7 @@
 #define BITS_PER_LONG 64
 
 /* Position of the highest set bit, counted from 0; @x is not 0. */
-static inline unsigned long __fls(unsigned long x)
+static inline unsigned long __fls(unsigned long x) /* NOLINT: the kernel calls it that */
 {
 	return 63UL - (unsigned long)__builtin_clzl(x);
 }
