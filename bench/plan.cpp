@@ -122,6 +122,7 @@ std::vector<Case> make_plan(const Preset& preset) {
     const std::vector<Shape> shapes = make_shapes(preset);
     std::vector<Case> plan;
 
+    plan.reserve(baselines.size() + shapes.size() * paths.size());
     for (const PathRow& row : baselines) {
         plan.push_back({std::string("baseline/") + row.name, shapes.front(),
                         make_spec(row, shapes.front()), ""});

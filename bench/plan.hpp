@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -20,7 +19,7 @@ struct Shape {
     std::uint64_t size_bytes = 0;
     std::uint32_t order = 0;
 
-    auto operator<=>(const Shape&) const = default;
+    bool operator==(const Shape&) const = default;
     std::uint64_t nr_pages() const;
     std::uint64_t nr_extents() const;
 };

@@ -12,6 +12,8 @@
  * PFN.
  */
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <functional>
 
 #include <CLI/CLI.hpp>
@@ -169,9 +171,7 @@ std::string initialize_library(char* program, std::vector<std::string> arguments
     return argc > 1 ? argv[1] : "";
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_program(int argc, char** argv) {
     CLI::App app("Measures what resolving a PFN costs, path by path. Needs the module "
                  "dmabuf_testexp and root.");
     Options options;
@@ -194,4 +194,16 @@ int main(int argc, char** argv) {
     if (const std::string unknown = initialize_library(argv[0], app.remaining()); !unknown.empty())
         return complain("unknown argument " + unknown + "; see --help");
     return run(options);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_program(argc, argv);
+    } catch (const std::exception& error) {
+        /* no fmt here: it may throw too */
+        std::fprintf(stderr, "bench_resolve: %s\n", error.what());
+        return 1;
+    }
 }

@@ -48,7 +48,9 @@ std::optional<double> pages_per_op(const BenchCase& row) {
 }
 
 double buffer_pages(std::uint64_t size_bytes) {
-    return static_cast<double>(size_bytes / testexp::page_bytes());
+    const std::uint64_t pages = size_bytes / testexp::page_bytes();
+
+    return static_cast<double>(pages);
 }
 
 /* "1,000 × 100": batches and the operations in each. */

@@ -3,6 +3,8 @@
  * Writes env.json: what a reader must know of the machine, the kernel and the
  * module to judge the results beside it.
  */
+#include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -35,9 +37,7 @@ bool write(std::ostream& output) {
     return output.good();
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_program(int argc, char** argv) {
     CLI::App app("Records the environment of results, as JSON.");
     std::string out;
 
@@ -60,4 +60,16 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "results_env: {}\n",
                testexp::errno_error("cannot write " + (out.empty() ? "the result" : out)).what);
     return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_program(argc, argv);
+    } catch (const std::exception& error) {
+        /* no fmt here: it may throw too */
+        std::fprintf(stderr, "results_env: %s\n", error.what());
+        return 1;
+    }
 }

@@ -3,6 +3,8 @@
  * Turns a run directory into summary.txt and report.html, which go into the
  * same directory. Parts that are not there are named in both.
  */
+#include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -61,9 +63,7 @@ std::string make_report(const fs::path& directory) {
     return artist.problem;
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_program(int argc, char** argv) {
     CLI::App app("Writes summary.txt and report.html into a run directory of scripts/run.");
     std::string directory;
 
@@ -81,8 +81,18 @@ int main(int argc, char** argv) {
         return app.exit(success);
     } catch (const CLI::ParseError& error) {
         fmt::print(stderr, "results_report: {}; see --help\n", error.what());
-    } catch (const std::exception& error) {
-        fmt::print(stderr, "results_report: {}\n", error.what());
     }
     return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_program(argc, argv);
+    } catch (const std::exception& error) {
+        /* no fmt here: it may throw too */
+        std::fprintf(stderr, "results_report: %s\n", error.what());
+        return 1;
+    }
 }

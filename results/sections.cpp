@@ -178,7 +178,7 @@ std::string show_labels(const testexp::NamedHistogram& histogram) {
     std::string text;
 
     for (const auto& [name, value] : histogram.labels)
-        text += (text.empty() ? "" : ", ") + name + " " + value;
+        text.append(text.empty() ? "" : ", ").append(name).append(" ").append(value);
     return text;
 }
 

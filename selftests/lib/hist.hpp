@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 
 #include "testexp_hist.h"
@@ -15,7 +14,7 @@
 namespace testexp {
 
 inline testexp_hist empty_hist() {
-    testexp_hist hist;
+    testexp_hist hist = {};
 
     testexp_hist_reset(&hist);
     return hist;
@@ -50,7 +49,7 @@ inline void merge(testexp_hist& into, const testexp_hist& from) {
     into.sum += from.sum;
     into.min = std::min(into.min, from.min);
     into.max = std::max(into.max, from.max);
-    for (std::size_t index = 0; index < TESTEXP_HIST_BUCKETS; index++)
+    for (std::uint32_t index = 0; index < TESTEXP_HIST_BUCKETS; index++)
         into.buckets[index] += from.buckets[index];
 }
 
