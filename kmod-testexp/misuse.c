@@ -43,6 +43,19 @@ static void misuse_release(struct dma_buf *dmabuf)
 {
 }
 
+#ifdef TESTEXP_NATIVE
+static int misuse_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			  u64 *pfn, int *max_order)
+{
+	return -EOPNOTSUPP;
+}
+
+/* So that an exporter without map is wrong for one reason only. */
+#define MISUSE_GET_PFN	.get_pfn = misuse_get_pfn,
+#else
+#define MISUSE_GET_PFN
+#endif
+
 #define MISUSE_MAP	.map_dma_buf = misuse_map, .unmap_dma_buf = misuse_unmap
 #define MISUSE_PIN	.pin = misuse_pin, .unpin = misuse_unpin
 
@@ -66,7 +79,7 @@ static const struct dma_buf_ops misuse_ops[TESTEXP_MISUSE_CASES] = {
 		MISUSE_MAP, MISUSE_PIN, .cache_sgt_mapping = true, .release = misuse_release,
 	},
 	[TESTEXP_MISUSE_EXPORT_CACHE_NO_MAP] = {
-		.cache_sgt_mapping = true, .release = misuse_release,
+		MISUSE_GET_PFN .cache_sgt_mapping = true, .release = misuse_release,
 	},
 	[TESTEXP_MISUSE_EXPORT_NO_RELEASE] = {
 		MISUSE_MAP,
