@@ -24,6 +24,7 @@ build_userspace() {
 			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || { build_failed configure "$log"; return 1; }
 	fi
 	ninja -C "$dir" build.ninja >>"$log" 2>&1 || { build_failed configure "$log"; return 1; }
+	: >"$log" # or the lines above would count as progress
 	total=$(ninja -C "$dir" -n "$target" | grep -c '^\[')
 	run_step "build user space" "$log" '^\[[0-9]' "$total" env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
 		{ build_failed build "$log"; return 1; }
