@@ -11,7 +11,7 @@ userspace_dir() { printf '%s/build/%s\n' "$(cache_dir)" "$(printf '%s' "${root:?
 # build_userspace TARGET: configures, and builds `job` (what scripts/run needs) or `all` (the native tests too). Prints nothing but progress.
 # Returns 1 after one line on stderr.
 build_userspace() {
-	local target=$1 dir log total
+	local target=$1 dir log
 	dir=$(userspace_dir)
 	log=$dir/build.log
 	need_packages "${userspace_packages[@]}" || return 1
@@ -23,10 +23,7 @@ build_userspace() {
 		run_step "configure user space" "$log" '' 0 env CCACHE_DIR="$(cache_dir)/ccache" cmake -S "$root" -B "$dir" -G Ninja \
 			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache || { build_failed configure "$log"; return 1; }
 	fi
-	ninja -C "$dir" build.ninja >>"$log" 2>&1 || { build_failed configure "$log"; return 1; }
-	: >"$log" # or the lines above would count as progress
-	total=$(ninja -C "$dir" -n "$target" | grep -c '^\[')
-	run_step "build user space" "$log" '^\[[0-9]' "$total" env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
+	run_step "build user space" "$log" ninja 0 env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
 		{ build_failed build "$log"; return 1; }
 }
 

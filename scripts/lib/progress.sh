@@ -7,7 +7,7 @@ progress_interval_s=15 # between lines when stderr is not a terminal
 elapsed() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
 # run_step STEP LOG PATTERN TOTAL CMD...: runs CMD, output appended to LOG. Progress is the number of lines in LOG that match PATTERN (an extended
-# regular expression, '' for none) of about TOTAL. Returns CMD's status. A signal to this shell ends CMD and everything it started.
+# regular expression, '' for none) of about TOTAL; or what ninja says itself where PATTERN is `ninja`. Returns CMD's status. A signal to this shell ends CMD and everything it started.
 run_step() {
 	local step=$1 log=$2 pattern=$3 total=$4 start=$SECONDS next=$progress_interval_s pid status=0
 	shift 4
@@ -36,6 +36,10 @@ run_step() {
 # The line of the step that run_step runs now (its variables are in scope).
 progress_text() {
 	local count=''
-	[ -z "$pattern" ] || count="$(grep -cE "$pattern" "$log") of about $total, "
+	case $pattern in
+	'') ;;
+	ninja) count=$(sed -nE 's/^\[([0-9]+)\/([0-9]+)\].*/\1 of \2, /p' "$log" | tail -n 1) ;;
+	*) count="$(grep -cE "$pattern" "$log") of about $total, " ;;
+	esac
 	printf '%s: %s%s' "$step" "$count" "$(elapsed $((SECONDS - start)))"
 }
