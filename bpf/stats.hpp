@@ -13,7 +13,7 @@ namespace latency {
 
 /* The calls of one function, all CPUs together. */
 struct Summary {
-    testexp_hist hist;           /* ns */
+    testexp_hist hist = {};      /* ns */
     std::uint64_t lost = 0;      /* probe hits whose time could not be kept */
     std::uint64_t unmatched = 0; /* entries without return and returns without entry */
     bool lost_is_exact = true;   /* else the kernel may have dropped more than it tells */
