@@ -271,6 +271,9 @@ static void __exit testexp_exit(void)
 {
 	misc_deregister(&control_device);
 	platform_device_unregister(importer_device);
+
+	/* Every object holds the module: all are gone, and what they were charged. */
+	WARN_ON(exporter_nr_buffers() || importer_nr_importers() || backing_used_pages());
 }
 module_exit(testexp_exit);
 

@@ -21,6 +21,7 @@
  *   E2BIG       @size is larger than the module knows and the rest is not zero
  *   EOPNOTSUPP  unknown bit in @flags, or the running kernel cannot do it
  *   EFAULT      a pointer is bad
+ *   ENOMEM      the kernel has no memory for it now
  *
  * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
  * caller's arrays. All offsets and lengths are in pages of 2^page_shift bytes
