@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bugs of the kernel are found, and those that a test announced are not bugs. */
+#include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,21 @@ TEST(KernelLog, AnnouncedWarningsAreCountedApart) {
 
     EXPECT_EQ(log.announced_warnings, 1);
     EXPECT_EQ(log.bugs.size(), 2U);
+}
+
+/* Lines that selftests/run has to judge in the same way. */
+TEST(KernelLog, RealLines) {
+    std::ifstream file(KERNEL_LOG_LINES);
+    int nr_lines = 0;
+
+    for (std::string kind, line; file >> kind && std::getline(file >> std::ws, line);) {
+        if (kind == "#")
+            continue;
+        nr_lines++;
+        EXPECT_EQ(parse("[    1.000000] " + line + "\n").bugs.size(), kind == "fine" ? 0U : 1U)
+            << line;
+    }
+    EXPECT_GT(nr_lines, 60);
 }
 
 } // namespace

@@ -22,16 +22,14 @@ import time
 import initramfs
 
 LIB = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(LIB.parent.parent / "selftests"))
+import kernel_bugs  # pylint: disable=wrong-import-position
+
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "dmabuf-pfn"
 NO_START, KERNEL_BUG, LOST = 250, 251, 252
 PACKAGES = ["qemu-system-x86", "busybox-static", "util-linux"]
 PASSED_ENVIRONMENT = re.compile(r"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|DMABUF_PFN_\w+")
 PROBE_TIMEOUT_S = 20
-# A line of the kernel's own that says it is broken; it begins the message, so that "RETBleed: WARNING: ..." of the boot does not count
-BUG_LINE = re.compile(
-    r"^\[[ \d.]+\](?:\[[ \w]+\])? *(?:Kernel panic - |Oops|BUG: |kernel BUG at |WARNING: |KASAN: |UBSAN: |general protection fault|"
-    r"INFO: task .* blocked for|INFO: possible |watchdog: BUG|kmemleak: \d+ new |stack segment|divide error|invalid opcode)")
-WARNING_LINE = re.compile(r"^\[[ \d.]+\](?:\[[ \w]+\])? *WARNING: ")
 
 EPILOG = """\
 exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 251 the guest panicked or its kernel reported a bug,
@@ -263,11 +261,12 @@ def kernel_bug(console):
     """The first console line that says the kernel is broken, or None. Warnings that a test announced do not count."""
     expected = False
     for line in console.read_text(errors="replace").splitlines() if console.exists() else []:
+        message = kernel_bugs.message(line)
         if "expect-warning: begin" in line:
             expected = True
         elif "expect-warning: end" in line:
             expected = False
-        elif BUG_LINE.match(line) and not (expected and WARNING_LINE.match(line)):
+        elif kernel_bugs.BUG.match(message) or (kernel_bugs.WARNING.match(message) and not expected):
             return line
     return None
 

@@ -1,13 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """selftests/run against programs that lie, crash, hang or stop short: shell scripts in place of the real ones."""
+import importlib.machinery
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
-RUN = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "run")
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.append(os.path.dirname(HERE))
+import kernel_bugs  # pylint: disable=wrong-import-position
+
+RUN = os.path.join(os.path.dirname(HERE), "run")
 HEADER = "echo TAP version 13; echo 1..2; "
 
 # Name: what the program does, the end of the last line, words that the output must have.
@@ -35,6 +43,7 @@ class RunTest(unittest.TestCase):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
         shutil.copy(RUN, self.directory)
+        shutil.copy(kernel_bugs.__file__, self.directory)
 
     def add(self, name, body):
         with open(os.path.join(self.directory, name + ".cpp"), "w", encoding="ascii"):
@@ -81,6 +90,94 @@ class RunTest(unittest.TestCase):
     def test_unknown_name(self):
         self.add("good", CASES["good"][0])
         self.assertIn("no program 'bad'; there are: good", self.run_it("bad").stderr)
+
+
+LEAKS = """\
+unreferenced object 0xffff888004c1e800 (size 128):
+  comm "fail_nth", pid 231, jiffies 4294905128
+  backtrace (crc 5e3b7f5d):
+    [<00000000a1b2c3d4>] kmalloc_trace+0x25/0xc0
+    [<00000000d4c3b2a1>] exporter_create+0x5d/0x1e0 [dmabuf_testexp]
+unreferenced object 0xffff888004c1ec00 (size 64):
+  comm "abi", pid 240, jiffies 4294905131
+"""
+
+
+def load_run():
+    """selftests/run as a module."""
+    loader = importlib.machinery.SourceFileLoader("run", RUN)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
+    loader.exec_module(module)
+    return module
+
+
+class KernelTest(unittest.TestCase):
+    def test_log_lines(self):
+        """What the kernel really prints; results/tests judges the same lines."""
+        counts = {"bug": 0, "warning": 0, "fine": 0}
+        with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
+            lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
+        for kind, text in lines:
+            counts[kind] += 1
+            for message in (text, kernel_bugs.message(f"[   12.345678] {text}"), kernel_bugs.message(f"[   12.345678][  T123] {text}")):
+                found = "bug" if kernel_bugs.BUG.match(message) else "warning" if kernel_bugs.WARNING.match(message) else "fine"
+                self.assertEqual(found, kind, text)
+        self.assertTrue(all(count > 10 for count in counts.values()), counts)
+
+    def test_not_the_kernels(self):
+        self.assertEqual(kernel_bugs.message("BUG: written to the console by hand"), "")
+
+    def test_new_taint(self):
+        run = load_run()
+        log = run.KernelLog.__new__(run.KernelLog)
+        log.fd, log.expected, log.taints = None, False, 0
+        log.read_taints = lambda: 1 << 7
+        self.assertEqual(log.new_bugs(), ["kernel taint changed from 0 to 128"])
+        self.assertEqual(log.new_bugs(), [])
+
+    def test_announced_warnings(self):
+        run = load_run()
+        log = run.KernelLog.__new__(run.KernelLog)
+        log.fd, log.expected, log.taints = None, False, 0
+        log.read_taints = lambda: 0
+        log.new_lines = lambda: [run.EXPECT_BEGIN, "WARNING: CPU: 0 PID: 1", "BUG: never announced", run.EXPECT_END, "WARNING: CPU: 1 PID: 1"]
+        self.assertEqual(log.new_bugs(), ["BUG: never announced", "WARNING: CPU: 1 PID: 1"])
+
+    def leaks(self, text):
+        """A detector whose file holds this text, and the words that were written to it."""
+        run = load_run()
+        detector = run.LeakDetector("/nonexistent")
+        words = []
+        with tempfile.NamedTemporaryFile("w", delete=False) as file:
+            self.addCleanup(os.unlink, file.name)
+            file.write(text)
+        detector.path, detector.usable, detector.tell = file.name, True, words.append
+        return detector, words
+
+    def test_leaks(self):
+        detector, words = self.leaks(LEAKS)
+        leaks = detector.new_leaks(settled=True)
+        self.assertEqual(len(leaks), 2)
+        self.assertTrue(leaks[0].startswith("kmemleak: unreferenced object 0xffff888004c1e800 (size 128):\n"))
+        self.assertIn("exporter_create+0x5d", leaks[0])
+        self.assertEqual(words, ["scan", "scan", "clear"])
+
+    def test_many_leaks(self):
+        leaks = self.leaks(LEAKS * 10)[0].new_leaks(settled=True)
+        self.assertEqual((len(leaks), leaks[-1]), (11, "kmemleak: and 10 more objects like these"))
+
+    def test_no_leaks(self):
+        self.assertEqual(self.leaks("")[0].new_leaks(settled=True), [])
+        self.assertEqual(load_run().LeakDetector("/nonexistent").new_leaks(), [])
+
+    def test_leak_detector_stops(self):
+        detector, _ = self.leaks("")
+
+        def refuse(_):
+            raise PermissionError
+
+        detector.tell = refuse
+        self.assertEqual(detector.new_leaks(settled=True), ["kmemleak has stopped, so leaks were not found"])
 
 
 if __name__ == "__main__":
