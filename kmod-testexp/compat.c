@@ -10,11 +10,18 @@
 #include "compat.h"
 #include "exporter.h"
 
-static const struct testexp_ops *compat_ops(struct dma_buf *dmabuf)
+static const struct testexp_ops *compat_ops(const struct dma_buf *dmabuf)
 {
 	if (!exporter_owns(dmabuf))
 		return NULL;
 	return container_of(dmabuf->ops, struct testexp_ops, base);
+}
+
+testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf)
+{
+	const struct testexp_ops *ops = compat_ops(dmabuf);
+
+	return ops ? ops->get_pfn : NULL;
 }
 
 static int compat_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,

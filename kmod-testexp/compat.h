@@ -33,6 +33,9 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define TESTEXP_MAX_PAGE_ORDER MAX_PAGE_ORDER
 #endif
 
+typedef int (*testexp_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
+				  u64 *pfn, int *max_order);
+
 #ifdef TESTEXP_NATIVE
 #define TESTEXP_IS_NATIVE		1
 #define testexp_get_pfn			dma_buf_get_pfn
@@ -53,15 +56,11 @@ int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 struct testexp_ops {
 	struct dma_buf_ops base;
 #ifndef TESTEXP_NATIVE
-	int (*get_pfn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
-		       u64 *pfn, int *max_order);
+	testexp_get_pfn_fn get_pfn;
 #endif
 };
 
-static inline void
-testexp_ops_set_get_pfn(struct testexp_ops *ops,
-			int (*get_pfn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
-				       u64 *pfn, int *max_order))
+static inline void testexp_ops_set_get_pfn(struct testexp_ops *ops, testexp_get_pfn_fn get_pfn)
 {
 #ifdef TESTEXP_NATIVE
 	ops->base.get_pfn = get_pfn;
@@ -69,5 +68,18 @@ testexp_ops_set_get_pfn(struct testexp_ops *ops,
 	ops->get_pfn = get_pfn;
 #endif
 }
+
+/*
+ * The exporter's callback, for measuring it alone: NULL when it has none.
+ * Stock kernels know it only of this module's buffers.
+ */
+#ifdef TESTEXP_NATIVE
+static inline testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops->get_pfn;
+}
+#else
+testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf);
+#endif
 
 #endif /* TESTEXP_COMPAT_H */

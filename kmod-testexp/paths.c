@@ -33,12 +33,9 @@ static void path_advance(struct resolve_run *run, u64 pages)
 		run->pgoff = run->first;
 }
 
-typedef int (*path_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
-			       u64 *pfn, int *max_order);
-
 /* Inlined with a constant @get_pfn, so that what is timed is a direct call. */
 static __always_inline int path_each_page(struct resolve_run *run, u32 ops,
-					  path_get_pfn_fn get_pfn)
+					  testexp_get_pfn_fn get_pfn)
 {
 	struct dma_buf_attachment *attach = run->attach;
 	u64 here, pgoff, stop, pfn;
@@ -71,6 +68,22 @@ static int path_get_pfn_batch(struct resolve_run *run, u32 ops)
 	dma_resv_lock(resv, NULL);
 	ret = path_each_page(run, ops, testexp_get_pfn);
 	dma_resv_unlock(resv);
+	return ret;
+}
+
+/* As the core calls it: through the pointer in the exporter's ops. */
+static int path_exporter_op(struct resolve_run *run, u32 ops)
+{
+	struct dma_buf *dmabuf = run->attach->dmabuf;
+	testexp_get_pfn_fn op = testexp_get_pfn_op(dmabuf);
+	int ret;
+
+	if (!op)
+		return -EINVAL;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = path_each_page(run, ops, op);
+	dma_resv_unlock(dmabuf->resv);
 	return ret;
 }
 
@@ -131,4 +144,5 @@ const struct resolve_path resolve_paths[TESTEXP_PATHS] = {
 	[TESTEXP_PATH_GET_PFN_STRIDE]	= { path_get_pfn_stride },
 	[TESTEXP_PATH_GET_PFN_BATCH]	= { path_get_pfn_batch },
 	[TESTEXP_PATH_SGT_MAP]		= { path_sgt_map },
+	[TESTEXP_PATH_EXPORTER_OP]	= { path_exporter_op },
 };

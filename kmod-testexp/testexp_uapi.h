@@ -312,6 +312,8 @@ enum testexp_path {
 	TESTEXP_PATH_GET_PFN_STRIDE,	/* one unlocked call, then on by 2^max_order */
 	TESTEXP_PATH_GET_PFN_BATCH,	/* one locked call; one lock hold per batch */
 	TESTEXP_PATH_SGT_MAP,		/* map, walk and unmap the whole buffer */
+	/* baseline: the exporter's callback alone, one lock hold per batch */
+	TESTEXP_PATH_EXPORTER_OP,
 	TESTEXP_PATHS
 };
 
@@ -338,7 +340,8 @@ enum testexp_path {
  * @clock_cost_ticks: [out] smallest difference of two successive readings,
  *	measured just before; contained once in each batch, never subtracted
  *
- * Errors: what the path's calls returned; EINTR when a signal came.
+ * Errors: what the path's calls returned; EINTR when a signal came. EXPORTER_OP:
+ * EINVAL when the exporter has no get_pfn.
  */
 struct testexp_measure {
 	__u32 size;

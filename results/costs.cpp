@@ -105,6 +105,52 @@ Table operation_table(const Bench& bench) {
     return table;
 }
 
+/* The case of a path on the smallest buffer in the fewest extents, where nothing but the path
+ * counts. */
+const BenchCase* simplest_case(const Bench& bench, const std::string& path) {
+    const auto sizes = bench.sizes_bytes();
+    const auto orders = bench.orders();
+
+    if (sizes.empty())
+        return nullptr;
+    for (auto order = orders.rbegin(); order != orders.rend(); ++order) {
+        if (const BenchCase* row = bench.find(path, sizes.front(), *order))
+            return row;
+    }
+    return nullptr;
+}
+
+/* What of one unlocked call is the lock's, the exporter's, and the core's own. */
+std::optional<Table> share_table(const Bench& bench) {
+    const BenchCase* loop = bench.baseline("empty_loop");
+    const BenchCase* lock = bench.baseline(lock_baseline);
+    const BenchCase* exporter = bench.baseline("exporter_op");
+    const BenchCase* call = simplest_case(bench, "get_pfn");
+
+    if (loop == nullptr || lock == nullptr || exporter == nullptr || call == nullptr)
+        return std::nullopt;
+
+    const auto cost = [](const BenchCase* row) { return row->get("per_op").value_or(0); };
+    /* Each baseline has the loop in it once. */
+    const double lock_share = cost(lock) - cost(loop);
+    const double exporter_share = cost(exporter) - cost(loop);
+    const double core_share = cost(call) - cost(loop) - lock_share - exporter_share;
+    Table table;
+
+    table.caption = "What one get_pfn is made of, in " + unit_and_clock(bench) +
+                    ": differences of the fastest batches above";
+    table.columns = {{"part", false}, {"per op", true}, {"share", true}};
+    for (const auto& [name, value] :
+         {std::pair{"loop of the measurement", cost(loop)},
+          std::pair{"reservation lock + unlock", lock_share},
+          std::pair{"callback of the test exporter", exporter_share},
+          std::pair{"the core's own checks and calls", core_share}, std::pair{"all", cost(call)}})
+        table.rows.push_back(
+            {{name, show_number(value), fmt::format("{:.0f} %", 100 * value / cost(call))},
+             Tone::plain});
+    return table;
+}
+
 /* Path x order in rows, sizes in columns. */
 Table all_buffers_table(const Bench& bench) {
     const double lock = lock_cost(bench);
@@ -267,6 +313,8 @@ Section cost_section(const std::string& title, const Bench& bench, bool with_cha
     const auto sizes = bench.sizes_bytes();
     const auto orders = bench.orders();
 
+    if (const auto shares = share_table(bench))
+        section.blocks.emplace_back(*shares);
     if (!sizes.empty()) {
         section.blocks.emplace_back(whole_buffer_table(bench));
         section.blocks.emplace_back(all_buffers_table(bench));

@@ -49,6 +49,10 @@ long count_cases(const RunDir& run, auto&& predicate) {
     return count;
 }
 
+std::string counted(std::size_t count, const std::string& what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 Paragraph make_verdict(const RunDir& run) {
     const Totals tests = count_tests(run);
     const long measured = count_cases(run, [](const auto& row) { return row.is_measured(); });
@@ -59,13 +63,13 @@ Paragraph make_verdict(const RunDir& run) {
     const bool incomplete = !run.missing.empty();
 
     return {fmt::format("{}: self-tests {} passed, {} failed, {} skipped; benchmark {} cases "
-                        "measured, {} failed; kernel log {}; {} parts missing",
+                        "measured, {} failed; kernel log {}; {} missing",
                         failed       ? "FAILED"
                         : incomplete ? "INCOMPLETE"
                                      : "PASSED",
                         tests.passed, tests.failed, tests.skipped, measured, broken,
-                        run.kernel_log ? fmt::format("{} bugs", bugs) : "not seen",
-                        run.missing.size()),
+                        run.kernel_log ? counted(bugs, "bug") : "not seen",
+                        counted(run.missing.size(), "part")),
             failed       ? Tone::bad
             : incomplete ? Tone::warning
                          : Tone::good};

@@ -28,6 +28,7 @@ TEST(Plan, NamesAreThoseOfTheSchemaAndUnique) {
         EXPECT_TRUE(names.insert(row.name).second) << row.name;
     EXPECT_TRUE(names.contains("baseline/empty_loop"));
     EXPECT_TRUE(names.contains("baseline/lock_unlock"));
+    EXPECT_TRUE(names.contains("baseline/exporter_op"));
     for (const char* path : {"get_pfn", "get_pfn_stride", "get_pfn_batch", "sgt_map"}) {
         for (const char* order : {"0", "4", "9", "10"}) {
             const std::string begin = std::string("resolve/path:") + path + "/size:";
