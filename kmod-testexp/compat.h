@@ -18,6 +18,9 @@
 #define TESTEXP_IMPORT_DMA_BUF() MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
+/* Since 6.2 the core maps and unmaps under the reservation lock, before only for dynamic exporters. */
+#define TESTEXP_MAP_IS_LOCKED	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {

@@ -49,6 +49,7 @@
 #define TESTEXP_FEAT_NO_DEVICE	  0x20u /* TESTEXP_ATTACH_NO_DEVICE works */
 #define TESTEXP_FEAT_NO_MAP	  0x40u /* TESTEXP_CREATE_NO_MAP works */
 #define TESTEXP_FEAT_MISUSE	  0x80u /* module parameter allow_misuse=1 */
+#define TESTEXP_FEAT_MAP_LOCKED	  0x100u /* the core maps under the reservation lock (6.2) */
 
 #define TESTEXP_SYMBOL_LEN	48
 

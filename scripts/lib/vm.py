@@ -64,7 +64,7 @@ def positive(text):
 def parse(argv):
     parser = Parser(prog="scripts/vm", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
                     description="Runs CMD as root in a guest: same directory, a read-only view of this file system with a writable overlay.")
-    parser.add_argument("--kernel", default="base", metavar="base|stock|running|PATH",
+    parser.add_argument("--kernel", default="base", metavar="base|stock|stock-6.1|running|PATH",
                         help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build tree (default base)")
     parser.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
     parser.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
@@ -108,7 +108,7 @@ def ask_kernel(query, flavour):
 
 def find_kernel(name):
     """Returns (bzImage, lib/modules/RELEASE directory or None)."""
-    if name == "stock":
+    if name.startswith("stock") and "/" not in name:
         return ask_kernel("--image", name), ask_kernel("--modules", name)
     path = pathlib.Path(name)
     if path.is_file():
