@@ -2,7 +2,9 @@
 #include "fixture.hpp"
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <random>
 
 #include <fcntl.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel_log.hpp"
+#include "module.hpp"
 
 namespace testexp {
 
@@ -90,17 +93,63 @@ std::string describe(const testexp_result& result) {
     return out.str();
 }
 
+Device open_device() {
+    Result<Device> result = Device::open();
+
+    if (!result)
+        ksft::skip(result.error().what);
+    return std::move(result).value();
+}
+
+/* Loads the module if it is not, and was built for this program; else that is the caller's job. */
+std::optional<LoadedModule> bring_module() {
+    const std::string path = module_path();
+
+    if (access(TESTEXP_DEVICE_PATH, F_OK) == 0 || access(path.c_str(), R_OK) != 0)
+        return std::nullopt;
+
+    Result<LoadedModule> module = LoadedModule::load(path);
+
+    if (module.code() == EPERM)
+        ksft::skip(module.error().what + ", needs root (CAP_SYS_MODULE)");
+    return std::move(module).value();
+}
+
+/* The device, and the module where this program had to load it. */
+class Session {
+public:
+    Session() : module_(bring_module()), device_(open_device()) {}
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    /* A module that stays would be the next program's: says so instead. */
+    ~Session() {
+        device_.reset();
+        if (!module_)
+            return;
+
+        const Status unloaded = module_->unload();
+
+        if (unloaded)
+            return;
+        std::printf("Bail out! %s\n", unloaded.error().what.c_str());
+        (void)std::fflush(stdout);
+        _exit(EXIT_FAILURE);
+    }
+
+    const Device& device() const { return *device_; }
+
+private:
+    std::optional<LoadedModule> module_;
+    std::optional<Device> device_;
+};
+
 } // namespace
 
 const Device& device() {
-    static const Device opened = [] {
-        Result<Device> result = Device::open();
+    static const Session session;
 
-        if (!result)
-            ksft::skip(result.error().what);
-        return std::move(result).value();
-    }();
-    return opened;
+    return session.device();
 }
 
 bool quick() {

@@ -13,7 +13,12 @@
 
 namespace testexp {
 
-/* The module's device; opened at the first call, which skips when it cannot be. */
+/*
+ * The module's device; opened at the first call, which skips when it cannot be.
+ * Where the module is built beside the program, as kselftest does, and not loaded,
+ * it is loaded for as long as the program runs. So the first call belongs in the
+ * plan: a case is a process of its own.
+ */
 const Device& device();
 
 /* TESTEXP_QUICK is set: smaller sizes and counts, but nothing left out. */

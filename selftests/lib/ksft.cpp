@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,8 +78,9 @@ void run_in_child(const Case& test, unsigned int timeout_s, Outcome& outcome) {
         return;
     }
     if (child == 0) {
-        /* A process group of its own, so that nothing it starts outlives it. */
+        /* A process group of its own, so that nothing it starts outlives it; nor it the program. */
         setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(timeout_s);
         run_body(test, outcome);
         /* Without flushing: stdout is line buffered, and half a line would spoil the next. */

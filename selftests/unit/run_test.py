@@ -37,6 +37,37 @@ CASES = {
     "hangs": (HEADER + "echo ok 1 a; sleep 100", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
 }
 
+# What the kselftest runner prints of one program: its lines, and the runner's own of it.
+RUNNER = "TAP version 13\n1..1\n# timeout set to 600\n# selftests: dmabuf: a\n{}{} selftests: dmabuf: a{}\n"
+GOOD = "# TAP version 13\n# 1..2\n# ok 1 a\n# ok 2 b\n"
+BAD = "# TAP version 13\n# 1..2\n# # because\n# not ok 1 a\n# ok 2 b\n"
+
+# Name: the runner's output, the end of the last line, words that the output must have.
+LOGS = {
+    "good": (RUNNER.format(GOOD, "ok 1", ""), "2 passed, 0 failed, 0 skipped", ""),
+    "make_talks": ("make: Entering\n" + RUNNER.format(GOOD, "ok 1", "") + "make: Leaving\n", "2 passed, 0 failed, 0 skipped", ""),
+    "fails": (RUNNER.format(BAD, "not ok 1", " # exit=1"), "1 passed, 1 failed, 0 skipped", "# because"),
+    "inner_fails_only": (RUNNER.format(BAD, "ok 1", ""), "1 passed, 2 failed, 0 skipped", "exit status 0 does not fit"),
+    "outer_fails_only": (RUNNER.format(GOOD, "not ok 1", " # exit=1"), "2 passed, 1 failed, 0 skipped", "exit status 1 does not fit"),
+    "crashes": (RUNNER.format(GOOD[:-9], "not ok 1", " # exit=139"), "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
+    "times_out": (RUNNER.format(GOOD, "not ok 1", " # TIMEOUT 600 seconds"), "2 passed, 1 failed, 0 skipped", "the runner says: TIMEOUT"),
+    "missing": (RUNNER.format("", "not ok 1", ""), "0 passed, 1 failed, 0 skipped", "no version line"),
+    "bails_out": (RUNNER.format(GOOD + "# Bail out! leaked\n", "not ok 1", " # exit=1"), "2 passed, 1 failed, 0 skipped", "Bail out! leaked"),
+    "skips": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1", " # SKIP"), "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
+    "stops_short": ("TAP version 13\n1..2\n" + GOOD + "ok 1 selftests: dmabuf: a\n", "2 passed, 1 failed, 0 skipped", "1 programs, but 2"),
+    "empty": ("", "0 passed, 1 failed, 0 skipped", "no result of the kselftest runner"),
+}
+
+
+class ReadTest(unittest.TestCase):
+    def test_verdicts(self):
+        for name, (log, totals, words) in LOGS.items():
+            with self.subTest(name):
+                done = subprocess.run([RUN, "--read", "-"], input=log, capture_output=True, text=True, check=False)
+                self.assertEqual(done.stdout.splitlines()[-1:], [totals], done.stdout + done.stderr)
+                self.assertIn(words, done.stdout)
+                self.assertEqual(done.returncode, 0 if " 0 failed" in totals else 1)
+
 
 class RunTest(unittest.TestCase):
     def setUp(self):

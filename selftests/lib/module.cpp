@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "module.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace testexp {
+
+namespace {
+
+/* The calls that the kernel answers with a WARNING are tested unless that is a panic here. */
+const char* module_parameters() {
+    char panic_on_warn = '0';
+
+    std::ifstream("/proc/sys/kernel/panic_on_warn") >> panic_on_warn;
+    return panic_on_warn == '0' ? "allow_misuse=1" : "";
+}
+
+Status insert(const std::string& path) {
+    const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+
+    if (!file || syscall(SYS_finit_module, file.get(), module_parameters(), 0) < 0)
+        return errno_error("cannot load " + path);
+    return std::monostate{};
+}
+
+bool remove() {
+    return syscall(SYS_delete_module, TESTEXP_DEVICE_NAME, O_NONBLOCK) == 0;
+}
+
+/* Releases of files that were closed by their process's end may come a moment late. */
+bool remove_patiently() {
+    constexpr int tries = 50;
+    constexpr useconds_t pause_us = 100'000;
+
+    for (int i = 0; i < tries; i++) {
+        if (remove())
+            return true;
+        usleep(pause_us);
+    }
+    return false;
+}
+
+/*
+ * Runs until nobody has the other end of @alive. Holds nothing of the program's,
+ * whose reader may wait for the end of its output, and gets none of its signals.
+ */
+[[noreturn]] void keep(int alive) {
+    const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    char byte = 0;
+
+    setsid();
+    dup2(alive, STDIN_FILENO);
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    _exit(remove_patiently() ? 0 : 1);
+}
+
+} // namespace
+
+std::string module_path() {
+    std::array<char, 4096> target{};
+    const ssize_t length = readlink("/proc/self/exe", target.data(), target.size());
+    const std::string program(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+
+    return program.substr(0, program.rfind('/') + 1) + "kmod-testexp/" TESTEXP_DEVICE_NAME ".ko";
+}
+
+Result<LoadedModule> LoadedModule::load(const std::string& path) {
+    std::array<int, 2> ends{};
+
+    if (pipe2(ends.data(), O_CLOEXEC) < 0)
+        return errno_error("pipe");
+
+    const Fd for_keeper(ends[0]);
+    Fd alive(ends[1]);
+    const Status inserted = insert(path);
+
+    if (!inserted)
+        return inserted.error();
+
+    const pid_t keeper = fork();
+
+    if (keeper < 0) {
+        const Error error = errno_error("fork");
+
+        remove();
+        return error;
+    }
+    if (keeper == 0) {
+        alive.reset();
+        keep(for_keeper.get());
+    }
+    return LoadedModule(std::move(alive), keeper);
+}
+
+Status LoadedModule::unload() {
+    int status = 0;
+    pid_t ended = -1;
+
+    alive_.reset();
+    if (keeper_ < 0)
+        return std::monostate{};
+    do
+        ended = waitpid(keeper_, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    keeper_ = -1;
+    /* None: this is a child of the program that loaded the module. */
+    if (ended < 0 || status == 0)
+        return std::monostate{};
+    return Error{EBUSY, "module " TESTEXP_DEVICE_NAME " cannot be unloaded, so something leaked"};
+}
+
+} // namespace testexp
