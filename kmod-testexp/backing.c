@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <linux/string.h>
 
 #include "backing.h"
 #include "compat.h"
@@ -16,6 +18,7 @@ module_param(max_pages, ulong, 0400);
 MODULE_PARM_DESC(max_pages, "Most pages all buffers together may hold (default: 3/4 of memory)");
 
 static atomic64_t used_pages = ATOMIC64_INIT(0);
+static atomic64_t poison_violations = ATOMIC64_INIT(0);
 
 /* Return: 0, or -EINVAL for a limit that is more than the machine has. */
 int backing_init_limit(void)
@@ -35,7 +38,14 @@ u64 backing_used_pages(void)
 	return atomic64_read(&used_pages);
 }
 
-static int backing_charge(struct backing *backing, u64 nr_pages)
+/* Poisoned pages that were found changed when they were freed. */
+u64 backing_poison_violations(void)
+{
+	return atomic64_read(&poison_violations);
+}
+
+/* Count @nr_pages against the module's limit. Return: 0 or -ENOSPC. */
+int backing_charge(u64 nr_pages)
 {
 	if (nr_pages > max_pages)
 		return -ENOSPC;
@@ -43,8 +53,12 @@ static int backing_charge(struct backing *backing, u64 nr_pages)
 		atomic64_sub(nr_pages, &used_pages);
 		return -ENOSPC;
 	}
-	backing->charged_pages = nr_pages;
 	return 0;
+}
+
+void backing_uncharge(u64 nr_pages)
+{
+	atomic64_sub(nr_pages, &used_pages);
 }
 
 static int backing_check_ram(const struct testexp_extent *extent)
@@ -212,7 +226,7 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 		   u32 nr_extents, bool scatter)
 {
 	struct layout *layout = &backing->layout;
-	u64 ram_pages;
+	u64 ram_pages, charge;
 	u32 nr_entries, i;
 	int ret;
 
@@ -220,10 +234,11 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 	if (ret)
 		return ret;
 
-	ret = backing_charge(backing, ram_pages +
-			     PFN_UP((u64)nr_entries * sizeof(*layout->extents)));
+	charge = ram_pages + PFN_UP((u64)nr_entries * sizeof(*layout->extents));
+	ret = backing_charge(charge);
 	if (ret)
 		return ret;
+	backing->charged_pages = charge;
 
 	ret = -ENOMEM;
 	layout->extents = kvmalloc_array(nr_entries, sizeof(*layout->extents),
@@ -244,7 +259,20 @@ err_destroy:
 	return ret;
 }
 
-/* Gives everything back; @backing may be half made. */
+/* Counts the pages that somebody wrote to after they were taken away. */
+static void backing_check_poison(u64 pfn, u64 nr_pages)
+{
+	while (nr_pages--) {
+		void *bytes = kmap_local_page(pfn_to_page(pfn++));
+
+		if (memchr_inv(bytes, TESTEXP_POISON_BYTE, PAGE_SIZE))
+			atomic64_inc(&poison_violations);
+		kunmap_local(bytes);
+		cond_resched();
+	}
+}
+
+/* Gives everything back; @backing may be half made, or nothing but zeros. */
 void backing_destroy(struct backing *backing)
 {
 	struct layout *layout = &backing->layout;
@@ -252,10 +280,97 @@ void backing_destroy(struct backing *backing)
 
 	for (i = 0; i < layout->nr_extents; i++) {
 		const struct layout_extent *extent = layout->extents + i;
+		u64 pfn = layout_extent_pfn(extent), nr_pages = layout_extent_pages(extent);
 
-		if (extent->type == TESTEXP_EXTENT_RAM)
-			backing_free_pages(layout_extent_pfn(extent), layout_extent_pages(extent));
+		if (extent->type != TESTEXP_EXTENT_RAM)
+			continue;
+		if (backing->poisoned)
+			backing_check_poison(pfn, nr_pages);
+		backing_free_pages(pfn, nr_pages);
 	}
 	kvfree(layout->extents);
-	atomic64_sub(backing->charged_pages, &used_pages);
+	backing_uncharge(backing->charged_pages);
+}
+
+static int backing_copy_pages(u64 to_pfn, u64 from_pfn, u64 nr_pages)
+{
+	while (nr_pages--) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		copy_highpage(pfn_to_page(to_pfn++), pfn_to_page(from_pfn++));
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Whether the two have the same types page by page. */
+bool backing_same_types(const struct backing *a, const struct backing *b)
+{
+	u64 pgoff = 0, nr_pages = a->layout.nr_pages;
+
+	if (b->layout.nr_pages != nr_pages)
+		return false;
+
+	while (pgoff < nr_pages) {
+		const struct layout_extent *in_a = layout_find(&a->layout, pgoff);
+		const struct layout_extent *in_b = layout_find(&b->layout, pgoff);
+
+		if (in_a->type != in_b->type)
+			return false;
+		pgoff = min(in_a->end, in_b->end);
+	}
+	return true;
+}
+
+/**
+ * backing_copy - copy the contents of a whole buffer
+ * @to: has the same types page by page
+ * @from: nobody writes to it
+ *
+ * Return: 0, or -EINTR when killed.
+ */
+int backing_copy(const struct backing *to, const struct backing *from)
+{
+	u64 pgoff = 0, end;
+	int ret;
+
+	for (; pgoff < from->layout.nr_pages; pgoff = end) {
+		const struct layout_extent *source = layout_find(&from->layout, pgoff);
+		const struct layout_extent *target = layout_find(&to->layout, pgoff);
+
+		end = min(source->end, target->end);
+		if (source->type != TESTEXP_EXTENT_RAM)
+			continue;
+		ret = backing_copy_pages(pgoff + target->delta, pgoff + source->delta,
+					 end - pgoff);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * Makes whoever still reads the pages see that he must not, and whoever writes to
+ * them seen when they are freed. Left undone when killed, as it may take long.
+ */
+void backing_poison(struct backing *backing)
+{
+	const struct layout *layout = &backing->layout;
+	u64 pgoff, pfn;
+	u32 i;
+
+	for (i = 0; i < layout->nr_extents; i++) {
+		const struct layout_extent *extent = layout->extents + i;
+
+		if (extent->type != TESTEXP_EXTENT_RAM)
+			continue;
+		pfn = layout_extent_pfn(extent);
+		for (pgoff = layout_extent_start(extent); pgoff < extent->end; pgoff++) {
+			if (fatal_signal_pending(current))
+				return;
+			memset_page(pfn_to_page(pfn++), 0, TESTEXP_POISON_BYTE, PAGE_SIZE);
+			cond_resched();
+		}
+	}
+	backing->poisoned = true;
 }

@@ -3,9 +3,13 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/highmem.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "backing.h"
 #include "compat.h"
@@ -20,16 +24,25 @@
 /**
  * struct buffer - what a dma-buf of this exporter owns
  * @ops: its callbacks, made from the flags of CREATE
- * @backing: memory and layout; immutable from export to release
+ * @backing: memory and layout; guarded by the reservation lock
+ * @left: what the last move left, poisoned; guarded as @backing
+ * @owned: also taken, inside the reservation lock, to change @backing and @left;
+ *	for exporter_touch(), which is like a device and cannot take that lock
+ * @flags: TESTEXP_CREATE_*, immutable
  * @inject: TESTEXP_INJECT_*, immutable
  * @revoked: guarded by the reservation lock
+ * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
  * @seen: counters of STATS, guarded by the reservation lock
  */
 struct buffer {
 	struct testexp_ops ops;
 	struct backing backing;
+	struct backing left;
+	struct rw_semaphore owned;
+	u32 flags;
 	u32 inject;
 	bool revoked;
+	wait_queue_head_t revoked_wait;
 	struct testexp_stats seen;
 };
 
@@ -56,6 +69,9 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 
 	if (buffer->inject & TESTEXP_INJECT_ATTACH)
 		return -ENOMEM;
+	/* It could not be told to let go. */
+	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !attach->importer_ops)
+		return -EOPNOTSUPP;
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	if (buffer->revoked)
@@ -63,6 +79,14 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	else
 		buffer->seen.attaches++;
 	dma_resv_unlock(dmabuf->resv);
+
+	/*
+	 * A revoke may come before the core lists the attachment, and then does
+	 * not notify it. That is why get_pfn and map look at revoked again.
+	 */
+	if (!ret && buffer->inject & TESTEXP_INJECT_LATE_ATTACH)
+		wait_event_killable_timeout(buffer->revoked_wait, READ_ONCE(buffer->revoked),
+					    msecs_to_jiffies(TESTEXP_WAIT_MS));
 	return ret;
 }
 
@@ -270,6 +294,7 @@ static void exporter_release(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
+	backing_destroy(&buffer->left);
 	backing_destroy(&buffer->backing);
 	kfree(buffer);
 	atomic_dec(&nr_buffers);
@@ -352,6 +377,9 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
+	init_rwsem(&buffer->owned);
+	init_waitqueue_head(&buffer->revoked_wait);
+	buffer->flags = args->flags;
 	buffer->inject = args->inject;
 	exporter_fill_ops(&buffer->ops, args->flags);
 
@@ -396,21 +424,202 @@ int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 	return 0;
 }
 
-/* Revokes for good. Return: 0, or -EINVAL for a foreign buffer. */
+/* Under the reservation lock. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
+static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
+{
+	/* BOOKKEEP is all fences: also those that no implicit sync looks at. */
+	long left = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, true,
+					  msecs_to_jiffies(timeout_ms));
+
+	if (left < 0)
+		return -EINTR;
+	return left ? 0 : -ETIMEDOUT;
+}
+
+/* Takes the pages away from CPUs and importers; they may be in use until exporter_wait(). */
+static void exporter_invalidate(struct dma_buf *dmabuf)
+{
+	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
+	dma_buf_move_notify(dmabuf);
+}
+
+/**
+ * exporter_revoke - take the buffer away from all importers
+ * @dmabuf: any
+ *
+ * Return: 0, -EINVAL for a foreign buffer, -ETIMEDOUT or -EINTR when importers may
+ * still be using what they had.
+ */
 int exporter_revoke(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer;
+	int ret;
 
 	if (!exporter_owns(dmabuf))
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
-	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
 	if (!buffer->revoked) {
-		buffer->revoked = true;
-		unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
-		dma_buf_move_notify(dmabuf);
+		WRITE_ONCE(buffer->revoked, true);
+		wake_up_all(&buffer->revoked_wait);
+		exporter_invalidate(dmabuf);
 	}
+	ret = exporter_wait(dmabuf, TESTEXP_WAIT_MS);
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+/* Undoes a revoke. Return: 0, -EINVAL as TESTEXP_IOC_RESTORE says, or -EINTR. */
+int exporter_restore(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer;
+	int ret;
+
+	if (!exporter_owns(dmabuf))
+		return -EINVAL;
+
+	buffer = dmabuf->priv;
+	if (!(buffer->flags & (TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_REVOCABLE)))
+		return -EINVAL;
+
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
+	WRITE_ONCE(buffer->revoked, false);
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
+}
+
+static int exporter_may_move(const struct buffer *buffer, const struct backing *fresh)
+{
+	const struct testexp_stats *seen = &buffer->seen;
+
+	if (buffer->revoked)
+		return -ENODEV;
+	/* This module's importers do not give up a mapping when notified. */
+	if (seen->pins != seen->unpins || seen->maps != seen->unmaps)
+		return -EBUSY;
+	return backing_same_types(fresh, &buffer->backing) ? 0 : -EINVAL;
+}
+
+/* The new pages become the buffer's, its own what is left, and *@fresh what was left. */
+static void exporter_change_over(struct buffer *buffer, struct backing *fresh)
+{
+	down_write(&buffer->owned);
+	swap(buffer->left, *fresh);
+	swap(buffer->backing, buffer->left);
+	up_write(&buffer->owned);
+
+	backing_poison(&buffer->left);
+	buffer->seen.moves++;
+}
+
+/* Under the reservation lock. On success *@fresh has become what is to be freed. */
+static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u32 timeout_ms)
+{
+	struct buffer *buffer = dmabuf->priv;
+	int ret;
+
+	ret = exporter_may_move(buffer, fresh);
+	if (ret)
+		return ret;
+
+	exporter_invalidate(dmabuf);
+	ret = exporter_wait(dmabuf, timeout_ms);
+	if (ret)
+		return ret;
+
+	/* Not before: until its fence an importer may write to the old pages. */
+	ret = backing_copy(fresh, &buffer->backing);
+	if (ret)
+		return ret;
+
+	exporter_change_over(buffer, fresh);
+	return 0;
+}
+
+/**
+ * exporter_move - give the buffer other pages with the same contents
+ * @dmabuf: any
+ * @args: as TESTEXP_IOC_MOVE, ranges checked
+ * @extents: args->nr_extents of them
+ *
+ * Return: 0 or a negative errno as TESTEXP_IOC_MOVE says.
+ */
+int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
+		  const struct testexp_extent *extents)
+{
+	struct backing fresh = {};
+	int ret;
+
+	if (!exporter_owns(dmabuf) || !dma_buf_is_dynamic(dmabuf))
+		return -EINVAL;
+
+	/* All allocation is done before the lock is taken. */
+	ret = backing_create(&fresh, extents, args->nr_extents,
+			     args->flags & TESTEXP_MOVE_SCATTER);
+	if (ret)
+		return ret;
+
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (!ret) {
+		ret = exporter_move_locked(dmabuf, &fresh, args->timeout_ms ?: TESTEXP_WAIT_MS);
+		dma_resv_unlock(dmabuf->resv);
+	}
+	backing_destroy(&fresh);
+	return ret;
+}
+
+static bool exporter_has(const struct backing *backing, u64 pgoff, u64 pfn)
+{
+	u64 here;
+	int order;
+
+	return pgoff < backing->layout.nr_pages &&
+	       !layout_lookup(&backing->layout, pgoff, &here, &order) && here == pfn;
+}
+
+static enum exporter_touched exporter_touch_page(struct page *page, u64 signature, bool write)
+{
+	const u64 poison = TESTEXP_POISON_BYTE * 0x0101010101010101ull;
+	u64 *words = kmap_local_page(page);
+	u64 first = READ_ONCE(words[0]);
+
+	if (write)
+		atomic64_inc((atomic64_t *)(words + 1));
+	kunmap_local(words);
+
+	if (first == signature)
+		return EXPORTER_TOUCHED_RIGHT;
+	return first == poison ? EXPORTER_TOUCHED_POISON : EXPORTER_TOUCHED_WRONG;
+}
+
+/**
+ * exporter_touch - access a page as a device would that was given its PFN
+ * @dmabuf: a buffer of this exporter
+ * @pgoff: page that the PFN was resolved for
+ * @pfn: PFN, maybe stale
+ * @signature: what its first word must be
+ * @write: whether to add 1 to its second word
+ *
+ * Takes no notice of moves and revokes, but only touches what the buffer owns
+ * or owned before its last move: a wrong importer must not harm others.
+ *
+ * Return: what was found.
+ */
+enum exporter_touched exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
+				     u64 signature, bool write)
+{
+	struct buffer *buffer = dmabuf->priv;
+	enum exporter_touched touched = EXPORTER_TOUCHED_NOTHING;
+
+	down_read(&buffer->owned);
+	if (exporter_has(&buffer->backing, pgoff, pfn) ||
+	    exporter_has(&buffer->left, pgoff, pfn))
+		touched = exporter_touch_page(pfn_to_page(pfn), signature, write);
+	up_read(&buffer->owned);
+	return touched;
 }

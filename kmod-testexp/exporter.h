@@ -14,5 +14,25 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 				const struct testexp_extent *extents);
 int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
 int exporter_revoke(struct dma_buf *dmabuf);
+int exporter_restore(struct dma_buf *dmabuf);
+int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
+		  const struct testexp_extent *extents);
+
+/**
+ * enum exporter_touched - what a page held
+ * @EXPORTER_TOUCHED_RIGHT: the signature
+ * @EXPORTER_TOUCHED_POISON: nothing but poison: it was taken away by a move
+ * @EXPORTER_TOUCHED_WRONG: something else
+ * @EXPORTER_TOUCHED_NOTHING: not looked at, as the buffer does not own it
+ */
+enum exporter_touched {
+	EXPORTER_TOUCHED_RIGHT,
+	EXPORTER_TOUCHED_POISON,
+	EXPORTER_TOUCHED_WRONG,
+	EXPORTER_TOUCHED_NOTHING,
+};
+
+enum exporter_touched exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
+				     u64 signature, bool write);
 
 #endif /* TESTEXP_EXPORTER_H */

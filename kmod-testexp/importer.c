@@ -3,7 +3,9 @@
 #include <linux/atomic.h>
 #include <linux/dma-resv.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/poll.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -23,10 +25,23 @@ u32 importer_nr_importers(void)
 	return atomic_read(&nr_importers);
 }
 
-/* Nothing to drop: this importer keeps no PFN beyond the call that asked. */
+/* After this, and the fence if there is one, no PFN is left in the table. */
 static void importer_move_notify(struct dma_buf_attachment *attach)
 {
-	dma_resv_assert_held(attach->dmabuf->resv);
+	/* Not importer->attach: attaching has not returned yet, maybe. */
+	struct importer *importer = attach->importer_priv;
+	struct dma_resv *resv = attach->dmabuf->resv;
+	struct dma_fence *fence;
+
+	dma_resv_assert_held(resv);
+
+	fence = fence_prepare(importer, resv);
+	mutex_lock(&importer->table.lock);
+	table_notify(&importer->table);
+	if (!fence_begin(importer, resv, fence))
+		table_drop_all(&importer->table);
+	mutex_unlock(&importer->table.lock);
+	wake_up_all(&importer->wait);
 }
 
 static const struct dma_buf_attach_ops importer_attach_ops = {
@@ -165,6 +180,12 @@ static const struct testexp_ioctl importer_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_MAP, struct testexp_map, nr_entries, 0, importer_map),
 	TESTEXP_IOCTL(TESTEXP_IOC_MEASURE, struct testexp_measure, clock_cost_ticks,
 		      0, importer_measure),
+	TESTEXP_IOCTL(TESTEXP_IOC_FILL, struct testexp_fill, notified, TESTEXP_FILL_FLAGS,
+		      importer_fill),
+	TESTEXP_IOCTL(TESTEXP_IOC_AUDIT, struct testexp_audit, notifies, 0, importer_audit),
+	TESTEXP_IOCTL(TESTEXP_IOC_USE, struct testexp_use, notifies, TESTEXP_USE_FLAGS,
+		      importer_use),
+	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0, importer_signal),
 };
 
 static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -173,13 +194,58 @@ static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 			     file->private_data, cmd, (void __user *)arg);
 }
 
+static __poll_t importer_poll(struct file *file, poll_table *wait)
+{
+	struct importer *importer = file->private_data;
+	__poll_t events = 0;
+
+	poll_wait(file, &importer->wait, wait);
+	if (atomic_read(&importer->pausing))
+		events |= EPOLLIN;
+	if (fence_is_pending(importer))
+		events |= EPOLLPRI;
+	return events;
+}
+
+/* What is left when it is not, or no longer, attached. */
+static void importer_free(struct importer *importer)
+{
+	fence_end(importer);
+	table_destroy(&importer->table);
+	kfree(importer);
+}
+
+static void importer_unpin(struct importer *importer)
+{
+	struct dma_resv *resv = importer->attach->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	dma_buf_unpin(importer->attach);
+	dma_resv_unlock(resv);
+}
+
+static int importer_pin(struct importer *importer)
+{
+	struct dma_resv *resv = importer->attach->dmabuf->resv;
+	int ret;
+
+	dma_resv_lock(resv, NULL);
+	ret = dma_buf_pin(importer->attach);
+	dma_resv_unlock(resv);
+	return ret;
+}
+
 static void importer_destroy(struct importer *importer)
 {
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
 
+	/* A move that waits for the fence holds the lock that detaching needs. */
+	fence_refuse(importer);
+	if (importer->flags & TESTEXP_ATTACH_PIN)
+		importer_unpin(importer);
 	dma_buf_detach(dmabuf, importer->attach);
 	dma_buf_put(dmabuf);
-	kfree(importer);
+	importer_free(importer);
 	atomic_dec(&nr_importers);
 }
 
@@ -192,36 +258,70 @@ static int importer_release(struct inode *inode, struct file *file)
 static const struct file_operations importer_fops = {
 	.owner = THIS_MODULE,
 	.release = importer_release,
+	.poll = importer_poll,
 	.unlocked_ioctl = importer_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
+
+static struct importer *importer_alloc(u32 flags)
+{
+	struct importer *importer = kzalloc(sizeof(*importer), GFP_KERNEL_ACCOUNT);
+
+	if (!importer)
+		return NULL;
+	importer->flags = flags;
+	table_init(&importer->table);
+	fence_init(importer);
+	atomic_set(&importer->pausing, 0);
+	init_waitqueue_head(&importer->wait);
+	return importer;
+}
+
+static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, struct device *dev)
+{
+	bool dynamic = importer->flags & TESTEXP_ATTACH_DYNAMIC;
+	int ret;
+
+	importer->attach = dma_buf_dynamic_attach(dmabuf, dev,
+						  dynamic ? &importer_attach_ops : NULL,
+						  importer);
+	if (IS_ERR(importer->attach))
+		return PTR_ERR(importer->attach);
+
+	if (importer->flags & TESTEXP_ATTACH_PIN) {
+		ret = importer_pin(importer);
+		if (ret) {
+			fence_refuse(importer);
+			dma_buf_detach(dmabuf, importer->attach);
+			return ret;
+		}
+	}
+	get_dma_buf(dmabuf);
+	return 0;
+}
 
 /**
  * importer_create - attach to a buffer
  * @dmabuf: any; a reference is taken for the importer
  * @dev: device to attach, or NULL
- * @dynamic: whether the importer has move_notify
+ * @flags: TESTEXP_ATTACH_*; what contradicts itself was refused before
  *
  * Return: a file whose release detaches, or a negative errno.
  */
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, bool dynamic)
+struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags)
 {
-	struct importer *importer;
+	struct importer *importer = importer_alloc(flags);
 	struct file *file;
+	int ret;
 
-	importer = kzalloc(sizeof(*importer), GFP_KERNEL_ACCOUNT);
 	if (!importer)
 		return ERR_PTR(-ENOMEM);
 
-	importer->attach = dma_buf_dynamic_attach(dmabuf, dev,
-						  dynamic ? &importer_attach_ops : NULL,
-						  importer);
-	if (IS_ERR(importer->attach)) {
-		file = ERR_CAST(importer->attach);
-		kfree(importer);
-		return file;
+	ret = importer_attach(importer, dmabuf, dev);
+	if (ret) {
+		importer_free(importer);
+		return ERR_PTR(ret);
 	}
-	get_dma_buf(dmabuf);
 	atomic_inc(&nr_importers);
 
 	file = anon_inode_getfile("[dmabuf_testexp-importer]", &importer_fops, importer, O_RDWR);

@@ -6,19 +6,40 @@
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
+#include <linux/wait.h>
 
+#include "fence.h"
 #include "ioctl.h"
+#include "table.h"
 
 /**
  * struct importer - what an importer descriptor owns
  * @attach: its attachment; holds a reference of the buffer
+ * @flags: TESTEXP_ATTACH_*, immutable
+ * @table: the PFNs it keeps
+ * @fence: of what goes on with @table after move_notify; guarded by the table's lock
+ * @pausing: FILLs that stand in their pause
+ * @wait: woken when @pausing, the fence or the table's notifies changes
  */
 struct importer {
 	struct dma_buf_attachment *attach;
+	u32 flags;
+	struct table table;
+	struct fence_owner fence;
+	atomic_t pausing;
+	wait_queue_head_t wait;
 };
 
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, bool dynamic);
+struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags);
 u32 importer_nr_importers(void);
+
+/* In table.c: serve the ioctls of those names. */
+int importer_fill(struct testexp_call *call);
+int importer_audit(struct testexp_call *call);
+int importer_use(struct testexp_call *call);
+
+/* In fence.c: serves TESTEXP_IOC_SIGNAL. */
+int importer_signal(struct testexp_call *call);
 
 /* In measure.c: serves TESTEXP_IOC_MEASURE. */
 int importer_measure(struct testexp_call *call);

@@ -72,6 +72,7 @@ static int control_info(struct testexp_call *call)
 		.clock_khz = testexp_clock_khz(),
 		.get_pfn_symbol = __stringify(testexp_get_pfn),
 		.get_pfn_unlocked_symbol = __stringify(testexp_get_pfn_unlocked),
+		.poison_violations = backing_poison_violations(),
 	};
 	return testexp_respond(call);
 }
@@ -103,19 +104,28 @@ err_file:
 	return ret;
 }
 
+/* Copies the caller's extents; to be freed with kvfree(). */
+static struct testexp_extent *control_get_extents(u64 user_extents, u32 nr_extents)
+{
+	if (!nr_extents)
+		return ERR_PTR(-EINVAL);
+	if (nr_extents > BACKING_MAX_EXTENTS)
+		return ERR_PTR(-ENOSPC);
+
+	return vmemdup_user(u64_to_user_ptr(user_extents),
+			    array_size(nr_extents, sizeof(struct testexp_extent)));
+}
+
 static int control_create(struct testexp_call *call)
 {
 	struct testexp_create *args = call->args;
 	struct testexp_extent *extents;
 	struct dma_buf *dmabuf;
 
-	if (args->reserved || !args->nr_extents || args->inject & ~TESTEXP_INJECT_ALL)
+	if (args->reserved || args->inject & ~TESTEXP_INJECT_ALL)
 		return -EINVAL;
-	if (args->nr_extents > BACKING_MAX_EXTENTS)
-		return -ENOSPC;
 
-	extents = vmemdup_user(u64_to_user_ptr(args->extents),
-			       array_size(args->nr_extents, sizeof(*extents)));
+	extents = control_get_extents(args->extents, args->nr_extents);
 	if (IS_ERR(extents))
 		return PTR_ERR(extents);
 
@@ -158,6 +168,50 @@ static int control_revoke(struct testexp_call *call)
 	return ret;
 }
 
+static int control_restore(struct testexp_call *call)
+{
+	const struct testexp_restore *args = call->args;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (args->reserved)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	ret = exporter_restore(dmabuf);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static int control_move(struct testexp_call *call)
+{
+	const struct testexp_move *args = call->args;
+	struct testexp_extent *extents;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (args->reserved || args->timeout_ms > TESTEXP_WAIT_MS)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	extents = control_get_extents(args->extents, args->nr_extents);
+	if (IS_ERR(extents)) {
+		ret = PTR_ERR(extents);
+		goto put;
+	}
+	ret = exporter_move(dmabuf, args, extents);
+	kvfree(extents);
+put:
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
 static int control_attach(struct testexp_call *call)
 {
 	struct testexp_attach *args = call->args;
@@ -165,6 +219,9 @@ static int control_attach(struct testexp_call *call)
 	struct dma_buf *dmabuf;
 	struct file *file;
 
+	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN) &&
+	    !(args->flags & TESTEXP_ATTACH_DYNAMIC))
+		return -EINVAL;
 	if (args->flags & TESTEXP_ATTACH_NO_DEVICE) {
 		/* A stock kernel warns. */
 		if (!TESTEXP_IS_NATIVE)
@@ -176,7 +233,7 @@ static int control_attach(struct testexp_call *call)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	file = importer_create(dmabuf, dev, args->flags & TESTEXP_ATTACH_DYNAMIC);
+	file = importer_create(dmabuf, dev, args->flags);
 	dma_buf_put(dmabuf);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -200,6 +257,9 @@ static const struct testexp_ioctl control_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_REVOKE, struct testexp_revoke, reserved, 0, control_revoke),
 	TESTEXP_IOCTL(TESTEXP_IOC_ATTACH, struct testexp_attach, importer_fd,
 		      TESTEXP_ATTACH_FLAGS, control_attach),
+	TESTEXP_IOCTL(TESTEXP_IOC_MOVE, struct testexp_move, reserved, TESTEXP_MOVE_FLAGS,
+		      control_move),
+	TESTEXP_IOCTL(TESTEXP_IOC_RESTORE, struct testexp_restore, reserved, 0, control_restore),
 	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result, 0, control_misuse),
 };
 

@@ -24,7 +24,8 @@
  *   ENOMEM      the kernel has no memory for it now
  *
  * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
- * caller's arrays. All offsets and lengths are in pages of 2^page_shift bytes
+ * caller's arrays, FILL may have installed the first pages, and MOVE and REVOKE
+ * may have notified the importers. All offsets and lengths are in pages of 2^page_shift bytes
  * unless the name says bytes.
  */
 #ifndef TESTEXP_UAPI_H
@@ -72,6 +73,8 @@
  *	this says.
  * @get_pfn_symbol: [out] function that resolves with the reservation lock held
  * @get_pfn_unlocked_symbol: [out] function that takes and drops that lock
+ * @poison_violations: [out] pages that a move took away and that somebody wrote
+ *	to afterwards, since the module was loaded; seen when they are freed
  */
 struct testexp_info {
 	__u32 size;
@@ -89,6 +92,7 @@ struct testexp_info {
 	__u64 clock_khz;
 	char get_pfn_symbol[TESTEXP_SYMBOL_LEN];
 	char get_pfn_unlocked_symbol[TESTEXP_SYMBOL_LEN];
+	__u64 poison_violations;
 };
 
 /* --- CREATE, on control -------------------------------------------------- */
@@ -128,13 +132,21 @@ struct testexp_extent {
 #define TESTEXP_CREATE_CACHE_SGT  0x10u /* cache_sgt_mapping */
 /* Repeats of one extent stand in descending physical order, so they never merge. */
 #define TESTEXP_CREATE_SCATTER	  0x20u
-#define TESTEXP_CREATE_FLAGS	  0x3fu
+/* An importer without move_notify is refused at attach, with EOPNOTSUPP. */
+#define TESTEXP_CREATE_REVOCABLE  0x40u
+#define TESTEXP_CREATE_FLAGS	  0x7fu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
 #define TESTEXP_INJECT_PIN	0x01u
 #define TESTEXP_INJECT_MAP	0x02u
 #define TESTEXP_INJECT_ATTACH	0x04u
-#define TESTEXP_INJECT_ALL	0x07u
+/*
+ * Attach, having seen that the buffer is not revoked, waits for a REVOKE before
+ * it returns to the core, which lists the attachment only then; for
+ * TESTEXP_WAIT_MS at most. STATS counts it as attached meanwhile.
+ */
+#define TESTEXP_INJECT_LATE_ATTACH	0x08u
+#define TESTEXP_INJECT_ALL	0x0fu
 
 /**
  * struct testexp_create - make a buffer
@@ -163,7 +175,7 @@ struct testexp_create {
 	__u32 reserved;
 };
 
-/* --- STATS and REVOKE, on control, for a buffer of this module ----------- */
+/* --- STATS, REVOKE, RESTORE, MOVE, on control, for a buffer of this module - */
 
 /**
  * struct testexp_stats - what the exporter's callbacks have seen so far
@@ -179,6 +191,7 @@ struct testexp_create {
  * @attaches: [out] successful attach calls
  * @detaches: [out] detach calls
  * @get_pfns: [out] get_pfn calls
+ * @moves: [out] successful MOVE calls
  */
 struct testexp_stats {
 	__u32 size;
@@ -192,17 +205,25 @@ struct testexp_stats {
 	__u64 attaches;
 	__u64 detaches;
 	__u64 get_pfns;
+	__u64 moves;
 };
 
+/* How long REVOKE, and MOVE unless told otherwise, wait for importers' fences. */
+#define TESTEXP_WAIT_MS		10000
+
 /**
- * struct testexp_revoke - take the buffer away from all importers, for good
+ * struct testexp_revoke - take the buffer away from all importers
  * @size: sizeof(struct testexp_revoke)
  * @flags: 0
  * @fd: buffer; EINVAL when it is not one of this module's
  * @reserved: 0
  *
- * Importers are notified under the reservation lock; from then on get_pfn,
- * attach and map fail with ENODEV. Twice is the same as once.
+ * Mappings of the CPU are undone and importers notified under the reservation
+ * lock, then their fences are waited for; from then on get_pfn, attach, map, and
+ * an access of the CPU (SIGBUS) fail with ENODEV. Twice is the same as once.
+ *
+ * Errors: ETIMEDOUT or EINTR when the wait ended before the fences; the buffer
+ * is revoked all the same.
  */
 struct testexp_revoke {
 	__u32 size;
@@ -211,11 +232,69 @@ struct testexp_revoke {
 	__u32 reserved;
 };
 
+/**
+ * struct testexp_restore - undo a revoke; the pages are where they were
+ * @size: sizeof(struct testexp_restore)
+ * @flags: 0
+ * @fd: buffer; EINVAL when it is not one of this module's, or neither DYNAMIC nor
+ *	REVOCABLE, as its importers need not have noticed
+ * @reserved: 0
+ *
+ * Nothing happens to a buffer that is not revoked. EINTR while waiting for the lock.
+ */
+struct testexp_restore {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/* As TESTEXP_CREATE_SCATTER. */
+#define TESTEXP_MOVE_SCATTER	0x01u
+#define TESTEXP_MOVE_FLAGS	0x01u
+
+/* What every byte of a page is from when a move took it away until it is freed. */
+#define TESTEXP_POISON_BYTE	0xd5
+
+/**
+ * struct testexp_move - give the buffer other pages with the same contents
+ * @size: sizeof(struct testexp_move)
+ * @flags: TESTEXP_MOVE_*
+ * @fd: buffer; EINVAL when it is not one of this module's or not DYNAMIC
+ * @nr_extents: entries in the array, at least 1
+ * @extents: user pointer to an array of struct testexp_extent, as for CREATE; page
+ *	by page the types must be those the buffer has
+ * @timeout_ms: how long to wait for importers' fences, at most TESTEXP_WAIT_MS;
+ *	0 for that
+ * @reserved: 0
+ *
+ * Under the reservation lock: undo mappings of the CPU, notify, wait for the
+ * fences, copy, change over, poison the old pages. These stay charged until the
+ * next move or the end of the buffer; so during a move up to three times its
+ * pages are.
+ *
+ * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped; EINVAL
+ * when the types differ; ETIMEDOUT when a fence did not signal in time, EINTR when a
+ * signal came. After these the buffer is where it was.
+ */
+struct testexp_move {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 nr_extents;
+	__u64 extents;
+	__u32 timeout_ms;
+	__u32 reserved;
+};
+
 /* --- ATTACH, on control, to any dma-buf ---------------------------------- */
 
 #define TESTEXP_ATTACH_DYNAMIC	 0x01u /* importer has move_notify */
 #define TESTEXP_ATTACH_NO_DEVICE 0x02u /* no struct device; native only */
-#define TESTEXP_ATTACH_FLAGS	 0x03u
+/* Both need DYNAMIC, else EINVAL. FENCE: see SIGNAL. */
+#define TESTEXP_ATTACH_FENCE	 0x04u /* move_notify adds a fence */
+#define TESTEXP_ATTACH_PIN	 0x08u /* pinned by the importer itself, until closed */
+#define TESTEXP_ATTACH_FLAGS	 0x0fu
 
 /**
  * struct testexp_attach - make an importer with one attachment
@@ -233,7 +312,7 @@ struct testexp_attach {
 	__s32 importer_fd;
 };
 
-/* --- RESOLVE, MAP, MEASURE: on importer ---------------------------------- */
+/* --- RESOLVE, MAP: on importer -------------------------------------------- */
 
 /* dma_buf_get_pfn(), one lock hold for up to 512 calls; else the unlocked form. */
 #define TESTEXP_RESOLVE_LOCKED	 0x01u
@@ -304,6 +383,138 @@ struct testexp_map {
 	__u32 capacity;
 	__u32 nr_entries;
 };
+
+/* --- FILL, AUDIT, USE, SIGNAL: the importer's own page table ---------------- */
+
+/* The table has a place for each of so many first pages of the buffer. */
+#define TESTEXP_TABLE_PAGES	65536
+
+/*
+ * How a PFN gets into the table. move_notify drops all entries under the table's
+ * lock, which nests inside the reservation lock.
+ */
+enum testexp_fill_mode {
+	/* Resolve and install under one hold of the reservation lock. */
+	TESTEXP_FILL_LOCKED,
+	/* Resolve unlocked; install unless move_notify came meanwhile, else again. */
+	TESTEXP_FILL_SEQ_RETRY,
+	/* Resolve unlocked, then install: wrong, the negative control. */
+	TESTEXP_FILL_NAIVE,
+	TESTEXP_FILL_MODES
+};
+
+/*
+ * Between resolving and installing the first page, wait until move_notify has
+ * come or @pause_ms are over; not again when it retries. poll() says POLLIN
+ * while it waits.
+ */
+#define TESTEXP_FILL_PAUSE	0x01u
+#define TESTEXP_FILL_FLAGS	0x01u
+
+#define TESTEXP_FILL_RETRIES	1000
+
+/**
+ * struct testexp_fill - resolve pages and install them in the table
+ * @size: sizeof(struct testexp_fill)
+ * @flags: TESTEXP_FILL_*
+ * @mode: enum testexp_fill_mode
+ * @pause_ms: with PAUSE: 1 to TESTEXP_WAIT_MS; else 0
+ * @pgoff: first page
+ * @count: number of pages, at least 1; all inside the table and the buffer
+ * @installed: [out] entries installed
+ * @retries: [out] how often SEQ_RETRY had to resolve again
+ * @notified: [out] how often move_notify came between the beginning of a resolve and
+ *	its install
+ *
+ * Errors: what get_pfn returned; EAGAIN after TESTEXP_FILL_RETRIES for one page;
+ * ENOSPC over max_pages, as the table is charged; EINTR when killed, for LOCKED
+ * when a signal came.
+ */
+struct testexp_fill {
+	__u32 size;
+	__u32 flags;
+	__u32 mode;
+	__u32 pause_ms;
+	__u64 pgoff;
+	__u64 count;
+	__u64 installed;
+	__u64 retries;
+	__u64 notified;
+};
+
+/**
+ * struct testexp_audit - compare the table with what get_pfn says now
+ * @size: sizeof(struct testexp_audit)
+ * @flags: 0
+ * @entries: [out] entries in the table
+ * @stale: [out] those of them for which get_pfn now fails or returns another PFN
+ *	or a smaller order
+ * @notifies: [out] how often move_notify was called
+ *
+ * All under one hold of the reservation lock, then the table's. Errors: EINTR.
+ */
+struct testexp_audit {
+	__u32 size;
+	__u32 flags;
+	__u64 entries;
+	__u64 stale;
+	__u64 notifies;
+};
+
+#define TESTEXP_USE_WRITE	0x01u /* add 1 to the second word of each page */
+#define TESTEXP_USE_FLAGS	0x01u
+
+/**
+ * struct testexp_use - access the pages that the table points to
+ * @size: sizeof(struct testexp_use)
+ * @flags: TESTEXP_USE_*
+ * @signature: the first 64-bit word of page pgoff must be @signature + pgoff
+ * @used: [out] entries in the table
+ * @poisoned: [out] pages whose first word is poison
+ * @wrong: [out] pages whose first word is neither
+ * @gone: [out] entries that point to pages the buffer no longer owns at all;
+ *	these are not touched
+ * @notifies: [out] as in AUDIT
+ *
+ * Under the table's lock only, as a device would: it does not wait for a move.
+ *
+ * Errors: EINVAL when the buffer is not one of this module's; EINTR when killed.
+ */
+struct testexp_use {
+	__u32 size;
+	__u32 flags;
+	__u64 signature;
+	__u64 used;
+	__u64 poisoned;
+	__u64 wrong;
+	__u64 gone;
+	__u64 notifies;
+};
+
+/* A fence that nobody signals does so by itself after this time, as all must. */
+#define TESTEXP_FENCE_MS	2000
+
+/**
+ * struct testexp_signal - signal the importer's fence
+ * @size: sizeof(struct testexp_signal)
+ * @flags: 0
+ * @pending: [out] 1 if there was one to signal, else 0
+ * @reserved: 0
+ *
+ * An importer with TESTEXP_ATTACH_FENCE is like a device that goes on with what it
+ * has begun: move_notify leaves the entries and adds a fence to the buffer; they
+ * are dropped, just before the fence signals, at SIGNAL, when the importer is
+ * closed, or after TESTEXP_FENCE_MS (then with the error ETIMEDOUT). poll() says
+ * POLLPRI while a fence is pending.
+ */
+struct testexp_signal {
+	__u32 size;
+	__u32 flags;
+	__u32 pending;
+	__u32 reserved;
+};
+
+/* --- MEASURE, on importer ---------------------------------------------------- */
 
 /* What one operation of a path is, and how many pages it delivers. */
 enum testexp_path {
@@ -408,8 +619,14 @@ struct testexp_misuse {
 #define TESTEXP_IOC_REVOKE	_IO(TESTEXP_IOC_MAGIC, 0x03)
 #define TESTEXP_IOC_ATTACH	_IO(TESTEXP_IOC_MAGIC, 0x04)
 #define TESTEXP_IOC_MISUSE	_IO(TESTEXP_IOC_MAGIC, 0x05)
+#define TESTEXP_IOC_MOVE	_IO(TESTEXP_IOC_MAGIC, 0x06)
+#define TESTEXP_IOC_RESTORE	_IO(TESTEXP_IOC_MAGIC, 0x07)
 #define TESTEXP_IOC_RESOLVE	_IO(TESTEXP_IOC_MAGIC, 0x20)
 #define TESTEXP_IOC_MAP		_IO(TESTEXP_IOC_MAGIC, 0x21)
 #define TESTEXP_IOC_MEASURE	_IO(TESTEXP_IOC_MAGIC, 0x22)
+#define TESTEXP_IOC_FILL	_IO(TESTEXP_IOC_MAGIC, 0x23)
+#define TESTEXP_IOC_AUDIT	_IO(TESTEXP_IOC_MAGIC, 0x24)
+#define TESTEXP_IOC_USE		_IO(TESTEXP_IOC_MAGIC, 0x25)
+#define TESTEXP_IOC_SIGNAL	_IO(TESTEXP_IOC_MAGIC, 0x26)
 
 #endif /* TESTEXP_UAPI_H */

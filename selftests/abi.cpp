@@ -63,6 +63,8 @@ const testexp_extent one_page{
 struct Objects {
     Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
     Importer importer = device().attach(buffer.fd.get()).value();
+    Buffer movable =
+        device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_DYNAMIC}).value();
     std::vector<testexp_result> results = std::vector<testexp_result>(64);
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(64);
     testexp_hist hist{};
@@ -93,6 +95,22 @@ struct Objects {
 
         argument.size = sizeof(argument);
         argument.fd = buffer.fd.get();
+        return argument;
+    }
+    testexp_restore restore() const {
+        testexp_restore argument{};
+
+        argument.size = sizeof(argument);
+        argument.fd = movable.fd.get();
+        return argument;
+    }
+    testexp_move move() const {
+        testexp_move argument{};
+
+        argument.size = sizeof(argument);
+        argument.fd = movable.fd.get();
+        argument.extents = user_pointer(&one_page);
+        argument.nr_extents = 1;
         return argument;
     }
     testexp_attach attach() const {
@@ -137,6 +155,31 @@ struct Objects {
         argument.hist = user_pointer(&hist);
         return argument;
     }
+    testexp_fill fill() const {
+        testexp_fill argument{};
+
+        argument.size = sizeof(argument);
+        argument.count = 4;
+        return argument;
+    }
+    testexp_audit audit() const {
+        testexp_audit argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_use use() const {
+        testexp_use argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_signal signal() const {
+        testexp_signal argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
 };
 
 /* An ioctl as a row: its good argument as bytes, and where to send it. */
@@ -145,7 +188,8 @@ struct Call {
     unsigned long request;
     bool on_importer;
     std::vector<unsigned char> (*good)(const Objects&);
-    std::size_t known_flags; /* bits that mean something */
+    std::size_t known_flags;    /* bits that mean something */
+    std::size_t first_size = 0; /* of the struct's first version, if it has grown */
 };
 
 template <typename Argument> std::vector<unsigned char> bytes_of(const Argument& argument) {
@@ -156,11 +200,17 @@ template <typename Argument> std::vector<unsigned char> bytes_of(const Argument&
 }
 
 constexpr Call calls[] = {
-    {"INFO", TESTEXP_IOC_INFO, false, [](const Objects& o) { return bytes_of(o.info()); }, 0},
+    {"INFO", TESTEXP_IOC_INFO, false, [](const Objects& o) { return bytes_of(o.info()); }, 0,
+     offsetof(testexp_info, poison_violations)},
     {"CREATE", TESTEXP_IOC_CREATE, false, [](const Objects& o) { return bytes_of(o.create()); },
      TESTEXP_CREATE_FLAGS},
-    {"STATS", TESTEXP_IOC_STATS, false, [](const Objects& o) { return bytes_of(o.stats()); }, 0},
+    {"STATS", TESTEXP_IOC_STATS, false, [](const Objects& o) { return bytes_of(o.stats()); }, 0,
+     offsetof(testexp_stats, moves)},
     {"REVOKE", TESTEXP_IOC_REVOKE, false, [](const Objects& o) { return bytes_of(o.revoke()); }, 0},
+    {"RESTORE", TESTEXP_IOC_RESTORE, false, [](const Objects& o) { return bytes_of(o.restore()); },
+     0},
+    {"MOVE", TESTEXP_IOC_MOVE, false, [](const Objects& o) { return bytes_of(o.move()); },
+     TESTEXP_MOVE_FLAGS},
     {"ATTACH", TESTEXP_IOC_ATTACH, false, [](const Objects& o) { return bytes_of(o.attach()); },
      TESTEXP_ATTACH_FLAGS},
     {"MISUSE", TESTEXP_IOC_MISUSE, false, [](const Objects& o) { return bytes_of(o.misuse()); }, 0},
@@ -169,6 +219,12 @@ constexpr Call calls[] = {
     {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); }, 0},
     {"MEASURE", TESTEXP_IOC_MEASURE, true, [](const Objects& o) { return bytes_of(o.measure()); },
      0},
+    {"FILL", TESTEXP_IOC_FILL, true, [](const Objects& o) { return bytes_of(o.fill()); },
+     TESTEXP_FILL_FLAGS},
+    {"AUDIT", TESTEXP_IOC_AUDIT, true, [](const Objects& o) { return bytes_of(o.audit()); }, 0},
+    {"USE", TESTEXP_IOC_USE, true, [](const Objects& o) { return bytes_of(o.use()); },
+     TESTEXP_USE_FLAGS},
+    {"SIGNAL", TESTEXP_IOC_SIGNAL, true, [](const Objects& o) { return bytes_of(o.signal()); }, 0},
 };
 
 void set_size(std::vector<unsigned char>& bytes, std::size_t size) {
@@ -195,7 +251,10 @@ void common_rules(const Call& call) {
     const std::size_t size = good().size();
     std::vector<unsigned char> bytes = good();
 
-    for (const std::size_t shorter : {std::size_t{0}, std::size_t{4}, std::size_t{8}, size - 1}) {
+    const std::size_t first_size = call.first_size != 0 ? call.first_size : size;
+
+    for (const std::size_t shorter :
+         {std::size_t{0}, std::size_t{4}, std::size_t{8}, first_size - 1}) {
         set_size(bytes, shorter);
         ksft::expect_eq(send(bytes), EINVAL, "size " + std::to_string(shorter));
     }
@@ -226,6 +285,9 @@ void common_rules(const Call& call) {
     bytes.resize(size + 24);
     set_size(bytes, bytes.size());
     ksft::expect_eq(send(bytes), 0, "unknown tail of zeros");
+    bytes = good();
+    set_size(bytes, first_size);
+    ksft::expect_eq(send(bytes), 0, "the struct's first version");
     ksft::expect_eq(send(good()), 0, "the good call");
 }
 
@@ -280,11 +342,16 @@ void not_a_buffer() {
         ksft::expect_eq(device().attach(fd).code(), EINVAL, std::string("ATTACH to ") + name);
         ksft::expect_eq(device().stats(fd).code(), EINVAL, std::string("STATS of ") + name);
         ksft::expect_eq(device().revoke(fd).code(), EINVAL, std::string("REVOKE of ") + name);
+        ksft::expect_eq(device().restore(fd).code(), EINVAL, std::string("RESTORE of ") + name);
+        ksft::expect_eq(device().move(fd, Layout{}.ram(1)).code(), EINVAL,
+                        std::string("MOVE of ") + name);
     }
     for (const int fd : {-1, 1 << 20}) {
         ksft::expect_eq(device().attach(fd).code(), EBADF, "ATTACH to no descriptor");
         ksft::expect_eq(device().stats(fd).code(), EBADF, "STATS of no descriptor");
         ksft::expect_eq(device().revoke(fd).code(), EBADF, "REVOKE of no descriptor");
+        ksft::expect_eq(device().restore(fd).code(), EBADF, "RESTORE of no descriptor");
+        ksft::expect_eq(device().move(fd, Layout{}.ram(1)).code(), EBADF, "MOVE of no descriptor");
     }
 }
 
@@ -293,7 +360,14 @@ void foreign_buffer() {
 
     ksft::expect_eq(device().stats(buffer.get()).code(), EINVAL, "STATS");
     ksft::expect_eq(device().revoke(buffer.get()).code(), EINVAL, "REVOKE");
-    ksft::expect_eq(device().attach(buffer.get()).code(), 0, "ATTACH");
+    ksft::expect_eq(device().restore(buffer.get()).code(), EINVAL, "RESTORE");
+    ksft::expect_eq(device().move(buffer.get(), Layout{}.ram(1)).code(), EINVAL, "MOVE");
+
+    const Importer importer = device().attach(buffer.get()).value();
+
+    ksft::expect_eq(importer.fill({}).code(), EINVAL, "FILL, as it has no get_pfn");
+    ksft::expect_eq(importer.audit().value().entries, 0, "entries of AUDIT");
+    ksft::expect_eq(importer.use(0).code(), EINVAL, "USE");
 }
 
 /* --- CREATE ----------------------------------------------------------------- */
@@ -451,9 +525,18 @@ void reserved_fields() {
     const Objects objects;
     testexp_info info = objects.info();
     testexp_revoke revoke = objects.revoke();
+    testexp_restore restore = objects.restore();
+    testexp_move move = objects.move();
+    testexp_signal signal = objects.signal();
 
     info.reserved = 1;
     revoke.reserved = 1;
+    restore.reserved = 1;
+    move.reserved = 1;
+    signal.reserved = 1;
+    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_RESTORE, &restore), EINVAL, "RESTORE");
+    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_MOVE, &move), EINVAL, "MOVE");
+    ksft::expect_eq(raw(objects.importer.fd(), TESTEXP_IOC_SIGNAL, &signal), EINVAL, "SIGNAL");
     ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_INFO, &info), EINVAL, "INFO");
     ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_REVOKE, &revoke), EINVAL, "REVOKE");
     ksft::expect_eq(objects.importer.resolve(0, 1).value()[0].error, 0, "not revoked");
@@ -643,6 +726,99 @@ void stride_makes_few_calls(std::uint32_t order) {
                     "calls of get_pfn");
 }
 
+/* --- MOVE, FILL, ATTACH ------------------------------------------------------- */
+
+void move_fields() {
+    const Objects objects;
+    const std::uint64_t before = device().read_info().value().used_pages;
+    const auto with = [&](auto&& change) {
+        testexp_move argument = objects.move();
+
+        change(argument);
+        return raw(device().fd(), TESTEXP_IOC_MOVE, &argument);
+    };
+    const auto move = [&](const Layout& layout) {
+        return device().move(objects.movable.fd.get(), layout).code();
+    };
+
+    ksft::expect_eq(with([](auto& a) { a.nr_extents = 0; }), EINVAL, "nr_extents 0");
+    ksft::expect_eq(with([](auto& a) { a.nr_extents = ~0U; }), ENOSPC, "nr_extents too many");
+    ksft::expect_eq(with([](auto& a) { a.extents = 0; }), EFAULT, "extents NULL");
+    ksft::expect_eq(with([](auto& a) { a.extents = bad_pointer; }), EFAULT, "extents");
+    ksft::expect_eq(with([](auto& a) { a.timeout_ms = TESTEXP_WAIT_MS + 1; }), EINVAL,
+                    "timeout_ms");
+    ksft::expect_eq(with([&](auto& a) { a.fd = objects.buffer.fd.get(); }), EINVAL,
+                    "a buffer that is not dynamic");
+    for (const BadExtents& bad : bad_extents())
+        ksft::expect_eq(move(bad.layout), bad.code, bad.name);
+    ksft::expect_eq(move(Layout{}.ram(2)), EINVAL, "too many pages");
+    ksft::expect_eq(move(Layout{}.hole(1)), EINVAL, "another type");
+    ksft::expect_eq(device().stats(objects.movable.fd.get()).value().moves, 0, "moves");
+    ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages");
+
+    ksft::expect_eq(with([](auto& a) { a.timeout_ms = TESTEXP_WAIT_MS; }), 0, "longest timeout");
+    ksft::expect_eq(device().stats(objects.movable.fd.get()).value().moves, 1, "moves after one");
+}
+
+void fill_fields() {
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_fill argument = objects.fill();
+
+        change(argument);
+        return raw(objects.importer.fd(), TESTEXP_IOC_FILL, &argument);
+    };
+
+    ksft::expect_eq(with([](auto& a) { a.mode = TESTEXP_FILL_MODES; }), EINVAL, "unknown mode");
+    ksft::expect_eq(with([](auto& a) { a.mode = ~0U; }), EINVAL, "unknown mode");
+    ksft::expect_eq(with([](auto& a) { a.count = 0; }), EINVAL, "count 0");
+    ksft::expect_eq(with([](auto& a) { a.count = 5; }), EINVAL, "count behind the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = 4; }), EINVAL, "pgoff at the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = 1; }), EINVAL, "pgoff + count over the end");
+    ksft::expect_eq(with([](auto& a) { a.pgoff = u64_max; }), EINVAL, "pgoff that wraps");
+    ksft::expect_eq(with([](auto& a) { a.count = u64_max; }), EINVAL, "count that wraps");
+    ksft::expect_eq(with([](auto& a) { a.pause_ms = 1; }), EINVAL, "pause_ms without PAUSE");
+    ksft::expect_eq(with([](auto& a) { a.flags = TESTEXP_FILL_PAUSE; }), EINVAL, "pause_ms 0");
+    ksft::expect_eq(with([](auto& a) {
+                        a.flags = TESTEXP_FILL_PAUSE;
+                        a.pause_ms = TESTEXP_WAIT_MS + 1;
+                    }),
+                    EINVAL, "pause_ms too long");
+    ksft::expect_eq(objects.importer.audit().value().entries, 0, "entries");
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(objects.importer.audit().value().entries, 4, "entries after it");
+}
+
+/* The table has an end, also for a buffer that is longer; and it is charged. */
+void table_limit() {
+    const std::uint64_t before = device().read_info().value().used_pages;
+    {
+        const Buffer buffer =
+            device().create({.layout = Layout{}.hole(std::uint64_t{1} << 40).ram(1)}).value();
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        const std::uint64_t with_buffer = device().read_info().value().used_pages;
+
+        ksft::expect_eq(importer.fill({.pgoff = TESTEXP_TABLE_PAGES - 1}).code(), ENXIO,
+                        "the last page that has a place");
+        ksft::expect_eq(importer.fill({.pgoff = TESTEXP_TABLE_PAGES}).code(), EINVAL,
+                        "the page behind it");
+        ksft::expect(device().read_info().value().used_pages > with_buffer, "it is charged");
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages after");
+}
+
+void attach_flags() {
+    const Objects objects;
+    const std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
+
+    for (const std::uint32_t flag : {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_PIN}) {
+        ksft::expect_eq(device().attach(objects.movable.fd.get(), flag).code(), EINVAL,
+                        "without DYNAMIC");
+        ksft::expect_eq(device().attach(objects.movable.fd.get(), flag | dynamic).code(), 0,
+                        "with DYNAMIC");
+    }
+}
+
 /* --- Lifetime and rights ------------------------------------------------------ */
 
 void importer_keeps_the_buffer() {
@@ -822,6 +998,11 @@ void make_plan(ksft::Plan& plan) {
     for (const std::uint32_t order : {0U, 4U, 9U})
         plan.add("abi.stride_calls[order=" + std::to_string(order) + "]",
                  [=] { stride_makes_few_calls(order); });
+
+    plan.add("abi.move_fields", move_fields);
+    plan.add("abi.fill_fields", fill_fields);
+    plan.add("abi.table_limit", table_limit);
+    plan.add("abi.attach_flags", attach_flags);
 
     plan.add("abi.importer_keeps_the_buffer", importer_keeps_the_buffer);
     plan.add("abi.mapping_keeps_the_buffer", mapping_keeps_the_buffer);

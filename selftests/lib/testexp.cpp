@@ -146,6 +146,53 @@ Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
     return result;
 }
 
+Result<testexp_fill> Importer::fill(const FillSpec& spec) const {
+    auto request = sized<testexp_fill>();
+
+    request.flags = spec.pause_ms != 0 ? TESTEXP_FILL_PAUSE : 0;
+    request.mode = spec.mode;
+    request.pause_ms = spec.pause_ms;
+    request.pgoff = spec.pgoff;
+    request.count = spec.count;
+
+    const Status status = call(fd(), TESTEXP_IOC_FILL, request, "FILL");
+
+    if (!status)
+        return status.error();
+    return request;
+}
+
+Result<testexp_audit> Importer::audit() const {
+    auto request = sized<testexp_audit>();
+    const Status status = call(fd(), TESTEXP_IOC_AUDIT, request, "AUDIT");
+
+    if (!status)
+        return status.error();
+    return request;
+}
+
+Result<testexp_use> Importer::use(std::uint64_t signature, std::uint32_t flags) const {
+    auto request = sized<testexp_use>();
+
+    request.flags = flags;
+    request.signature = signature;
+
+    const Status status = call(fd(), TESTEXP_IOC_USE, request, "USE");
+
+    if (!status)
+        return status.error();
+    return request;
+}
+
+Result<bool> Importer::signal() const {
+    auto request = sized<testexp_signal>();
+    const Status status = call(fd(), TESTEXP_IOC_SIGNAL, request, "SIGNAL");
+
+    if (!status)
+        return status.error();
+    return request.pending != 0;
+}
+
 Result<Device> Device::open() {
     Fd fd(::open(TESTEXP_DEVICE_PATH, O_RDWR | O_CLOEXEC));
 
@@ -212,6 +259,25 @@ Status Device::revoke(int buffer_fd) const {
 
     request.fd = buffer_fd;
     return call(fd(), TESTEXP_IOC_REVOKE, request, "REVOKE");
+}
+
+Status Device::restore(int buffer_fd) const {
+    auto request = sized<testexp_restore>();
+
+    request.fd = buffer_fd;
+    return call(fd(), TESTEXP_IOC_RESTORE, request, "RESTORE");
+}
+
+Status Device::move(int buffer_fd, const Layout& layout, std::uint32_t flags,
+                    std::uint32_t timeout_ms) const {
+    auto request = sized<testexp_move>();
+
+    request.flags = flags;
+    request.fd = buffer_fd;
+    request.extents = user_pointer(layout.extents.data());
+    request.nr_extents = static_cast<std::uint32_t>(layout.extents.size());
+    request.timeout_ms = timeout_ms;
+    return call(fd(), TESTEXP_IOC_MOVE, request, "MOVE");
 }
 
 Result<int> Device::misuse(testexp_misuse_case which) const {

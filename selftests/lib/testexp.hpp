@@ -135,6 +135,13 @@ struct Measurement {
     testexp_hist hist;      /* ticks of each batch */
 };
 
+struct FillSpec {
+    testexp_fill_mode mode = TESTEXP_FILL_LOCKED;
+    std::uint64_t count = 1;
+    std::uint64_t pgoff = 0;
+    std::uint32_t pause_ms = 0; /* not 0: with TESTEXP_FILL_PAUSE */
+};
+
 /* One attachment to a dma-buf; keeps the buffer alive. */
 class Importer {
 public:
@@ -151,6 +158,14 @@ public:
     Result<std::vector<testexp_map_entry>> map() const;
 
     Result<Measurement> measure(const MeasureSpec& spec) const;
+
+    /* Its own page table; the structs are what the ioctls returned. */
+    Result<testexp_fill> fill(const FillSpec& spec) const;
+    Result<testexp_audit> audit() const;
+    Result<testexp_use> use(std::uint64_t signature, std::uint32_t flags = 0) const;
+
+    /* Whether there was a fence to signal. */
+    Result<bool> signal() const;
 
 private:
     Fd fd_;
@@ -179,6 +194,11 @@ public:
     Result<Importer> attach(int buffer_fd, std::uint32_t flags = 0) const;
     Result<testexp_stats> stats(int buffer_fd) const;
     Status revoke(int buffer_fd) const;
+    Status restore(int buffer_fd) const;
+
+    /* @timeout_ms: for the importers' fences; 0 for TESTEXP_WAIT_MS. */
+    Status move(int buffer_fd, const Layout& layout, std::uint32_t flags = 0,
+                std::uint32_t timeout_ms = 0) const;
 
     /* What the wrong call returned: 0 or a negative errno. */
     Result<int> misuse(testexp_misuse_case which) const;
