@@ -1,136 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: over every combination of exporter, importer and injected failure, each
- * pin is undone exactly once, each mapping unmapped and each attach detached, and
- * the failure arrives with its errno (P8). A static importer of a dynamic exporter
- * is pinned from attach to detach.
+ * Claim: when a callback of the exporter fails, its errno arrives, and still each pin
+ * is undone exactly once, each mapping unmapped and each attach detached (P8).
  *
- * Method: the exporter counts its callbacks; the counts are compared while the
- * importer lives and after it is gone.
+ * Method: each row of lib/truth.hpp with each callback failing. The row says which
+ * callbacks run and when; counts are compared while the importer lives and after.
  *
- * Does not see: which attachment a pin belonged to; races of attach and detach.
+ * Does not see: that all is well when nothing fails (truth_table); which attachment
+ * a pin belonged to; races of attach and detach.
  */
-#include <vector>
-
 #include "fixture.hpp"
+#include "truth.hpp"
 
 using namespace testexp;
+using truth::Row;
 
 namespace {
 
-struct Combination {
-    bool dynamic_exporter;
-    bool dynamic_importer;
-    bool with_device;
-    std::uint32_t methods; /* TESTEXP_CREATE_NO_*, _CACHE_SGT */
+/* A row of the table with callbacks that fail. */
+struct Injected {
+    const Row& row;
     std::uint32_t inject;
 
-    std::uint32_t create_flags() const {
-        return methods | (dynamic_exporter ? TESTEXP_CREATE_DYNAMIC : 0U);
-    }
-    std::uint32_t attach_flags() const {
-        return (dynamic_importer ? TESTEXP_ATTACH_DYNAMIC : 0U) |
-               (with_device ? 0U : TESTEXP_ATTACH_NO_DEVICE);
-    }
-    bool injected(std::uint32_t what) const { return inject & what; }
-    bool has_get_pfn() const { return !(methods & TESTEXP_CREATE_NO_GET_PFN); }
-    bool can_map() const { return with_device && !(methods & TESTEXP_CREATE_NO_MAP); }
-
-    /* The core holds a pin for importers that cannot follow a move. */
-    bool pinned_at_attach() const { return dynamic_exporter && !dynamic_importer; }
-
-    /* It also maps for them, as it does for the opposite mismatch. */
-    bool mapped_at_attach() const { return can_map() && dynamic_exporter != dynamic_importer; }
+    bool fails(std::uint32_t what, bool is_called) const { return inject & what && is_called; }
 };
 
-int expected_attach(const Combination& c) {
-    if (!c.with_device && !c.has_get_pfn())
-        return EINVAL;
-    if (c.injected(TESTEXP_INJECT_ATTACH))
-        return ENOMEM;
-    if (c.pinned_at_attach() && c.injected(TESTEXP_INJECT_PIN))
-        return ENOMEM;
-    if (c.mapped_at_attach() && c.injected(TESTEXP_INJECT_MAP))
-        return ENOMEM;
-    return 0;
+/* A callback that fails decides wherever the table says that it is called. */
+int expected_attach(const Injected& c) {
+    if (c.row.attach != 0)
+        return c.row.attach;
+    return c.fails(TESTEXP_INJECT_ATTACH, true) ||
+                   c.fails(TESTEXP_INJECT_PIN, c.row.pins_at_attach > 0) ||
+                   c.fails(TESTEXP_INJECT_MAP, c.row.maps_at_attach > 0)
+               ? ENOMEM
+               : 0;
 }
 
-int expected_map(const Combination& c) {
-    if (!c.can_map())
-        return EINVAL;
-    if (c.mapped_at_attach())
-        return 0; /* that one is used again */
-    /* Without MOVE_NOTIFY a mapping must hold the buffer in place itself. */
-    if (c.dynamic_exporter && !device().has(TESTEXP_FEAT_MOVE_NOTIFY) &&
-        c.injected(TESTEXP_INJECT_PIN))
-        return ENOMEM;
-    return c.injected(TESTEXP_INJECT_MAP) ? ENOMEM : 0;
-}
+int expected_map(const Injected& c) {
+    const int pins = device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? c.row.pins_y : c.row.pins_n;
 
-int expected_get_pfn(const Combination& c) {
-    if (!c.has_get_pfn())
-        return -EINVAL;
-    return c.dynamic_exporter && !device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? -ENOENT : 0;
+    if (c.row.map != 0)
+        return c.row.map;
+    return c.fails(TESTEXP_INJECT_PIN, pins > c.row.pins_at_attach) ||
+                   c.fails(TESTEXP_INJECT_MAP, c.row.maps > c.row.maps_at_attach)
+               ? ENOMEM
+               : 0;
 }
 
 /* What is held while an importer that was accepted lives. */
-void expect_held(const Combination& c, const testexp_stats& stats) {
-    ksft::expect_eq(stats.pins - stats.unpins, c.pinned_at_attach() ? 1 : 0, "pins held");
+void expect_held(const Injected& c, const testexp_stats& stats) {
+    ksft::expect_eq(stats.pins - stats.unpins, c.row.pins_at_attach, "pins held");
     ksft::expect_eq(stats.attaches - stats.detaches, 1, "attachments");
 }
 
-void use(const Combination& c, const Importer& importer) {
-    for (int times = 0; times < 2; times++) {
-        ksft::expect_eq(importer.map().code(), expected_map(c), "map");
-        for (const Form& form : forms)
-            ksft::expect_eq(importer.resolve(0, 1, 1, form.flags).value()[0].error,
-                            expected_get_pfn(c), "error of get_pfn");
-    }
-}
-
-void attach_use_detach(const Combination& c, const Buffer& buffer) {
-    const Result<Importer> importer = device().attach(buffer.fd.get(), c.attach_flags());
+void attach_map_detach(const Injected& c, const Buffer& buffer) {
+    const Result<Importer> importer = device().attach(buffer.fd.get(), c.row.attach_flags());
 
     ksft::expect_eq(importer.code(), expected_attach(c), "attach");
     if (!importer)
         return;
 
     expect_held(c, device().stats(buffer.fd.get()).value());
-    use(c, importer.value());
+    for (int times = 0; times < 2; times++)
+        ksft::expect_eq(importer.value().map().code(), expected_map(c), "map");
     expect_held(c, device().stats(buffer.fd.get()).value());
 }
 
-void balanced(const Combination& c) {
-    if (!c.with_device)
-        REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),
-                "the stock kernel refuses device-less importers");
-    if (c.methods & TESTEXP_CREATE_NO_MAP)
-        REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
+void balanced(const Injected& c) {
+    c.row.require();
 
     const Buffer buffer =
         device()
-            .create({.layout = Layout{}.ram(2), .flags = c.create_flags(), .inject = c.inject})
+            .create({.layout = Layout{}.ram(2), .flags = c.row.create_flags(), .inject = c.inject})
             .value();
 
     for (int times = 0; times < 2; times++)
-        attach_use_detach(c, buffer);
+        attach_map_detach(c, buffer);
 
     const testexp_stats stats = device().stats(buffer.fd.get()).value();
-    const int attached = expected_attach(c) == 0 ? 2 : 0;
 
     ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
     ksft::expect_eq(stats.detaches, stats.attaches, "detaches, against attaches");
     if (device().has(TESTEXP_FEAT_MAP_LOCKED))
         ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
-    if (attached && c.pinned_at_attach() &&
-        (device().has(TESTEXP_FEAT_MOVE_NOTIFY) || !c.can_map()))
-        ksft::expect_eq(stats.pins, attached, "pins");
-    if (attached && !c.dynamic_exporter)
-        ksft::expect_eq(stats.pins, 0, "pins");
 }
 
-/* What balanced() leaves out where it does not hold; so that it is named. */
+/* What the others leave out where it does not hold; so that it is named. */
 void mapped_under_lock() {
     REQUIRE(device().has(TESTEXP_FEAT_MAP_LOCKED),
             "before 6.2 the core maps static buffers without the reservation lock");
@@ -184,47 +140,27 @@ void revoked_while_pinned() {
     ksft::expect_eq(device().stats(buffer.fd.get()).value().pins, 1, "pins after a refused attach");
 }
 
-struct Choice {
+struct Injection {
     const char* name;
     std::uint32_t flags;
 };
 
-constexpr Choice methods[] = {
-    {"both", 0},
-    {"get_pfn_only", TESTEXP_CREATE_NO_MAP},
-    {"map_only", TESTEXP_CREATE_NO_GET_PFN},
-    {"cache", TESTEXP_CREATE_CACHE_SGT},
-};
-
-constexpr Choice injections[] = {
-    {"none", 0},
+constexpr Injection injections[] = {
     {"pin", TESTEXP_INJECT_PIN},
     {"map", TESTEXP_INJECT_MAP},
     {"attach", TESTEXP_INJECT_ATTACH},
 };
 
 void make_plan(ksft::Plan& plan) {
-    const auto word = [](bool dynamic) { return dynamic ? "dynamic" : "static"; };
-
     (void)device();
-    for (const bool dynamic_exporter : {false, true})
-        for (const Choice& method : methods) {
-            if (dynamic_exporter && method.flags & TESTEXP_CREATE_CACHE_SGT)
-                continue; /* export refuses that */
-            for (const bool dynamic_importer : {false, true})
-                for (const bool with_device : {true, false})
-                    for (const Choice& injection : injections) {
-                        const Combination c{dynamic_exporter, dynamic_importer, with_device,
-                                            method.flags, injection.flags};
-
-                        plan.add(std::string("P8.balance[exporter=") + word(dynamic_exporter) +
-                                     ",methods=" + method.name +
-                                     ",importer=" + word(dynamic_importer) +
-                                     ",device=" + (with_device ? "yes" : "no") +
-                                     ",inject=" + injection.name + "]",
-                                 [=] { balanced(c); });
-                    }
-        }
+    for (const Row& row : truth::rows) {
+        if (row.create != 0)
+            continue;
+        for (const Injection& injection : injections)
+            plan.add("P8.balance[" + row.name() + ",inject=" + injection.name + "]", [&] {
+                balanced({row, injection.flags});
+            });
+    }
     plan.add("P7.mapped_under_lock", mapped_under_lock);
     plan.add("P8.two_importers", two_importers);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Section 1 of the contract as data: what happens to each importer at each
+ * exporter, one row for every combination there is, none of it computed.
+ *
+ * An importer attaches, asks get_pfn, maps twice (each mapping undone at once)
+ * and detaches. The counts are of the exporter's pin and map callbacks: how many
+ * ran by the time attach was over, and how many in all. y and n are the kernel's
+ * CONFIG_DMABUF_MOVE_NOTIFY.
+ */
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "testexp_uapi.h"
+
+namespace testexp::truth {
+
+enum class Kind { static_, dynamic };
+enum class Methods { map_only, get_pfn_only, both, both_cached }; /* the last: cache_sgt_mapping */
+
+struct Row {
+    Kind exporter;
+    Methods methods;
+    Kind importer;
+    bool device;
+
+    int create; /* results: 0 or a positive errno; never: not reached */
+    int attach;
+    int get_pfn_y;
+    int get_pfn_n;
+    int map;
+
+    int pins_at_attach;
+    int maps_at_attach;
+    int pins_y;
+    int pins_n;
+    int maps;
+    int detaches;
+    int pins_left;
+
+    std::uint32_t create_flags() const;
+    std::uint32_t attach_flags() const;
+
+    /* "exporter=static,methods=both,importer=dynamic,device=yes" */
+    std::string name() const;
+
+    /* Skips what a stock kernel cannot do at all. */
+    void require() const;
+};
+
+inline constexpr int never = -1;
+
+namespace detail {
+
+using enum Kind;
+using enum Methods;
+constexpr bool yes = true, no_ = false;
+
+// clang-format off
+inline constexpr Row rows[] = {
+/* pins P, maps M, detaches D, pins left L                    get_pfn                  attach    in all
+     exporter methods       importer device create  attach    y       n       map      P  M   Py Pn M   D  L */
+    {static_, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 1,  0, 0, 1,  1, 0},
+    {static_, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, get_pfn_only, static_, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, dynamic, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, both,         static_, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, both,         static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, both,         dynamic, yes,   0,      0,        0,      0,      0,       0, 1,  0, 0, 1,  1, 0},
+    {static_, both,         dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+
+    {dynamic, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       1, 1,  1, 1, 1,  1, 0},
+    {dynamic, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 2, 2,  1, 0},
+    {dynamic, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, get_pfn_only, static_, yes,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
+    {dynamic, get_pfn_only, static_, no_,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
+    {dynamic, get_pfn_only, dynamic, yes,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, get_pfn_only, dynamic, no_,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, both,         static_, yes,   0,      0,        0,      ENOENT, 0,       1, 1,  1, 1, 1,  1, 0},
+    {dynamic, both,         static_, no_,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
+    {dynamic, both,         dynamic, yes,   0,      0,        0,      ENOENT, 0,       0, 0,  0, 2, 2,  1, 0},
+    {dynamic, both,         dynamic, no_,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+
+/*   cache_sgt_mapping is for static exporters only: the first mapping stays until detach */
+    {static_, both_cached,  static_, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 1,  1, 0},
+    {static_, both_cached,  static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, both_cached,  dynamic, yes,   0,      0,        0,      0,      0,       0, 1,  0, 0, 1,  1, 0},
+    {static_, both_cached,  dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, both_cached,  static_, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  static_, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  dynamic, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  dynamic, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+};
+// clang-format on
+
+/* Which combination a row is about, as a number. */
+constexpr std::size_t number_of(const Row& row) {
+    return static_cast<std::size_t>(row.exporter) + 2 * static_cast<std::size_t>(row.importer) +
+           4 * static_cast<std::size_t>(row.device) + 8 * static_cast<std::size_t>(row.methods);
+}
+
+constexpr bool each_combination_has_one_row() {
+    std::array<int, 32> seen{};
+
+    for (const Row& row : rows)
+        if (seen.at(number_of(row))++ != 0)
+            return false;
+    return std::size(rows) == seen.size();
+}
+static_assert(each_combination_has_one_row());
+
+} // namespace detail
+
+using detail::rows;
+
+} // namespace testexp::truth
