@@ -18,6 +18,12 @@
 /* A segment's length is an unsigned int, and must stay a multiple of a page. */
 #define EXPORTER_MAX_SEGMENT_PAGES	((u64)UINT_MAX >> PAGE_SHIFT)
 
+/*
+ * Two importers may have the same pages mapped at once, so a mapping cannot be
+ * what keeps the CPU's view up to date; CONFIG_DMA_API_DEBUG takes it for a bug.
+ */
+#define EXPORTER_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 /* How many pages one fault maps, so that reading a buffer is not all faults. */
 #define EXPORTER_FAULT_AROUND_PAGES	64UL
 
@@ -208,7 +214,7 @@ static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	if (IS_ERR(sgt))
 		return sgt;
 
-	ret = dma_map_sgtable(attach->dev, sgt, direction, 0);
+	ret = dma_map_sgtable(attach->dev, sgt, direction, EXPORTER_MAP_ATTRS);
 	if (ret) {
 		exporter_free_sgt(sgt);
 		return ERR_PTR(ret);
@@ -224,7 +230,7 @@ static void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *s
 
 	exporter_check_locked(attach->dmabuf);
 	buffer->seen.unmaps++;
-	dma_unmap_sgtable(attach->dev, sgt, direction, 0);
+	dma_unmap_sgtable(attach->dev, sgt, direction, EXPORTER_MAP_ATTRS);
 	exporter_free_sgt(sgt);
 }
 
