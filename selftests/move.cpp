@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: a PFN is good under the reservation lock, while pinned, and until
+ * move_notify if the importer checks a sequence count (P1); after the callback and
+ * its fences no importer uses an old page, which then holds poison (P2); a fence
+ * delays the move, but not for ever (P5); without importers it works as well (P21);
+ * the exporter's pages are nobody else's (P22).
+ *
+ * Method: a FILL that stands between resolve and install while the buffer is moved;
+ * signatures and counters in the pages; pagemap and kpagecount.
+ *
+ * Does not see: what only many moves at once bring out; see move_storm.
+ */
+#include <algorithm>
+#include <csignal>
+#include <set>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lifetime.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
+constexpr std::uint32_t fenced = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE;
+
+/* Layouts of 16 pages, to move between; SCATTER for all that have repeats. */
+Layout one_block() {
+    return Layout{}.ram(16, {.align_order = 4});
+}
+Layout skewed() {
+    return Layout{}.ram(16, {.align_order = 3, .skew = 3});
+}
+Layout single_pages() {
+    return Layout{}.ram(1, {.repeat = 16});
+}
+
+/* The same types page by page, in other extents. */
+Layout mixed() {
+    return Layout{}.ram(6).hole(3).priv(2).ram(5);
+}
+Layout mixed_singles() {
+    return Layout{}.ram(1, {.repeat = 6}).hole(1).hole(2).priv(2).ram(4).ram(1);
+}
+
+struct Ways {
+    const char* name;
+    Layout from;
+    Layout to;
+};
+
+std::vector<Ways> ways() {
+    return {
+        {"from=block,to=block", one_block(), one_block()},
+        {"from=block,to=singles", one_block(), single_pages()},
+        {"from=singles,to=block", single_pages(), one_block()},
+        {"from=block,to=skewed", one_block(), skewed()},
+        {"from=mixed,to=mixed_singles", mixed(), mixed_singles()},
+    };
+}
+
+Buffer create_movable(const Layout& layout) {
+    return device()
+        .create({.layout = layout, .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER})
+        .value();
+}
+
+int move(const Buffer& buffer, const Layout& to, std::uint32_t timeout_ms = 0) {
+    return device().move(buffer.fd.get(), to, TESTEXP_MOVE_SCATTER, timeout_ms).code();
+}
+
+/* Where the pages are now; the descriptor is one more. */
+Subject look_at(const Buffer& buffer, const Layout& layout) {
+    return make_subject(layout, {Fd(fcntl(buffer.fd.get(), F_DUPFD_CLOEXEC, 0)), buffer.nr_pages});
+}
+
+std::set<std::uint64_t> pfns_of(const Subject& subject) {
+    std::set<std::uint64_t> pfns;
+
+    for (const Page& page : subject.oracle.pages())
+        if (page.type == TESTEXP_EXTENT_RAM)
+            pfns.insert(page.pfn);
+    return pfns;
+}
+
+bool disjoint(const std::set<std::uint64_t>& a, const std::set<std::uint64_t>& b) {
+    return std::none_of(a.begin(), a.end(), [&](std::uint64_t pfn) { return b.count(pfn) != 0; });
+}
+
+/* P21, and what a move is: other pages, the same bytes, also through an old mapping. */
+void move_alone(const Ways& ways) {
+    const std::uint64_t used_before = device().read_info().value().used_pages;
+    const std::uint64_t violations = poison_violations();
+    {
+        const Buffer buffer = create_movable(ways.from);
+        const Contents contents(buffer, ways.from);
+        const auto old_pfns = pfns_of(look_at(buffer, ways.from));
+
+        ksft::expect_eq(move(buffer, ways.to), 0, "MOVE");
+        contents.expect_intact("after the move");
+        ksft::expect(disjoint(old_pfns, pfns_of(look_at(buffer, ways.to))), "all pages are others");
+        ksft::expect_eq(move(buffer, ways.from), 0, "MOVE back");
+        contents.expect_intact("after moving back");
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().moves, 2, "moves");
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages after");
+    ksft::expect_eq(poison_violations(), violations, "poison_violations");
+}
+
+/* After a move get_pfn tells the truth about the new pages, orders included. */
+void truth_after_move(const Ways& ways, const Form& form) {
+    require_pfns();
+
+    const Buffer buffer = create_movable(ways.from);
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+
+    expect_truth(importer, look_at(buffer, ways.from), form);
+    ksft::expect_eq(move(buffer, ways.to), 0, "MOVE");
+    expect_truth(importer, look_at(buffer, ways.to), form);
+    ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
+}
+
+/* --- P1: a move between resolve and install --------------------------------- */
+
+/* Long enough for a move that is not kept out; the others do not wait for its end. */
+constexpr std::uint32_t pause_ms = 300;
+constexpr std::uint64_t filled = 4;
+
+/* An importer whose FILL of the first pages stands still after its first resolve. */
+struct Paused {
+    Buffer buffer = create_movable(one_block());
+    Contents contents = Contents(buffer, one_block());
+    Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+    std::future<testexp_fill> fill;
+
+    Paused(testexp_fill_mode mode, std::uint32_t pause) {
+        fill = in_thread([this, mode, pause] {
+            return importer.fill({.mode = mode, .count = filled, .pause_ms = pause}).value();
+        });
+        wait_for(importer, POLLIN);
+    }
+};
+
+/* The lock keeps the move out until the PFN is in the table; then the move drops it. */
+void paused_locked() {
+    require_pfns();
+
+    Paused paused(TESTEXP_FILL_LOCKED, pause_ms);
+    auto moved = in_thread([&] { return move(paused.buffer, single_pages()); });
+    const testexp_fill fill = paused.fill.get();
+
+    ksft::expect_eq(fill.notified, 0, "move_notify between resolve and install");
+    ksft::expect_eq(fill.installed, filled, "installed");
+    ksft::expect_eq(moved.get(), 0, "MOVE");
+    ksft::expect_eq(paused.importer.audit().value().stale, 0, "stale entries");
+    ksft::expect_eq(paused.importer.audit().value().notifies, 1, "notifies");
+}
+
+/* The count has changed, so what was resolved is thrown away and resolved again. */
+void paused_seq_retry() {
+    require_pfns();
+
+    Paused paused(TESTEXP_FILL_SEQ_RETRY, TESTEXP_WAIT_MS);
+
+    ksft::expect_eq(move(paused.buffer, single_pages()), 0, "MOVE");
+
+    const testexp_fill fill = paused.fill.get();
+    const testexp_audit audit = paused.importer.audit().value();
+    const testexp_use use = paused.importer.use(signature).value();
+
+    ksft::expect_eq(fill.notified, 1, "move_notify between resolve and install");
+    ksft::expect_eq(fill.retries, 1, "retries");
+    ksft::expect_eq(audit.entries, filled, "entries");
+    ksft::expect_eq(audit.stale, 0, "stale entries");
+    ksft::expect_eq(use.used, filled, "used");
+    ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "pages without their signature");
+}
+
+/* The negative control: each way to see a stale PFN sees this one. */
+void paused_naive() {
+    require_pfns();
+
+    const std::uint64_t violations = poison_violations();
+    Paused paused(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
+
+    ksft::expect_eq(move(paused.buffer, single_pages()), 0, "MOVE");
+
+    const testexp_fill fill = paused.fill.get();
+    const testexp_audit audit = paused.importer.audit().value();
+    const testexp_use use = paused.importer.use(signature).value();
+
+    ksft::expect_eq(fill.notified, 1, "move_notify between resolve and install");
+    ksft::expect_eq(audit.entries, filled, "entries");
+    ksft::expect_eq(audit.stale, 1, "stale entries: the page it paused at");
+    ksft::expect_eq(use.poisoned, 1, "pages that read as poison");
+
+    (void)paused.importer.use(signature, TESTEXP_USE_WRITE).value();
+    ksft::expect_eq(move(paused.buffer, one_block()), 0, "MOVE again");
+    ksft::expect_eq(poison_violations(), violations + 1, "poison_violations after a stale write");
+    ksft::expect_eq(paused.contents.sum(word_of_importers), filled - 1, "writes that arrived");
+    ksft::expect_eq(paused.importer.audit().value().entries, 0, "entries after the second move");
+}
+
+/* --- P2: what move_notify leaves ---------------------------------------------- */
+
+void dropped(testexp_fill_mode mode) {
+    require_pfns();
+
+    const std::uint64_t violations = poison_violations();
+    {
+        const Buffer buffer = create_movable(one_block());
+        const Contents contents(buffer, one_block());
+        const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+
+        for (std::uint64_t round = 1; round <= 3; round++) {
+            ksft::expect_eq(importer.fill({.mode = mode, .count = 16}).value().installed, 16,
+                            "installed");
+
+            const testexp_use use = importer.use(signature, TESTEXP_USE_WRITE).value();
+
+            ksft::expect_eq(use.used, 16, "used");
+            ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "wrong pages");
+            ksft::expect_eq(importer.audit().value().stale, 0, "stale before the move");
+            ksft::expect_eq(move(buffer, round % 2 ? single_pages() : one_block()), 0, "MOVE");
+
+            const testexp_audit audit = importer.audit().value();
+
+            ksft::expect_eq(audit.entries, 0, "entries after the move");
+            ksft::expect_eq(audit.notifies, round, "notifies");
+            ksft::expect_eq(contents.sum(word_of_importers), 16 * round, "writes that arrived");
+        }
+        contents.expect_intact("after three moves");
+    }
+    ksft::expect_eq(poison_violations(), violations, "poison_violations");
+}
+
+/* Every importer of the buffer is told, whichever came first. */
+void all_are_told() {
+    require_pfns();
+
+    const Buffer buffer = create_movable(one_block());
+    std::vector<Importer> importers;
+
+    for (int i = 0; i < 3; i++) {
+        importers.push_back(device().attach(buffer.fd.get(), dynamic).value());
+        ksft::expect_eq(importers.back().fill({.count = 16}).code(), 0, "FILL");
+    }
+    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+    for (const Importer& importer : importers) {
+        ksft::expect_eq(importer.audit().value().entries, 0, "entries");
+        ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
+    }
+}
+
+/* --- P1: pinned ----------------------------------------------------------------- */
+
+/* As long as it is pinned the buffer does not move, and nobody has to be told. */
+void pinned(std::uint32_t attach_flags, std::uint64_t pins) {
+    const Buffer buffer = create_movable(one_block());
+    const Contents contents(buffer, one_block());
+    {
+        const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+        const auto old_pfns = pfns_of(look_at(buffer, one_block()));
+
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().pins, pins, "pins");
+        ksft::expect_eq(move(buffer, single_pages()), EBUSY, "MOVE");
+        ksft::expect(old_pfns == pfns_of(look_at(buffer, one_block())), "the pages are the same");
+        ksft::expect_eq(importer.audit().value().notifies, 0, "notifies");
+    }
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
+    ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
+    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE when nobody pins any more");
+    contents.expect_intact("after the move");
+}
+
+/* A pin keeps the buffer in place for the other importers as well. */
+void pinned_keeps_entries() {
+    require_pfns();
+
+    const Buffer buffer = create_movable(one_block());
+    const Contents contents(buffer, one_block());
+    const Importer importer =
+        device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_PIN).value();
+    const Importer other = device().attach(buffer.fd.get(), dynamic).value();
+
+    for (const Importer* each : {&importer, &other})
+        ksft::expect_eq(each->fill({.mode = TESTEXP_FILL_NAIVE, .count = 16}).code(), 0, "FILL");
+    ksft::expect_eq(move(buffer, single_pages()), EBUSY, "MOVE");
+    for (const Importer* each : {&importer, &other}) {
+        const testexp_audit audit = each->audit().value();
+
+        ksft::expect_eq(audit.entries, 16, "entries");
+        ksft::expect_eq(audit.stale, 0, "stale entries");
+    }
+}
+
+/* --- P5: fences ------------------------------------------------------------------ */
+
+/* An importer that goes on with its entries until its fence signals. */
+struct Fenced {
+    Buffer buffer = create_movable(one_block());
+    Contents contents = Contents(buffer, one_block());
+    Importer importer = device().attach(buffer.fd.get(), fenced).value();
+    /* Without PFNs there is a fence all the same, and the order can be seen. */
+    std::uint64_t entries = device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? 16 : 0;
+
+    Fenced() {
+        if (entries)
+            ksft::expect_eq(importer.fill({.count = entries}).value().installed, entries,
+                            "installed");
+    }
+
+    /* A move, up to the point where it waits for the fence, if it does. */
+    std::future<int> begin_move(std::uint32_t timeout_ms = 0) {
+        auto moved =
+            in_thread([this, timeout_ms] { return move(buffer, single_pages(), timeout_ms); });
+
+        wait_for(importer, POLLPRI);
+        return moved;
+    }
+
+    void expect_use_goes_on() const {
+        const testexp_use use = importer.use(signature, TESTEXP_USE_WRITE).value();
+
+        ksft::expect_eq(use.used, entries, "entries used after move_notify");
+        ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "wrong pages before the fence");
+        ksft::expect_eq(use.notifies, 1, "notifies");
+    }
+
+    void expect_moved() const {
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().moves, 1, "moves");
+        contents.expect_intact("after the move");
+    }
+};
+
+void fence_delays() {
+    const std::uint64_t violations = poison_violations();
+    {
+        Fenced fenced;
+        auto moved = fenced.begin_move();
+
+        fenced.expect_use_goes_on();
+        ksft::expect(still_running(moved), "the move waits for the fence");
+        ksft::expect(happens(fenced.importer, POLLPRI), "the fence is pending");
+        ksft::expect_eq(fenced.importer.signal().value(), true, "SIGNAL found a fence");
+        ksft::expect_eq(moved.get(), 0, "MOVE");
+        fenced.expect_moved();
+        ksft::expect_eq(fenced.importer.audit().value().entries, 0, "entries after the fence");
+        /* The move copied the pages only when nobody wrote to them any more. */
+        ksft::expect_eq(fenced.contents.sum(word_of_importers), fenced.entries,
+                        "writes before the fence that arrived");
+    }
+    ksft::expect_eq(poison_violations(), violations, "poison_violations");
+}
+
+void fence_of_closed_importer() {
+    Fenced fenced;
+    auto moved = fenced.begin_move();
+
+    ksft::expect(still_running(moved), "the move waits for the fence");
+    { const Importer closed = std::move(fenced.importer); }
+    ksft::expect_eq(moved.get(), 0, "MOVE");
+    fenced.expect_moved();
+}
+
+/* The importer never signals: its fence expires, and the move takes place. */
+void fence_expires() {
+    Fenced fenced;
+
+    ksft::expect_eq(move(fenced.buffer, single_pages()), 0, "MOVE");
+    ksft::expect(!happens(fenced.importer, POLLPRI), "the fence is pending no more");
+    ksft::expect_eq(fenced.importer.signal().value(), false, "SIGNAL found a fence");
+    ksft::expect_eq(fenced.importer.audit().value().entries, 0, "entries");
+    fenced.expect_moved();
+}
+
+/* The exporter gives up first: the buffer is where it was. */
+void move_times_out() {
+    const Fenced fenced;
+    const auto old_pfns = pfns_of(look_at(fenced.buffer, one_block()));
+    const std::uint64_t used_before = device().read_info().value().used_pages;
+
+    ksft::expect_eq(move(fenced.buffer, single_pages(), 20), ETIMEDOUT, "MOVE");
+    ksft::expect(old_pfns == pfns_of(look_at(fenced.buffer, one_block())),
+                 "the pages are the same");
+    ksft::expect_eq(device().stats(fenced.buffer.fd.get()).value().moves, 0, "moves");
+    ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages");
+    fenced.contents.expect_intact("after the move that was not");
+    ksft::expect_eq(fenced.importer.audit().value().stale, 0, "stale entries");
+
+    ksft::expect_eq(fenced.importer.signal().value(), true, "SIGNAL found a fence");
+    ksft::expect_eq(fenced.importer.audit().value().entries, 0, "entries after SIGNAL");
+}
+
+/* Killed while it waits for the fence, which outlives it. */
+void killed_move_ends() {
+    const Fenced fenced;
+    const auto old_pfns = pfns_of(look_at(fenced.buffer, one_block()));
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0)
+        _exit(move(fenced.buffer, single_pages()));
+    wait_for(fenced.importer, POLLPRI);
+    kill(child, SIGKILL);
+    ksft::expect_eq(waitpid(child, &status, 0), child, "waitpid");
+    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+    ksft::expect(happens(fenced.importer, POLLPRI), "the fence is pending");
+    ksft::expect(old_pfns == pfns_of(look_at(fenced.buffer, one_block())),
+                 "the pages are the same");
+}
+
+/* --- P7, P22 ----------------------------------------------------------------------- */
+
+/* Everything that takes the table's lock, in both orders of who comes first. */
+void lock_nesting() {
+    REQUIRE(device().has(TESTEXP_FEAT_LOCKDEP), "only lockdep sees an order of locks");
+    require_pfns();
+
+    expect_warnings(0, [] {
+        fence_delays();
+        paused_locked();
+        paused_seq_retry();
+    });
+}
+
+std::uint64_t map_count(std::uint64_t pfn) {
+    const Fd counts(open("/proc/kpagecount", O_RDONLY | O_CLOEXEC));
+    std::uint64_t count = 0;
+
+    if (!counts)
+        ksft::skip(errno_error("/proc/kpagecount").what);
+    if (pread(counts.get(), &count, sizeof(count), static_cast<off_t>(pfn * sizeof(count))) !=
+        sizeof(count))
+        throw std::runtime_error(errno_error("read /proc/kpagecount").what);
+    return count;
+}
+
+void expect_map_counts(const std::set<std::uint64_t>& pfns, std::uint64_t count,
+                       const std::string& when) {
+    for (const std::uint64_t pfn : pfns)
+        ksft::expect_eq(map_count(pfn), count, "mappings of a page " + when);
+}
+
+/* No page is in two buffers, and importers add no mapping and no charge. */
+void pages_are_its_own() {
+    const std::uint64_t used_before = device().read_info().value().used_pages;
+    {
+        std::vector<Buffer> buffers;
+        std::set<std::uint64_t> seen;
+
+        for (int i = 0; i < 4; i++)
+            buffers.push_back(create_movable(one_block()));
+        for (const Buffer& buffer : buffers)
+            ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+        for (const Buffer& buffer : buffers) {
+            const auto pfns = pfns_of(look_at(buffer, single_pages()));
+
+            ksft::expect_eq(pfns.size(), 16, "different pages of one buffer");
+            ksft::expect(disjoint(pfns, seen), "no page is in two buffers");
+            expect_map_counts(pfns, 0, "that nobody maps");
+            seen.insert(pfns.begin(), pfns.end());
+        }
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages after");
+}
+
+/* Mappings follow the move: the old page is mapped no more, the new one once. */
+void map_counts_follow() {
+    const Buffer buffer = create_movable(one_block());
+    const Contents contents(buffer, one_block());
+    const auto old_pfns = pfns_of(look_at(buffer, one_block()));
+
+    contents.expect_intact("before");
+    expect_map_counts(old_pfns, 1, "before the move");
+    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+    expect_map_counts(old_pfns, 0, "that was moved away from");
+    contents.expect_intact("after the move");
+    expect_map_counts(pfns_of(look_at(buffer, single_pages())), 1, "after the move");
+}
+
+struct Mode {
+    const char* name;
+    testexp_fill_mode mode;
+    void (*paused)();
+};
+
+constexpr Mode modes[] = {
+    {"locked", TESTEXP_FILL_LOCKED, paused_locked},
+    {"seq_retry", TESTEXP_FILL_SEQ_RETRY, paused_seq_retry},
+    {"naive", TESTEXP_FILL_NAIVE, paused_naive},
+};
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Ways& way : ways()) {
+        plan.add(std::string("P21.move_alone[") + way.name + "]", [=] { move_alone(way); });
+        for (const Form& form : forms)
+            plan.add(std::string("P1.truth_after_move[") + way.name + ",form=" + form.name + "]",
+                     [=] { truth_after_move(way, form); });
+    }
+    for (const Mode& mode : modes)
+        plan.add(std::string("P1.move_before_install[importer=") + mode.name + "]", mode.paused);
+    for (const Mode& mode : modes)
+        plan.add(std::string("P2.dropped[importer=") + mode.name + "]",
+                 [&] { dropped(mode.mode); });
+    plan.add("P2.all_are_told", all_are_told);
+
+    plan.add("P1.pinned[by=core]", [] { pinned(0, 1); });
+    plan.add("P1.pinned[by=importer]", [] { pinned(dynamic | TESTEXP_ATTACH_PIN, 1); });
+    plan.add("P1.pinned_keeps_entries", pinned_keeps_entries);
+
+    plan.add("P5.fence_delays", fence_delays);
+    plan.add("P5.fence_of_closed_importer", fence_of_closed_importer);
+    plan.add("P5.fence_expires", fence_expires);
+    plan.add("P5.move_times_out", move_times_out);
+    plan.add("P5.killed_move_ends", killed_move_ends);
+
+    plan.add("P7.lock_nesting", lock_nesting);
+    plan.add("P22.pages_are_its_own", pages_are_its_own);
+    plan.add("P22.map_counts_follow", map_counts_follow);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
