@@ -243,7 +243,7 @@ static int control_attach(struct testexp_call *call)
 static int control_misuse(struct testexp_call *call)
 {
 	struct testexp_misuse *args = call->args;
-	int ret = misuse_run(args->which, &importer_device->dev, &args->result);
+	int ret = misuse_run(args, &importer_device->dev);
 
 	return ret ? ret : testexp_respond(call);
 }
@@ -260,7 +260,8 @@ static const struct testexp_ioctl control_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_MOVE, struct testexp_move, reserved, TESTEXP_MOVE_FLAGS,
 		      control_move),
 	TESTEXP_IOCTL(TESTEXP_IOC_RESTORE, struct testexp_restore, reserved, 0, control_restore),
-	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result, 0, control_misuse),
+	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result,
+		      TESTEXP_EXPORT_FLAGS, control_misuse),
 };
 
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/debug_locks.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/fcntl.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
 
 #include "compat.h"
 #include "exporter.h"
@@ -18,6 +21,8 @@ bool misuse_allowed(void)
 {
 	return allow_misuse;
 }
+
+/* --- exporters with any set of callbacks ---------------------------------- */
 
 static struct sg_table *misuse_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction direction)
@@ -39,100 +44,101 @@ static void misuse_unpin(struct dma_buf_attachment *attach)
 {
 }
 
-static void misuse_release(struct dma_buf *dmabuf)
-{
-}
-
-#ifdef TESTEXP_NATIVE
-static int misuse_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
-			  u64 *pfn, int *max_order)
+static int misuse_op_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
+			     u64 *pfn, int *max_order)
 {
 	return -EOPNOTSUPP;
 }
 
-/* So that an exporter without map is wrong for one reason only. */
-#define MISUSE_GET_PFN	.get_pfn = misuse_get_pfn,
-#else
-#define MISUSE_GET_PFN
-#endif
+static void misuse_release(struct dma_buf *dmabuf)
+{
+	kfree(container_of(dmabuf->ops, struct testexp_ops, base));
+}
 
-#define MISUSE_MAP	.map_dma_buf = misuse_map, .unmap_dma_buf = misuse_unmap
-#define MISUSE_PIN	.pin = misuse_pin, .unpin = misuse_unpin
+static void misuse_fill_ops(struct testexp_ops *ops, u32 flags)
+{
+	struct dma_buf_ops *base = &ops->base;
 
-static const struct dma_buf_ops misuse_ops[TESTEXP_MISUSE_CASES] = {
-	[TESTEXP_MISUSE_EXPORT_NOTHING] = {
-		.release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_MAP_ONLY] = {
-		.map_dma_buf = misuse_map, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_UNMAP_ONLY] = {
-		.unmap_dma_buf = misuse_unmap, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_PIN_ONLY] = {
-		MISUSE_MAP, .pin = misuse_pin, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_UNPIN_ONLY] = {
-		MISUSE_MAP, .unpin = misuse_unpin, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_CACHE_PIN] = {
-		MISUSE_MAP, MISUSE_PIN, .cache_sgt_mapping = true, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_CACHE_NO_MAP] = {
-		MISUSE_GET_PFN .cache_sgt_mapping = true, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_NO_RELEASE] = {
-		MISUSE_MAP,
-	},
-	[TESTEXP_MISUSE_EXPORT_NO_PRIV] = {
-		MISUSE_MAP, .release = misuse_release,
-	},
-	[TESTEXP_MISUSE_EXPORT_GOOD] = {
-		MISUSE_MAP, MISUSE_PIN, .release = misuse_release,
-	},
-};
+	base->cache_sgt_mapping = flags & TESTEXP_EXPORT_CACHE;
+	if (flags & TESTEXP_EXPORT_RELEASE)
+		base->release = misuse_release;
+	if (flags & TESTEXP_EXPORT_MAP)
+		base->map_dma_buf = misuse_map;
+	if (flags & TESTEXP_EXPORT_UNMAP)
+		base->unmap_dma_buf = misuse_unmap;
+	if (flags & TESTEXP_EXPORT_PIN)
+		base->pin = misuse_pin;
+	if (flags & TESTEXP_EXPORT_UNPIN)
+		base->unpin = misuse_unpin;
+	if (flags & TESTEXP_EXPORT_GET_PFN)
+		testexp_ops_set_get_pfn(ops, misuse_op_get_pfn);
+}
 
-static int misuse_export(u32 which)
+static struct dma_buf *misuse_export_ops(u32 flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct testexp_ops *ops;
 	struct dma_buf *dmabuf;
 
-	info.ops = misuse_ops + which;
+	ops = kzalloc(sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	if (!ops)
+		return ERR_PTR(-ENOMEM);
+	misuse_fill_ops(ops, flags);
+
+	info.ops = &ops->base;
 	info.size = PAGE_SIZE;
 	info.flags = O_CLOEXEC;
-	info.priv = which == TESTEXP_MISUSE_EXPORT_NO_PRIV ? NULL : (void *)misuse_ops;
+	info.priv = flags & TESTEXP_EXPORT_PRIV ? ops : NULL;
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
+		kfree(ops);
+	return dmabuf;
+}
 
-	dma_buf_put(dmabuf);
+static int misuse_export(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf *dmabuf;
+
+	if (flags & TESTEXP_EXPORT_GET_PFN && !TESTEXP_IS_NATIVE)
+		return -EOPNOTSUPP;
+
+	dmabuf = misuse_export_ops(flags);
+	*result = PTR_ERR_OR_ZERO(dmabuf);
+	if (!*result)
+		dma_buf_put(dmabuf);
 	return 0;
 }
 
-static int misuse_null_attach(bool unlocked)
-{
-	u64 pfn;
-	int order;
+/* --- NULL arguments -------------------------------------------------------- */
 
-	return unlocked ? testexp_get_pfn_unlocked(NULL, 0, &pfn, &order)
-			: testexp_get_pfn(NULL, 0, &pfn, &order);
+/* An error must leave the outputs alone. */
+static int misuse_judge(int ret, u64 pfn, int order)
+{
+	bool touched = pfn != TESTEXP_UNTOUCHED_PFN || order != TESTEXP_UNTOUCHED_ORDER;
+
+	return ret && touched ? -EUCLEAN : ret;
 }
 
-static int misuse_null_pfn_of(struct dma_buf_attachment *attach, bool unlocked)
+static int misuse_null_attach(u32 flags, struct device *dev, int *result)
 {
-	int order, ret;
+	u64 pfn = TESTEXP_UNTOUCHED_PFN;
+	int order = TESTEXP_UNTOUCHED_ORDER;
 
-	if (unlocked)
-		return testexp_get_pfn_unlocked(attach, 0, NULL, &order);
-
-	dma_resv_lock(attach->dmabuf->resv, NULL);
-	ret = testexp_get_pfn(attach, 0, NULL, &order);
-	dma_resv_unlock(attach->dmabuf->resv);
-	return ret;
+	*result = misuse_judge(testexp_get_pfn(NULL, 0, &pfn, &order), pfn, order);
+	return 0;
 }
 
-/* Return: 0 with *@result set, or why the call could not be made. */
-static int misuse_null_pfn(struct device *dev, bool unlocked, int *result)
+static int misuse_null_attach_unlocked(u32 flags, struct device *dev, int *result)
+{
+	u64 pfn = TESTEXP_UNTOUCHED_PFN;
+	int order = TESTEXP_UNTOUCHED_ORDER;
+
+	*result = misuse_judge(testexp_get_pfn_unlocked(NULL, 0, &pfn, &order), pfn, order);
+	return 0;
+}
+
+/* A buffer of one page with a static importer. Undone by misuse_close(). */
+static struct dma_buf_attachment *misuse_open(struct device *dev)
 {
 	struct testexp_extent extent = {
 		.nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM,
@@ -140,59 +146,326 @@ static int misuse_null_pfn(struct device *dev, bool unlocked, int *result)
 	struct testexp_create args = { .nr_extents = 1 };
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf;
-	int ret = 0;
 
 	dmabuf = exporter_create(&args, &extent);
 	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
+		return ERR_CAST(dmabuf);
 
 	attach = dma_buf_attach(dmabuf, dev);
-	if (IS_ERR(attach)) {
-		ret = PTR_ERR(attach);
-	} else {
-		*result = misuse_null_pfn_of(attach, unlocked);
-		dma_buf_detach(dmabuf, attach);
-	}
+	if (IS_ERR(attach))
+		dma_buf_put(dmabuf);
+	return attach;
+}
+
+static void misuse_close(struct dma_buf_attachment *attach)
+{
+	struct dma_buf *dmabuf = attach->dmabuf;
+
+	dma_buf_detach(dmabuf, attach);
 	dma_buf_put(dmabuf);
+}
+
+static int misuse_null_pfn(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	int order = TESTEXP_UNTOUCHED_ORDER;
+	int ret;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	ret = testexp_get_pfn(attach, 0, NULL, &order);
+	dma_resv_unlock(attach->dmabuf->resv);
+	*result = misuse_judge(ret, TESTEXP_UNTOUCHED_PFN, order);
+	misuse_close(attach);
+	return 0;
+}
+
+static int misuse_null_pfn_unlocked(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	int order = TESTEXP_UNTOUCHED_ORDER;
+	int ret;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	ret = testexp_get_pfn_unlocked(attach, 0, NULL, &order);
+	*result = misuse_judge(ret, TESTEXP_UNTOUCHED_PFN, order);
+	misuse_close(attach);
+	return 0;
+}
+
+/* --- locks ------------------------------------------------------------------ */
+
+/* What an importer protects its page table with. */
+static DEFINE_MUTEX(misuse_importer_lock);
+
+static int misuse_lock_missing(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	int order;
+	u64 pfn;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	*result = testexp_get_pfn(attach, 0, &pfn, &order);
+	misuse_close(attach);
+	return 0;
+}
+
+static int misuse_lock_nested(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	int order;
+	u64 pfn;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	mutex_lock(&misuse_importer_lock);
+	*result = testexp_get_pfn(attach, 0, &pfn, &order);
+	mutex_unlock(&misuse_importer_lock);
+	dma_resv_unlock(attach->dmabuf->resv);
+	misuse_close(attach);
+	return 0;
+}
+
+/* Nobody else has the lock, so that nothing really sleeps. */
+static int misuse_atomic(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	int order;
+	u64 pfn;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	preempt_disable();
+	*result = testexp_get_pfn_unlocked(attach, 0, &pfn, &order);
+	preempt_enable();
+	misuse_close(attach);
+	return 0;
+}
+
+/* The order is taken the right way round first, or lockdep could not object. */
+static int misuse_lock_outside(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach;
+	int order, ret;
+	u64 pfn;
+
+	ret = misuse_lock_nested(flags, dev, result);
+	if (ret)
+		return ret;
+	attach = misuse_open(dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	mutex_lock(&misuse_importer_lock);
+	*result = testexp_get_pfn_unlocked(attach, 0, &pfn, &order);
+	mutex_unlock(&misuse_importer_lock);
+	misuse_close(attach);
+	return 0;
+}
+
+static int misuse_lock_held(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach, *other;
+	int order, ret = 0;
+	u64 pfn;
+
+	attach = misuse_open(dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	other = misuse_open(dev);
+	if (IS_ERR(other)) {
+		ret = PTR_ERR(other);
+		goto close;
+	}
+
+	dma_resv_lock(other->dmabuf->resv, NULL);
+	*result = testexp_get_pfn_unlocked(attach, 0, &pfn, &order);
+	dma_resv_unlock(other->dmabuf->resv);
+
+	misuse_close(other);
+close:
+	misuse_close(attach);
 	return ret;
 }
 
-static int misuse_call(u32 which, struct device *dev, int *result)
+/* What an exporter needs at least: no callback that takes the lock for the core. */
+#define MISUSE_PLAIN	(TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | \
+			 TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP)
+
+/* Attaches and detaches; the lock of @held, if any, is held during one of the two. */
+static int misuse_attach_detach(struct device *dev, struct dma_buf *held_at_attach,
+				struct dma_buf *held_at_detach, int *result)
 {
-	switch (which) {
-	case TESTEXP_MISUSE_NULL_ATTACH:
-	case TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED:
-		*result = misuse_null_attach(which == TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED);
-		return 0;
-	case TESTEXP_MISUSE_NULL_PFN:
-	case TESTEXP_MISUSE_NULL_PFN_UNLOCKED:
-		return misuse_null_pfn(dev, which == TESTEXP_MISUSE_NULL_PFN_UNLOCKED, result);
+	struct dma_buf *dmabuf = misuse_export_ops(MISUSE_PLAIN);
+	struct dma_buf_attachment *attach;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	if (held_at_attach)
+		dma_resv_lock(held_at_attach->resv, NULL);
+	attach = dma_buf_attach(dmabuf, dev);
+	if (held_at_attach)
+		dma_resv_unlock(held_at_attach->resv);
+
+	*result = PTR_ERR_OR_ZERO(attach);
+	if (!*result) {
+		if (held_at_detach)
+			dma_resv_lock(held_at_detach->resv, NULL);
+		dma_buf_detach(dmabuf, attach);
+		if (held_at_detach)
+			dma_resv_unlock(held_at_detach->resv);
+	}
+	dma_buf_put(dmabuf);
+	return 0;
+}
+
+static int misuse_lock_held_attach(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf *held = misuse_export_ops(MISUSE_PLAIN);
+	int ret;
+
+	if (IS_ERR(held))
+		return PTR_ERR(held);
+
+	ret = misuse_attach_detach(dev, held, NULL, result);
+	dma_buf_put(held);
+	return ret;
+}
+
+static int misuse_lock_held_detach(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf *held = misuse_export_ops(MISUSE_PLAIN);
+	int ret;
+
+	if (IS_ERR(held))
+		return PTR_ERR(held);
+
+	ret = misuse_attach_detach(dev, NULL, held, result);
+	dma_buf_put(held);
+	return ret;
+}
+
+static int misuse_lock_held_export(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf *held = misuse_export_ops(MISUSE_PLAIN);
+	struct dma_buf *dmabuf;
+
+	if (IS_ERR(held))
+		return PTR_ERR(held);
+
+	dma_resv_lock(held->resv, NULL);
+	dmabuf = misuse_export_ops(MISUSE_PLAIN);
+	dma_resv_unlock(held->resv);
+
+	*result = PTR_ERR_OR_ZERO(dmabuf);
+	if (!*result)
+		dma_buf_put(dmabuf);
+	dma_buf_put(held);
+	return 0;
+}
+
+/* --- the table --------------------------------------------------------------- */
+
+enum misuse_checker {
+	MISUSE_NO_CHECKER,
+	MISUSE_LOCKDEP,
+	MISUSE_ATOMIC_SLEEP,
+};
+
+/**
+ * struct misuse - a case
+ * @call: makes the call, puts what it returned into *@result; returns 0, or why the
+ *	call could not be made
+ * @checker: what has to be in the kernel, and on, for anybody to notice
+ * @splat: how the one bug is called that the kernel reports; NULL when these are
+ *	WARNINGs, or none
+ */
+struct misuse {
+	int (*call)(u32 flags, struct device *dev, int *result);
+	enum misuse_checker checker;
+	const char *splat;
+};
+
+#define MISUSE_RECURSIVE	"possible recursive locking detected"
+#define MISUSE_CIRCULAR		"possible circular locking dependency detected"
+#define MISUSE_SLEEPING		"sleeping function called from invalid context"
+
+static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
+	[TESTEXP_MISUSE_NULL_ATTACH] = { misuse_null_attach },
+	[TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED] = { misuse_null_attach_unlocked },
+	[TESTEXP_MISUSE_NULL_PFN] = { misuse_null_pfn },
+	[TESTEXP_MISUSE_NULL_PFN_UNLOCKED] = { misuse_null_pfn_unlocked },
+	[TESTEXP_MISUSE_EXPORT] = { misuse_export },
+	[TESTEXP_MISUSE_LOCK_MISSING] = { misuse_lock_missing, MISUSE_LOCKDEP },
+	[TESTEXP_MISUSE_LOCK_NESTED] = { misuse_lock_nested, MISUSE_LOCKDEP },
+	[TESTEXP_MISUSE_ATOMIC] = { misuse_atomic, MISUSE_ATOMIC_SLEEP, MISUSE_SLEEPING },
+	[TESTEXP_MISUSE_LOCK_HELD] = { misuse_lock_held, MISUSE_LOCKDEP, MISUSE_RECURSIVE },
+	[TESTEXP_MISUSE_LOCK_HELD_ATTACH] = {
+		misuse_lock_held_attach, MISUSE_LOCKDEP, MISUSE_RECURSIVE
+	},
+	[TESTEXP_MISUSE_LOCK_HELD_DETACH] = {
+		misuse_lock_held_detach, MISUSE_LOCKDEP, MISUSE_RECURSIVE
+	},
+	[TESTEXP_MISUSE_LOCK_HELD_EXPORT] = {
+		misuse_lock_held_export, MISUSE_LOCKDEP, MISUSE_CIRCULAR
+	},
+	[TESTEXP_MISUSE_LOCK_OUTSIDE] = {
+		misuse_lock_outside, MISUSE_LOCKDEP, MISUSE_CIRCULAR
+	},
+};
+
+static bool misuse_is_noticed(enum misuse_checker checker)
+{
+	switch (checker) {
+	case MISUSE_LOCKDEP:
+		return IS_ENABLED(CONFIG_PROVE_LOCKING) && debug_locks;
+	case MISUSE_ATOMIC_SLEEP:
+		return IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP);
 	default:
-		*result = misuse_export(which);
-		return 0;
+		return true;
 	}
 }
 
 /**
  * misuse_run - make one wrong call
- * @which: enum testexp_misuse_case
+ * @args: as TESTEXP_IOC_MISUSE; result is filled in
  * @dev: device for the attachment some cases need
- * @result: set to what the call returned
  *
- * Return: 0 if the call was made, -EINVAL for an unknown case, -EPERM without
- * allow_misuse, or why the case could not be prepared.
+ * Return: 0 if the call was made, -EINVAL for an unknown case or flags it does not
+ * have, -EPERM without allow_misuse, -EOPNOTSUPP when nobody would notice, or why
+ * the case could not be prepared.
  */
-int misuse_run(u32 which, struct device *dev, int *result)
+int misuse_run(struct testexp_misuse *args, struct device *dev)
 {
+	const struct misuse *misuse;
 	int ret;
 
-	if (which >= TESTEXP_MISUSE_CASES)
+	if (args->which >= TESTEXP_MISUSE_CASES)
+		return -EINVAL;
+	if (args->flags && args->which != TESTEXP_MISUSE_EXPORT)
 		return -EINVAL;
 	if (!allow_misuse)
 		return -EPERM;
 
-	pr_info("expect-warning: begin\n");
-	ret = misuse_call(which, dev, result);
-	pr_info("expect-warning: end\n");
+	misuse = misuse_cases + args->which;
+	if (!misuse_is_noticed(misuse->checker))
+		return -EOPNOTSUPP;
+
+	if (misuse->splat)
+		pr_info("expect-splat: begin %s\n", misuse->splat);
+	else
+		pr_info("expect-warning: begin\n");
+	ret = misuse->call(args->flags, dev, &args->result);
+	pr_info("expect-%s: end\n", misuse->splat ? "splat" : "warning");
 	return ret;
 }

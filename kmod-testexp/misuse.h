@@ -6,7 +6,9 @@
 #include <linux/device.h>
 #include <linux/types.h>
 
+#include "testexp_uapi.h"
+
 bool misuse_allowed(void);
-int misuse_run(u32 which, struct device *dev, int *result);
+int misuse_run(struct testexp_misuse *args, struct device *dev);
 
 #endif /* TESTEXP_MISUSE_H */

@@ -574,36 +574,56 @@ struct testexp_measure {
 
 /* --- MISUSE, on control -------------------------------------------------- */
 
-/* Calls that no correct driver makes. Those marked W print a WARNING. */
+/*
+ * Calls that no correct driver makes, and two that are their control. What the
+ * kernel has to say to it: W a WARNING; with lockdep L a WARNING, R "possible
+ * recursive locking", C "possible circular locking", after both of which lockdep is
+ * off; A, with DEBUG_ATOMIC_SLEEP, "sleeping function called from invalid context".
+ */
 enum testexp_misuse_case {
 	TESTEXP_MISUSE_NULL_ATTACH,		/* W dma_buf_get_pfn(NULL, ...) */
 	TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED,	/* W */
 	TESTEXP_MISUSE_NULL_PFN,		/* W dma_buf_get_pfn(..., NULL, ...) */
 	TESTEXP_MISUSE_NULL_PFN_UNLOCKED,	/* W */
-	TESTEXP_MISUSE_EXPORT_NOTHING,		/* W neither map nor get_pfn */
-	TESTEXP_MISUSE_EXPORT_MAP_ONLY,		/* W map without unmap */
-	TESTEXP_MISUSE_EXPORT_UNMAP_ONLY,	/* W unmap without map */
-	TESTEXP_MISUSE_EXPORT_PIN_ONLY,		/* W pin without unpin */
-	TESTEXP_MISUSE_EXPORT_UNPIN_ONLY,	/* W unpin without pin */
-	TESTEXP_MISUSE_EXPORT_CACHE_PIN,	/* W cache_sgt_mapping with pin */
-	TESTEXP_MISUSE_EXPORT_CACHE_NO_MAP,	/* W cache_sgt_mapping without map */
-	TESTEXP_MISUSE_EXPORT_NO_RELEASE,	/* W no release */
-	TESTEXP_MISUSE_EXPORT_NO_PRIV,		/* W no priv */
-	TESTEXP_MISUSE_EXPORT_GOOD,		/* the control: must be accepted */
+	TESTEXP_MISUSE_EXPORT,			/* W unless @flags are good */
+	TESTEXP_MISUSE_LOCK_MISSING,	/* L, twice: core and callback */
+	TESTEXP_MISUSE_LOCK_NESTED,	/* an importer's lock inside the reservation lock: good */
+	TESTEXP_MISUSE_ATOMIC,		/* A dma_buf_get_pfn_unlocked() */
+	/* With the reservation lock of another buffer held, which is the same to lockdep: */
+	TESTEXP_MISUSE_LOCK_HELD,	/* R dma_buf_get_pfn_unlocked() */
+	TESTEXP_MISUSE_LOCK_HELD_ATTACH,	/* R */
+	TESTEXP_MISUSE_LOCK_HELD_DETACH,	/* R */
+	TESTEXP_MISUSE_LOCK_HELD_EXPORT,	/* C once bufinfo in debugfs was read */
+	TESTEXP_MISUSE_LOCK_OUTSIDE,	/* C an importer's lock around dma_buf_get_pfn_unlocked() */
 	TESTEXP_MISUSE_CASES
 };
+
+/* What TESTEXP_MISUSE_EXPORT gives to dma_buf_export(). */
+#define TESTEXP_EXPORT_PRIV	0x01u
+#define TESTEXP_EXPORT_RELEASE	0x02u
+#define TESTEXP_EXPORT_MAP	0x04u
+#define TESTEXP_EXPORT_UNMAP	0x08u
+#define TESTEXP_EXPORT_GET_PFN	0x10u /* native only */
+#define TESTEXP_EXPORT_PIN	0x20u
+#define TESTEXP_EXPORT_UNPIN	0x40u
+#define TESTEXP_EXPORT_CACHE	0x80u /* cache_sgt_mapping */
+#define TESTEXP_EXPORT_FLAGS	0xffu
 
 /**
  * struct testexp_misuse - make one wrong call, report what came back
  * @size: sizeof(struct testexp_misuse)
- * @flags: 0
+ * @flags: TESTEXP_EXPORT_* for TESTEXP_MISUSE_EXPORT, else 0 (or EINVAL)
  * @which: enum testexp_misuse_case
- * @result: [out] 0 or the negative errno that the call returned
+ * @result: [out] 0 or the negative errno that the call returned; -EUCLEAN when it
+ *	failed, but wrote to what its pointers point to
  *
- * Errors: EPERM unless the module was loaded with allow_misuse=1, as the
- * kernel warns and may be set to panic; EOPNOTSUPP when the stock kernel has no
- * such call. The warnings stand in the log between the lines
- * "dmabuf_testexp: expect-warning: begin" and "... end".
+ * Errors: EPERM unless the module was loaded with allow_misuse=1, as the kernel
+ * warns and may be set to panic; EOPNOTSUPP when the stock kernel has no such call,
+ * or this kernel has not, or no more, what would notice.
+ *
+ * The warnings stand in the log between the lines "dmabuf_testexp: expect-warning:
+ * begin" and "... end", what ends in R, C or A above between
+ * "dmabuf_testexp: expect-splat: begin TEXT" and "... end": exactly one with TEXT.
  */
 struct testexp_misuse {
 	__u32 size;

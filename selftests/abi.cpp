@@ -59,6 +59,9 @@ unsigned char* page_before_a_guard() {
 const testexp_extent one_page{
     .nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM, .align_order = 0, .skew = 0};
 
+constexpr std::uint32_t good_export =
+    TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP;
+
 /* A buffer with an importer, and results for the good calls to write to. */
 struct Objects {
     Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
@@ -124,7 +127,8 @@ struct Objects {
         testexp_misuse argument{};
 
         argument.size = sizeof(argument);
-        argument.which = TESTEXP_MISUSE_EXPORT_GOOD;
+        argument.which = TESTEXP_MISUSE_EXPORT;
+        argument.flags = good_export;
         return argument;
     }
     testexp_resolve resolve() const {
@@ -213,7 +217,8 @@ constexpr Call calls[] = {
      TESTEXP_MOVE_FLAGS},
     {"ATTACH", TESTEXP_IOC_ATTACH, false, [](const Objects& o) { return bytes_of(o.attach()); },
      TESTEXP_ATTACH_FLAGS},
-    {"MISUSE", TESTEXP_IOC_MISUSE, false, [](const Objects& o) { return bytes_of(o.misuse()); }, 0},
+    {"MISUSE", TESTEXP_IOC_MISUSE, false, [](const Objects& o) { return bytes_of(o.misuse()); },
+     TESTEXP_EXPORT_FLAGS},
     {"RESOLVE", TESTEXP_IOC_RESOLVE, true, [](const Objects& o) { return bytes_of(o.resolve()); },
      TESTEXP_RESOLVE_FLAGS},
     {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); }, 0},
@@ -545,7 +550,10 @@ void reserved_fields() {
 void misuse_range() {
     ksft::expect_eq(device().misuse(TESTEXP_MISUSE_CASES).code(), EINVAL, "unknown case");
     if (!device().has(TESTEXP_FEAT_MISUSE))
-        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_EXPORT_GOOD).code(), EPERM, "not allowed");
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_EXPORT, good_export).code(), EPERM,
+                        "not allowed");
+    ksft::expect_eq(device().misuse(TESTEXP_MISUSE_NULL_ATTACH, good_export).code(), EINVAL,
+                    "flags of another case");
 }
 
 void info_is_plausible() {

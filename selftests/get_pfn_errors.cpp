@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: every error of get_pfn is the one that the contract's section 1 names,
- * pfn and max_order stay untouched, and what user space can provoke is silent,
- * while a caller's bug is answered with a WARNING.
+ * Claim: every error of get_pfn is the one that the first table of the contract's
+ * section 1 names, pfn and max_order stay untouched, and what user space can provoke
+ * is silent, while a caller's bug is answered with a WARNING.
  *
- * Method: each error is provoked in both forms and compared exactly; the kernel
- * log is read before and after. Heap and udmabuf are the foreign exporters.
+ * Method: each line of that table, and which one wins where two apply, is provoked in
+ * both forms, with and without max_order; the kernel log is read before and after.
  *
  * Does not see: whether the exporter was called for a pgoff out of bounds other
  * than by its own count of calls; moves (MOVE_NOTIFY) beyond revoke.
@@ -37,21 +37,83 @@ void expect_all_refused(const Importer& importer, std::uint64_t pgoff, std::uint
                                std::string(form.name) + " from pgoff " + std::to_string(pgoff));
 }
 
-void foreign_exporter(const Fd& buffer, std::uint32_t attach_flags) {
-    const Importer importer = device().attach(buffer.get(), attach_flags).value();
+/* A line of the contract's table, or two of them at once: the first one wins. */
+struct Line {
+    const char* name;
+    std::uint32_t create_flags;
+    Layout layout;
+    bool revoked;
+    std::uint64_t pgoff;
+    int error_y; /* 0 or a positive errno, with CONFIG_DMABUF_MOVE_NOTIFY */
+    int error_n; /* and without */
+    bool exporter_asked_y;
+    bool exporter_asked_n;
+};
 
-    expect_warnings(0, [&] { expect_all_refused(importer, 0, 2, EINVAL); });
+const std::vector<Line>& lines() {
+    constexpr std::uint32_t none = TESTEXP_CREATE_NO_GET_PFN;
+    constexpr std::uint32_t dynamic = TESTEXP_CREATE_DYNAMIC;
+    const Layout ram = Layout{}.ram(4);
+    const Layout mixed = Layout{}.ram(4).hole(2).priv(2);
+    // clang-format off
+    static const std::vector<Line> table{
+    /*   name                   exporter        layout revoked pgoff error y     n           asked y, n */
+        {"success",             0,              ram,   false,  3,    0,          0,          true,  true},
+        {"no_get_pfn",          none,           ram,   false,  3,    EINVAL,     EINVAL,     false, false},
+        {"no_get_pfn,dynamic",  none | dynamic, ram,   false,  3,    EINVAL,     EINVAL,     false, false},
+        {"no_get_pfn,end",      none,           ram,   false,  4,    EINVAL,     EINVAL,     false, false},
+        {"no_get_pfn,revoked",  none,           ram,   true,   3,    EINVAL,     EINVAL,     false, false},
+        {"end",                 0,              ram,   false,  4,    EINVAL,     EINVAL,     false, false},
+        {"end,dynamic",         dynamic,        ram,   false,  4,    EINVAL,     EINVAL,     false, false},
+        {"end,revoked",         0,              ram,   true,   4,    EINVAL,     EINVAL,     false, false},
+        {"end,private",         0,              mixed, false,  8,    EINVAL,     EINVAL,     false, false},
+        {"dynamic",             dynamic,        ram,   false,  3,    0,          ENOENT,     true,  false},
+        {"dynamic,revoked",     dynamic,        ram,   true,   3,    ENODEV,     ENOENT,     true,  false},
+        {"revoked",             0,              ram,   true,   3,    ENODEV,     ENODEV,     true,  true},
+        {"revoked,hole",        0,              mixed, true,   4,    ENODEV,     ENODEV,     true,  true},
+        {"revoked,private",     0,              mixed, true,   6,    ENODEV,     ENODEV,     true,  true},
+        {"before_hole",         0,              mixed, false,  3,    0,          0,          true,  true},
+        {"hole",                0,              mixed, false,  4,    ENXIO,      ENXIO,      true,  true},
+        {"private",             0,              mixed, false,  7,    EOPNOTSUPP, EOPNOTSUPP, true,  true},
+    };
+    // clang-format on
+
+    return table;
 }
 
-void no_get_pfn(std::uint32_t create_flags) {
+/* A success writes what was asked for, and no more. */
+void expect_resolved(const Importer& importer, std::uint64_t pgoff) {
+    for (const Form& form : forms)
+        for (const bool with_order : {true, false}) {
+            const std::uint32_t no_order = with_order ? 0U : TESTEXP_RESOLVE_NO_ORDER;
+            const testexp_result result =
+                importer.resolve(pgoff, 1, 1, form.flags | no_order).value()[0];
+
+            ksft::expect_eq(result.error, 0, "error");
+            ksft::expect(result.pfn != TESTEXP_UNTOUCHED_PFN, "pfn is written");
+            ksft::expect_eq(result.max_order != TESTEXP_UNTOUCHED_ORDER, with_order,
+                            "max_order is written");
+        }
+}
+
+void line_holds(const Line& line) {
+    const bool y = device().has(TESTEXP_FEAT_MOVE_NOTIFY);
+    const int error = y ? line.error_y : line.error_n;
     const Buffer buffer =
-        device()
-            .create({.layout = Layout{}.ram(4), .flags = create_flags | TESTEXP_CREATE_NO_GET_PFN})
-            .value();
+        device().create({.layout = line.layout, .flags = line.create_flags}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
 
-    expect_warnings(0, [&] { expect_all_refused(importer, 0, 5, EINVAL); });
-    ksft::expect_eq(get_pfn_calls(buffer), 0, "calls of get_pfn");
+    if (line.revoked)
+        ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "revoke");
+    expect_warnings(0, [&] {
+        if (error == 0)
+            expect_resolved(importer, line.pgoff);
+        else
+            expect_all_refused(importer, line.pgoff, 1, error);
+    });
+    ksft::expect_eq(get_pfn_calls(buffer),
+                    (y ? line.exporter_asked_y : line.exporter_asked_n) ? 4 : 0,
+                    "calls of the exporter's get_pfn");
 }
 
 /* The core refuses what is out of bounds: the exporter is not even asked. */
@@ -89,13 +151,6 @@ void add_out_of_bounds(ksft::Plan& plan) {
     }
 }
 
-void no_pfn_here(const Layout& layout, int code) {
-    const Buffer buffer = device().create({.layout = layout}).value();
-    const Importer importer = device().attach(buffer.fd.get()).value();
-
-    expect_warnings(0, [&] { expect_all_refused(importer, 0, layout.nr_pages(), code); });
-}
-
 /* The exporter says so, to those that are attached and to those that come late. */
 void revoked(std::uint32_t attach_flags) {
     const Buffer buffer = device().create({.layout = Layout{}.ram(4).hole(1)}).value();
@@ -120,22 +175,6 @@ void map_after_revoke() {
     ksft::expect_eq(importer.map().code(), ENODEV, "map");
 }
 
-/* Without MOVE_NOTIFY nobody would tell the importer that its PFNs went stale. */
-void dynamic_exporter(std::uint32_t attach_flags) {
-    const Buffer buffer =
-        device().create({.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_DYNAMIC}).value();
-    const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
-
-    if (device().has(TESTEXP_FEAT_MOVE_NOTIFY)) {
-        for (const testexp_result& result : importer.resolve(0, 4).value())
-            ksft::expect_eq(result.error, 0, "error with CONFIG_DMABUF_MOVE_NOTIFY=y");
-        return;
-    }
-    expect_warnings(0, [&] { expect_all_refused(importer, 0, 4, ENOENT); });
-    expect_all_refused(importer, 4, 1, EINVAL);
-    ksft::expect_eq(get_pfn_calls(buffer), 0, "calls of get_pfn");
-}
-
 /* A driver's bug, not user space's: refused, and loudly. */
 void misuse(testexp_misuse_case which) {
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
@@ -144,20 +183,10 @@ void misuse(testexp_misuse_case which) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    plan.add("P10.no_get_pfn[exporter=own]", [] { no_get_pfn(0); });
-    plan.add("P10.no_get_pfn[exporter=own_dynamic]", [] { no_get_pfn(TESTEXP_CREATE_DYNAMIC); });
-    plan.add("P10.no_get_pfn[exporter=system_heap]",
-             [] { foreign_exporter(system_heap_buffer(), 0); });
-    plan.add("P10.no_get_pfn[exporter=udmabuf]", [] { foreign_exporter(udmabuf_buffer(), 0); });
-    plan.add("P10.no_get_pfn[exporter=system_heap,importer=dynamic]",
-             [] { foreign_exporter(system_heap_buffer(), TESTEXP_ATTACH_DYNAMIC); });
-    plan.add("P10.no_get_pfn[exporter=udmabuf,importer=dynamic]",
-             [] { foreign_exporter(udmabuf_buffer(), TESTEXP_ATTACH_DYNAMIC); });
-
+    for (const Line& line : lines())
+        plan.add(std::string("get_pfn.line[case=") + line.name + "]", [&] { line_holds(line); });
     add_out_of_bounds(plan);
 
-    plan.add("get_pfn.hole", [] { no_pfn_here(Layout{}.hole(3), ENXIO); });
-    plan.add("get_pfn.private", [] { no_pfn_here(Layout{}.priv(3), EOPNOTSUPP); });
     plan.add("P4.revoked[importer=static]", [] { revoked(0); });
     plan.add("P4.revoked[importer=dynamic]", [] {
         /* A mapping is made at attach, which a hole would refuse. */
@@ -165,10 +194,6 @@ void make_plan(ksft::Plan& plan) {
         revoked(TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE);
     });
     plan.add("P4.map_after_revoke", map_after_revoke);
-    plan.add("get_pfn.dynamic_exporter[importer=static]", [] { dynamic_exporter(0); });
-    plan.add("get_pfn.dynamic_exporter[importer=dynamic]",
-             [] { dynamic_exporter(TESTEXP_ATTACH_DYNAMIC); });
-
     plan.add("get_pfn.null_attach[form=locked]", [] { misuse(TESTEXP_MISUSE_NULL_ATTACH); });
     plan.add("get_pfn.null_attach[form=unlocked]",
              [] { misuse(TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED); });

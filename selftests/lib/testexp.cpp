@@ -280,9 +280,10 @@ Status Device::move(int buffer_fd, const Layout& layout, std::uint32_t flags,
     return call(fd(), TESTEXP_IOC_MOVE, request, "MOVE");
 }
 
-Result<int> Device::misuse(testexp_misuse_case which) const {
+Result<int> Device::misuse(testexp_misuse_case which, std::uint32_t flags) const {
     auto request = sized<testexp_misuse>();
 
+    request.flags = flags;
     request.which = which;
 
     const Status status = call(fd(), TESTEXP_IOC_MISUSE, request, "MISUSE");

@@ -201,7 +201,7 @@ public:
                 std::uint32_t timeout_ms = 0) const;
 
     /* What the wrong call returned: 0 or a negative errno. */
-    Result<int> misuse(testexp_misuse_case which) const;
+    Result<int> misuse(testexp_misuse_case which, std::uint32_t flags = 0) const;
 
 private:
     Device(Fd fd, const testexp_info& info) : fd_(std::move(fd)), info_(info) {}
