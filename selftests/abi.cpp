@@ -11,6 +11,7 @@
  */
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -676,8 +677,8 @@ void measure_passes_errors_on() {
         device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_NO_GET_PFN}).value();
     const Importer without = device().attach(blind.fd.get()).value();
 
-    for (const testexp_path path :
-         {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_GET_PFN_BATCH}) {
+    for (const testexp_path path : {TESTEXP_PATH_EXPORTER_OP, TESTEXP_PATH_GET_PFN,
+                                    TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_GET_PFN_BATCH}) {
         ksft::expect_eq(importer.measure({.path = path, .nr_pages = 3}).code(), ENXIO, "a hole");
         ksft::expect_eq(importer.measure({.path = path, .nr_pages = 1, .pgoff = 2}).code(), 0,
                         "a window behind the hole");
@@ -688,12 +689,30 @@ void measure_passes_errors_on() {
     ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_EMPTY}).code(), 0, "baseline");
 }
 
+struct MeasuredPath {
+    const char* name;
+    testexp_path path;
+    std::uint64_t pages_per_op; /* of one extent of 8 pages */
+};
+
+constexpr MeasuredPath measured_paths[] = {
+    {"empty", TESTEXP_PATH_EMPTY, 0},
+    {"lock_unlock", TESTEXP_PATH_LOCK_UNLOCK, 0},
+    {"exporter_op", TESTEXP_PATH_EXPORTER_OP, 1},
+    {"get_pfn", TESTEXP_PATH_GET_PFN, 1},
+    {"get_pfn_batch", TESTEXP_PATH_GET_PFN_BATCH, 1},
+    {"get_pfn_stride", TESTEXP_PATH_GET_PFN_STRIDE, 8},
+    {"sgt_map", TESTEXP_PATH_SGT_MAP, 8},
+};
+
+static_assert(std::size(measured_paths) == TESTEXP_PATHS);
+
 /* What a measurement says of itself adds up. */
-void measure_adds_up(testexp_path path, std::uint64_t pages_per_op) {
+void measure_adds_up(const MeasuredPath& row) {
     const Buffer buffer = device().create({.layout = Layout{}.ram(8, {.align_order = 3})}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
     const Measurement measured = importer
-                                     .measure({.path = path,
+                                     .measure({.path = row.path,
                                                .nr_pages = 8,
                                                .ops_per_batch = 7,
                                                .batches = 11,
@@ -705,7 +724,7 @@ void measure_adds_up(testexp_path path, std::uint64_t pages_per_op) {
     for (const std::uint64_t count : measured.hist.buckets)
         counted += count;
     ksft::expect_eq(totals.ops, 77, "ops");
-    ksft::expect_eq(totals.pages, 77 * pages_per_op, "pages");
+    ksft::expect_eq(totals.pages, 77 * row.pages_per_op, "pages");
     ksft::expect_eq(measured.hist.count, 11, "values in the histogram");
     ksft::expect_eq(counted, 11, "values in its buckets");
     ksft::expect_eq(measured.hist.sum, totals.ticks, "sum of the histogram");
@@ -994,15 +1013,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("abi.map_fields", map_fields);
     plan.add("abi.measure_fields", measure_fields);
     plan.add("abi.measure_passes_errors_on", measure_passes_errors_on);
-    plan.add("abi.measure_adds_up[path=empty]", [] { measure_adds_up(TESTEXP_PATH_EMPTY, 0); });
-    plan.add("abi.measure_adds_up[path=lock_unlock]",
-             [] { measure_adds_up(TESTEXP_PATH_LOCK_UNLOCK, 0); });
-    plan.add("abi.measure_adds_up[path=get_pfn]", [] { measure_adds_up(TESTEXP_PATH_GET_PFN, 1); });
-    plan.add("abi.measure_adds_up[path=get_pfn_batch]",
-             [] { measure_adds_up(TESTEXP_PATH_GET_PFN_BATCH, 1); });
-    plan.add("abi.measure_adds_up[path=get_pfn_stride]",
-             [] { measure_adds_up(TESTEXP_PATH_GET_PFN_STRIDE, 8); });
-    plan.add("abi.measure_adds_up[path=sgt_map]", [] { measure_adds_up(TESTEXP_PATH_SGT_MAP, 8); });
+    for (const MeasuredPath& row : measured_paths)
+        plan.add(std::string("abi.measure_adds_up[path=") + row.name + "]",
+                 [&] { measure_adds_up(row); });
     for (const std::uint32_t order : {0U, 4U, 9U})
         plan.add("abi.stride_calls[order=" + std::to_string(order) + "]",
                  [=] { stride_makes_few_calls(order); });
