@@ -18,7 +18,7 @@
 #define TESTEXP_IMPORT_DMA_BUF() MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
-/* Since 6.2 the core maps and unmaps under the reservation lock, before only for dynamic exporters. */
+/* Since 6.2 the core maps under the reservation lock, before only for dynamic exporters. */
 #define TESTEXP_MAP_IS_LOCKED	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
