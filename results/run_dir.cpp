@@ -104,6 +104,9 @@ RunDir load_run_dir(const fs::path& directory) {
         [](const json& list) { return list.get<std::vector<testexp::NamedHistogram>>(); });
     if (auto log = open_part(directory / "dmesg.txt", run))
         run.kernel_log = parse_kernel_log(*log);
+    if (fs::exists(directory / "regression.json"))
+        run.regression =
+            load_json<Regression, json>(directory / "regression.json", run, parse_regression);
     return run;
 }
 

@@ -12,10 +12,11 @@
 #include "hist_json.hpp"
 #include "kernel_log.hpp"
 #include "ktap.hpp"
+#include "regression.hpp"
 
 namespace report {
 
-/* Every part may be absent; then it is named in @missing. */
+/* Every part may be absent; then it is named in @missing, but for @regression: few runs have it. */
 struct RunDir {
     std::optional<testexp::Facts> environment;
     std::vector<TestProgram> tests;
@@ -23,6 +24,7 @@ struct RunDir {
     std::optional<Bench> icount;
     std::optional<std::vector<testexp::NamedHistogram>> latency;
     std::optional<KernelLog> kernel_log;
+    std::optional<Regression> regression;
     std::vector<std::string> missing; /* "what: why" */
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -59,7 +60,8 @@ Paragraph make_verdict(const RunDir& run) {
     const long broken = count_cases(
         run, [](const auto& row) { return !row.is_measured() && !row.is_beyond_machine(); });
     const std::size_t bugs = run.kernel_log ? run.kernel_log->bugs.size() : 0;
-    const bool failed = tests.failed != 0 || broken != 0 || bugs != 0;
+    const bool regressed = run.regression && !run.regression->faults.empty();
+    const bool failed = tests.failed != 0 || broken != 0 || bugs != 0 || regressed;
     const bool incomplete = !run.missing.empty();
 
     return {fmt::format("{}: self-tests {} passed, {} failed, {} skipped; benchmark {} cases "
@@ -175,6 +177,47 @@ Section test_section(const RunDir& run) {
         if (!table.rows.empty())
             section.blocks.emplace_back(table);
     }
+    return section;
+}
+
+/* Suite by suite; and case by case, folded away but for what differs. */
+Section regression_section(const Regression& regression) {
+    Section section{"The kernel's own tests: " + regression.before + " against " + regression.after,
+                    {}};
+    Table suites{
+        "Cases with the same result on both kernels, and others",
+        {{"suite", false}, {"pass", true}, {"fail", true}, {"skip", true}, {"differ", true}},
+        {}};
+    Table cases{"All cases",
+                {{"suite", false},
+                 {"case", false},
+                 {regression.before, false},
+                 {regression.after, false},
+                 {"what the test said", false}},
+                {},
+                true};
+    std::map<std::string, std::map<std::string, int>> counts;
+
+    for (const RegressionCase& row : regression.cases) {
+        const bool same = row.before == row.after;
+
+        counts[row.suite][same ? row.before : "differ"]++;
+        cases.rows.push_back({{row.suite, row.name, row.before, row.after, row.reason},
+                              same ? Tone::plain : Tone::bad});
+    }
+    for (auto& [suite, count] : counts) {
+        const auto of = [&count](const char* what) { return std::to_string(count[what]); };
+
+        suites.rows.push_back({{suite, of("pass"), of("fail"), of("skip"), of("differ")},
+                               count["differ"] != 0 ? Tone::bad : Tone::plain});
+    }
+    section.blocks.emplace_back(
+        Paragraph{regression.faults.empty() ? "The same on both." : "Not the same:",
+                  regression.faults.empty() ? Tone::good : Tone::bad});
+    if (!regression.faults.empty())
+        section.blocks.emplace_back(Excerpt{regression.faults});
+    section.blocks.emplace_back(suites);
+    section.blocks.emplace_back(cases);
     return section;
 }
 
@@ -329,6 +372,8 @@ Document make_document(const RunDir& run) {
                                  fact(run, "flavour"), fact(run, "api"));
     document.verdict = make_verdict(run);
     document.sections = {environment_section(run), test_section(run)};
+    if (run.regression)
+        document.sections.push_back(regression_section(*run.regression));
     if (run.icount)
         document.sections.push_back(cost_section("Cost in instructions", *run.icount, true));
     if (run.bench) {
