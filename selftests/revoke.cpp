@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: after a revoke nobody gets at the buffer, by any way, and twice is the same
+ * as once (P4); what attaches meanwhile is notified or refused at its first get_pfn
+ * (P6); mappings of the CPU fault (P16); a restore gives all of it back (P4); and
+ * exporters refuse at attach, not later, whom they could not notify (P3).
+ *
+ * Method: each way in is tried before, between and after. An attach is held up
+ * between its check and the list of attachments until the revoke has been.
+ *
+ * Does not see: revokes by exporters of real devices; many at once: see move_storm.
+ */
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lifetime.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
+constexpr std::uint64_t nr_pages = 16;
+
+Layout layout() {
+    return Layout{}.ram(nr_pages, {.align_order = 4});
+}
+
+/* A kind of buffer, and who may attach to it. */
+struct Class {
+    const char* name;
+    std::uint32_t create_flags;
+
+    bool can_move() const { return create_flags & TESTEXP_CREATE_DYNAMIC; }
+    bool can_restore() const { return can_move() || refuses_static(); }
+    bool refuses_static() const { return create_flags & TESTEXP_CREATE_REVOCABLE; }
+
+    /* Without MOVE_NOTIFY the core lets no PFN of a dynamic buffer out. */
+    bool has_pfns() const { return !can_move() || device().has(TESTEXP_FEAT_MOVE_NOTIFY); }
+    int code_of_get_pfn() const { return has_pfns() ? 0 : ENOENT; }
+};
+
+constexpr Class classes[] = {
+    {"static", 0},
+    {"revocable", TESTEXP_CREATE_REVOCABLE},
+    {"dynamic", TESTEXP_CREATE_DYNAMIC},
+    {"dynamic_revocable", TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_REVOCABLE},
+};
+
+Buffer create(const Class& kind, std::uint32_t inject = 0) {
+    return device()
+        .create({.layout = layout(), .flags = kind.create_flags, .inject = inject})
+        .value();
+}
+
+int revoke(const Buffer& buffer) {
+    return device().revoke(buffer.fd.get()).code();
+}
+
+int restore(const Buffer& buffer) {
+    return device().restore(buffer.fd.get()).code();
+}
+
+void touch(const std::byte& byte) {
+    (void)*static_cast<const volatile std::byte*>(&byte);
+}
+
+/* How reading a byte of the mapping in another process ends: 0, or the signal. */
+int signal_of_reading(const std::byte* address) {
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        touch(*address);
+        _exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        ksft::fail(errno_error("fork").what);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* --- P3 ---------------------------------------------------------------------- */
+
+/* Refused before anything was pinned, mapped or listed; accepted for good. */
+void importer_class(const Class& kind, std::uint32_t attach_flags) {
+    const Buffer buffer = create(kind);
+    const bool refused = kind.refuses_static() && !(attach_flags & dynamic);
+    {
+        const Result<Importer> importer = device().attach(buffer.fd.get(), attach_flags);
+        const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+        ksft::expect_eq(importer.code(), refused ? EOPNOTSUPP : 0, "attach");
+        ksft::expect_eq(stats.attaches, refused ? 0 : 1, "attaches");
+        if (refused)
+            ksft::expect_eq(stats.pins + stats.maps, 0, "pins and maps");
+        else
+            ksft::expect_eq(importer.value().resolve(0, 1).value()[0].error,
+                            -kind.code_of_get_pfn(), "error of get_pfn");
+    }
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.detaches, stats.attaches, "detaches, against attaches");
+    ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
+}
+
+/* A pin holds off a move, but no revoke. */
+void pinned_is_revoked(std::uint32_t attach_flags) {
+    const Class kind{"dynamic", TESTEXP_CREATE_DYNAMIC};
+    const Buffer buffer = create(kind);
+    const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+
+    ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), EBUSY, "MOVE");
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    if (kind.has_pfns())
+        expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
+}
+
+/* --- P4 ---------------------------------------------------------------------- */
+
+/* Each way to the pages, when the buffer is revoked. */
+void expect_all_refused(const Buffer& buffer, const Importer& importer, const Class& kind) {
+    if (kind.has_pfns()) {
+        for (const Form& form : forms)
+            expect_refused(importer.resolve(0, 1, 1, form.flags).value()[0], ENODEV, form.name);
+        for (const testexp_fill_mode mode :
+             {TESTEXP_FILL_LOCKED, TESTEXP_FILL_SEQ_RETRY, TESTEXP_FILL_NAIVE})
+            ksft::expect_eq(importer.fill({.mode = mode}).code(), ENODEV, "FILL");
+    }
+    if (kind.can_move()) {
+        ksft::expect_eq(importer.map().code(), ENODEV, "map");
+        ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), ENODEV, "MOVE");
+    }
+    for (const std::uint32_t flags : {0U, static_cast<unsigned int>(dynamic)})
+        ksft::expect_eq(device().attach(buffer.fd.get(), flags).code(),
+                        kind.refuses_static() && !flags ? EOPNOTSUPP : ENODEV, "attach");
+    ksft::expect_eq(importer.audit().value().entries, 0, "entries");
+}
+
+void revoked(const Class& kind) {
+    const Buffer buffer = create(kind);
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+
+    ksft::expect_eq(importer.fill({.count = nr_pages}).code(), kind.code_of_get_pfn(), "FILL");
+    ksft::expect_eq(importer.audit().value().entries, kind.has_pfns() ? nr_pages : 0,
+                    "entries before");
+    for (int times = 1; times <= 2; times++) {
+        ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+        ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
+        expect_all_refused(buffer, importer, kind);
+    }
+}
+
+void restored(const Class& kind) {
+    Buffer buffer = create(kind);
+    const Contents contents(buffer, layout());
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+    const auto expect_truthful = [&](const Importer& asked, const std::string& when) {
+        const Subject subject = make_subject(
+            layout(), {Fd(fcntl(buffer.fd.get(), F_DUPFD_CLOEXEC, 0)), buffer.nr_pages});
+
+        contents.expect_intact(when);
+        if (kind.has_pfns())
+            for (const Form& form : forms)
+                expect_truth(asked, subject, form);
+    };
+
+    ksft::expect_eq(restore(buffer), 0, "RESTORE of what was not revoked");
+    for (int times = 1; times <= 2; times++) {
+        ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+        expect_all_refused(buffer, importer, kind);
+        ksft::expect_eq(restore(buffer), 0, "RESTORE");
+        ksft::expect_eq(importer.audit().value().notifies, times, "notifies");
+        expect_truthful(importer, "after a restore");
+        expect_truthful(device().attach(buffer.fd.get(), dynamic).value(), "for a new importer");
+    }
+    if (kind.can_move())
+        ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), 0, "MOVE");
+}
+
+/* Nobody says that importers of a static buffer noticed; so there is no way back. */
+void no_restore_of_static() {
+    const Buffer buffer = create(classes[0]);
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    ksft::expect_eq(restore(buffer), EINVAL, "RESTORE");
+    expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
+}
+
+void revoke_then_close(const Class& kind, bool buffer_first) {
+    const testexp_info before = device().read_info().value();
+    {
+        Result<Buffer> buffer = create(kind);
+        Result<Importer> importer = device().attach(buffer.value().fd.get(), dynamic);
+
+        (void)importer.value().fill({.count = nr_pages});
+        ksft::expect_eq(revoke(buffer.value()), 0, "REVOKE");
+        if (buffer_first)
+            buffer.value().fd.reset();
+        const Importer closed = std::move(importer).value();
+    }
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
+}
+
+/* --- P5 ---------------------------------------------------------------------- */
+
+/* A revoke is over when the importers are done, not when they are told. */
+void fence_delays_revoke(const Class& kind) {
+    const Buffer buffer = create(kind);
+    const Contents contents(buffer, layout());
+    const Importer importer =
+        device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_FENCE).value();
+    const std::uint64_t entries = kind.has_pfns() ? nr_pages : 0;
+
+    ksft::expect_eq(importer.fill({.count = nr_pages}).code(), kind.code_of_get_pfn(), "FILL");
+    auto done = in_thread([&] { return revoke(buffer); });
+
+    wait_for(importer, POLLPRI);
+
+    const testexp_use use = importer.use(signature).value();
+
+    ksft::expect_eq(use.used, entries, "used before the fence");
+    ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "wrong pages before the fence");
+    ksft::expect(still_running(done), "the revoke waits for the fence");
+    ksft::expect_eq(importer.signal().value(), true, "SIGNAL found a fence");
+    ksft::expect_eq(done.get(), 0, "REVOKE");
+    ksft::expect_eq(importer.audit().value().entries, 0, "entries after the fence");
+}
+
+/* --- P6 ---------------------------------------------------------------------- */
+
+/* The revoke comes when attach has looked, but is not listed: nobody notifies it. */
+void late_attach(const Class& kind, const Form& form) {
+    const bool core_maps = !kind.can_move() && !device().has(TESTEXP_FEAT_NO_DEVICE);
+    const std::uint32_t flags =
+        dynamic | (kind.can_move() || core_maps ? 0U : TESTEXP_ATTACH_NO_DEVICE);
+    const Buffer buffer = create(kind, TESTEXP_INJECT_LATE_ATTACH);
+    auto attached = in_thread([&] { return device().attach(buffer.fd.get(), flags); });
+
+    while (device().stats(buffer.fd.get()).value().attaches == 0)
+        sched_yield();
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+
+    if (core_maps) {
+        /* Then map is what the buffer refuses first. */
+        ksft::expect_eq(attached.get().code(), ENODEV, "attach");
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().detaches, 1, "detaches");
+        return;
+    }
+
+    const Importer importer = attached.get().value();
+
+    ksft::expect_eq(importer.audit().value().notifies, 0, "notifies");
+    if (kind.has_pfns()) {
+        expect_refused(importer.resolve(0, 1, 1, form.flags).value()[0], ENODEV, "first get_pfn");
+        ksft::expect_eq(importer.fill({}).code(), ENODEV, "FILL");
+    }
+    if (kind.can_move())
+        ksft::expect_eq(importer.map().code(), ENODEV, "map");
+
+    /* Listed after all: the next time it is told. */
+    ksft::expect_eq(restore(buffer), 0, "RESTORE");
+    ksft::expect_eq(importer.fill({}).code(), kind.code_of_get_pfn(), "FILL after RESTORE");
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE again");
+    ksft::expect_eq(importer.audit().value().notifies, 1, "notifies after the second");
+    ksft::expect_eq(importer.audit().value().entries, 0, "entries after the second");
+}
+
+/* --- P16 --------------------------------------------------------------------- */
+
+void cpu_mappings(const Class& kind) {
+    const Buffer buffer = create(kind);
+    const Contents contents(buffer, layout());
+    const Mapping touched = Mapping::map(buffer.fd.get(), nr_pages).value();
+    const Mapping untouched = Mapping::map(buffer.fd.get(), nr_pages).value();
+    const auto expect_signal = [](const Mapping& mapping, int signal, const std::string& what) {
+        for (const std::uint64_t pgoff : {std::uint64_t{0}, nr_pages - 1})
+            ksft::expect_eq(signal_of_reading(mapping.bytes().data() + pgoff * page_bytes()),
+                            signal, what + ", page " + std::to_string(pgoff) + ": signal");
+    };
+
+    contents.expect_intact("before");
+    /* In this process: a child's page table is its own. */
+    touch(touched.bytes().front());
+    touch(touched.bytes().back());
+    expect_signal(touched, 0, "before");
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    expect_signal(touched, SIGBUS, "a mapping with pages in it");
+    expect_signal(untouched, SIGBUS, "a mapping without");
+    expect_signal(Mapping::map(buffer.fd.get(), nr_pages).value(), SIGBUS, "a new mapping");
+
+    if (kind.can_restore()) {
+        ksft::expect_eq(restore(buffer), 0, "RESTORE");
+        contents.expect_intact("after the restore");
+        expect_signal(touched, 0, "after the restore");
+    }
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Class& kind : classes) {
+        const std::string buffer = std::string("[buffer=") + kind.name;
+
+        for (const std::uint32_t flags : {0U, static_cast<unsigned int>(dynamic)})
+            plan.add("P3.importer_class" + buffer +
+                         (flags ? ",importer=dynamic]" : ",importer=static]"),
+                     [&, flags] { importer_class(kind, flags); });
+        plan.add("P4.revoked" + buffer + "]", [&] { revoked(kind); });
+        if (kind.can_restore())
+            plan.add("P4.restored" + buffer + "]", [&] { restored(kind); });
+        plan.add("P4.revoke_then_close" + buffer + ",first=buffer]",
+                 [&] { revoke_then_close(kind, true); });
+        plan.add("P4.revoke_then_close" + buffer + ",first=importer]",
+                 [&] { revoke_then_close(kind, false); });
+        plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
+        if (kind.can_restore())
+            for (const Form& form : forms)
+                plan.add("P6.late_attach" + buffer + ",form=" + form.name + "]",
+                         [&] { late_attach(kind, form); });
+        plan.add("P16.cpu_mappings" + buffer + "]", [&] { cpu_mappings(kind); });
+    }
+    plan.add("P4.no_restore[buffer=static]", no_restore_of_static);
+    plan.add("P3.pinned_is_revoked[by=core]", [] { pinned_is_revoked(0); });
+    plan.add("P3.pinned_is_revoked[by=importer]",
+             [] { pinned_is_revoked(dynamic | TESTEXP_ATTACH_PIN); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
