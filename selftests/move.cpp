@@ -455,6 +455,7 @@ void pages_are_its_own() {
         std::vector<Buffer> buffers;
         std::set<std::uint64_t> seen;
 
+        buffers.reserve(4);
         for (int i = 0; i < 4; i++)
             buffers.push_back(create_movable(one_block()));
         for (const Buffer& buffer : buffers)
