@@ -50,20 +50,32 @@ bool reports_bug(std::string_view text) {
 } // namespace
 
 KernelLog parse_kernel_log(std::istream& input) {
+    constexpr std::string_view begin_splat = "expect-splat: begin ";
     KernelLog log;
-    bool announced = false;
+    bool warnings = false;
+    std::string splat; /* announced, and not yet seen */
 
     for (std::string line; std::getline(input, line);) {
         const std::string_view text = message(line);
+        const bool warning = text.starts_with("WARNING: ");
 
-        if (line.find("expect-warning: begin") != std::string::npos)
-            announced = true;
-        else if (line.find("expect-warning: end") != std::string::npos)
-            announced = false;
-        else if (announced && text.starts_with("WARNING: "))
+        if (line.find("expect-warning: begin") != std::string::npos) {
+            warnings = true;
+        } else if (line.find("expect-warning: end") != std::string::npos) {
+            warnings = false;
+        } else if (const auto at = line.find(begin_splat); at != std::string::npos) {
+            splat = line.substr(at + begin_splat.size());
+        } else if (line.find("expect-splat: end") != std::string::npos) {
+            splat.clear();
+        } else if (warnings && warning) {
             log.announced_warnings++;
-        else if (text.starts_with("WARNING: ") || reports_bug(text))
+        } else if (!splat.empty() && (warning || reports_bug(text)) &&
+                   text.find(splat) != std::string_view::npos) {
+            log.announced_warnings++;
+            splat.clear();
+        } else if (warning || reports_bug(text)) {
             log.bugs.push_back(line);
+        }
     }
     return log;
 }

@@ -10,11 +10,8 @@
  * each of them (truth_table). A stock kernel has no such importers.
  */
 #include <algorithm>
-#include <fstream>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
+#include "bufinfo.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -31,29 +28,6 @@ Buffer create(std::uint32_t flags) {
     return device().create({.layout = Layout{}.ram(4), .flags = flags}).value();
 }
 
-constexpr const char* bufinfo_path = "/sys/kernel/debug/dma_buf/bufinfo";
-
-/* Where nobody else sees it, if it is not mounted for everybody already. */
-void mount_debugfs() {
-    if (access(bufinfo_path, R_OK) == 0)
-        return;
-    if (unshare(CLONE_NEWNS) < 0 ||
-        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
-        mount("debugfs", "/sys/kernel/debug", "debugfs", 0, nullptr) < 0)
-        ksft::skip(errno_error("cannot mount debugfs").what);
-}
-
-std::vector<std::string> bufinfo_lines() {
-    std::ifstream file(bufinfo_path);
-    std::vector<std::string> lines;
-
-    if (!file)
-        ksft::skip("the kernel has no dma_buf/bufinfo in debugfs");
-    for (std::string line; std::getline(file, line);)
-        lines.push_back(line);
-    return lines;
-}
-
 std::ptrdiff_t count_lines(const std::vector<std::string>& lines, const std::string& text) {
     return std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
         return line.find(text) != std::string::npos;
@@ -62,7 +36,6 @@ std::ptrdiff_t count_lines(const std::vector<std::string>& lines, const std::str
 
 void bufinfo() {
     require_no_device();
-    mount_debugfs();
 
     const std::vector<std::string> before = bufinfo_lines();
     const Buffer buffer = create(0);

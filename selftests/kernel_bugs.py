@@ -24,3 +24,36 @@ def message(console_line):
     """The message of a console's line; of a line that is none of the kernel's, nothing."""
     prefix = CONSOLE_PREFIX.match(console_line)
     return console_line[prefix.end():] if prefix else ""
+
+
+# What the module prints around a call that the kernel has to object to: any number of WARNINGs, which the test counts, or one splat with this text.
+EXPECT = re.compile(r"(?:[\w-]+: )?expect-(warning|splat): (?:begin(?: (.+))?|end)$")
+
+
+class Judge:
+    """Follows the messages of a kernel log, and tells those bugs that no test has announced."""
+
+    def __init__(self):
+        self.kind = self.text = None  # of the announcement that is in force
+        self.found = 0
+        self.lockdep_spent = False  # lockdep reports one bug of locking and then goes off: that one was announced
+
+    def bug(self, message):
+        """What is wrong with this message, or None."""
+        if match := EXPECT.match(message):
+            return self.announced(match)
+        if not (BUG.match(message) or WARNING.match(message)):
+            return None
+        if self.kind == "splat" and self.text in message:
+            self.found += 1
+            return None
+        return None if self.kind == "warning" and WARNING.match(message) else message
+
+    def announced(self, match):
+        kind, text, found = self.kind, self.text, self.found
+        begins = "begin" in match[0]
+        self.kind, self.text, self.found = (match[1], match[2] or "", 0) if begins else (None, None, 0)
+        if begins or kind != "splat":
+            return None
+        self.lockdep_spent = self.lockdep_spent or (found == 1 and text.startswith("possible "))
+        return None if found == 1 else f"'{text}' was announced, but reported {found} times"

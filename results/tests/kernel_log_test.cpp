@@ -37,6 +37,18 @@ TEST(KernelLog, AnnouncedWarningsAreCountedApart) {
     EXPECT_EQ(log.bugs.size(), 2U);
 }
 
+TEST(KernelLog, OneAnnouncedSplat) {
+    const report::KernelLog log =
+        parse("[ 1.0] dmabuf_testexp: expect-splat: begin sleeping function called\n"
+              "[ 1.1] BUG: sleeping function called from invalid context\n"
+              "[ 1.2] BUG: sleeping function called from invalid context, again\n"
+              "[ 1.3] dmabuf_testexp: expect-splat: end\n"
+              "[ 1.4] BUG: sleeping function called from invalid context\n");
+
+    EXPECT_EQ(log.announced_warnings, 1);
+    EXPECT_EQ(log.bugs.size(), 2U);
+}
+
 /* Lines that selftests/run has to judge in the same way. */
 TEST(KernelLog, RealLines) {
     std::ifstream file(KERNEL_LOG_LINES);

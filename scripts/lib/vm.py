@@ -33,8 +33,9 @@ PROBE_TIMEOUT_S = 20
 
 EPILOG = """\
 exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 251 the guest panicked or its kernel reported a bug,
-252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C. A WARNING between two console lines that contain
-`expect-warning: begin` and `expect-warning: end` (written to /dev/kmsg) is not a bug.
+252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C. A WARNING between the console lines
+`expect-warning: begin` and `expect-warning: end` (written to /dev/kmsg) is not a bug, nor is the one report with TEXT that there must be between
+`expect-splat: begin TEXT` and `expect-splat: end`.
 CMD finds in DMABUF_PFN_CLOCK what its clock is worth: tsc (KVM, or no guest at all), icount (instructions), invalid (TCG)."""
 
 
@@ -258,16 +259,11 @@ def write_all(fd, data):
 
 
 def kernel_bug(console):
-    """The first console line that says the kernel is broken, or None. Warnings that a test announced do not count."""
-    expected = False
+    """The first console line that says the kernel is broken, or None. What a test announced does not count."""
+    log = kernel_bugs.Judge()
     for line in console.read_text(errors="replace").splitlines() if console.exists() else []:
-        message = kernel_bugs.message(line)
-        if "expect-warning: begin" in line:
-            expected = True
-        elif "expect-warning: end" in line:
-            expected = False
-        elif kernel_bugs.BUG.match(message) or (kernel_bugs.WARNING.match(message) and not expected):
-            return line
+        if bug := log.bug(kernel_bugs.message(line)):
+            return line if bug in line else bug
     return None
 
 

@@ -127,6 +127,19 @@ unsigned int timeout_from_environment(unsigned int timeout_s) {
     return value > 0 ? static_cast<unsigned int>(value) : timeout_s;
 }
 
+/* All, or those that KSFT_CASES is about. */
+std::vector<Case> chosen_cases(const Plan& plan) {
+    const char* text = std::getenv("KSFT_CASES");
+    std::vector<Case> chosen;
+
+    for (const Case& test : plan.cases())
+        if (!text || test.name.find(text) != std::string::npos)
+            chosen.push_back(test);
+    if (chosen.empty() && !plan.cases().empty())
+        throw std::invalid_argument(std::string("no case has '") + text + "' in its name");
+    return chosen;
+}
+
 } // namespace
 
 void Plan::add(std::string name, std::function<void()> body) {
@@ -170,11 +183,14 @@ bool expect(bool condition, const std::string& what, const char* file, int line)
 
 int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s) {
     const unsigned int timeout_s = timeout_from_environment(case_timeout_s);
-    Plan plan;
+    std::vector<Case> cases;
 
     ksft_print_header();
     try {
+        Plan plan;
+
         make_plan(plan);
+        cases = chosen_cases(plan);
     } catch (const Skip& reason) {
         ksft_exit_skip("%s\n", reason.reason.c_str());
     } catch (const std::exception& error) {
@@ -183,8 +199,8 @@ int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s
 
     Outcome& outcome = shared_outcome();
 
-    ksft_set_plan(static_cast<unsigned int>(plan.cases().size()));
-    for (const Case& test : plan.cases()) {
+    ksft_set_plan(static_cast<unsigned int>(cases.size()));
+    for (const Case& test : cases) {
         run_in_child(test, timeout_s, outcome);
         report(test, outcome);
     }

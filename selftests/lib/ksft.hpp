@@ -51,7 +51,8 @@ private:
  * Makes the plan, runs its cases in order and prints KTAP.
  *
  * @case_timeout_s: seconds after which a case is killed and failed. The variable
- * KSFT_CASE_TIMEOUT, if set, replaces it.
+ * KSFT_CASE_TIMEOUT, if set, replaces it. KSFT_CASES, if set, leaves only the cases
+ * with that text in their names.
  */
 int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s = 60);
 

@@ -147,6 +147,21 @@ TEST(Ksft, WholeProgramSkips) {
     EXPECT_EQ(results_of(run), expected);
 }
 
+TEST(Ksft, OnlyChosenCases) {
+    const Ended run = shell("KSFT_CASES='" + middle_name + "' " KSFT_FAKE " fail");
+    const std::vector<std::string> expected = {"TAP version 13", "1..1", "not ok 1 " + middle_name};
+
+    EXPECT_EQ(run.status, 1);
+    EXPECT_EQ(results_of(run), expected);
+}
+
+TEST(Ksft, NoSuchCaseBailsOut) {
+    const Ended run = shell("KSFT_CASES=nonesuch " KSFT_FAKE " fail");
+
+    EXPECT_EQ(run.status, 1);
+    EXPECT_TRUE(says(run, "Bail out! no case has 'nonesuch' in its name")) << run.output;
+}
+
 TEST(Ksft, BadPlanBailsOut) {
     for (const char* what : {"same_name", "bad_name", "throw_in_plan"}) {
         const Ended run = fake(what);

@@ -106,6 +106,13 @@ class RunTest(unittest.TestCase):
         self.assertEqual(done.stdout.splitlines()[-1], "4 passed, 1 failed, 1 skipped")
         self.assertIn("[3/3] skips_one", done.stdout)
 
+    def test_blind_ones_last(self):
+        for name in ("lockdep_splats", "move"):
+            self.add(name, CASES["good"][0])
+            self.assertTrue(os.path.exists(os.path.join(HERE, "..", name + ".cpp")))
+        for names in ((), ("lockdep_splats", "move")):
+            self.assertIn("[2/2] lockdep_splats", self.run_it(*names).stdout)
+
     def test_a_fault_is_in_the_file(self):
         self.add("stops_short", CASES["stops_short"][0])
         self.run_it()
@@ -161,18 +168,51 @@ class KernelTest(unittest.TestCase):
     def test_new_taint(self):
         run = load_run()
         log = run.KernelLog.__new__(run.KernelLog)
-        log.fd, log.expected, log.taints = None, False, 0
+        log.fd, log.judge, log.taints, log.lockdep = None, kernel_bugs.Judge(), 0, None
         log.read_taints = lambda: 1 << 7
         self.assertEqual(log.new_bugs(), ["kernel taint changed from 0 to 128"])
         self.assertEqual(log.new_bugs(), [])
 
+    def judge(self, *messages):
+        judge = kernel_bugs.Judge()
+        return [bug for message in messages if (bug := judge.bug(message))]
+
     def test_announced_warnings(self):
+        begin, end = "dmabuf_testexp: expect-warning: begin", "dmabuf_testexp: expect-warning: end"
+        self.assertEqual(self.judge(begin, "WARNING: CPU: 0 PID: 1", "BUG: never announced", end, "WARNING: CPU: 1 PID: 1"),
+                         ["BUG: never announced", "WARNING: CPU: 1 PID: 1"])
+
+    def test_announced_splat(self):
+        begin, end = "dmabuf_testexp: expect-splat: begin possible recursive locking detected", "dmabuf_testexp: expect-splat: end"
+        splat, other = "WARNING: possible recursive locking detected", "WARNING: possible circular locking dependency detected"
+        self.assertEqual(self.judge(begin, splat, end), [])
+        self.assertEqual(self.judge(begin, end), ["'possible recursive locking detected' was announced, but reported 0 times"])
+        self.assertEqual(self.judge(begin, splat, splat, end), ["'possible recursive locking detected' was announced, but reported 2 times"])
+        self.assertEqual(self.judge(begin, splat, other, end), [other])
+        self.assertEqual(self.judge(begin, splat, end, splat), [splat])
+        self.assertEqual(self.judge(splat), [splat])
+
+    def lockdep_log(self, before, after, *messages):
         run = load_run()
         log = run.KernelLog.__new__(run.KernelLog)
-        log.fd, log.expected, log.taints = None, False, 0
-        log.read_taints = lambda: 0
-        log.new_lines = lambda: [run.EXPECT_BEGIN, "WARNING: CPU: 0 PID: 1", "BUG: never announced", run.EXPECT_END, "WARNING: CPU: 1 PID: 1"]
-        self.assertEqual(log.new_bugs(), ["BUG: never announced", "WARNING: CPU: 1 PID: 1"])
+        log.fd, log.judge, log.taints, log.lockdep = None, kernel_bugs.Judge(), 0, before
+        log.read_taints, log.read_lockdep, log.new_lines = lambda: 0, lambda: after, lambda: messages
+        return log
+
+    def test_lockdep_goes_off(self):
+        log = self.lockdep_log(1, 0)
+        self.assertIn("lockdep went off", log.new_bugs()[0])
+        self.assertEqual(log.new_bugs(), [])
+        self.assertEqual(self.lockdep_log(1, 1).new_bugs(), [])
+        self.assertEqual(self.lockdep_log(None, None).new_bugs(), [])
+
+    def test_lockdep_goes_off_as_announced(self):
+        begin, end = "dmabuf_testexp: expect-splat: begin possible recursive locking detected", "dmabuf_testexp: expect-splat: end"
+        splat = "WARNING: possible recursive locking detected"
+        self.assertEqual(self.lockdep_log(1, 0, begin, splat, end).new_bugs(), [])
+        atomic = "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585"
+        log = self.lockdep_log(1, 0, "dmabuf_testexp: expect-splat: begin sleeping function called from invalid context", atomic, end)
+        self.assertEqual(len(log.new_bugs()), 1)
 
     def leaks(self, text):
         """A detector whose file holds this text, and the words that were written to it."""
