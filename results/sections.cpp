@@ -206,7 +206,7 @@ Section regression_section(const Regression& regression) {
                               same ? Tone::plain : Tone::bad});
     }
     for (auto& [suite, count] : counts) {
-        const auto of = [&count](const char* what) { return std::to_string(count[what]); };
+        const auto of = [&row = count](const char* what) { return std::to_string(row[what]); };
 
         suites.rows.push_back({{suite, of("pass"), of("fail"), of("skip"), of("differ")},
                                count["differ"] != 0 ? Tone::bad : Tone::plain});
