@@ -36,7 +36,7 @@ static int compat_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	if (!ops || !ops->get_pfn || pgoff >= dmabuf->size >> PAGE_SHIFT)
 		return -EINVAL;
 
-	if (dma_buf_is_dynamic(dmabuf) && !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+	if (dma_buf_is_dynamic(dmabuf) && !TESTEXP_HAS_MOVE_NOTIFY)
 		return -ENOENT;
 
 	return ops->get_pfn(attach, pgoff, pfn, max_order ? max_order : &unused_order);

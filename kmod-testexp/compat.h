@@ -36,6 +36,27 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define TESTEXP_MAX_PAGE_ORDER MAX_PAGE_ORDER
 #endif
 
+/* From 6.16 the core neither maps nor pins at attach, and so caches nothing. */
+#define TESTEXP_HAS_SGT_CACHE	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0))
+
+static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache)
+{
+#if TESTEXP_HAS_SGT_CACHE
+	ops->cache_sgt_mapping = cache;
+#endif
+}
+
+/* From 7.1 a move is announced by another name, and on every kernel. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define TESTEXP_HAS_MOVE_NOTIFY		IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY)
+#define testexp_move_notify		move_notify
+#define testexp_notify_importers	dma_buf_move_notify
+#else
+#define TESTEXP_HAS_MOVE_NOTIFY		1
+#define testexp_move_notify		invalidate_mappings
+#define testexp_notify_importers	dma_buf_invalidate_mappings
+#endif
+
 typedef int (*testexp_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				  u64 *pfn, int *max_order);
 

@@ -319,7 +319,7 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags)
 	base->attach = exporter_attach;
 	base->detach = exporter_detach;
 	base->release = exporter_release;
-	base->cache_sgt_mapping = flags & TESTEXP_CREATE_CACHE_SGT;
+	testexp_ops_set_sgt_cache(base, flags & TESTEXP_CREATE_CACHE_SGT);
 	if (flags & TESTEXP_CREATE_DYNAMIC) {
 		base->pin = exporter_pin;
 		base->unpin = exporter_unpin;
@@ -346,6 +346,8 @@ static int exporter_check_flags(u32 flags)
 	if (flags & TESTEXP_CREATE_CACHE_SGT && (no_map || flags & TESTEXP_CREATE_DYNAMIC))
 		return -EINVAL;
 	if (no_map && !TESTEXP_IS_NATIVE)
+		return -EOPNOTSUPP;
+	if (flags & TESTEXP_CREATE_CACHE_SGT && !TESTEXP_HAS_SGT_CACHE)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -446,7 +448,7 @@ static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
 static void exporter_invalidate(struct dma_buf *dmabuf)
 {
 	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
-	dma_buf_move_notify(dmabuf);
+	testexp_notify_importers(dmabuf);
 }
 
 /**

@@ -46,7 +46,7 @@ static void importer_move_notify(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops importer_attach_ops = {
 	.allow_peer2peer = true,
-	.move_notify = importer_move_notify,
+	.testexp_move_notify = importer_move_notify,
 };
 
 static void importer_ask(struct importer *importer, const struct testexp_resolve *args,

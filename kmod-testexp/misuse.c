@@ -59,7 +59,7 @@ static void misuse_fill_ops(struct testexp_ops *ops, u32 flags)
 {
 	struct dma_buf_ops *base = &ops->base;
 
-	base->cache_sgt_mapping = flags & TESTEXP_EXPORT_CACHE;
+	testexp_ops_set_sgt_cache(base, flags & TESTEXP_EXPORT_CACHE);
 	if (flags & TESTEXP_EXPORT_RELEASE)
 		base->release = misuse_release;
 	if (flags & TESTEXP_EXPORT_MAP)

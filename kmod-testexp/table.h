@@ -11,7 +11,7 @@
 
 /**
  * struct table - a place for each of the first pages of a buffer
- * @lock: guards all of it; nests inside the reservation lock, and under it no
+ * @lock: nests inside the reservation lock, and under it no
  *	memory is allocated, as fences are signalled under it
  * @entries: nr_entries of them, or NULL before the first use; 0 is an empty one
  * @nr_entries: pages of the buffer, at most TESTEXP_TABLE_PAGES
@@ -19,7 +19,7 @@
  * @notifies: calls of move_notify; for tests, no part of the protocol
  */
 struct table {
-	struct mutex lock;
+	struct mutex lock; /* guards all of it */
 	u64 *entries;
 	u32 nr_entries;
 	u64 seq;
