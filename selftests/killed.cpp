@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: a process that is killed in the middle of a call ends, however much the
+ * call had left to do, and leaves nothing: no buffer, importer, pin, mapping, page
+ * or reference to the module, which could be unloaded at once.
+ *
+ * Method: a child makes a call that does not end by itself, or calls without end;
+ * the module's own counters tell when it is under way; then SIGKILL.
+ *
+ * Does not see: where exactly in the call it was, so each is killed several times.
+ */
+#include <atomic>
+#include <fstream>
+#include <map>
+#include <new>
+#include <span>
+
+#include <csignal>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+/* What the process to be killed tells the one that kills. */
+struct Progress {
+    std::atomic<std::uint64_t> rounds{0};
+};
+
+Progress& shared_progress() {
+    void* memory =
+        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        ksft::fail(errno_error("shared memory").what);
+    return *new (memory) Progress;
+}
+
+/* What both sides see. The buffer is the killer's, who reads its counters. */
+struct Scene {
+    const Buffer& buffer;
+    Progress& progress;
+    testexp_info before;
+};
+
+struct Victim {
+    const char* name;
+    std::uint32_t create_flags;
+    /* Never returns. Throws when the call fails. */
+    void (*run)(const Scene& scene);
+    /* Whether the victim is where it should be. */
+    bool (*under_way)(const Scene& scene, std::uint64_t round);
+};
+
+/* Of the killer's buffer. */
+Layout layout() {
+    return Layout{}.ram(1, {.repeat = 200});
+}
+
+testexp_stats stats_of(const Scene& scene) {
+    return device().stats(scene.buffer.fd.get()).value();
+}
+
+/* --- CREATE: half of what may be had, page by page ------------------------------ */
+
+void create_large(const Scene& /*scene*/) {
+    const testexp_info& info = device().info();
+    const std::uint64_t pages = std::min<std::uint64_t>(info.max_pages / 2, info.max_extents);
+
+    while (true)
+        (void)device()
+            .create({.layout = Layout{}.ram(1, {.repeat = pages}), .flags = TESTEXP_CREATE_SCATTER})
+            .value();
+}
+
+/* Charged at the beginning, counted at the end. */
+bool in_create(const Scene& scene, std::uint64_t /*round*/) {
+    const testexp_info now = device().read_info().value();
+
+    return now.used_pages > scene.before.used_pages + 1000 &&
+           now.nr_buffers == scene.before.nr_buffers;
+}
+
+/* --- RESOLVE: more results than there is memory for ------------------------------- */
+
+/* The same 2 MiB again and again, so that the kernel can go on writing. */
+std::span<testexp_result> endless_results() {
+    constexpr std::size_t piece = 2 << 20;
+    constexpr std::size_t pieces = 32000;
+    const Fd memory(memfd_create("results", MFD_CLOEXEC));
+    void* start = mmap(nullptr, piece * pieces, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (!memory || ftruncate(memory.get(), piece) < 0 || start == MAP_FAILED)
+        throw std::runtime_error(errno_error("room for results").what);
+    for (std::size_t i = 0; i < pieces; i++)
+        if (mmap(static_cast<char*>(start) + i * piece, piece, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, memory.get(), 0) == MAP_FAILED)
+            throw std::runtime_error(errno_error("room for results").what);
+    return {static_cast<testexp_result*>(start), piece * pieces / sizeof(testexp_result)};
+}
+
+template <std::uint32_t flags> void resolve_all(const Scene& scene) {
+    const Importer importer = device().attach(scene.buffer.fd.get()).value();
+    const std::span<testexp_result> results = endless_results();
+    testexp_resolve request{};
+
+    request.size = sizeof(request);
+    request.flags = flags;
+    request.stride = 1;
+    request.count = results.size();
+    request.results = reinterpret_cast<std::uintptr_t>(results.data());
+    if (ioctl(importer.fd(), TESTEXP_IOC_RESOLVE, &request) < 0)
+        throw std::runtime_error(errno_error("RESOLVE").what);
+    throw std::runtime_error("RESOLVE came to its end");
+}
+
+bool in_get_pfn(const Scene& scene, std::uint64_t round) {
+    return stats_of(scene).get_pfns > round * 100;
+}
+
+/* --- MEASURE: as many batches as a number can say ----------------------------------- */
+
+template <testexp_path path> void measure_all(const Scene& scene) {
+    const Importer importer = device().attach(scene.buffer.fd.get()).value();
+
+    (void)importer.measure({.path = path, .batches = ~std::uint64_t{0}}).value();
+    throw std::runtime_error("MEASURE came to its end");
+}
+
+bool in_map(const Scene& scene, std::uint64_t round) {
+    return stats_of(scene).maps > round;
+}
+
+/* --- Short calls, over and over ----------------------------------------------------- */
+
+void map_for_ever(const Scene& scene) {
+    const Importer importer = device().attach(scene.buffer.fd.get()).value();
+
+    while (true)
+        (void)importer.map().value();
+}
+
+template <testexp_fill_mode mode> void fill_for_ever(const Scene& scene) {
+    const Importer importer =
+        device().attach(scene.buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+
+    while (true)
+        (void)importer.fill({.mode = mode, .count = scene.buffer.nr_pages}).value();
+}
+
+/* With an importer to notify. */
+void move_for_ever(const Scene& scene) {
+    const Importer importer =
+        device().attach(scene.buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+
+    while (true) {
+        (void)importer.fill({.count = scene.buffer.nr_pages}); /* refused without MOVE_NOTIFY */
+        (void)device().move(scene.buffer.fd.get(), layout()).value();
+    }
+}
+
+bool in_move(const Scene& scene, std::uint64_t round) {
+    return stats_of(scene).moves > round + 2;
+}
+
+void live_for_ever(const Scene& scene) {
+    for (;; scene.progress.rounds++) {
+        const Buffer buffer =
+            device().create({.layout = Layout{}.ram(50), .flags = TESTEXP_CREATE_DYNAMIC}).value();
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        const Importer follower = device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+        const Mapping mapping = Mapping::map(buffer.fd.get(), 50).value();
+
+        mapping.bytes()[0] = std::byte{1};
+        (void)importer.resolve(0, 50).value();
+        (void)importer.map().value();
+        (void)device().revoke(buffer.fd.get()).value();
+    }
+}
+
+bool living(const Scene& scene, std::uint64_t round) {
+    return scene.progress.rounds > round % 5;
+}
+
+constexpr Victim victims[] = {
+    {"CREATE", 0, create_large, in_create},
+    {"RESOLVE,form=unlocked", 0, resolve_all<0>, in_get_pfn},
+    {"RESOLVE,form=locked", 0, resolve_all<TESTEXP_RESOLVE_LOCKED>, in_get_pfn},
+    {"MEASURE,path=get_pfn", 0, measure_all<TESTEXP_PATH_GET_PFN>, in_get_pfn},
+    {"MEASURE,path=get_pfn_batch", 0, measure_all<TESTEXP_PATH_GET_PFN_BATCH>, in_get_pfn},
+    {"MEASURE,path=sgt_map", 0, measure_all<TESTEXP_PATH_SGT_MAP>, in_map},
+    {"MAP", TESTEXP_CREATE_SCATTER, map_for_ever, in_map},
+    {"FILL,mode=locked", 0, fill_for_ever<TESTEXP_FILL_LOCKED>, in_get_pfn},
+    {"FILL,mode=seq_retry", 0, fill_for_ever<TESTEXP_FILL_SEQ_RETRY>, in_get_pfn},
+    {"MOVE", TESTEXP_CREATE_DYNAMIC, move_for_ever, in_move},
+    {"life", TESTEXP_CREATE_DYNAMIC, live_for_ever, living},
+};
+
+/* --- The killer --------------------------------------------------------------------- */
+
+using Counts = std::map<std::string, std::uint64_t>;
+
+/* Objects hold references to their module: what sysfs counts is what keeps it loaded. */
+std::uint64_t module_references() {
+    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
+    std::uint64_t count = 0;
+
+    if (!(file >> count))
+        ksft::fail("cannot read the module's refcnt");
+    return count;
+}
+
+Counts count_all(const Buffer& buffer) {
+    const testexp_info info = device().read_info().value();
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    return {{"nr_buffers", info.nr_buffers},
+            {"nr_importers", info.nr_importers},
+            {"used_pages", info.used_pages},
+            {"references to the module", module_references()},
+            {"pins held", stats.pins - stats.unpins},
+            {"mappings held", stats.maps - stats.unmaps},
+            {"attachments", stats.attaches - stats.detaches},
+            {"lock violations", stats.lock_violations}};
+}
+
+pid_t start(const Victim& victim, const Scene& scene) {
+    const pid_t child = fork();
+
+    if (child < 0)
+        ksft::fail(errno_error("fork").what);
+    if (child != 0)
+        return child;
+    try {
+        victim.run(scene);
+    } catch (const std::exception& error) {
+        ksft::note(error.what());
+    }
+    _exit(1);
+}
+
+/* An ended victim ends the wait as well: the status tells. */
+bool wait_until_under_way(const Victim& victim, const Scene& scene, std::uint64_t round,
+                          pid_t child) {
+    siginfo_t ended{};
+
+    while (!victim.under_way(scene, round))
+        if (waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+            ended.si_pid == child)
+            return false;
+    return true;
+}
+
+void kill_once(const Victim& victim, const Scene& scene, std::uint64_t round) {
+    const pid_t child = start(victim, scene);
+    int status = 0;
+
+    ksft::expect(wait_until_under_way(victim, scene, round, child), "the call got under way");
+    kill(child, SIGKILL);
+    if (waitpid(child, &status, 0) != child)
+        ksft::fail(errno_error("waitpid").what);
+    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+}
+
+void killed(const Victim& victim) {
+    const Buffer buffer =
+        device().create({.layout = layout(), .flags = victim.create_flags}).value();
+
+    /* From the first move on the buffer is charged for the pages it left as well. */
+    if (victim.create_flags & TESTEXP_CREATE_DYNAMIC)
+        (void)device().move(buffer.fd.get(), layout()).value();
+
+    const Counts before = count_all(buffer);
+
+    for (std::uint64_t round = 0; round < (quick() ? 3 : 20); round++) {
+        const Scene scene{buffer, shared_progress(), device().read_info().value()};
+
+        kill_once(victim, scene, round);
+        for (const auto& [name, value] : count_all(buffer))
+            ksft::expect_eq(value, before.at(name), name);
+    }
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Victim& victim : victims)
+        plan.add(std::string("killed[in=") + victim.name + "]", [&] { killed(victim); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
