@@ -9,9 +9,13 @@
 
 #include <fcntl.h>
 #include <linux/dma-heap.h>
+#include <linux/magic.h>
 #include <linux/udmabuf.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "kernel_log.hpp"
@@ -238,6 +242,18 @@ Fd udmabuf_buffer() {
     if (!buffer)
         throw_errno("UDMABUF_CREATE");
     return buffer;
+}
+
+void mount_debugfs() {
+    constexpr const char* path = "/sys/kernel/debug";
+    struct statfs where {};
+
+    if (statfs(path, &where) == 0 && where.f_type == DEBUGFS_MAGIC)
+        return;
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
+        mount("debugfs", path, "debugfs", 0, nullptr) < 0)
+        ksft::skip(errno_error("cannot mount debugfs").what);
 }
 
 } // namespace testexp

@@ -65,4 +65,10 @@ void expect_warnings(unsigned int count, const std::function<void()>& body);
 Fd system_heap_buffer();
 Fd udmabuf_buffer();
 
+/**
+ * Makes sure that debugfs is mounted on /sys/kernel/debug: where nobody else sees
+ * it, if it is not mounted for everybody already. Skips when it cannot be.
+ */
+void mount_debugfs();
+
 } // namespace testexp

@@ -1,0 +1,782 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: whatever the kernel fails to allocate or to copy in the middle of a call,
+ * the call fails with the errno that stands in its row or does without; nothing
+ * is left half-made (pins, mappings, attachments, buffers, pages, descriptors), and
+ * the same call works right afterwards (P8).
+ *
+ * Method: fail-nth. The first thing in a call that can fail does, then the second,
+ * and so on until the call meets no failure any more: once for what comes from slab
+ * caches, once for pages, copies in both; see lib/fault_injection.hpp.
+ *
+ * Does not see: two failures in one call; leaks of memory, which selftests/run finds.
+ */
+#include <fstream>
+#include <future>
+#include <map>
+#include <optional>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fault_injection.hpp"
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+/* No call here comes near; one that does is not getting on. */
+constexpr unsigned int max_points = 2000;
+
+constexpr std::uint32_t no_device = TESTEXP_ATTACH_NO_DEVICE;
+
+/* What an operation works on. */
+struct Shape {
+    std::string name;
+    Layout layout = Layout{}.ram(2);
+    std::uint32_t create_flags = 0;
+    std::uint32_t attach_flags = 0;
+    bool full_table = false; /* of descriptors: the next one needs a larger one */
+
+    bool dynamic_exporter() const { return create_flags & TESTEXP_CREATE_DYNAMIC; }
+    bool dynamic_importer() const { return attach_flags & TESTEXP_ATTACH_DYNAMIC; }
+    bool can_map() const {
+        return !(create_flags & TESTEXP_CREATE_NO_MAP) && !(attach_flags & no_device);
+    }
+    bool can_resolve() const {
+        return !(create_flags & TESTEXP_CREATE_NO_GET_PFN) &&
+               (!dynamic_exporter() || device().has(TESTEXP_FEAT_MOVE_NOTIFY));
+    }
+
+    /* Then the core maps at attach, and that mapping is used again. */
+    bool mapped_at_attach() const { return can_map() && dynamic_exporter() != dynamic_importer(); }
+};
+
+/**
+ * A mapping of a buffer with page tables of its own: the first access to it needs
+ * new ones, wherever the kernel puts other mappings.
+ */
+class LoneMapping {
+public:
+    LoneMapping(int fd, std::uint64_t nr_pages) : length_(nr_pages * page_bytes()) {
+        constexpr std::size_t reach = std::size_t{4} << 30; /* of page tables around */
+        char* room = reserve(2 * reach);
+
+        start_ = mmap(room + reach, length_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+        if (start_ == MAP_FAILED)
+            throw std::runtime_error(errno_error("mmap").what);
+    }
+    LoneMapping(LoneMapping&& other) noexcept
+        : start_(std::exchange(other.start_, MAP_FAILED)), length_(other.length_) {}
+    LoneMapping& operator=(LoneMapping&& other) noexcept {
+        std::swap(start_, other.start_);
+        std::swap(length_, other.length_);
+        return *this;
+    }
+    LoneMapping(const LoneMapping&) = delete;
+    LoneMapping& operator=(const LoneMapping&) = delete;
+    ~LoneMapping() {
+        if (start_ != MAP_FAILED)
+            munmap(start_, length_);
+    }
+
+    /* As touching every page would, but with an errno. */
+    int touch() const { return madvise(start_, length_, MADV_POPULATE_WRITE) < 0 ? errno : 0; }
+
+private:
+    /* An address with so much free behind it. */
+    static char* reserve(std::size_t length) {
+        void* start =
+            mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (start == MAP_FAILED)
+            throw std::runtime_error(errno_error("mmap").what);
+        munmap(start, length);
+        return static_cast<char*>(start);
+    }
+
+    void* start_ = MAP_FAILED;
+    std::size_t length_;
+};
+
+/* Everything that an operation can need; what it makes goes with the rest. */
+struct Objects {
+    Buffer buffer;
+    std::optional<Importer> importer;
+    std::optional<LoneMapping> mapping;
+    Fd made;
+    std::vector<Fd> fillers;
+
+    /* What the kernel writes to is here already when the call begins. */
+    std::vector<testexp_result> results = std::vector<testexp_result>(8);
+    std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(512);
+    testexp_hist hist{};
+};
+
+enum Need : unsigned int { none = 0, a_buffer = 1, an_importer = 2, a_mapping = 4, a_table = 8 };
+
+/* The call must not allocate in user space: that could meet the failure as well. */
+struct Operation {
+    const char* name;
+    unsigned int needs;
+    /* One attempt. Returns 0 or the errno. */
+    int (*call)(const Shape& shape, Objects& objects);
+    /* Whether it must come to ENOMEM; else it must not. */
+    bool (*allocates)(const Shape& shape);
+    /* Whether it must come to EFAULT, if the kernel can inject that; else it must not. */
+    bool copies;
+    /* Whether something is mapped for DMA, or unmapped, on the way. */
+    bool maps;
+};
+
+bool always(const Shape& /*shape*/) {
+    return true;
+}
+
+bool never(const Shape& /*shape*/) {
+    return false;
+}
+
+/* --- The calls ---------------------------------------------------------------- */
+
+template <typename T> std::uint64_t user_pointer(const T* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+template <typename Argument> Argument sized() {
+    Argument argument{};
+
+    argument.size = sizeof(argument);
+    return argument;
+}
+
+template <typename Argument> int raw(int fd, unsigned long request, Argument& argument) {
+    return ioctl(fd, request, &argument) < 0 ? errno : 0;
+}
+
+int open_control(const Shape& /*shape*/, Objects& objects) {
+    objects.made.reset(open(TESTEXP_DEVICE_PATH, O_RDWR | O_CLOEXEC));
+    return objects.made ? 0 : errno;
+}
+
+int info(const Shape& /*shape*/, Objects& /*objects*/) {
+    auto request = sized<testexp_info>();
+
+    return raw(device().fd(), TESTEXP_IOC_INFO, request);
+}
+
+int create(const Shape& shape, Objects& objects) {
+    auto request = sized<testexp_create>();
+
+    request.flags = shape.create_flags;
+    request.extents = user_pointer(shape.layout.extents.data());
+    request.nr_extents = static_cast<std::uint32_t>(shape.layout.extents.size());
+
+    const int code = raw(device().fd(), TESTEXP_IOC_CREATE, request);
+
+    if (code == 0)
+        objects.made.reset(request.fd);
+    return code;
+}
+
+int stats(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_stats>();
+
+    request.fd = objects.buffer.fd.get();
+    return raw(device().fd(), TESTEXP_IOC_STATS, request);
+}
+
+int revoke(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_revoke>();
+
+    request.fd = objects.buffer.fd.get();
+    return raw(device().fd(), TESTEXP_IOC_REVOKE, request);
+}
+
+int attach(const Shape& shape, Objects& objects) {
+    auto request = sized<testexp_attach>();
+
+    request.flags = shape.attach_flags;
+    request.fd = objects.buffer.fd.get();
+
+    const int code = raw(device().fd(), TESTEXP_IOC_ATTACH, request);
+
+    if (code == 0)
+        objects.made.reset(request.importer_fd);
+    return code;
+}
+
+/* What the wrong call returns is the answer; for the control, 0 is right. */
+template <testexp_misuse_case which, std::uint32_t flags, int result>
+int misuse(const Shape& /*shape*/, Objects& /*objects*/) {
+    auto request = sized<testexp_misuse>();
+
+    request.which = which;
+    request.flags = flags;
+
+    const int code = raw(device().fd(), TESTEXP_IOC_MISUSE, request);
+
+    return code != 0 || request.result == result ? code : -request.result;
+}
+
+int resolve_through(int importer_fd, Objects& objects) {
+    auto request = sized<testexp_resolve>();
+
+    request.count = objects.results.size();
+    request.stride = 1;
+    request.results = user_pointer(objects.results.data());
+
+    const int code = raw(importer_fd, TESTEXP_IOC_RESOLVE, request);
+
+    return code != 0 ? code : -objects.results.front().error;
+}
+
+int resolve(const Shape& /*shape*/, Objects& objects) {
+    return resolve_through(objects.importer->fd(), objects);
+}
+
+int map_through(int importer_fd, Objects& objects) {
+    auto request = sized<testexp_map>();
+
+    request.entries = user_pointer(objects.entries.data());
+    request.capacity = static_cast<std::uint32_t>(objects.entries.size());
+    return raw(importer_fd, TESTEXP_IOC_MAP, request);
+}
+
+int map(const Shape& /*shape*/, Objects& objects) {
+    return map_through(objects.importer->fd(), objects);
+}
+
+template <testexp_path path> int measure(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_measure>();
+
+    request.path = path;
+    request.ops_per_batch = 2;
+    request.warmup_batches = 1;
+    request.batches = 2;
+    request.nr_pages = 1;
+    request.hist = user_pointer(&objects.hist);
+    return raw(objects.importer->fd(), TESTEXP_IOC_MEASURE, request);
+}
+
+int map_memory_and_unmap(const Shape& shape, Objects& objects) {
+    const std::size_t length = shape.layout.nr_pages() * page_bytes();
+    void* start =
+        mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, objects.buffer.fd.get(), 0);
+
+    if (start == MAP_FAILED)
+        return errno;
+    if (munmap(start, length) == 0)
+        return 0;
+
+    const int code = errno;
+
+    munmap(start, length); /* the one failure has been */
+    return code;
+}
+
+int fault(const Shape& /*shape*/, Objects& objects) {
+    return objects.mapping->touch();
+}
+
+/* --- The calls about moves and page tables -------------------------------------- */
+
+int restore(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_restore>();
+
+    request.fd = objects.buffer.fd.get();
+    return raw(device().fd(), TESTEXP_IOC_RESTORE, request);
+}
+
+int move(const Shape& shape, Objects& objects) {
+    auto request = sized<testexp_move>();
+
+    request.fd = objects.buffer.fd.get();
+    request.extents = user_pointer(shape.layout.extents.data());
+    request.nr_extents = static_cast<std::uint32_t>(shape.layout.extents.size());
+    return raw(device().fd(), TESTEXP_IOC_MOVE, request);
+}
+
+template <testexp_fill_mode mode> int fill(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_fill>();
+
+    request.mode = mode;
+    request.count = 2;
+    return raw(objects.importer->fd(), TESTEXP_IOC_FILL, request);
+}
+
+/* For the ioctls of an importer that need nothing but their struct. */
+template <typename Argument, unsigned long request> int plain(const Shape&, Objects& objects) {
+    auto argument = sized<Argument>();
+
+    return raw(objects.importer->fd(), request, argument);
+}
+
+/* All of it in one go, closing included, as in the life of an importer's process. */
+int whole_life(const Shape& shape, Objects& objects) {
+    int code = create(shape, objects);
+
+    if (code != 0)
+        return code;
+    objects.buffer.fd = std::move(objects.made);
+    code = attach(shape, objects);
+    if (code == 0)
+        code = map_memory_and_unmap(shape, objects);
+    if (code == 0 && shape.can_resolve())
+        code = resolve_through(objects.made.get(), objects);
+    if (code == 0 && shape.can_map())
+        code = map_through(objects.made.get(), objects);
+    if (code == 0)
+        code = revoke(shape, objects);
+    objects.made.reset();
+    objects.buffer.fd.reset();
+    return code;
+}
+
+bool map_allocates(const Shape& shape) {
+    return !shape.mapped_at_attach();
+}
+
+constexpr Operation op_open{"open", none, open_control, always, true, false};
+constexpr Operation op_info{"INFO", none, info, never, true, false};
+constexpr Operation op_create{"CREATE", none, create, always, true, false};
+constexpr Operation op_stats{"STATS", a_buffer, stats, never, true, false};
+constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false};
+constexpr Operation op_attach{"ATTACH", a_buffer, attach, always, true, true};
+constexpr Operation op_resolve{"RESOLVE", an_importer, resolve, always, true, false};
+constexpr Operation op_map{"MAP", an_importer, map, map_allocates, true, true};
+constexpr Operation op_mmap{"mmap", a_buffer, map_memory_and_unmap, always, false, false};
+constexpr Operation op_fault{"fault", a_mapping, fault, always, false, false};
+constexpr Operation op_move{"MOVE", an_importer, move, always, true, false};
+constexpr Operation op_restore{"RESTORE", a_buffer, restore, never, true, false};
+constexpr Operation on_importer[] = {
+    {"FILL.locked", an_importer | a_table, fill<TESTEXP_FILL_LOCKED>, always, true, false},
+    {"FILL.seq_retry", an_importer | a_table, fill<TESTEXP_FILL_SEQ_RETRY>, always, true, false},
+    {"FILL.naive", an_importer | a_table, fill<TESTEXP_FILL_NAIVE>, always, true, false},
+    {"AUDIT", an_importer | a_table, plain<testexp_audit, TESTEXP_IOC_AUDIT>, never, true, false},
+    {"USE", an_importer | a_table, plain<testexp_use, TESTEXP_IOC_USE>, never, true, false},
+    {"SIGNAL", an_importer, plain<testexp_signal, TESTEXP_IOC_SIGNAL>, never, true, false},
+};
+constexpr Operation op_life{"life", none, whole_life, always, true, true};
+constexpr Operation measures[] = {
+    {"MEASURE.get_pfn", an_importer, measure<TESTEXP_PATH_GET_PFN>, always, true, false},
+    {"MEASURE.get_pfn_batch", an_importer, measure<TESTEXP_PATH_GET_PFN_BATCH>, always, true,
+     false},
+    {"MEASURE.sgt_map", an_importer, measure<TESTEXP_PATH_SGT_MAP>, always, true, true},
+};
+constexpr std::uint32_t good_export =
+    TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP;
+constexpr Operation misuses[] = {
+    {"MISUSE.export", none, misuse<TESTEXP_MISUSE_EXPORT, good_export, 0>, always, true, false},
+    {"MISUSE.null_pfn", none, misuse<TESTEXP_MISUSE_NULL_PFN, 0, -EINVAL>, always, true, false},
+};
+
+/* --- What must be the same after a failed call as before ----------------------- */
+
+struct Counts {
+    std::map<std::string, std::int64_t> values;
+
+    Counts operator-(const Counts& other) const {
+        Counts result = *this;
+
+        for (auto& [name, value] : result.values)
+            value -= other.values.at(name);
+        return result;
+    }
+};
+
+void expect_same(const Counts& is, const Counts& must_be, const std::string& when) {
+    for (const auto& [name, value] : is.values)
+        ksft::expect_eq(value, must_be.values.at(name), name + " " + when);
+}
+
+/* The number that the next descriptor will have: one that was taken and never used shows here. */
+int next_descriptor() {
+    return Fd(dup(device().fd())).get();
+}
+
+Counts count_all(const Shape& shape, const Objects& objects) {
+    const testexp_info now = device().read_info().value();
+    Counts counts;
+
+    counts.values["nr_buffers"] = now.nr_buffers;
+    counts.values["nr_importers"] = now.nr_importers;
+    counts.values["used_pages"] = static_cast<std::int64_t>(now.used_pages);
+    if (!shape.full_table)
+        counts.values["next descriptor"] = next_descriptor();
+    if (objects.buffer.fd) {
+        const testexp_stats seen = device().stats(objects.buffer.fd.get()).value();
+
+        counts.values["pins held"] = static_cast<std::int64_t>(seen.pins - seen.unpins);
+        if (!(shape.create_flags & TESTEXP_CREATE_CACHE_SGT)) /* those are kept, and rightly so */
+            counts.values["mappings held"] = static_cast<std::int64_t>(seen.maps - seen.unmaps);
+        counts.values["attachments"] = static_cast<std::int64_t>(seen.attaches - seen.detaches);
+        counts.values["lock violations"] = seen.lock_violations;
+    }
+    return counts;
+}
+
+/* --- The sweep ------------------------------------------------------------------ */
+
+/* Takes descriptors until the kernel's table of this process is full. */
+std::vector<Fd> fill_descriptors() {
+    std::ifstream status("/proc/self/status");
+    std::vector<Fd> fillers;
+    std::string word;
+    int size = 0;
+
+    while (status >> word)
+        if (word == "FDSize:")
+            status >> size;
+    status.close();
+    if (size == 0)
+        ksft::fail("no FDSize in /proc/self/status");
+
+    do
+        fillers.emplace_back(dup(device().fd()));
+    while (fillers.back() && fillers.back().get() < size - 1);
+    if (!fillers.back())
+        ksft::fail(errno_error("dup").what);
+    return fillers;
+}
+
+Objects prepare(const Operation& operation, const Shape& shape) {
+    Objects objects;
+
+    if (operation.needs != none)
+        objects.buffer =
+            device().create({.layout = shape.layout, .flags = shape.create_flags}).value();
+    if (operation.needs & an_importer)
+        objects.importer = device().attach(objects.buffer.fd.get(), shape.attach_flags).value();
+    if (operation.needs & a_table) /* a failed FILL need not take it away again */
+        (void)objects.importer->fill({}).value();
+    if (operation.needs & a_mapping)
+        objects.mapping.emplace(objects.buffer.fd.get(), objects.buffer.nr_pages);
+    if (shape.full_table)
+        objects.fillers = fill_descriptors();
+    return objects;
+}
+
+/* How often each errno came; 0 is a call that did without. */
+using Tally = std::map<int, unsigned int>;
+
+/**
+ * In a thread with a table of descriptors of its own: how large that is, and so
+ * whether it has to grow, must not depend on the attempts before.
+ */
+template <typename Body> auto alone(Body body) {
+    return std::async(std::launch::async,
+                      [&] {
+                          if (unshare(CLONE_FILES) < 0)
+                              throw std::runtime_error(errno_error("unshare").what);
+                          return body();
+                      })
+        .get();
+}
+
+class Sweep {
+public:
+    Sweep(const Operation& operation, const Shape& shape) : operation_(operation), shape_(shape) {}
+
+    /* Until a call meets no failure. Returns what the others came to. */
+    Tally run() {
+        Tally tally;
+
+        alone([this] { clean_call(); });
+        for (unsigned int nth = 1; nth <= max_points; nth++) {
+            const std::optional<int> code = alone([this, nth] { return failing_call(nth); });
+
+            if (!code)
+                return tally;
+            tally[*code]++;
+        }
+        ksft::fail("still failing after " + std::to_string(max_points) + " points");
+    }
+
+private:
+    /* Learns what the call leaves when all is well. Also the first touch of all it needs. */
+    void clean_call() {
+        Objects objects = prepare(operation_, shape_);
+        const Counts before = count_all(shape_, objects);
+
+        if (!ksft::expect_eq(operation_.call(shape_, objects), 0, "the call, undisturbed"))
+            ksft::fail("so there is nothing to disturb");
+        gain_ = count_all(shape_, objects) - before;
+    }
+
+    /* Nothing when the failure was not met. */
+    std::optional<int> failing_call(unsigned int nth) {
+        const NthFault fault;
+        const Counts idle = count_all(shape_, {});
+        std::optional<int> code;
+        {
+            Objects objects = prepare(operation_, shape_);
+            const Counts before = count_all(shape_, objects);
+
+            fault.arm(nth);
+            const int answer = operation_.call(shape_, objects);
+            const bool met = fault.disarm();
+
+            judge(nth, answer, before, objects);
+            if (met)
+                code = answer;
+            else
+                ksft::expect_eq(answer, 0, "the call, no failure met");
+        }
+        expect_same(count_all(shape_, {}), idle, at(nth) + ", all closed");
+        return code;
+    }
+
+    void judge(unsigned int nth, int answer, const Counts& before, Objects& objects) {
+        const Counts after = count_all(shape_, objects);
+
+        if (answer == 0) {
+            expect_same(after - before, gain_, at(nth) + ", done without, against undisturbed");
+            return;
+        }
+        ksft::expect(allowed(answer), at(nth) + ": errno " + std::to_string(answer) + " is ENOMEM" +
+                                          (operation_.copies ? " or EFAULT" : ""));
+        expect_same(after, before, at(nth) + ", errno " + std::to_string(answer));
+        if (ksft::expect_eq(operation_.call(shape_, objects), 0, at(nth) + ", tried again"))
+            expect_same(count_all(shape_, objects) - before, gain_, at(nth) + ", tried again");
+    }
+
+    bool allowed(int code) const {
+        return (code == ENOMEM && operation_.allocates(shape_)) ||
+               (code == EFAULT && operation_.copies);
+    }
+
+    static std::string at(unsigned int nth) { return "point " + std::to_string(nth); }
+
+    const Operation& operation_;
+    const Shape& shape_;
+    Counts gain_;
+};
+
+void require(const Operation& operation, const Shape& shape, const FaultInjection& injection) {
+    if (shape.attach_flags & no_device)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),
+                "the stock kernel refuses device-less importers");
+    if (shape.create_flags & TESTEXP_CREATE_NO_MAP)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
+    if (operation.call == resolve && shape.dynamic_exporter())
+        REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "this kernel refuses with ENOENT");
+    if (operation.maps && shape.can_map())
+        REQUIRE(injection.spares_dma_debug(FaultKind::slab),
+                "a failure would switch DMA-API debugging off for good, and this kernel has no "
+                "/sys/kernel/slab/*/failslab to prevent it");
+    if (!operation.allocates(shape))
+        REQUIRE(injection.has_usercopy(), "only copies can fail here, and this kernel has no "
+                                          "CONFIG_FAULT_INJECTION_USERCOPY");
+}
+
+struct Kind {
+    const char* name;
+    FaultKind kind;
+};
+
+constexpr Kind kinds[] = {{"slab", FaultKind::slab}, {"pages", FaultKind::pages}};
+
+void sweep(const Operation& operation, const Shape& shape, const FaultInjection& injection) {
+    require(operation, shape, injection);
+
+    Tally total;
+    unsigned int points = 0;
+
+    for (const auto& [name, kind] : kinds) {
+        if (operation.maps && shape.can_map() && !injection.spares_dma_debug(kind)) {
+            ksft::note(std::string(name) + " left out: DMA-API debugging would not survive it");
+            continue;
+        }
+        injection.select(kind);
+
+        Tally tally = Sweep(operation, shape).run();
+
+        ksft::note(std::string(operation.name) + "[" + shape.name + "], " + name + ": " +
+                   std::to_string(tally[ENOMEM]) + " ENOMEM, " + std::to_string(tally[EFAULT]) +
+                   " EFAULT, " + std::to_string(tally[0]) + " done without");
+        for (const auto& [code, count] : tally) {
+            total[code] += count;
+            points += count;
+        }
+    }
+    ksft::expect(points > 0, "something failed at all");
+    if (operation.allocates(shape))
+        ksft::expect(total[ENOMEM] > 0, "a failed allocation was seen");
+    if (operation.copies && injection.has_usercopy())
+        ksft::expect(total[EFAULT] > 0, "a failed copy was seen");
+}
+
+/* --- Shapes ---------------------------------------------------------------------- */
+
+struct Choice {
+    const char* name;
+    std::uint32_t flags;
+};
+
+constexpr Choice exporters[] = {
+    {"static", 0},
+    {"cache", TESTEXP_CREATE_CACHE_SGT},
+    {"dynamic", TESTEXP_CREATE_DYNAMIC},
+    {"get_pfn_only", TESTEXP_CREATE_NO_MAP},
+    {"dynamic_get_pfn_only", TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_NO_MAP},
+    {"map_only", TESTEXP_CREATE_NO_GET_PFN},
+    {"dynamic_map_only", TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_NO_GET_PFN},
+};
+
+constexpr Choice importers[] = {
+    {"static", 0},
+    {"dynamic", TESTEXP_ATTACH_DYNAMIC},
+    {"pinning", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN},
+    {"static_no_device", TESTEXP_ATTACH_NO_DEVICE},
+    {"dynamic_no_device", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE},
+};
+
+/* More extents than one page of scatterlist holds segments. */
+Shape many_extents(const std::string& name, std::uint32_t create_flags,
+                   std::uint32_t attach_flags) {
+    return {.name = name + ",extents=150",
+            .layout = Layout{}.ram(1, {.repeat = 150}),
+            .create_flags = create_flags | TESTEXP_CREATE_SCATTER,
+            .attach_flags = attach_flags};
+}
+
+/* Every combination that can attach, but pinning only where there is something to pin. */
+std::vector<Shape> attachments() {
+    std::vector<Shape> shapes;
+
+    for (const Choice& exporter : exporters)
+        for (const Choice& importer : importers) {
+            if (exporter.flags & TESTEXP_CREATE_NO_GET_PFN && importer.flags & no_device)
+                continue; /* attach refuses that */
+            if (importer.flags & TESTEXP_ATTACH_PIN && !(exporter.flags & TESTEXP_CREATE_DYNAMIC))
+                continue;
+            shapes.push_back(
+                {.name = std::string("exporter=") + exporter.name + ",importer=" + importer.name,
+                 .create_flags = exporter.flags,
+                 .attach_flags = importer.flags});
+        }
+    return shapes;
+}
+
+template <typename Predicate>
+std::vector<Shape> filtered(std::vector<Shape> shapes, Predicate wanted) {
+    std::erase_if(shapes, [&](const Shape& shape) { return !wanted(shape); });
+    return shapes;
+}
+
+/* Of exporters that have all methods, static or dynamic. */
+std::vector<Shape> common_attachments() {
+    return filtered(attachments(), [](const Shape& shape) {
+        return shape.create_flags == 0 || shape.create_flags == TESTEXP_CREATE_DYNAMIC;
+    });
+}
+
+std::vector<Shape> creations() {
+    Layout array;
+
+    for (int i = 0; i < 140; i++) /* an argument of more than a page */
+        i % 20 == 0 ? array.ram(1) : array.hole(1);
+
+    return {
+        {.name = "one_page", .layout = Layout{}.ram(1)},
+        {.name = "dynamic", .create_flags = TESTEXP_CREATE_DYNAMIC},
+        {.name = "skewed", .layout = Layout{}.ram(3, {.align_order = 4, .skew = 5, .repeat = 4})},
+        {.name = "scattered",
+         .layout = Layout{}.ram(2, {.repeat = 20}),
+         .create_flags = TESTEXP_CREATE_SCATTER},
+        {.name = "mixed", .layout = Layout{}.ram(4).hole(9).priv(2).ram(1)},
+        {.name = "large_table",
+         .layout =
+             [] {
+                 Layout layout = Layout{}.hole(1);
+
+                 layout.extents[0].repeat = 5000;
+                 return layout;
+             }()},
+        {.name = "large_argument", .layout = array},
+        {.name = "full_descriptor_table", .full_table = true},
+    };
+}
+
+/* As many descriptors as root may have, for the tables that get full. */
+void raise_descriptor_limit() {
+    rlimit limit{};
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        throw std::runtime_error(errno_error("RLIMIT_NOFILE").what);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
+    const auto add = [&](const Operation& operation, const std::vector<Shape>& shapes) {
+        for (const Shape& shape : shapes)
+            plan.add(std::string("P8.fail_nth.") + operation.name +
+                         (shape.name.empty() ? "" : "[" + shape.name + "]"),
+                     [&, shape] { sweep(operation, shape, injection); });
+    };
+    const std::vector<Shape> one = {{}};
+    const std::vector<Shape> movable = {{.name = "importer=dynamic",
+                                         .create_flags = TESTEXP_CREATE_DYNAMIC,
+                                         .attach_flags = TESTEXP_ATTACH_DYNAMIC}};
+    const std::vector<Shape> fenced = {
+        {.name = "importer=fence",
+         .create_flags = TESTEXP_CREATE_DYNAMIC,
+         .attach_flags = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE}};
+
+    add(op_open, one);
+    add(op_info, one);
+    add(op_create, creations());
+    add(op_stats, one);
+    add(op_revoke, one);
+    add(op_revoke, movable);
+    add(op_revoke, fenced);
+    add(op_restore, movable);
+    add(op_move, movable);
+    add(op_move,
+        {many_extents("importer=dynamic", TESTEXP_CREATE_DYNAMIC, TESTEXP_ATTACH_DYNAMIC)});
+    add(op_attach, attachments());
+    add(op_attach, {many_extents("exporter=dynamic,importer=static", TESTEXP_CREATE_DYNAMIC, 0),
+                    many_extents("exporter=static,importer=dynamic", 0, TESTEXP_ATTACH_DYNAMIC)});
+    add(op_attach, {{.name = "full_descriptor_table", .full_table = true}});
+    add(op_resolve, one);
+    add(op_resolve, movable);
+    add(op_map, filtered(attachments(), [](const Shape& shape) { return shape.can_map(); }));
+    add(op_map, {many_extents("exporter=static,importer=static", 0, 0)});
+    for (const Operation& operation : measures)
+        add(operation, one);
+    for (const Operation& operation : on_importer)
+        add(operation, one);
+    if (device().has(TESTEXP_FEAT_MISUSE))
+        for (const Operation& operation : misuses)
+            add(operation, one);
+    add(op_mmap, one);
+    add(op_fault, one);
+    add(op_fault, {many_extents("exporter=static", 0, 0)});
+    add(op_life, common_attachments());
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    raise_descriptor_limit();
+    try {
+        static const FaultInjection injection;
+
+        add_sweeps(plan, injection);
+    } catch (const ksft::Skip& none) {
+        plan.add("P8.fail_nth", [none] { throw none; });
+    }
+}
+
+} // namespace
+
+int main() {
+    /* Longer than usual: a debug kernel takes its time over so many calls. */
+    return ksft::run(make_plan, 120);
+}
