@@ -137,6 +137,14 @@ static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	return layout_lookup(&buffer->backing.layout, pgoff, pfn, max_order);
 }
 
+/* Apart from the above, as that is measured and this is not. */
+static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t pgoff,
+				    u64 *pfn, int *max_order)
+{
+	exporter_check_locked(attach->dmabuf);
+	return exporter_get_pfn(attach, pgoff, pfn, max_order);
+}
+
 /* Segments that the layout needs, or -EOPNOTSUPP if not all of it is RAM. */
 static int exporter_count_segments(const struct layout *layout)
 {
@@ -331,7 +339,8 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags)
 	if (!(flags & TESTEXP_CREATE_NO_MMAP))
 		base->mmap = exporter_mmap;
 	if (!(flags & TESTEXP_CREATE_NO_GET_PFN))
-		testexp_ops_set_get_pfn(ops, exporter_get_pfn);
+		testexp_ops_set_get_pfn(ops, flags & TESTEXP_CREATE_CHECK_LOCK ?
+					exporter_get_pfn_checked : exporter_get_pfn);
 }
 
 /* What dma_buf_export() would answer with a WARNING is refused before. */

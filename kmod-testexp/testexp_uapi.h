@@ -134,7 +134,9 @@ struct testexp_extent {
 #define TESTEXP_CREATE_SCATTER	  0x20u
 /* An importer without move_notify is refused at attach, with EOPNOTSUPP. */
 #define TESTEXP_CREATE_REVOCABLE  0x40u
-#define TESTEXP_CREATE_FLAGS	  0x7fu
+/* get_pfn looks at the reservation lock, too; without lockdep it does so for this only. */
+#define TESTEXP_CREATE_CHECK_LOCK 0x80u
+#define TESTEXP_CREATE_FLAGS	  0xffu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
 #define TESTEXP_INJECT_PIN	0x01u
@@ -183,7 +185,7 @@ struct testexp_create {
  * @flags: 0
  * @fd: buffer; EINVAL when it is not one of this module's
  * @lock_violations: [out] callbacks that ran without the reservation lock
- *	although they must have it (get_pfn checks this on lockdep kernels only)
+ *	although they must have it (get_pfn with TESTEXP_CREATE_CHECK_LOCK only)
  * @pins: [out] successful pin calls
  * @unpins: [out] unpin calls
  * @maps: [out] successful map_dma_buf calls

@@ -271,6 +271,11 @@ void common_rules(const Call& call) {
     bytes.back() = 1;
     ksft::expect_eq(send(bytes), E2BIG, "unknown tail that is not zero");
 
+    bytes = good();
+    bytes.resize(page_bytes() + 1);
+    set_size(bytes, bytes.size());
+    ksft::expect_eq(send(bytes), E2BIG, "struct larger than a page");
+
     for (int bit = 0; bit < 32; bit++) {
         const std::uint32_t flag = 1U << bit;
 
@@ -421,6 +426,7 @@ std::vector<BadExtents> bad_extents() {
         {"skewed_private", typed(TESTEXP_EXTENT_PRIVATE, 0, 1), EINVAL},
         {"product_wraps", repeated_holes(std::uint64_t{1} << 40, std::uint64_t{1} << 40), EINVAL},
         {"sum_wraps", Layout{}.hole(u64_max).hole(2), EINVAL},
+        {"sum_wraps_late", Layout{}.hole(2).hole(u64_max), EINVAL},
         {"bytes_wrap", Layout{}.hole(std::uint64_t{1} << 52), EINVAL},
         {"bytes_negative", Layout{}.hole(std::uint64_t{1} << 51), EINVAL},
         {"too_many_extents", Layout{}.ram(1, {.repeat = info.max_extents + 1ULL}), ENOSPC},
@@ -476,6 +482,11 @@ constexpr Contradiction contradictions[] = {
     {"cache+no_map", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_NO_MAP},
 };
 
+/* The number that the next descriptor will have. */
+int next_descriptor() {
+    return Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)).get();
+}
+
 /* The answer is copied out before the descriptor exists. */
 void read_only_struct(const Call& call) {
     const Objects objects;
@@ -490,6 +501,8 @@ void read_only_struct(const Call& call) {
     if (mprotect(page, page_bytes(), PROT_READ) < 0)
         ksft::fail("mprotect");
 
+    const int next = next_descriptor();
+
     ksft::expect_eq(
         raw(call.on_importer ? objects.importer.fd() : device().fd(), call.request, page), EFAULT,
         "a struct that cannot be written");
@@ -498,6 +511,19 @@ void read_only_struct(const Call& call) {
 
     ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
     ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+    ksft::expect_eq(next_descriptor(), next, "the next descriptor");
+}
+
+/* As many extents as INFO says, each repeat being one, and as many pages. */
+void largest_that_is_allowed() {
+    const testexp_info& info = device().info();
+    CreateSpec most{.layout = Layout{}.hole(1)};
+
+    most.layout.extents[0].repeat = info.max_extents;
+    ksft::expect_eq(device().create(most).code(), 0, "max_extents extents");
+    ksft::expect_eq(
+        device().create({.layout = Layout{}.ram(std::uint64_t{1} << info.max_page_order)}).code(),
+        0, "an extent of 2^max_page_order pages");
 }
 
 /* The limit is on all buffers together, and comes back when one goes. */
@@ -683,6 +709,8 @@ void measure_passes_errors_on() {
         ksft::expect_eq(importer.measure({.path = path, .nr_pages = 1, .pgoff = 2}).code(), 0,
                         "a window behind the hole");
         ksft::expect_eq(without.measure({.path = path}).code(), EINVAL, "no get_pfn");
+        ksft::expect_eq(without.measure({.path = path, .warmup_batches = 0}).code(), EINVAL,
+                        "no get_pfn, no warm-up");
     }
     ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_SGT_MAP, .nr_pages = 3}).code(),
                     EOPNOTSUPP, "map of a hole");
@@ -751,6 +779,30 @@ void stride_makes_few_calls(std::uint32_t order) {
     ksft::expect_eq(measured.totals.pages, 3 * nr_pages, "pages delivered by three rounds");
     ksft::expect_eq(device().stats(buffer.fd.get()).value().get_pfns, 3 * blocks,
                     "calls of get_pfn");
+}
+
+/* A window may begin and end within a block: no page outside it is delivered. */
+void stride_keeps_to_the_window() {
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.ram(8, {.align_order = 3, .repeat = 2}),
+                                       .flags = TESTEXP_CREATE_SCATTER})
+                              .value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const auto pages_of_first = [&](std::uint64_t batches) {
+        return importer
+            .measure({.path = TESTEXP_PATH_GET_PFN_STRIDE,
+                      .nr_pages = 10,
+                      .pgoff = 2,
+                      .ops_per_batch = 1,
+                      .batches = batches,
+                      .warmup_batches = 0})
+            .value()
+            .totals.pages;
+    };
+
+    ksft::expect_eq(pages_of_first(1), 6, "pages of the first block, from pgoff on");
+    ksft::expect_eq(pages_of_first(2), 10, "and of the second, as far as the window goes");
+    ksft::expect_eq(pages_of_first(3), 16, "and of the first again");
 }
 
 /* --- MOVE, FILL, ATTACH ------------------------------------------------------- */
@@ -1007,6 +1059,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add(std::string("abi.create_refuses[flags=") + bad.name + "]",
                  [&] { create_refuses({.layout = Layout{}.ram(1), .flags = bad.flags}, EINVAL); });
     plan.add("abi.create_fields", create_fields);
+    plan.add("abi.largest_that_is_allowed", largest_that_is_allowed);
     plan.add("abi.limit_of_all_buffers", limit_of_all_buffers);
 
     plan.add("abi.resolve_fields", resolve_fields);
@@ -1020,6 +1073,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add("abi.stride_calls[order=" + std::to_string(order) + "]",
                  [=] { stride_makes_few_calls(order); });
 
+    plan.add("abi.stride_window", stride_keeps_to_the_window);
     plan.add("abi.move_fields", move_fields);
     plan.add("abi.fill_fields", fill_fields);
     plan.add("abi.table_limit", table_limit);

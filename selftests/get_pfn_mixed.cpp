@@ -2,7 +2,7 @@
 /*
  * Claim: max_order is exact for every page of any layout (P18), and in buffers
  * that mix RAM, holes and private pages each page gets its own answer and no
- * block reaches over a border (P12).
+ * block reaches over a border (P12), however far into the buffer they are.
  *
  * Method: layouts chosen for their corners, and random ones; every page compared
  * with a brute-force page table read from /proc/self/pagemap through mmap. A
@@ -123,6 +123,35 @@ void strided() {
         }
 }
 
+/*
+ * Eight pages round an offset where a number of 32 bits, of pages or of bytes,
+ * would wrap; holes up to there and behind. The blocks of four on either side of
+ * it are all that is aligned.
+ */
+void far(std::uint64_t border) {
+    const std::uint64_t first = border - 4;
+    const Layout layout =
+        Layout{}.hole(first).ram(8, {.align_order = 4, .skew = first % 16}).hole(4);
+    const Buffer buffer = device().create({.layout = layout}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::vector<std::uint64_t> pfns =
+        pfns_behind(Mapping::map(buffer.fd.get(), 8, first).value());
+
+    ksft::expect_eq(buffer.nr_pages, border + 8, "nr_pages");
+    for (const Form& form : forms) {
+        const auto answers = importer.resolve(first, 8, 1, form.flags).value();
+
+        for (std::size_t i = 0; i < answers.size(); i++) {
+            ksft::expect_eq(answers[i].error, 0, "error");
+            ksft::expect_eq(answers[i].pfn, pfns[i], "pfn");
+            ksft::expect_eq(answers[i].max_order, 2, "max_order");
+        }
+        for (const std::uint64_t hole : {std::uint64_t{0}, first - 1, border + 4, border + 7})
+            expect_refused(importer.resolve(hole, 1, 1, form.flags).value()[0], ENXIO, "a hole");
+        expect_refused(importer.resolve(border + 8, 1, 1, form.flags).value()[0], EINVAL, "end");
+    }
+}
+
 class RandomLayouts {
 public:
     explicit RandomLayouts(std::uint64_t seed) : random_(seed) {}
@@ -197,6 +226,9 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P12.mixed" + parameter + ",device=no]",
                  [=] { every_page(named.spec, TESTEXP_ATTACH_NO_DEVICE); });
     }
+    for (const int log2_pages : {20, 21, 31, 32, 40}) /* 2^20 pages are 4 GiB */
+        plan.add("P12.far[pgoff=2^" + std::to_string(log2_pages) + "]",
+                 [=] { far(std::uint64_t{1} << log2_pages); });
     for (int batch = 0; batch < batches; batch++)
         plan.add("P18.random[batch=" + std::to_string(batch) + "]", [=] {
             random_layouts(seed() + static_cast<std::uint64_t>(batch), layouts_per_batch);

@@ -121,6 +121,27 @@ void two_importers() {
     ksft::expect_eq(pins_held(), 1, "pins held by one");
 }
 
+/* One that follows moves may pin for itself, as long as it lives. */
+void pinned_by_importer() {
+    const Buffer buffer =
+        device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
+
+    for (int times = 1; times <= 2; times++) {
+        const Result<Importer> importer =
+            device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN);
+
+        ksft::expect_eq(importer.code(), 0, "attach");
+        const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+        ksft::expect_eq(stats.pins - stats.unpins, 1, "pins held");
+    }
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.pins, 2, "pins");
+    ksft::expect_eq(stats.unpins, 2, "unpins");
+    ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
+}
+
 /* A pinned buffer is let go of even when it is revoked meanwhile. */
 void revoked_while_pinned() {
     const Buffer buffer =
@@ -163,6 +184,7 @@ void make_plan(ksft::Plan& plan) {
     }
     plan.add("P7.mapped_under_lock", mapped_under_lock);
     plan.add("P8.two_importers", two_importers);
+    plan.add("P8.pinned_by_importer", pinned_by_importer);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);
 }
 

@@ -2,7 +2,8 @@
 /*
  * Claim: section 1 of the contract holds for every pair of exporter and importer:
  * the result of export, attach, get_pfn and map, a detach that is clean, and a pin
- * balance of zero (P8). What is refused is refused at attach, not later (P3).
+ * balance of zero (P8). What is refused is refused at attach, not later (P3), and
+ * every callback that needs the reservation lock runs with it held (P7).
  *
  * Method: lib/truth.hpp has a row for each pair; an importer goes through it and
  * the results and the exporter's counts are compared, the kernel log must be silent.

@@ -63,25 +63,31 @@ std::vector<std::uint64_t> read_pagemap(const std::byte* start, std::uint64_t nr
     return entries;
 }
 
+/* Only what is mapped has an entry in the pagemap. */
+void touch(const std::byte* page) {
+    (void)*reinterpret_cast<const volatile std::byte*>(page);
+}
+
+std::uint64_t pfn_of_entry(std::uint64_t entry, std::uint64_t pgoff) {
+    if (!(entry & pagemap_present) || !(entry & pagemap_pfn))
+        ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
+    return entry & pagemap_pfn;
+}
+
 /* Gives each RAM page its PFN. */
 std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
     const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
     const std::byte* start = mapping.bytes().data();
 
-    /* Only what is mapped has an entry, so touch it; a hole would be SIGBUS. */
     for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
-        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
-            (void)*reinterpret_cast<const volatile std::byte*>(start + pgoff * page_bytes());
+        if (pages[pgoff].type == TESTEXP_EXTENT_RAM) /* a hole would be SIGBUS */
+            touch(start + pgoff * page_bytes());
 
     const std::vector<std::uint64_t> entries = read_pagemap(start, pages.size());
 
-    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++) {
-        if (pages[pgoff].type != TESTEXP_EXTENT_RAM)
-            continue;
-        if (!(entries[pgoff] & pagemap_present) || !(entries[pgoff] & pagemap_pfn))
-            ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
-        pages[pgoff].pfn = entries[pgoff] & pagemap_pfn;
-    }
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
+            pages[pgoff].pfn = pfn_of_entry(entries[pgoff], pgoff);
     return pages;
 }
 
@@ -180,6 +186,20 @@ Subject make_subject(const Layout& layout, Buffer buffer) {
     Oracle oracle(read_truth(buffer.fd.get(), std::move(pages)));
 
     return {layout, std::move(buffer), std::move(oracle)};
+}
+
+std::vector<std::uint64_t> pfns_behind(const Mapping& mapping) {
+    const std::byte* start = mapping.bytes().data();
+    const std::uint64_t nr_pages = mapping.bytes().size() / page_bytes();
+
+    for (std::uint64_t page = 0; page < nr_pages; page++)
+        touch(start + page * page_bytes());
+
+    std::vector<std::uint64_t> entries = read_pagemap(start, nr_pages);
+
+    for (std::uint64_t page = 0; page < nr_pages; page++)
+        entries[page] = pfn_of_entry(entries[page], page);
+    return entries;
 }
 
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form) {

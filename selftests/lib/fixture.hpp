@@ -52,6 +52,9 @@ Subject make_subject(const CreateSpec& spec);
 /* The same for a buffer of this layout that is there already. */
 Subject make_subject(const Layout& layout, Buffer buffer);
 
+/* The PFNs of all pages of a mapping, which are RAM, by the same witness. */
+std::vector<std::uint64_t> pfns_behind(const Mapping& mapping);
+
 /* Asks for every page, and two behind the end, and compares with the oracle. */
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
 

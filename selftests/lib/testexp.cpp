@@ -72,9 +72,10 @@ void Fd::reset(int fd) {
     fd_ = fd;
 }
 
-Result<Mapping> Mapping::map(int fd, std::uint64_t nr_pages) {
+Result<Mapping> Mapping::map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff) {
     const std::size_t length = nr_pages * page_bytes();
-    void* start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                       static_cast<off_t>(pgoff * page_bytes()));
 
     if (start == MAP_FAILED)
         return errno_error("mmap");

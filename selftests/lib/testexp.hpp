@@ -93,7 +93,7 @@ private:
 /* A shared, writable mapping of a dma-buf into this process. */
 class Mapping {
 public:
-    static Result<Mapping> map(int fd, std::uint64_t nr_pages);
+    static Result<Mapping> map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff = 0);
 
     Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
     Mapping& operator=(Mapping&&) = delete;

@@ -9,7 +9,7 @@ std::uint32_t Row::create_flags() const {
     constexpr std::uint32_t of_methods[] = {TESTEXP_CREATE_NO_GET_PFN, TESTEXP_CREATE_NO_MAP, 0,
                                             TESTEXP_CREATE_CACHE_SGT};
 
-    return of_methods[static_cast<std::size_t>(methods)] |
+    return of_methods[static_cast<std::size_t>(methods)] | TESTEXP_CREATE_CHECK_LOCK |
            (exporter == Kind::dynamic ? TESTEXP_CREATE_DYNAMIC : 0U);
 }
 
