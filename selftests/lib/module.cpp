@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,12 +23,13 @@ const char* module_parameters() {
     return panic_on_warn == '0' ? "allow_misuse=1" : "";
 }
 
-Status insert(const std::string& path) {
+/* 0 or the errno. */
+int insert(const std::string& path) {
     const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
 
     if (!file || syscall(SYS_finit_module, file.get(), module_parameters(), 0) < 0)
-        return errno_error("cannot load " + path);
-    return std::monostate{};
+        return errno;
+    return 0;
 }
 
 bool remove() {
@@ -48,18 +50,26 @@ bool remove_patiently() {
 }
 
 /*
- * Runs until nobody has the other end of @alive. Holds nothing of the program's,
- * whose reader may wait for the end of its output, and gets none of its signals.
+ * Loads the module, says how that went, and unloads it when nobody has the other
+ * end of @program any more. Loading is here, and not in the program, since that may
+ * be killed at any moment. Holds nothing of the program's, whose reader may wait for
+ * the end of its output, and gets none of its signals.
  */
-[[noreturn]] void keep(int alive) {
+[[noreturn]] void keep(int program, const std::string& path) {
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     char byte = 0;
 
     setsid();
-    dup2(alive, STDIN_FILENO);
+    dup2(program, STDIN_FILENO);
     dup2(nowhere, STDOUT_FILENO);
     dup2(nowhere, STDERR_FILENO);
     close_range(STDERR_FILENO + 1, ~0U, 0);
+
+    const int code = insert(path);
+
+    send(STDIN_FILENO, &code, sizeof(code), MSG_NOSIGNAL);
+    if (code != 0)
+        _exit(0);
     while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR)
         continue;
     _exit(remove_patiently() ? 0 : 1);
@@ -78,29 +88,29 @@ std::string module_path() {
 Result<LoadedModule> LoadedModule::load(const std::string& path) {
     std::array<int, 2> ends{};
 
-    if (pipe2(ends.data(), O_CLOEXEC) < 0)
-        return errno_error("pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) < 0)
+        return errno_error("socketpair");
 
-    const Fd for_keeper(ends[0]);
-    Fd alive(ends[1]);
-    const Status inserted = insert(path);
-
-    if (!inserted)
-        return inserted.error();
-
+    Fd ours(ends[0]);
+    Fd keepers(ends[1]);
     const pid_t keeper = fork();
 
-    if (keeper < 0) {
-        const Error error = errno_error("fork");
-
-        remove();
-        return error;
-    }
+    if (keeper < 0)
+        return errno_error("fork");
     if (keeper == 0) {
-        alive.reset();
-        keep(for_keeper.get());
+        ours.reset();
+        keep(keepers.get(), path);
     }
-    return LoadedModule(std::move(alive), keeper);
+    keepers.reset();
+
+    LoadedModule module(std::move(ours), keeper);
+    int code = EPIPE; /* of a keeper that died */
+
+    (void)recv(module.alive_.get(), &code, sizeof(code), MSG_WAITALL);
+    if (code == 0)
+        return Result<LoadedModule>(std::move(module));
+    errno = code;
+    return errno_error("cannot load " + path);
 }
 
 Status LoadedModule::unload() {

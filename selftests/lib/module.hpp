@@ -18,9 +18,9 @@ namespace testexp {
 std::string module_path();
 
 /*
- * A module that this program has loaded. A process of its own, the keeper, waits
- * for the program's end and unloads the module then: also after a crash, or when
- * the runner's patience ends, so that no program depends on the one before it.
+ * A module loaded for this program. A process of its own, the keeper, loads it and
+ * unloads it when the program has ended: also after a crash, or when the runner's
+ * patience ends, so that no program depends on the one before it.
  */
 class LoadedModule {
 public:
@@ -39,7 +39,7 @@ public:
 private:
     LoadedModule(Fd alive, pid_t keeper) : alive_(std::move(alive)), keeper_(keeper) {}
 
-    Fd alive_; /* the keeper reads the other end */
+    Fd alive_; /* the keeper has the other end */
     pid_t keeper_;
 };
 
