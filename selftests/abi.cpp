@@ -9,6 +9,7 @@
  *
  * Does not see: two callers at once; failures of the kernel's own allocations.
  */
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -298,7 +299,11 @@ void common_rules(const Call& call) {
     ksft::expect_eq(send(bytes), 0, "unknown tail of zeros");
     bytes = good();
     set_size(bytes, first_size);
-    ksft::expect_eq(send(bytes), 0, "the struct's first version");
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a);
+    ksft::expect_eq(raw(fd, call.request, bytes.data()), 0, "the struct's first version");
+    ksft::expect_eq(
+        std::count(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a),
+        size - first_size, "bytes behind it that are as they were");
     ksft::expect_eq(send(good()), 0, "the good call");
 }
 
