@@ -434,7 +434,8 @@ std::vector<BadExtents> bad_extents() {
         {"sum_wraps_late", Layout{}.hole(2).hole(u64_max), EINVAL},
         {"bytes_wrap", Layout{}.hole(std::uint64_t{1} << 52), EINVAL},
         {"bytes_negative", Layout{}.hole(std::uint64_t{1} << 51), EINVAL},
-        {"too_many_extents", Layout{}.ram(1, {.repeat = info.max_extents + 1ULL}), ENOSPC},
+        /* Of holes: as many pages of RAM would be over the other limit as well. */
+        {"too_many_extents", repeated_holes(1, info.max_extents + 1ULL), ENOSPC},
         {"too_many_extents_far", Layout{}.ram(1, {.repeat = std::uint64_t{1} << 40}), ENOSPC},
         {"too_many_pages", Layout{}.ram(max_pages, {.repeat = info.max_pages / max_pages + 1}),
          ENOSPC},
