@@ -325,8 +325,8 @@ class Guest:
 
 
 def try_all(kernel, jobs, binaries, work):
-    """Boots as often as it takes for every job to get its verdict."""
-    verdicts, boots = {}, 0
+    """Boots as often as it takes for every job to get its verdict; yields (name, verdict) after each boot."""
+    boots = 0
     while jobs:
         boots += 1
         directory = work / f"boot-{boots}"
@@ -334,15 +334,14 @@ def try_all(kernel, jobs, binaries, work):
         for job in jobs:
             job[3] = str(directory / job[0])
         new = Guest(kernel, jobs, binaries, directory).run()
-        verdicts.update(new)
+        yield from new.items()
         jobs = [job for job in jobs if job[0] not in new]
         if jobs:
             say(f"booting again for the other {len(jobs)}")
-    return verdicts
 
 
 class Hunt:
-    """All chosen faults: builds, tries, and prints each verdict as soon as it stands."""
+    """All chosen faults: builds, tries, and prints the verdicts of a boot when it is over."""
 
     def __init__(self, faults, options, work):
         self.faults, self.options, self.work = faults, options, work
@@ -418,10 +417,12 @@ class Hunt:
             built = self.build_modules(run_script("kernel", "build", flavour), faults, work)
             jobs = [["control", self.programs_of(faults)]] + [[fault.name, fault.programs] for fault in built]
             jobs = [[name, str(work / "module" / name / f"{MODULE}.ko"), programs, ""] for name, programs in jobs]
-            verdicts = try_all(flavour, jobs, self.options.bin, work / "boots")
-            self.report_control(f"module-{flavour}", verdicts["control"])
-            for fault in built:
-                self.report(fault, verdicts[fault.name])
+            by_name = {fault.name: fault for fault in built}
+            for name, verdict in try_all(flavour, jobs, self.options.bin, work / "boots"):
+                if name == "control":
+                    self.report_control(f"module-{flavour}", verdict)
+                else:
+                    self.report(by_name[name], verdict)
 
     def hunt_kernels(self):
         with concurrent.futures.ThreadPoolExecutor(1) as guests:
@@ -450,7 +451,7 @@ class Hunt:
             guests.submit(self.try_kernel, fault, flavour, job, directory)
 
     def try_kernel(self, fault, flavour, job, directory):
-        verdict = try_all(str(directory / "bzImage"), [job], self.options.bin, directory / "boots")[job[0]]
+        ((_, verdict),) = try_all(str(directory / "bzImage"), [job], self.options.bin, directory / "boots")
         (directory / "bzImage").unlink()
         if fault:
             self.report(fault, verdict)
