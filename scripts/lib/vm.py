@@ -170,8 +170,10 @@ def machine(options, job, console):
     arguments += ["-virtfs", f"local,path={job},mount_tag=job,security_model=none,readonly=on"]
     for number, directory in enumerate(options.share):
         arguments += ["-virtfs", f"local,path={directory},mount_tag=share{number},security_model=none,multidevs=remap"]
+    # q35 routes interrupts by a table; of the older pc a kernel has to run a program, which takes a debug kernel a minute and a half
+    arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
-        arguments += ["-machine", "q35,kernel-irqchip=split", "-device", "intel-iommu,intremap=off", "-device", "edu",
+        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu",
                       "-object", "memory-backend-ram,id=bar,size=4G", "-device", "ivshmem-plain,memdev=bar"]
     return arguments + ["-serial", f"file:{console}"]
 
