@@ -18,6 +18,7 @@
 #include <csignal>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,10 +89,10 @@ bool in_create(const Scene& scene, std::uint64_t /*round*/) {
 
 /* --- RESOLVE: more results than there is memory for ------------------------------- */
 
-/* The same 2 MiB again and again, so that the kernel can go on writing. */
+/* The same 64 MiB again and again: a thousand million results, minutes of work. */
 std::span<testexp_result> endless_results() {
-    constexpr std::size_t piece = 2 << 20;
-    constexpr std::size_t pieces = 32000;
+    constexpr std::size_t piece = 64 << 20;
+    constexpr std::size_t pieces = 250;
     const Fd memory(memfd_create("results", MFD_CLOEXEC));
     void* start = mmap(nullptr, piece * pieces, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -237,6 +238,8 @@ pid_t start(const Victim& victim, const Scene& scene) {
         ksft::fail(errno_error("fork").what);
     if (child != 0)
         return child;
+    /* A case that is killed for taking too long must not leave it running. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     try {
         victim.run(scene);
     } catch (const std::exception& error) {
