@@ -190,12 +190,12 @@ struct Objects {
 
 /* An ioctl as a row: its good argument as bytes, and where to send it. */
 struct Call {
-    const char* name;
-    unsigned long request;
-    bool on_importer;
-    std::vector<unsigned char> (*good)(const Objects&);
-    std::size_t known_flags;    /* bits that mean something */
-    std::size_t first_size = 0; /* of the struct's first version, if it has grown */
+    const char* name = nullptr;
+    unsigned long request = 0;
+    bool on_importer = false;
+    std::vector<unsigned char> (*good)(const Objects&) = nullptr;
+    std::size_t known_flags = 0; /* bits that mean something */
+    std::size_t first_size = 0;  /* of the struct's first version, if it has grown */
 };
 
 template <typename Argument> std::vector<unsigned char> bytes_of(const Argument& argument) {

@@ -118,12 +118,12 @@ struct Objects {
     testexp_hist hist{};
 };
 
-enum Need : unsigned int { none = 0, a_buffer = 1, an_importer = 2, a_mapping = 4, a_table = 8 };
+enum Need : std::uint64_t { none = 0, a_buffer = 1, an_importer = 2, a_mapping = 4, a_table = 8 };
 
 /* The call must not allocate in user space: that could meet the failure as well. */
 struct Operation {
     const char* name;
-    unsigned int needs;
+    std::uint64_t needs;
     /* One attempt. Returns 0 or the errno. */
     int (*call)(const Shape& shape, Objects& objects);
     /* Whether it must come to ENOMEM; else it must not. */
@@ -392,7 +392,7 @@ struct Counts {
 
 void expect_same(const Counts& is, const Counts& must_be, const std::string& when) {
     for (const auto& [name, value] : is.values)
-        ksft::expect_eq(value, must_be.values.at(name), name + " " + when);
+        ksft::expect_eq(value, must_be.values.at(name), std::string(name).append(" ").append(when));
 }
 
 /* The number that the next descriptor will have: one that was taken and never used shows here. */
