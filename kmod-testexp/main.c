@@ -150,40 +150,36 @@ static int control_stats(struct testexp_call *call)
 	return ret ? ret : testexp_respond(call);
 }
 
-static int control_revoke(struct testexp_call *call)
+/* Serves an ioctl whose struct has nothing but the buffer. */
+static int control_tell(s32 fd, u32 reserved, int (*tell)(struct dma_buf *dmabuf))
 {
-	const struct testexp_revoke *args = call->args;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (args->reserved)
+	if (reserved)
 		return -EINVAL;
 
-	dmabuf = dma_buf_get(args->fd);
+	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = exporter_revoke(dmabuf);
+	ret = tell(dmabuf);
 	dma_buf_put(dmabuf);
 	return ret;
+}
+
+static int control_revoke(struct testexp_call *call)
+{
+	const struct testexp_revoke *args = call->args;
+
+	return control_tell(args->fd, args->reserved, exporter_revoke);
 }
 
 static int control_restore(struct testexp_call *call)
 {
 	const struct testexp_restore *args = call->args;
-	struct dma_buf *dmabuf;
-	int ret;
 
-	if (args->reserved)
-		return -EINVAL;
-
-	dmabuf = dma_buf_get(args->fd);
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-
-	ret = exporter_restore(dmabuf);
-	dma_buf_put(dmabuf);
-	return ret;
+	return control_tell(args->fd, args->reserved, exporter_restore);
 }
 
 static int control_move(struct testexp_call *call)

@@ -38,7 +38,8 @@
 
 #define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
-#define TESTEXP_ABI_VERSION	1
+/* 2: MISUSE takes the callbacks to export as flags */
+#define TESTEXP_ABI_VERSION	2
 
 /* --- INFO, on control ---------------------------------------------------- */
 
