@@ -696,6 +696,12 @@ void measure_fields() {
     ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
     ksft::expect_eq(with([](auto& a) { a.pgoff = 4; }), EINVAL, "window at the end");
     ksft::expect_eq(with([](auto& a) { a.pgoff = 1; }), EINVAL, "window over the end");
+    /* A path that asks for no page, or the core would refuse it just the same. */
+    ksft::expect_eq(with([](auto& a) {
+                        a.pgoff = 1;
+                        a.path = TESTEXP_PATH_EMPTY;
+                    }),
+                    EINVAL, "window over the end, no page asked for");
     ksft::expect_eq(with([](auto& a) { a.pgoff = u64_max; }), EINVAL, "window that wraps");
     ksft::expect_eq(with([](auto& a) { a.hist = bad_pointer; }), EFAULT, "hist");
     ksft::expect_eq(with([](auto& a) { a.hist = 0; }), 0, "no hist");
