@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
-#include <linux/gfp.h>
+#include <linux/err.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -11,32 +10,9 @@
 #include <linux/string.h>
 
 #include "backing.h"
-#include "compat.h"
+#include "mmio.h"
 
-static unsigned long max_pages;
-module_param(max_pages, ulong, 0400);
-MODULE_PARM_DESC(max_pages, "Most pages all buffers together may hold (default: 3/4 of memory)");
-
-static atomic64_t used_pages = ATOMIC64_INIT(0);
 static atomic64_t poison_violations = ATOMIC64_INIT(0);
-
-/* Return: 0, or -EINVAL for a limit that is more than the machine has. */
-int backing_init_limit(void)
-{
-	if (!max_pages)
-		max_pages = totalram_pages() / 4 * 3;
-	return max_pages <= totalram_pages() ? 0 : -EINVAL;
-}
-
-u64 backing_max_pages(void)
-{
-	return max_pages;
-}
-
-u64 backing_used_pages(void)
-{
-	return atomic64_read(&used_pages);
-}
 
 /* Poisoned pages that were found changed when they were freed. */
 u64 backing_poison_violations(void)
@@ -44,173 +20,257 @@ u64 backing_poison_violations(void)
 	return atomic64_read(&poison_violations);
 }
 
-/* Count @nr_pages against the module's limit. Return: 0 or -ENOSPC. */
-int backing_charge(u64 nr_pages)
-{
-	if (nr_pages > max_pages)
-		return -ENOSPC;
-	if (atomic64_add_return(nr_pages, &used_pages) > max_pages) {
-		atomic64_sub(nr_pages, &used_pages);
-		return -ENOSPC;
-	}
-	return 0;
-}
+/* --- what is asked for, before anything is allocated --------------------------- */
 
-void backing_uncharge(u64 nr_pages)
-{
-	atomic64_sub(nr_pages, &used_pages);
-}
+/**
+ * struct backing_needs - what all extents together ask for
+ * @pages: length of the buffer
+ * @ram_pages: of these, to be allocated
+ * @entries: of the layout, at most
+ * @runs: pieces of RAM
+ * @claims: extents of MMIO
+ */
+struct backing_needs {
+	u64 pages;
+	u64 ram_pages;
+	u64 entries;
+	u64 runs;
+	u32 claims;
+};
 
-static int backing_check_ram(const struct testexp_extent *extent)
+static bool backing_has_placement(const struct testexp_extent *extent)
 {
-	u64 max = 1ull << TESTEXP_MAX_PAGE_ORDER;
-
-	if (extent->align_order > TESTEXP_MAX_PAGE_ORDER ||
-	    extent->skew >= 1ull << extent->align_order ||
-	    extent->nr_pages > max - extent->skew)
-		return -EINVAL;
-	return 0;
+	return extent->align_order || extent->skew;
 }
 
 static int backing_check_extent(const struct testexp_extent *extent)
 {
-	if (!extent->nr_pages || !extent->repeat)
+	u32 cache = extent->cache, attributes = extent->attributes;
+
+	if (!extent->nr_pages || !extent->repeat || cache >= TESTEXP_CACHE_MODES ||
+	    attributes & ~TESTEXP_EXTENT_ATTRIBUTES)
+		return -EINVAL;
+	if (extent->type != TESTEXP_EXTENT_RAM && backing_has_placement(extent))
 		return -EINVAL;
 
 	switch (extent->type) {
 	case TESTEXP_EXTENT_RAM:
-		return backing_check_ram(extent);
+		if (extent->align_order > TESTEXP_MAX_ALIGN_ORDER ||
+		    extent->skew >= 1ull << extent->align_order)
+			return -EINVAL;
+		fallthrough;
 	case TESTEXP_EXTENT_HOLE:
 	case TESTEXP_EXTENT_PRIVATE:
-		return extent->align_order || extent->skew ? -EINVAL : 0;
+		if (extent->at)
+			return -EINVAL;
+		fallthrough;
+	case TESTEXP_EXTENT_ALIAS:
+		return cache == TESTEXP_CACHE_WB && !attributes ? 0 : -EINVAL;
+	case TESTEXP_EXTENT_MMIO:
+		return cache == TESTEXP_CACHE_WB ? -EINVAL : 0;
+	case TESTEXP_EXTENT_SYNTHETIC:
+		return 0;
 	default:
 		return -EINVAL;
 	}
 }
 
-/* Order of the block to allocate for an extent, before it is trimmed. */
-static unsigned int backing_block_order(const struct testexp_extent *extent)
+/* Return: 0, or -EINVAL when the extent and its repeats end beyond all there can be. */
+static int backing_check_end(const struct testexp_extent *extent, u64 *pages)
 {
-	unsigned int needed = get_order((extent->skew + extent->nr_pages) << PAGE_SHIFT);
+	u64 end;
 
-	return max_t(unsigned int, needed, extent->align_order);
+	if (check_mul_overflow(extent->nr_pages, extent->repeat, pages) ||
+	    check_add_overflow(extent->at, *pages, &end) || end > 1ull << TESTEXP_PFN_BITS)
+		return -EINVAL;
+	return 0;
 }
 
-/*
- * Checks all extents and adds up what they ask for: pages of the buffer, pages
- * of RAM, and entries of the layout. The sizes of a dma-buf are size_t bytes.
- */
-static int backing_add_up(const struct testexp_extent *extents, u32 nr_extents,
-			  u64 *ram_pages, u32 *nr_entries)
+static int backing_add_up_one(const struct testexp_extent *extent, struct backing_needs *needs)
 {
-	u64 pages = 0, ram = 0, entries = 0;
+	u64 pages;
+	int ret = backing_check_extent(extent);
+
+	if (!ret)
+		ret = backing_check_end(extent, &pages);
+	if (ret)
+		return ret;
+
+	/* No overflow: both are below 2^53. The sizes of a dma-buf are size_t bytes. */
+	needs->pages += pages;
+	if (needs->pages > SSIZE_MAX >> PAGE_SHIFT)
+		return -EINVAL;
+
+	needs->entries += min_t(u64, extent->repeat, BACKING_MAX_EXTENTS + 1);
+	if (needs->entries > BACKING_MAX_EXTENTS)
+		return -ENOSPC;
+
+	if (extent->type == TESTEXP_EXTENT_RAM) {
+		needs->ram_pages += pages;
+		needs->runs += extent->repeat;
+	} else if (extent->type == TESTEXP_EXTENT_MMIO) {
+		needs->claims++;
+	}
+	return needs->claims <= TESTEXP_MAX_MMIO_EXTENTS ? 0 : -ENOSPC;
+}
+
+static int backing_add_up(const struct testexp_extent *extents, u32 nr_extents,
+			  struct backing_needs *needs)
+{
+	int ret = 0;
 	u32 i;
 
-	for (i = 0; i < nr_extents; i++) {
-		u64 here;
-		int ret = backing_check_extent(extents + i);
-
-		if (ret)
-			return ret;
-		if (check_mul_overflow(extents[i].nr_pages, extents[i].repeat, &here) ||
-		    check_add_overflow(pages, here, &pages) ||
-		    pages > SSIZE_MAX >> PAGE_SHIFT)
-			return -EINVAL;
-		if (extents[i].type == TESTEXP_EXTENT_RAM)
-			ram += here;
-		entries += min_t(u64, extents[i].repeat, BACKING_MAX_EXTENTS + 1);
-		if (entries > BACKING_MAX_EXTENTS)
-			return -ENOSPC;
-	}
-	*ram_pages = ram;
-	*nr_entries = entries;
-	return 0;
+	for (i = 0; i < nr_extents && !ret; i++)
+		ret = backing_add_up_one(extents + i, needs);
+	return ret;
 }
 
-static void backing_free_pages(u64 pfn, u64 nr_pages)
+/* --- making it ---------------------------------------------------------------- */
+
+static struct layout_kind backing_kind(const struct testexp_extent *extent)
 {
-	while (nr_pages--) {
-		__free_page(pfn_to_page(pfn++));
-		cond_resched();
-	}
-}
+	bool alias = extent->type == TESTEXP_EXTENT_ALIAS;
 
-/* Allocates one RAM extent as single pages; returns the first PFN in *@pfn. */
-static int backing_alloc_ram(const struct testexp_extent *extent, u64 *pfn)
-{
-	unsigned int order = backing_block_order(extent);
-	/* A test must not wake the OOM killer: it is to fail instead. */
-	struct page *page = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
-					__GFP_RETRY_MAYFAIL, order);
-	u64 block, end, used;
-
-	if (!page)
-		return -ENOMEM;
-
-	/* User mappings count references, so every page needs its own. */
-	if (order)
-		split_page(page, order);
-	block = page_to_pfn(page);
-	end = block + (1ull << order);
-	*pfn = block + extent->skew;
-	used = *pfn + extent->nr_pages;
-	backing_free_pages(block, extent->skew);
-	backing_free_pages(used, end - used);
-	return 0;
+	return (struct layout_kind) {
+		.type = alias ? TESTEXP_EXTENT_RAM : extent->type,
+		.cache = extent->cache,
+		.attributes = extent->attributes,
+	};
 }
 
 static int backing_descending(const void *a, const void *b)
 {
-	u64 left = *(const u64 *)a, right = *(const u64 *)b;
+	const struct memory_run *left = a, *right = b;
 
-	return left < right ? 1 : left > right ? -1 : 0;
+	return left->pfn < right->pfn ? 1 : left->pfn > right->pfn ? -1 : 0;
 }
 
-static int backing_append_ram(struct layout *layout, const struct testexp_extent *extent,
+static int backing_append_ram(struct backing *backing, const struct testexp_extent *extent,
 			      bool scatter)
 {
-	u64 done, i, *pfns;
-	int ret = 0;
+	struct memory_run *runs = backing->runs + backing->nr_runs, *run;
+	u64 i;
+	int ret;
 
-	pfns = kvmalloc_array(extent->repeat, sizeof(*pfns), GFP_KERNEL_ACCOUNT);
-	if (!pfns)
-		return -ENOMEM;
-
-	for (done = 0; done < extent->repeat; done++) {
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			goto err_free;
-		}
-		ret = backing_alloc_ram(extent, pfns + done);
+	for (i = 0; i < extent->repeat; i++) {
+		run = runs + i;
+		run->nr_pages = extent->nr_pages;
+		ret = memory_alloc(run, extent->align_order, extent->skew);
 		if (ret)
-			goto err_free;
+			return ret;
+		backing->nr_runs++;
 		cond_resched();
 	}
 
 	/* Whoever follows at a lower address cannot continue its predecessor. */
 	if (scatter)
-		sort(pfns, done, sizeof(*pfns), backing_descending, NULL);
+		sort(runs, extent->repeat, sizeof(*runs), backing_descending, NULL);
 
-	/* Cannot fail: the array has room for every repeat. */
-	for (i = 0; i < done; i++)
-		layout_append(layout, extent->type, pfns[i], extent->nr_pages);
-	kvfree(pfns);
+	for (i = 0; i < extent->repeat; i++) {
+		ret = layout_append(&backing->layout, backing_kind(extent), runs[i].pfn,
+				    runs[i].nr_pages);
+		if (ret)
+			return ret;
+	}
 	return 0;
-
-err_free:
-	while (done--)
-		backing_free_pages(pfns[done], extent->nr_pages);
-	kvfree(pfns);
-	return ret;
 }
 
-static int backing_append(struct layout *layout, const struct testexp_extent *extent,
+/* Pages whose place the caller has chosen; @pfn is that of the first repeat. */
+static int backing_append_placed(struct backing *backing, const struct testexp_extent *extent,
+				 u64 pfn, bool scatter)
+{
+	u64 i, nth;
+	int ret;
+
+	for (i = 0; i < extent->repeat; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		nth = scatter ? extent->repeat - 1 - i : i;
+		ret = layout_append(&backing->layout, backing_kind(extent),
+				    pfn + nth * extent->nr_pages, extent->nr_pages);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int backing_append_mmio(struct backing *backing, const struct testexp_extent *extent,
+			       bool scatter)
+{
+	void __iomem *claim = mmio_claim(extent->at, extent->nr_pages * extent->repeat,
+					 extent->cache);
+
+	if (IS_ERR((__force void *)claim))
+		return PTR_ERR((__force void *)claim);
+	backing->claims[backing->nr_claims++] = claim;
+	return backing_append_placed(backing, extent, mmio_first_pfn() + extent->at, scatter);
+}
+
+static int backing_append_alias(struct backing *backing, const struct testexp_extent *extent)
+{
+	const struct layout *layout = &backing->layout;
+	const struct layout_extent *original;
+	u64 pages = extent->nr_pages * extent->repeat;
+
+	if (extent->at >= layout->nr_pages)
+		return -EINVAL;
+	original = layout_find(layout, extent->at);
+	if (original->kind.type != TESTEXP_EXTENT_RAM || original->end - extent->at < pages)
+		return -EINVAL;
+
+	backing->has_alias = true;
+	return backing_append_placed(backing, extent, extent->at + original->delta, false);
+}
+
+static int backing_append(struct backing *backing, const struct testexp_extent *extent,
 			  bool scatter)
 {
-	if (extent->type == TESTEXP_EXTENT_RAM)
-		return backing_append_ram(layout, extent, scatter);
+	switch (extent->type) {
+	case TESTEXP_EXTENT_RAM:
+		return backing_append_ram(backing, extent, scatter);
+	case TESTEXP_EXTENT_MMIO:
+		return backing_append_mmio(backing, extent, scatter);
+	case TESTEXP_EXTENT_SYNTHETIC:
+		return backing_append_placed(backing, extent, extent->at, scatter);
+	case TESTEXP_EXTENT_ALIAS:
+		return backing_append_alias(backing, extent);
+	default:
+		return layout_append(&backing->layout, backing_kind(extent), 0,
+				     extent->nr_pages * extent->repeat);
+	}
+}
 
-	return layout_append(layout, extent->type, 0, extent->nr_pages * extent->repeat);
+/* Room for what is needed, charged before. Arrays of no entries are NULL or not. */
+static int backing_alloc_arrays(struct backing *backing, const struct backing_needs *needs)
+{
+	struct layout *layout = &backing->layout;
+
+	layout->capacity = needs->entries;
+	layout->extents = kvmalloc_array(needs->entries, sizeof(*layout->extents),
+					 GFP_KERNEL_ACCOUNT);
+	if (!layout->extents)
+		return -ENOMEM;
+
+	if (needs->runs) {
+		backing->runs = kvmalloc_array(needs->runs, sizeof(*backing->runs),
+					       GFP_KERNEL_ACCOUNT);
+		if (!backing->runs)
+			return -ENOMEM;
+	}
+	if (needs->claims) {
+		backing->claims = kcalloc(needs->claims, sizeof(*backing->claims),
+					  GFP_KERNEL_ACCOUNT);
+		if (!backing->claims)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static u64 backing_pages_to_charge(const struct backing_needs *needs)
+{
+	return needs->ram_pages + PFN_UP(needs->entries * sizeof(struct layout_extent) +
+					 needs->runs * sizeof(struct memory_run));
 }
 
 /**
@@ -220,50 +280,41 @@ static int backing_append(struct layout *layout, const struct testexp_extent *ex
  * @nr_extents: at least 1
  * @scatter: put repeats of one extent in descending physical order
  *
- * Return: 0, -EINVAL, -ENOSPC, -ENOMEM or -EINTR as TESTEXP_IOC_CREATE says.
+ * Return: 0 or a negative errno as TESTEXP_IOC_CREATE says.
  */
 int backing_create(struct backing *backing, const struct testexp_extent *extents,
 		   u32 nr_extents, bool scatter)
 {
-	struct layout *layout = &backing->layout;
-	u64 ram_pages, charge;
-	u32 nr_entries, i;
+	struct backing_needs needs = {};
+	u64 charge;
 	int ret;
+	u32 i;
 
-	ret = backing_add_up(extents, nr_extents, &ram_pages, &nr_entries);
+	ret = backing_add_up(extents, nr_extents, &needs);
 	if (ret)
 		return ret;
 
-	charge = ram_pages + PFN_UP((u64)nr_entries * sizeof(*layout->extents));
-	ret = backing_charge(charge);
+	charge = backing_pages_to_charge(&needs);
+	ret = memory_charge(charge);
 	if (ret)
 		return ret;
 	backing->charged_pages = charge;
 
-	ret = -ENOMEM;
-	layout->extents = kvmalloc_array(nr_entries, sizeof(*layout->extents),
-					 GFP_KERNEL_ACCOUNT);
-	if (!layout->extents)
-		goto err_destroy;
-	layout->capacity = nr_entries;
-
-	for (i = 0; i < nr_extents; i++) {
-		ret = backing_append(layout, extents + i, scatter);
-		if (ret)
-			goto err_destroy;
-	}
-	return 0;
-
-err_destroy:
-	backing_destroy(backing);
+	ret = backing_alloc_arrays(backing, &needs);
+	for (i = 0; i < nr_extents && !ret; i++)
+		ret = backing_append(backing, extents + i, scatter);
+	if (ret)
+		backing_destroy(backing);
 	return ret;
 }
 
 /* Counts the pages that somebody wrote to after they were taken away. */
-static void backing_check_poison(u64 pfn, u64 nr_pages)
+static void backing_check_poison(const struct memory_run *run)
 {
-	while (nr_pages--) {
-		void *bytes = kmap_local_page(pfn_to_page(pfn++));
+	u64 i;
+
+	for (i = 0; i < run->nr_pages; i++) {
+		void *bytes = kmap_local_page(pfn_to_page(run->pfn + i));
 
 		if (memchr_inv(bytes, TESTEXP_POISON_BYTE, PAGE_SIZE))
 			atomic64_inc(&poison_violations);
@@ -275,21 +326,63 @@ static void backing_check_poison(u64 pfn, u64 nr_pages)
 /* Gives everything back; @backing may be half made, or nothing but zeros. */
 void backing_destroy(struct backing *backing)
 {
-	struct layout *layout = &backing->layout;
 	u32 i;
 
-	for (i = 0; i < layout->nr_extents; i++) {
-		const struct layout_extent *extent = layout->extents + i;
-		u64 pfn = layout_extent_pfn(extent), nr_pages = layout_extent_pages(extent);
-
-		if (extent->type != TESTEXP_EXTENT_RAM)
-			continue;
+	for (i = 0; i < backing->nr_runs; i++) {
 		if (backing->poisoned)
-			backing_check_poison(pfn, nr_pages);
-		backing_free_pages(pfn, nr_pages);
+			backing_check_poison(backing->runs + i);
+		memory_free(backing->runs + i);
 	}
-	kvfree(layout->extents);
-	backing_uncharge(backing->charged_pages);
+	for (i = 0; i < backing->nr_claims; i++)
+		mmio_release(backing->claims[i]);
+
+	kfree(backing->claims);
+	kvfree(backing->runs);
+	kvfree(backing->layout.extents);
+	memory_uncharge(backing->charged_pages);
+}
+
+/* --- what is there ------------------------------------------------------------- */
+
+/* Whether any page is of this type. */
+bool backing_has_type(const struct backing *backing, u32 type)
+{
+	u32 i;
+
+	for (i = 0; i < backing->layout.nr_extents; i++)
+		if (backing->layout.extents[i].kind.type == type)
+			return true;
+	return false;
+}
+
+/* Whether any page has this attribute. */
+bool backing_has_attribute(const struct backing *backing, u32 attribute)
+{
+	u32 i;
+
+	for (i = 0; i < backing->layout.nr_extents; i++)
+		if (backing->layout.extents[i].kind.attributes & attribute)
+			return true;
+	return false;
+}
+
+/* Whether the two are alike page by page in all but the PFN. */
+bool backing_same_kinds(const struct backing *a, const struct backing *b)
+{
+	u64 pgoff = 0, nr_pages = a->layout.nr_pages;
+
+	if (b->layout.nr_pages != nr_pages)
+		return false;
+
+	while (pgoff < nr_pages) {
+		const struct layout_extent *in_a = layout_find(&a->layout, pgoff);
+		const struct layout_extent *in_b = layout_find(&b->layout, pgoff);
+
+		if (!layout_same_kind(in_a->kind, in_b->kind))
+			return false;
+		pgoff = min(in_a->end, in_b->end);
+	}
+	return true;
 }
 
 static int backing_copy_pages(u64 to_pfn, u64 from_pfn, u64 nr_pages)
@@ -303,28 +396,9 @@ static int backing_copy_pages(u64 to_pfn, u64 from_pfn, u64 nr_pages)
 	return 0;
 }
 
-/* Whether the two have the same types page by page. */
-bool backing_same_types(const struct backing *a, const struct backing *b)
-{
-	u64 pgoff = 0, nr_pages = a->layout.nr_pages;
-
-	if (b->layout.nr_pages != nr_pages)
-		return false;
-
-	while (pgoff < nr_pages) {
-		const struct layout_extent *in_a = layout_find(&a->layout, pgoff);
-		const struct layout_extent *in_b = layout_find(&b->layout, pgoff);
-
-		if (in_a->type != in_b->type)
-			return false;
-		pgoff = min(in_a->end, in_b->end);
-	}
-	return true;
-}
-
 /**
- * backing_copy - copy the contents of a whole buffer
- * @to: has the same types page by page
+ * backing_copy - copy the RAM of a whole buffer
+ * @to: has the same kinds page by page
  * @from: nobody writes to it
  *
  * Return: 0, or -EINTR when killed.
@@ -339,12 +413,25 @@ int backing_copy(const struct backing *to, const struct backing *from)
 		const struct layout_extent *target = layout_find(&to->layout, pgoff);
 
 		end = min(source->end, target->end);
-		if (source->type != TESTEXP_EXTENT_RAM)
+		if (source->kind.type != TESTEXP_EXTENT_RAM)
 			continue;
 		ret = backing_copy_pages(pgoff + target->delta, pgoff + source->delta,
 					 end - pgoff);
 		if (ret)
 			return ret;
+	}
+	return 0;
+}
+
+static int backing_poison_run(const struct memory_run *run)
+{
+	u64 i;
+
+	for (i = 0; i < run->nr_pages; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		memset_page(pfn_to_page(run->pfn + i), 0, TESTEXP_POISON_BYTE, PAGE_SIZE);
+		cond_resched();
 	}
 	return 0;
 }
@@ -355,22 +442,10 @@ int backing_copy(const struct backing *to, const struct backing *from)
  */
 void backing_poison(struct backing *backing)
 {
-	const struct layout *layout = &backing->layout;
-	u64 pgoff, pfn;
 	u32 i;
 
-	for (i = 0; i < layout->nr_extents; i++) {
-		const struct layout_extent *extent = layout->extents + i;
-
-		if (extent->type != TESTEXP_EXTENT_RAM)
-			continue;
-		pfn = layout_extent_pfn(extent);
-		for (pgoff = layout_extent_start(extent); pgoff < extent->end; pgoff++) {
-			if (fatal_signal_pending(current))
-				return;
-			memset_page(pfn_to_page(pfn++), 0, TESTEXP_POISON_BYTE, PAGE_SIZE);
-			cond_resched();
-		}
-	}
+	for (i = 0; i < backing->nr_runs; i++)
+		if (backing_poison_run(backing->runs + i))
+			return;
 	backing->poisoned = true;
 }

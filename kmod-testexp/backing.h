@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The memory behind a layout: asked for in extents, owned by the buffer. */
+/* What is behind a layout: asked for in extents, owned by the buffer. */
 #ifndef TESTEXP_BACKING_H
 #define TESTEXP_BACKING_H
 
 #include "layout.h"
+#include "memory.h"
 
 /* Most extents of one buffer, repeats counted. */
 #define BACKING_MAX_EXTENTS	1048576u
 
 /**
- * struct backing - a layout and the memory charged for it
+ * struct backing - a layout and what it owns
  * @layout: where the pages are; its array belongs to the backing
+ * @runs: the RAM, in the order it was asked for
+ * @nr_runs: entries of @runs
+ * @claims: what mmio_claim() returned, one for each MMIO extent that was asked for
+ * @nr_claims: entries of @claims
  * @charged_pages: what counts against the module's limit, metadata included
- * @poisoned: nobody may access the pages any more, and all of them say so
+ * @has_alias: some RAM is in the layout more than once
+ * @poisoned: nobody may access the RAM any more, and all of it says so
  */
 struct backing {
 	struct layout layout;
+	struct memory_run *runs;
+	u32 nr_runs;
+	void __iomem **claims;
+	u32 nr_claims;
 	u64 charged_pages;
+	bool has_alias;
 	bool poisoned;
 };
 
@@ -24,16 +35,11 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 		   u32 nr_extents, bool scatter);
 void backing_destroy(struct backing *backing);
 
-bool backing_same_types(const struct backing *a, const struct backing *b);
+bool backing_has_type(const struct backing *backing, u32 type);
+bool backing_has_attribute(const struct backing *backing, u32 attribute);
+bool backing_same_kinds(const struct backing *a, const struct backing *b);
 int backing_copy(const struct backing *to, const struct backing *from);
 void backing_poison(struct backing *backing);
-
-int backing_charge(u64 nr_pages);
-void backing_uncharge(u64 nr_pages);
-
-int backing_init_limit(void);
-u64 backing_max_pages(void);
-u64 backing_used_pages(void);
 u64 backing_poison_violations(void);
 
 #endif /* TESTEXP_BACKING_H */

@@ -57,6 +57,9 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #define testexp_notify_importers	dma_buf_invalidate_mappings
 #endif
 
+/* Before, there are only calls that do not see every leaf, or that modules have not. */
+#define TESTEXP_HAS_WALK	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
+
 typedef int (*testexp_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				  u64 *pfn, int *max_order);
 

@@ -36,6 +36,9 @@
  *	for exporter_touch(), which is like a device and cannot take that lock
  * @flags: TESTEXP_CREATE_*, immutable
  * @inject: TESTEXP_INJECT_*, immutable
+ * @has_mmio: some pages are MMIO, immutable
+ * @needs_p2p: only importers that can reach another device's pages may attach,
+ *	immutable
  * @revoked: guarded by the reservation lock
  * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
  * @seen: counters of STATS, guarded by the reservation lock
@@ -47,6 +50,8 @@ struct buffer {
 	struct rw_semaphore owned;
 	u32 flags;
 	u32 inject;
+	bool has_mmio;
+	bool needs_p2p;
 	bool revoked;
 	wait_queue_head_t revoked_wait;
 	struct testexp_stats seen;
@@ -75,6 +80,9 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 
 	if (buffer->inject & TESTEXP_INJECT_ATTACH)
 		return -ENOMEM;
+	/* It would have to reach the pages of another device. */
+	if (buffer->needs_p2p && !attach->peer2peer)
+		return -EOPNOTSUPP;
 	/* It could not be told to let go. */
 	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !attach->importer_ops)
 		return -EOPNOTSUPP;
@@ -154,7 +162,7 @@ static int exporter_count_segments(const struct layout *layout)
 	for (i = 0; i < layout->nr_extents; i++) {
 		const struct layout_extent *extent = layout->extents + i;
 
-		if (extent->type != TESTEXP_EXTENT_RAM)
+		if (extent->kind.type != TESTEXP_EXTENT_RAM)
 			return -EOPNOTSUPP;
 		segments += DIV_ROUND_UP(layout_extent_pages(extent),
 					 EXPORTER_MAX_SEGMENT_PAGES);
@@ -242,19 +250,40 @@ static void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *s
 	exporter_free_sgt(sgt);
 }
 
-static int exporter_insert_page(struct vm_area_struct *vma, struct buffer *buffer, pgoff_t pgoff)
+static vm_fault_t exporter_insert_ram(struct vm_area_struct *vma, unsigned long address, u64 pfn)
 {
-	u64 pfn;
-	int order, ret;
+	int ret = vm_insert_page(vma, address, pfn_to_page(pfn));
 
-	ret = layout_lookup(&buffer->backing.layout, pgoff, &pfn, &order);
-	if (ret)
-		return ret;
-
-	ret = vm_insert_page(vma, vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT),
-			     pfn_to_page(pfn));
+	if (ret == -ENOMEM)
+		return VM_FAULT_OOM;
 	/* Another thread's fault was first: the page is there. */
-	return ret == -EBUSY ? 0 : ret;
+	return ret && ret != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+static pgprot_t exporter_pgprot(const struct vm_area_struct *vma, u32 cache)
+{
+	switch (cache) {
+	case TESTEXP_CACHE_UC:
+		return pgprot_noncached(vma->vm_page_prot);
+	case TESTEXP_CACHE_WC:
+		return pgprot_writecombine(vma->vm_page_prot);
+	default:
+		return vma->vm_page_prot;
+	}
+}
+
+static vm_fault_t exporter_insert_page(struct vm_area_struct *vma, const struct buffer *buffer,
+				       pgoff_t pgoff)
+{
+	const struct layout_extent *extent = layout_find(&buffer->backing.layout, pgoff);
+	unsigned long address = vma->vm_start + ((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
+	u64 pfn = pgoff + extent->delta;
+
+	if (extent->kind.type != TESTEXP_EXTENT_RAM && extent->kind.type != TESTEXP_EXTENT_MMIO)
+		return VM_FAULT_SIGBUS;
+	if (vma->vm_flags & VM_MIXEDMAP)
+		return exporter_insert_ram(vma, address, pfn);
+	return vmf_insert_pfn_prot(vma, address, pfn, exporter_pgprot(vma, extent->kind.cache));
 }
 
 /*
@@ -267,26 +296,23 @@ static vm_fault_t exporter_fault(struct vm_fault *vmf)
 	struct dma_buf *dmabuf = vma->vm_private_data;
 	struct buffer *buffer = dmabuf->priv;
 	pgoff_t pgoff = vmf->pgoff, last;
-	int ret = -ENODEV;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	if (buffer->revoked)
 		goto unlock;
 
 	ret = exporter_insert_page(vma, buffer, pgoff);
-	if (ret)
-		goto unlock;
-
 	last = min(pgoff | (EXPORTER_FAULT_AROUND_PAGES - 1),
 		   vma->vm_pgoff + vma_pages(vma) - 1);
-	while (pgoff < last && !exporter_insert_page(vma, buffer, ++pgoff))
-		;
+	/* What goes wrong from here on is left to a fault of its own. */
+	while (ret == VM_FAULT_NOPAGE && pgoff < last)
+		if (exporter_insert_page(vma, buffer, ++pgoff) != VM_FAULT_NOPAGE)
+			break;
 
 unlock:
 	dma_resv_unlock(dmabuf->resv);
-	if (!ret)
-		return VM_FAULT_NOPAGE;
-	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	return ret;
 }
 
 static const struct vm_operations_struct exporter_vm_ops = {
@@ -295,10 +321,13 @@ static const struct vm_operations_struct exporter_vm_ops = {
 
 static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
+	const struct buffer *buffer = dmabuf->priv;
+	bool pfnmap = buffer->flags & TESTEXP_CREATE_PFNMAP || buffer->has_mmio;
+
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 
-	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vm_flags_set(vma, (pfnmap ? VM_PFNMAP | VM_IO : VM_MIXEDMAP) | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
 	vma->vm_ops = &exporter_vm_ops;
 	return 0;
@@ -404,6 +433,9 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 			     args->flags & TESTEXP_CREATE_SCATTER);
 	if (ret)
 		goto err_free;
+	buffer->has_mmio = backing_has_type(&buffer->backing, TESTEXP_EXTENT_MMIO);
+	buffer->needs_p2p = buffer->has_mmio ||
+			    backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);
 
 	dmabuf = exporter_export(buffer);
 	if (IS_ERR(dmabuf)) {
@@ -439,6 +471,38 @@ int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 	args->flags = asked.flags;
 	args->fd = asked.fd;
 	return 0;
+}
+
+/**
+ * exporter_describe - tell what a page is, without resolving it
+ * @dmabuf: any
+ * @args: as TESTEXP_IOC_DESCRIBE
+ *
+ * Return: 0, -EINVAL for a foreign buffer or beyond the end, -ENODEV when revoked.
+ */
+int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args)
+{
+	const struct layout_extent *extent;
+	struct buffer *buffer;
+	int ret = 0;
+
+	if (!exporter_owns(dmabuf) || args->pgoff >= dmabuf->size >> PAGE_SHIFT)
+		return -EINVAL;
+
+	buffer = dmabuf->priv;
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->revoked) {
+		ret = -ENODEV;
+	} else {
+		extent = layout_find(&buffer->backing.layout, args->pgoff);
+		args->first = layout_extent_start(extent);
+		args->nr_pages = layout_extent_pages(extent);
+		args->type = extent->kind.type;
+		args->cache = extent->kind.cache;
+		args->attributes = extent->kind.attributes;
+	}
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
 }
 
 /* Under the reservation lock. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
@@ -519,7 +583,10 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 	/* This module's importers do not give up a mapping when notified. */
 	if (seen->pins != seen->unpins || seen->maps != seen->unmaps)
 		return -EBUSY;
-	return backing_same_types(fresh, &buffer->backing) ? 0 : -EINVAL;
+	/* Which of the aliases would have to be copied? */
+	if (fresh->has_alias)
+		return -EINVAL;
+	return backing_same_kinds(fresh, &buffer->backing) ? 0 : -EINVAL;
 }
 
 /* The new pages become the buffer's, its own what is left, and *@fresh what was left. */
@@ -590,13 +657,14 @@ int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
 	return ret;
 }
 
-static bool exporter_has(const struct backing *backing, u64 pgoff, u64 pfn)
+static bool exporter_has_ram(const struct backing *backing, u64 pgoff, u64 pfn)
 {
-	u64 here;
-	int order;
+	const struct layout_extent *extent;
 
-	return pgoff < backing->layout.nr_pages &&
-	       !layout_lookup(&backing->layout, pgoff, &here, &order) && here == pfn;
+	if (pgoff >= backing->layout.nr_pages)
+		return false;
+	extent = layout_find(&backing->layout, pgoff);
+	return extent->kind.type == TESTEXP_EXTENT_RAM && pgoff + extent->delta == pfn;
 }
 
 static enum exporter_touched exporter_touch_page(struct page *page, u64 signature, bool write)
@@ -622,7 +690,7 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
  * @signature: what its first word must be
  * @write: whether to add 1 to its second word
  *
- * Takes no notice of moves and revokes, but only touches what the buffer owns
+ * Takes no notice of moves and revokes, but only touches RAM that the buffer owns
  * or owned before its last move: a wrong importer must not harm others.
  *
  * Return: what was found.
@@ -634,8 +702,8 @@ enum exporter_touched exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
 	enum exporter_touched touched = EXPORTER_TOUCHED_NOTHING;
 
 	down_read(&buffer->owned);
-	if (exporter_has(&buffer->backing, pgoff, pfn) ||
-	    exporter_has(&buffer->left, pgoff, pfn))
+	if (exporter_has_ram(&buffer->backing, pgoff, pfn) ||
+	    exporter_has_ram(&buffer->left, pgoff, pfn))
 		touched = exporter_touch_page(pfn_to_page(pfn), signature, write);
 	up_read(&buffer->owned);
 	return touched;

@@ -15,6 +15,7 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
 int exporter_revoke(struct dma_buf *dmabuf);
 int exporter_restore(struct dma_buf *dmabuf);
+int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args);
 int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
 		  const struct testexp_extent *extents);
 

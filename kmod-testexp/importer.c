@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
+#include "exporter.h"
 #include "importer.h"
 #include "testexp_uapi.h"
 
@@ -46,6 +47,11 @@ static void importer_move_notify(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops importer_attach_ops = {
 	.allow_peer2peer = true,
+	.testexp_move_notify = importer_move_notify,
+};
+
+static const struct dma_buf_attach_ops importer_attach_ops_no_p2p = {
+	.allow_peer2peer = false,
 	.testexp_move_notify = importer_move_notify,
 };
 
@@ -140,6 +146,7 @@ static int importer_copy_segments(const struct sg_table *sgt, struct testexp_map
 		struct testexp_map_entry entry = {
 			.dma_address = sg_dma_address(sg),
 			.length_bytes = sg_dma_len(sg),
+			.link_pfn = page_to_pfn(sg_page(sg)),
 		};
 
 		if (copy_to_user(entries + i, &entry, sizeof(entry)))
@@ -174,6 +181,18 @@ static int importer_map(struct testexp_call *call)
 	return respond ? respond : ret;
 }
 
+static int importer_describe(struct testexp_call *call)
+{
+	struct testexp_describe *args = call->args;
+	struct importer *importer = call->owner;
+	int ret;
+
+	if (args->reserved)
+		return -EINVAL;
+	ret = exporter_describe(importer->attach->dmabuf, args);
+	return ret ? ret : testexp_respond(call);
+}
+
 static const struct testexp_ioctl importer_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_RESOLVE, struct testexp_resolve, results,
 		      TESTEXP_RESOLVE_FLAGS, importer_resolve),
@@ -186,6 +205,8 @@ static const struct testexp_ioctl importer_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_USE, struct testexp_use, notifies, TESTEXP_USE_FLAGS,
 		      importer_use),
 	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0, importer_signal),
+	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved, 0,
+		      importer_describe),
 };
 
 static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -277,13 +298,19 @@ static struct importer *importer_alloc(u32 flags)
 	return importer;
 }
 
+/* NULL for a static importer. */
+static const struct dma_buf_attach_ops *importer_ops(u32 flags)
+{
+	if (!(flags & TESTEXP_ATTACH_DYNAMIC))
+		return NULL;
+	return flags & TESTEXP_ATTACH_NO_P2P ? &importer_attach_ops_no_p2p : &importer_attach_ops;
+}
+
 static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, struct device *dev)
 {
-	bool dynamic = importer->flags & TESTEXP_ATTACH_DYNAMIC;
 	int ret;
 
-	importer->attach = dma_buf_dynamic_attach(dmabuf, dev,
-						  dynamic ? &importer_attach_ops : NULL,
+	importer->attach = dma_buf_dynamic_attach(dmabuf, dev, importer_ops(importer->flags),
 						  importer);
 	if (IS_ERR(importer->attach))
 		return PTR_ERR(importer->attach);

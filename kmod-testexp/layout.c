@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "layout.h"
 
-static bool layout_continues(const struct layout_extent *last, u32 type, u64 delta)
+static bool layout_has_pfns(u32 type)
 {
-	return last->type == type && last->delta == delta;
+	return type != TESTEXP_EXTENT_HOLE && type != TESTEXP_EXTENT_PRIVATE;
+}
+
+static bool layout_continues(const struct layout_extent *last, struct layout_kind kind, u64 delta)
+{
+	return layout_same_kind(last->kind, kind) && last->delta == delta;
 }
 
 /**
  * layout_append - add pages to the end of the buffer
  * @layout: what is there so far
- * @type: enum testexp_extent_type
+ * @kind: what they are
  * @pfn: PFN of the first page; ignored for types that have none
  * @nr_pages: how many, at least 1
  *
@@ -18,18 +23,18 @@ static bool layout_continues(const struct layout_extent *last, u32 type, u64 del
  *
  * Return: 0, -ENOSPC when the array is full, -EOVERFLOW when pgoff would wrap.
  */
-int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
+int layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages)
 {
-	bool has_pfn = type == TESTEXP_EXTENT_RAM;
+	bool has_pfns = layout_has_pfns(kind.type);
 	struct layout_extent *extent;
 	u64 delta, end = layout->nr_pages + nr_pages;
 
 	if (end < layout->nr_pages)
 		return -EOVERFLOW;
-	delta = has_pfn ? pfn - layout->nr_pages : 0;
+	delta = has_pfns ? pfn - layout->nr_pages : 0;
 
 	extent = layout->extents + layout->nr_extents;
-	if (layout->nr_extents && layout_continues(extent - 1, type, delta)) {
+	if (layout->nr_extents && layout_continues(extent - 1, kind, delta)) {
 		extent[-1].end = end;
 	} else {
 		if (layout->nr_extents == layout->capacity)
@@ -39,8 +44,8 @@ int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages)
 		extent->end = end;
 		extent->delta = delta;
 		/* All ones for a delta of 0: congruent modulo everything. */
-		extent->align_mask = has_pfn ? delta ^ (delta - 1) : 0;
-		extent->type = type;
+		extent->align_mask = has_pfns ? delta ^ (delta - 1) : 0;
+		extent->kind = kind;
 		layout->nr_extents++;
 	}
 	layout->nr_pages = end;

@@ -15,7 +15,19 @@
 #include "testexp_uapi.h"
 
 /**
- * struct layout_extent - a maximal run of pages of one type
+ * struct layout_kind - what pages have in common that one block may contain
+ * @type: enum testexp_extent_type; an ALIAS is RAM here
+ * @cache: enum testexp_cache
+ * @attributes: TESTEXP_EXTENT_P2P
+ */
+struct layout_kind {
+	u32 type;
+	u16 cache;
+	u16 attributes;
+};
+
+/**
+ * struct layout_extent - a maximal run of pages of one kind
  * @before: offset of the page before its first; all ones for the first extent,
  *	so it is compared only where it cannot be that one
  * @end: offset of the page behind its last
@@ -23,14 +35,14 @@
  *	have none
  * @align_mask: ones up to and including bit k, for the largest k for which PFN
  *	and pgoff are congruent modulo 2^k; 0 for types that have no PFN
- * @type: enum testexp_extent_type
+ * @kind: what the pages are
  */
 struct layout_extent {
 	u64 before;
 	u64 end;
 	u64 delta;
 	u64 align_mask;
-	u32 type;
+	struct layout_kind kind;
 };
 
 /**
@@ -47,7 +59,12 @@ struct layout {
 	u64 nr_pages;
 };
 
-int layout_append(struct layout *layout, u32 type, u64 pfn, u64 nr_pages);
+int layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages);
+
+static inline bool layout_same_kind(struct layout_kind a, struct layout_kind b)
+{
+	return a.type == b.type && a.cache == b.cache && a.attributes == b.attributes;
+}
 
 /* Offset of the extent's first page. */
 static inline u64 layout_extent_start(const struct layout_extent *extent)
@@ -124,7 +141,7 @@ static inline int layout_lookup(const struct layout *layout, u64 pgoff,
 	const struct layout_extent *extent = layout_find(layout, pgoff);
 
 	if (unlikely(!extent->align_mask))
-		return extent->type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
+		return extent->kind.type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
 
 	*pfn = pgoff + extent->delta;
 	*max_order = layout_log2(layout_order_word(extent, pgoff));

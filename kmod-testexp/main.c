@@ -3,11 +3,9 @@
 
 #include <linux/capability.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-mapping.h>
 #include <linux/file.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/stringify.h>
 #include <linux/uaccess.h>
@@ -15,13 +13,14 @@
 #include "backing.h"
 #include "clock.h"
 #include "compat.h"
+#include "devices.h"
 #include "exporter.h"
 #include "importer.h"
 #include "ioctl.h"
+#include "memory.h"
 #include "misuse.h"
-
-/* The device that importers attach: DMA to all of memory, straight through. */
-static struct platform_device *importer_device;
+#include "mmio.h"
+#include "walk.h"
 
 static int control_open(struct inode *inode, struct file *file)
 {
@@ -45,6 +44,8 @@ static u32 control_features(void)
 		features |= TESTEXP_FEAT_LOCKDEP;
 	if (IS_ENABLED(CONFIG_KASAN))
 		features |= TESTEXP_FEAT_KASAN;
+	if (TESTEXP_HAS_WALK)
+		features |= TESTEXP_FEAT_WALK;
 	if (misuse_allowed())
 		features |= TESTEXP_FEAT_MISUSE;
 	return features;
@@ -67,13 +68,17 @@ static int control_info(struct testexp_call *call)
 		.max_extents = BACKING_MAX_EXTENTS,
 		.nr_buffers = exporter_nr_buffers(),
 		.nr_importers = importer_nr_importers(),
-		.max_pages = backing_max_pages(),
-		.used_pages = backing_used_pages(),
+		.max_pages = memory_max_pages(),
+		.used_pages = memory_used_pages(),
 		.clock_khz = testexp_clock_khz(),
 		.get_pfn_symbol = __stringify(testexp_get_pfn),
 		.get_pfn_unlocked_symbol = __stringify(testexp_get_pfn_unlocked),
 		.poison_violations = backing_poison_violations(),
+		.mmio_pages = mmio_nr_pages(),
 	};
+	strscpy(info->mmio_bar, mmio_name(), sizeof(info->mmio_bar));
+	strscpy(info->importer_device, dev_name(devices_importer()),
+		sizeof(info->importer_device));
 	return testexp_respond(call);
 }
 
@@ -211,11 +216,11 @@ put:
 static int control_attach(struct testexp_call *call)
 {
 	struct testexp_attach *args = call->args;
-	struct device *dev = &importer_device->dev;
+	struct device *dev = devices_importer();
 	struct dma_buf *dmabuf;
 	struct file *file;
 
-	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN) &&
+	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN | TESTEXP_ATTACH_NO_P2P) &&
 	    !(args->flags & TESTEXP_ATTACH_DYNAMIC))
 		return -EINVAL;
 	if (args->flags & TESTEXP_ATTACH_NO_DEVICE) {
@@ -236,10 +241,15 @@ static int control_attach(struct testexp_call *call)
 	return control_respond_fd(call, file, &args->importer_fd);
 }
 
+static int control_walk(struct testexp_call *call)
+{
+	return walk_run(call->args);
+}
+
 static int control_misuse(struct testexp_call *call)
 {
 	struct testexp_misuse *args = call->args;
-	int ret = misuse_run(args, &importer_device->dev);
+	int ret = misuse_run(args, devices_importer());
 
 	return ret ? ret : testexp_respond(call);
 }
@@ -256,6 +266,8 @@ static const struct testexp_ioctl control_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_MOVE, struct testexp_move, reserved, TESTEXP_MOVE_FLAGS,
 		      control_move),
 	TESTEXP_IOCTL(TESTEXP_IOC_RESTORE, struct testexp_restore, reserved, 0, control_restore),
+	TESTEXP_IOCTL(TESTEXP_IOC_WALK, struct testexp_walk, results, TESTEXP_WALK_FLAGS,
+		      control_walk),
 	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result,
 		      TESTEXP_EXPORT_FLAGS, control_misuse),
 };
@@ -280,59 +292,48 @@ static struct miscdevice control_device = {
 	.mode = 0600,
 };
 
-static int __init testexp_register_importer_device(void)
-{
-	struct device *dev;
-	int ret;
-
-	importer_device = platform_device_register_simple(TESTEXP_DEVICE_NAME, PLATFORM_DEVID_NONE,
-							  NULL, 0);
-	if (IS_ERR(importer_device))
-		return PTR_ERR(importer_device);
-
-	dev = &importer_device->dev;
-	ret = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	if (ret) {
-		platform_device_unregister(importer_device);
-		return ret;
-	}
-	dma_set_max_seg_size(dev, UINT_MAX);
-	return 0;
-}
-
 static int __init testexp_init(void)
 {
 	int ret;
 
-	ret = backing_init_limit();
+	ret = memory_init_limit();
 	if (ret) {
 		pr_err("max_pages is more than this machine has\n");
 		return ret;
 	}
 
-	ret = testexp_register_importer_device();
+	ret = devices_init();
 	if (ret)
 		return ret;
 
+	ret = mmio_init();
+	if (ret)
+		goto err_devices;
+
 	ret = misc_register(&control_device);
-	if (ret) {
-		platform_device_unregister(importer_device);
-		return ret;
-	}
+	if (ret)
+		goto err_mmio;
 
 	pr_info("%s get_pfn, ABI %d\n", TESTEXP_IS_NATIVE ? "native" : "compat",
 		TESTEXP_ABI_VERSION);
 	return 0;
+
+err_mmio:
+	mmio_exit();
+err_devices:
+	devices_exit();
+	return ret;
 }
 module_init(testexp_init);
 
 static void __exit testexp_exit(void)
 {
 	misc_deregister(&control_device);
-	platform_device_unregister(importer_device);
+	mmio_exit();
+	devices_exit();
 
 	/* Every object holds the module: all are gone, and what they were charged. */
-	WARN_ON(exporter_nr_buffers() || importer_nr_importers() || backing_used_pages());
+	WARN_ON(exporter_nr_buffers() || importer_nr_importers() || memory_used_pages());
 }
 module_exit(testexp_exit);
 

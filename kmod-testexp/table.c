@@ -45,7 +45,7 @@ static u64 table_charge(u32 nr_entries)
 void table_destroy(struct table *table)
 {
 	if (table->entries)
-		backing_uncharge(table_charge(table->nr_entries));
+		memory_uncharge(table_charge(table->nr_entries));
 	kvfree(table->entries);
 	mutex_destroy(&table->lock);
 }
@@ -74,13 +74,13 @@ static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 	u64 *entries;
 	int ret;
 
-	ret = backing_charge(table_charge(nr_entries));
+	ret = memory_charge(table_charge(nr_entries));
 	if (ret)
 		return ret;
 
 	entries = kvcalloc(nr_entries, sizeof(*entries), GFP_KERNEL_ACCOUNT);
 	if (!entries) {
-		backing_uncharge(table_charge(nr_entries));
+		memory_uncharge(table_charge(nr_entries));
 		return -ENOMEM;
 	}
 
@@ -95,7 +95,7 @@ static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 	/* Another FILL was first. */
 	if (entries) {
 		kvfree(entries);
-		backing_uncharge(table_charge(nr_entries));
+		memory_uncharge(table_charge(nr_entries));
 	}
 	return 0;
 }

@@ -38,8 +38,8 @@
 
 #define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
-/* 2: MISUSE takes the callbacks to export as flags */
-#define TESTEXP_ABI_VERSION	2
+/* 3: extents have a place, a cache mode and attributes; MAP shows page links */
+#define TESTEXP_ABI_VERSION	3
 
 /* --- INFO, on control ---------------------------------------------------- */
 
@@ -52,8 +52,10 @@
 #define TESTEXP_FEAT_NO_MAP	  0x40u /* TESTEXP_CREATE_NO_MAP works */
 #define TESTEXP_FEAT_MISUSE	  0x80u /* module parameter allow_misuse=1 */
 #define TESTEXP_FEAT_MAP_LOCKED	  0x100u /* the core maps under the reservation lock (6.2) */
+#define TESTEXP_FEAT_WALK	  0x200u /* WALK: the kernel has follow_pfnmap_start() (6.12) */
 
 #define TESTEXP_SYMBOL_LEN	48
+#define TESTEXP_DEVICE_LEN	48
 
 /**
  * struct testexp_info - what this module on this kernel is and can do
@@ -62,7 +64,7 @@
  * @abi_version: [out] TESTEXP_ABI_VERSION of the module
  * @features: [out] TESTEXP_FEAT_*
  * @page_shift: [out] log2 of the page size in bytes
- * @max_page_order: [out] largest order of one physically contiguous extent
+ * @max_page_order: [out] largest order that the kernel allocates at once
  * @max_extents: [out] most extents of one buffer, repeats counted
  * @nr_buffers: [out] buffers alive
  * @nr_importers: [out] importers alive
@@ -76,6 +78,10 @@
  * @get_pfn_unlocked_symbol: [out] function that takes and drops that lock
  * @poison_violations: [out] pages that a move took away and that somebody wrote
  *	to afterwards, since the module was loaded; seen when they are freed
+ * @mmio_pages: [out] pages of the BAR that MMIO extents are in; 0 without one
+ * @mmio_bar: [out] which it is, as the parameter mmio_bar has it: device/number
+ * @importer_device: [out] name of the device that importers attach; it is one of
+ *	the bus pci if the parameter importer_device is set, else of platform
  */
 struct testexp_info {
 	__u32 size;
@@ -94,6 +100,9 @@ struct testexp_info {
 	char get_pfn_symbol[TESTEXP_SYMBOL_LEN];
 	char get_pfn_unlocked_symbol[TESTEXP_SYMBOL_LEN];
 	__u64 poison_violations;
+	__u64 mmio_pages;
+	char mmio_bar[TESTEXP_DEVICE_LEN];
+	char importer_device[TESTEXP_DEVICE_LEN];
 };
 
 /* --- CREATE, on control -------------------------------------------------- */
@@ -102,21 +111,49 @@ enum testexp_extent_type {
 	TESTEXP_EXTENT_RAM,	/* pages of its own, zeroed */
 	TESTEXP_EXTENT_HOLE,	/* nothing there: get_pfn says ENXIO */
 	TESTEXP_EXTENT_PRIVATE,	/* no PFN for the CPU: get_pfn says EOPNOTSUPP */
+	TESTEXP_EXTENT_MMIO,	/* of the BAR that the parameter mmio_bar names */
+	TESTEXP_EXTENT_SYNTHETIC, /* PFNs with nothing behind them: only get_pfn works */
+	TESTEXP_EXTENT_ALIAS,	/* RAM of this buffer once more; get_pfn sees RAM */
 	TESTEXP_EXTENT_TYPES
 };
 
+/* How a CPU may map the pages. RAM: WB only; MMIO: UC or WC; SYNTHETIC: any. */
+enum testexp_cache {
+	TESTEXP_CACHE_WB,
+	TESTEXP_CACHE_UC,
+	TESTEXP_CACHE_WC,
+	TESTEXP_CACHE_MODES
+};
+
+/* Attributes. The pages may be reached by other devices: MMIO and SYNTHETIC. */
+#define TESTEXP_EXTENT_P2P	0x01u
+#define TESTEXP_EXTENT_ATTRIBUTES	0x01u
+
+#define TESTEXP_MAX_ALIGN_ORDER	24
+/* All PFNs of SYNTHETIC extents are less: as physical addresses they fit 64 bits. */
+#define TESTEXP_PFN_BITS	52
+/* MMIO extents of one buffer, repeats not counted. */
+#define TESTEXP_MAX_MMIO_EXTENTS	64
+
 /**
- * struct testexp_extent - a run of pages, one type, physically contiguous
- * @nr_pages: length, at least 1. RAM: @skew + @nr_pages may not exceed
- *	2^max_page_order.
+ * struct testexp_extent - a run of pages, all alike, physically contiguous
+ * @nr_pages: length, at least 1
  * @repeat: how many such extents follow one another, at least 1
  * @type: enum testexp_extent_type
  * @align_order: RAM: the first PFN is @skew modulo 2^@align_order, at most
- *	max_page_order; else 0
+ *	TESTEXP_MAX_ALIGN_ORDER; else 0
  * @skew: RAM: less than 2^@align_order; else 0
+ * @at: where the pages are, repeats one after the other. MMIO: the first page
+ *	within the BAR; SYNTHETIC: the first PFN; ALIAS: the pgoff, of RAM that an
+ *	extent before this one has; else 0
+ * @cache: enum testexp_cache
+ * @attributes: TESTEXP_EXTENT_P2P
  *
- * Neighbours that happen to be physically adjacent are one extent to get_pfn,
- * as the contract asks for the exact maximum; see TESTEXP_CREATE_SCATTER.
+ * Neighbours that are alike and happen to be physically adjacent are one extent
+ * to get_pfn, as the contract asks for the exact maximum; see
+ * TESTEXP_CREATE_SCATTER. RAM of more than 2^max_page_order pages, skew and
+ * alignment included, is gathered from neighbouring blocks, which meanwhile takes
+ * up to all of the memory that max_pages leaves.
  */
 struct testexp_extent {
 	__u64 nr_pages;
@@ -124,6 +161,9 @@ struct testexp_extent {
 	__u32 type;
 	__u32 align_order;
 	__u64 skew;
+	__u64 at;
+	__u32 cache;
+	__u32 attributes;
 };
 
 #define TESTEXP_CREATE_DYNAMIC	  0x01u /* exporter has pin and unpin */
@@ -131,13 +171,15 @@ struct testexp_extent {
 #define TESTEXP_CREATE_NO_GET_PFN 0x04u /* no get_pfn */
 #define TESTEXP_CREATE_NO_MMAP	  0x08u /* no mmap */
 #define TESTEXP_CREATE_CACHE_SGT  0x10u /* cache_sgt_mapping */
-/* Repeats of one extent stand in descending physical order, so they never merge. */
+/* Repeats of one extent stand in descending physical order, so they never merge; not ALIAS. */
 #define TESTEXP_CREATE_SCATTER	  0x20u
 /* An importer without move_notify is refused at attach, with EOPNOTSUPP. */
 #define TESTEXP_CREATE_REVOCABLE  0x40u
 /* get_pfn looks at the reservation lock, too; without lockdep it does so for this only. */
 #define TESTEXP_CREATE_CHECK_LOCK 0x80u
-#define TESTEXP_CREATE_FLAGS	  0xffu
+/* mmap is VM_PFNMAP, as it always is of a buffer with MMIO, and not VM_MIXEDMAP. */
+#define TESTEXP_CREATE_PFNMAP	  0x100u
+#define TESTEXP_CREATE_FLAGS	  0x1ffu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
 #define TESTEXP_INJECT_PIN	0x01u
@@ -162,10 +204,12 @@ struct testexp_extent {
  * @fd: [out] dma-buf descriptor, close-on-exec, owned by the caller
  * @reserved: 0
  *
- * Errors: EINVAL for an empty, overflowing or misaligned extent and for flags
- * that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with DYNAMIC or
- * NO_MAP); ENOSPC over max_pages or max_extents; ENOMEM without memory of that
- * contiguity; EINTR when killed meanwhile.
+ * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
+ * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
+ * CACHE_SGT with DYNAMIC or NO_MAP); ENODEV for MMIO without a BAR, ENXIO beyond its
+ * end, EBUSY where the pages are in use with another cache mode; ENOSPC over
+ * max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory of
+ * that contiguity; EINTR when killed meanwhile.
  */
 struct testexp_create {
 	__u32 size;
@@ -265,14 +309,15 @@ struct testexp_restore {
  * @flags: TESTEXP_MOVE_*
  * @fd: buffer; EINVAL when it is not one of this module's or not DYNAMIC
  * @nr_extents: entries in the array, at least 1
- * @extents: user pointer to an array of struct testexp_extent, as for CREATE; page
- *	by page the types must be those the buffer has
+ * @extents: user pointer to an array of struct testexp_extent, as for CREATE, but
+ *	without ALIAS; page by page types, cache modes and
+ *	attributes must be those the buffer has
  * @timeout_ms: how long to wait for importers' fences, at most TESTEXP_WAIT_MS;
  *	0 for that
  * @reserved: 0
  *
  * Under the reservation lock: undo mappings of the CPU, notify, wait for the
- * fences, copy, change over, poison the old pages. These stay charged until the
+ * fences, copy RAM, change over, poison the old pages. These stay charged until the
  * next move or the end of the buffer; so during a move up to three times its
  * pages are.
  *
@@ -297,7 +342,9 @@ struct testexp_move {
 /* Both need DYNAMIC, else EINVAL. FENCE: see SIGNAL. */
 #define TESTEXP_ATTACH_FENCE	 0x04u /* move_notify adds a fence */
 #define TESTEXP_ATTACH_PIN	 0x08u /* pinned by the importer itself, until closed */
-#define TESTEXP_ATTACH_FLAGS	 0x0fu
+/* allow_peer2peer is false, as it is without DYNAMIC. Needs DYNAMIC, else EINVAL. */
+#define TESTEXP_ATTACH_NO_P2P	 0x10u
+#define TESTEXP_ATTACH_FLAGS	 0x1fu
 
 /**
  * struct testexp_attach - make an importer with one attachment
@@ -306,7 +353,8 @@ struct testexp_move {
  * @fd: any dma-buf descriptor; EBADF or EINVAL if it is none
  * @importer_fd: [out] close-on-exec, owned by the caller; keeps the buffer alive
  *
- * Errors: as dma_buf_dynamic_attach().
+ * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the
+ * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer.
  */
 struct testexp_attach {
 	__u32 size;
@@ -363,10 +411,14 @@ struct testexp_resolve {
  * struct testexp_map_entry - one DMA segment of the mapping
  * @dma_address: as the importer's device sees it
  * @length_bytes: its length
+ * @link_pfn: PFN of the page that the entry links to. No importer may look there:
+ *	the entry need not be about the same pages as the segment, and
+ *	CONFIG_DMABUF_DEBUG makes all links wrong.
  */
 struct testexp_map_entry {
 	__u64 dma_address;
 	__u64 length_bytes;
+	__u64 link_pfn;
 };
 
 /**
@@ -385,6 +437,77 @@ struct testexp_map {
 	__u64 entries;
 	__u32 capacity;
 	__u32 nr_entries;
+};
+
+/* --- DESCRIBE, on importer ------------------------------------------------- */
+
+/**
+ * struct testexp_describe - what a page is, without resolving it
+ * @size: sizeof(struct testexp_describe)
+ * @flags: 0
+ * @pgoff: the page
+ * @first: [out] first page of the extent it is in, as get_pfn sees extents
+ * @nr_pages: [out] pages of that extent
+ * @type: [out] enum testexp_extent_type
+ * @cache: [out] enum testexp_cache
+ * @attributes: [out] TESTEXP_EXTENT_*
+ * @reserved: 0
+ *
+ * What an importer has to know before it may map a PFN, and get_pfn cannot tell.
+ *
+ * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
+ * ENODEV when revoked.
+ */
+struct testexp_describe {
+	__u32 size;
+	__u32 flags;
+	__u64 pgoff;
+	__u64 first;
+	__u64 nr_pages;
+	__u32 type;
+	__u32 cache;
+	__u32 attributes;
+	__u32 reserved;
+};
+
+/* --- WALK, on control ------------------------------------------------------ */
+
+#define TESTEXP_WALK_FAULT_IN	0x01u /* fault in for writing what is not there */
+#define TESTEXP_WALK_FLAGS	0x01u
+
+/**
+ * struct testexp_walked - what the page table has for one page
+ * @pfn: PFN; 0 with an error
+ * @cache: enum testexp_cache, from the bits of the entry
+ * @error: 0 or a negative errno: EFAULT where nothing is mapped, EINVAL where
+ *	the mapping is not VM_PFNMAP
+ */
+struct testexp_walked {
+	__u64 pfn;
+	__u32 cache;
+	__s32 error;
+};
+
+/**
+ * struct testexp_walk - look at the caller's page table, as KVM and VFIO do
+ * @size: sizeof(struct testexp_walk)
+ * @flags: TESTEXP_WALK_*
+ * @address: of the caller; a multiple of the page size
+ * @count: number of pages, at least 1
+ * @results: user pointer to @count struct testexp_walked
+ *
+ * Each page by follow_pfnmap_start(). The ioctl succeeds when every page was
+ * looked at.
+ *
+ * Errors: EOPNOTSUPP before 6.12; EOVERFLOW if the end of the range wraps; EINTR
+ * when killed.
+ */
+struct testexp_walk {
+	__u32 size;
+	__u32 flags;
+	__u64 address;
+	__u64 count;
+	__u64 results;
 };
 
 /* --- FILL, AUDIT, USE, SIGNAL: the importer's own page table ---------------- */
@@ -475,8 +598,8 @@ struct testexp_audit {
  * @used: [out] entries in the table
  * @poisoned: [out] pages whose first word is poison
  * @wrong: [out] pages whose first word is neither
- * @gone: [out] entries that point to pages the buffer no longer owns at all;
- *	these are not touched
+ * @gone: [out] entries that point to pages the buffer no longer owns at all, or
+ *	that are not RAM; these are not touched
  * @notifies: [out] as in AUDIT
  *
  * Under the table's lock only, as a device would: it does not wait for a move.
@@ -644,6 +767,7 @@ struct testexp_misuse {
 #define TESTEXP_IOC_MISUSE	_IO(TESTEXP_IOC_MAGIC, 0x05)
 #define TESTEXP_IOC_MOVE	_IO(TESTEXP_IOC_MAGIC, 0x06)
 #define TESTEXP_IOC_RESTORE	_IO(TESTEXP_IOC_MAGIC, 0x07)
+#define TESTEXP_IOC_WALK	_IO(TESTEXP_IOC_MAGIC, 0x08)
 #define TESTEXP_IOC_RESOLVE	_IO(TESTEXP_IOC_MAGIC, 0x20)
 #define TESTEXP_IOC_MAP		_IO(TESTEXP_IOC_MAGIC, 0x21)
 #define TESTEXP_IOC_MEASURE	_IO(TESTEXP_IOC_MAGIC, 0x22)
@@ -651,5 +775,6 @@ struct testexp_misuse {
 #define TESTEXP_IOC_AUDIT	_IO(TESTEXP_IOC_MAGIC, 0x24)
 #define TESTEXP_IOC_USE		_IO(TESTEXP_IOC_MAGIC, 0x25)
 #define TESTEXP_IOC_SIGNAL	_IO(TESTEXP_IOC_MAGIC, 0x26)
+#define TESTEXP_IOC_DESCRIBE	_IO(TESTEXP_IOC_MAGIC, 0x27)
 
 #endif /* TESTEXP_UAPI_H */

@@ -58,8 +58,7 @@ unsigned char* page_before_a_guard() {
 
 /* --- One good call of each ioctl, for the bad ones to differ from. --------- */
 
-const testexp_extent one_page{
-    .nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM, .align_order = 0, .skew = 0};
+const testexp_extent one_page = Layout{}.ram(1).extents[0];
 
 constexpr std::uint32_t good_export =
     TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP;
@@ -72,6 +71,7 @@ struct Objects {
         device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_DYNAMIC}).value();
     std::vector<testexp_result> results = std::vector<testexp_result>(64);
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(64);
+    std::vector<testexp_walked> walked = std::vector<testexp_walked>(1);
     testexp_hist hist{};
 
     testexp_info info() const {
@@ -180,6 +180,21 @@ struct Objects {
         argument.size = sizeof(argument);
         return argument;
     }
+    testexp_describe describe() const {
+        testexp_describe argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_walk walk() const {
+        testexp_walk argument{};
+
+        argument.size = sizeof(argument);
+        argument.address = user_pointer(walked.data()) & ~(page_bytes() - 1);
+        argument.count = 1;
+        argument.results = user_pointer(walked.data());
+        return argument;
+    }
     testexp_signal signal() const {
         testexp_signal argument{};
 
@@ -231,6 +246,10 @@ constexpr Call calls[] = {
     {"AUDIT", TESTEXP_IOC_AUDIT, true, [](const Objects& o) { return bytes_of(o.audit()); }, 0},
     {"USE", TESTEXP_IOC_USE, true, [](const Objects& o) { return bytes_of(o.use()); },
      TESTEXP_USE_FLAGS},
+    {"DESCRIBE", TESTEXP_IOC_DESCRIBE, true,
+     [](const Objects& o) { return bytes_of(o.describe()); }, 0},
+    {"WALK", TESTEXP_IOC_WALK, false, [](const Objects& o) { return bytes_of(o.walk()); },
+     TESTEXP_WALK_FLAGS},
     {"SIGNAL", TESTEXP_IOC_SIGNAL, true, [](const Objects& o) { return bytes_of(o.signal()); }, 0},
 };
 
@@ -248,6 +267,8 @@ void set_flags(std::vector<unsigned char>& bytes, std::uint32_t flags) {
 void common_rules(const Call& call) {
     if (call.request == TESTEXP_IOC_MISUSE)
         REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    if (call.request == TESTEXP_IOC_WALK)
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
     const Objects objects;
     const int fd = call.on_importer ? objects.importer.fd() : device().fd();
@@ -403,6 +424,14 @@ std::vector<BadExtents> bad_extents() {
         layout.extents[0].type = type;
         return layout;
     };
+    const auto changed = [](Layout layout, const auto& change) {
+        change(layout.extents[0]);
+        return layout;
+    };
+    const Layout ram = Layout{}.ram(1);
+    const std::uint64_t last_pfn = (std::uint64_t{1} << TESTEXP_PFN_BITS) - 1;
+    const int no_mmio = info.mmio_pages != 0 ? ENXIO : ENODEV;
+    Layout many_mmio;
     const auto repeated_holes = [](std::uint64_t nr_pages, std::uint64_t repeat) {
         Layout layout = Layout{}.hole(nr_pages);
 
@@ -410,6 +439,8 @@ std::vector<BadExtents> bad_extents() {
         return layout;
     };
 
+    for (int i = 0; i <= TESTEXP_MAX_MMIO_EXTENTS; i++)
+        many_mmio.mmio(0, 1);
     return {
         {"no_extents", Layout{}, EINVAL},
         {"no_pages", Layout{}.ram(0), EINVAL},
@@ -418,16 +449,40 @@ std::vector<BadExtents> bad_extents() {
         {"bad_second", Layout{}.ram(1).ram(0), EINVAL},
         {"unknown_type", typed(TESTEXP_EXTENT_TYPES, 0, 0), EINVAL},
         {"unknown_type_far", typed(~0U, 0, 0), EINVAL},
-        {"too_long", Layout{}.ram(max_pages + 1), EINVAL},
         {"too_long_far", Layout{}.ram(u64_max), EINVAL},
-        {"too_long_skewed", Layout{}.ram(max_pages, {.align_order = 1, .skew = 1}), EINVAL},
-        {"align_too_large", Layout{}.ram(1, {.align_order = info.max_page_order + 1}), EINVAL},
+        {"align_too_large", Layout{}.ram(1, {.align_order = TESTEXP_MAX_ALIGN_ORDER + 1}), EINVAL},
         {"align_64", Layout{}.ram(1, {.align_order = 64}), EINVAL},
         {"align_far", Layout{}.ram(1, {.align_order = ~0U}), EINVAL},
         {"skew_too_large", Layout{}.ram(1, {.align_order = 3, .skew = 8}), EINVAL},
         {"skew_far", Layout{}.ram(1, {.align_order = 3, .skew = u64_max}), EINVAL},
         {"skew_without_align", Layout{}.ram(1, {.skew = 1}), EINVAL},
         {"aligned_hole", typed(TESTEXP_EXTENT_HOLE, 1, 0), EINVAL},
+        {"aligned_synthetic", typed(TESTEXP_EXTENT_SYNTHETIC, 1, 0), EINVAL},
+        {"skewed_alias", typed(TESTEXP_EXTENT_ALIAS, 2, 1), EINVAL},
+        {"placed_ram", changed(ram, [](auto& e) { e.at = 1; }), EINVAL},
+        {"placed_hole", changed(Layout{}.hole(1), [](auto& e) { e.at = 1; }), EINVAL},
+        {"placed_private", changed(Layout{}.priv(1), [](auto& e) { e.at = 1; }), EINVAL},
+        {"unknown_cache", Layout{}.synthetic(0, 1, {.cache = TESTEXP_CACHE_MODES}), EINVAL},
+        {"unknown_attribute", Layout{}.synthetic(0, 1, {.attributes = 2}), EINVAL},
+        {"uncached_ram", changed(ram, [](auto& e) { e.cache = TESTEXP_CACHE_UC; }), EINVAL},
+        {"ram_for_peers", changed(ram, [](auto& e) { e.attributes = 1; }), EINVAL},
+        {"uncached_hole", changed(Layout{}.hole(1), [](auto& e) { e.cache = 1; }), EINVAL},
+        {"synthetic_over_the_end", Layout{}.synthetic(last_pfn, 2), EINVAL},
+        {"synthetic_behind_the_end", Layout{}.synthetic(last_pfn + 1, 1), EINVAL},
+        {"synthetic_far", Layout{}.synthetic(u64_max, 1), EINVAL},
+        {"synthetic_repeats_over_the_end",
+         Layout{}.synthetic(last_pfn - 4, 2, {.cache = TESTEXP_CACHE_WB, .repeat = 3}), EINVAL},
+        {"cached_mmio", Layout{}.mmio(0, 1, {.cache = TESTEXP_CACHE_WB}), EINVAL},
+        {"mmio_over_the_end", Layout{}.mmio(0, info.mmio_pages + 1), no_mmio},
+        {"mmio_behind_the_end", Layout{}.mmio(info.mmio_pages, 1), no_mmio},
+        {"mmio_repeats_over_the_end", Layout{}.mmio(0, 1, {.repeat = info.mmio_pages + 1}),
+         no_mmio},
+        {"alias_of_nothing", Layout{}.alias(0, 1).ram(1), EINVAL},
+        {"alias_of_itself", Layout{}.ram(1).alias(1, 1), EINVAL},
+        {"alias_of_hole", Layout{}.hole(1).alias(0, 1), EINVAL},
+        {"alias_of_synthetic", Layout{}.synthetic(1, 1).alias(0, 1), EINVAL},
+        {"alias_over_the_end", Layout{}.ram(2).alias(1, 2), EINVAL},
+        {"alias_over_a_border", Layout{}.ram(2).hole(1).ram(1).alias(1, 2), EINVAL},
         {"skewed_private", typed(TESTEXP_EXTENT_PRIVATE, 0, 1), EINVAL},
         {"product_wraps", repeated_holes(std::uint64_t{1} << 40, std::uint64_t{1} << 40), EINVAL},
         {"sum_wraps", Layout{}.hole(u64_max).hole(2), EINVAL},
@@ -437,6 +492,8 @@ std::vector<BadExtents> bad_extents() {
         /* Of holes: as many pages of RAM would be over the other limit as well. */
         {"too_many_extents", repeated_holes(1, info.max_extents + 1ULL), ENOSPC},
         {"too_many_extents_far", Layout{}.ram(1, {.repeat = std::uint64_t{1} << 40}), ENOSPC},
+        {"too_many_mmio_extents", many_mmio, ENOSPC},
+        {"too_many_pages_at_once", Layout{}.ram(info.max_pages + 1), ENOSPC},
         {"too_many_pages", Layout{}.ram(max_pages, {.repeat = info.max_pages / max_pages + 1}),
          ENOSPC},
     };
@@ -566,8 +623,12 @@ void reserved_fields() {
     testexp_restore restore = objects.restore();
     testexp_move move = objects.move();
     testexp_signal signal = objects.signal();
+    testexp_describe describe = objects.describe();
 
     info.reserved = 1;
+    describe.reserved = 1;
+    ksft::expect_eq(raw(objects.importer.fd(), TESTEXP_IOC_DESCRIBE, &describe), EINVAL,
+                    "DESCRIBE");
     revoke.reserved = 1;
     restore.reserved = 1;
     move.reserved = 1;
@@ -647,7 +708,8 @@ void map_fields() {
             .create({.layout = Layout{}.ram(1, {.repeat = 100}), .flags = TESTEXP_CREATE_SCATTER})
             .value();
     const Importer importer = device().attach(buffer.fd.get()).value();
-    std::vector<testexp_map_entry> entries(100, {.dma_address = 7, .length_bytes = 7});
+    std::vector<testexp_map_entry> entries(100,
+                                           {.dma_address = 7, .length_bytes = 7, .link_pfn = 7});
     testexp_map argument{};
 
     argument.size = sizeof(argument);
@@ -844,6 +906,7 @@ void move_fields() {
         ksft::expect_eq(move(bad.layout), bad.code, bad.name);
     ksft::expect_eq(move(Layout{}.ram(2)), EINVAL, "too many pages");
     ksft::expect_eq(move(Layout{}.hole(1)), EINVAL, "another type");
+    ksft::expect_eq(move(Layout{}.synthetic(1, 1)), EINVAL, "another type with PFNs");
     ksft::expect_eq(device().stats(objects.movable.fd.get()).value().moves, 0, "moves");
     ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages");
 
@@ -902,7 +965,8 @@ void attach_flags() {
     const Objects objects;
     const std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
 
-    for (const std::uint32_t flag : {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_PIN}) {
+    for (const std::uint32_t flag :
+         {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_PIN, TESTEXP_ATTACH_NO_P2P}) {
         ksft::expect_eq(device().attach(objects.movable.fd.get(), flag).code(), EINVAL,
                         "without DYNAMIC");
         ksft::expect_eq(device().attach(objects.movable.fd.get(), flag | dynamic).code(), 0,

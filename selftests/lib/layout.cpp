@@ -18,19 +18,38 @@ void describe_length(std::ostream& out, std::uint64_t nr_pages) {
         out << nr_pages;
 }
 
-void describe_extent(std::ostream& out, const testexp_extent& extent) {
-    if (extent.type == TESTEXP_EXTENT_HOLE)
-        out << "hole:";
-    else if (extent.type == TESTEXP_EXTENT_PRIVATE)
-        out << "private:";
+constexpr const char* type_prefixes[TESTEXP_EXTENT_TYPES] = {
+    "", "hole:", "private:", "mmio:", "synthetic:", "alias:"};
+constexpr const char* cache_names[TESTEXP_CACHE_MODES] = {"wb", "uc", "wc"};
 
+void describe_extent(std::ostream& out, const testexp_extent& extent) {
+    if (extent.type < TESTEXP_EXTENT_TYPES)
+        out << type_prefixes[extent.type];
     describe_length(out, extent.nr_pages);
     if (extent.align_order != 0)
         out << '@' << extent.align_order;
     if (extent.skew != 0)
         out << '/' << extent.skew;
+    if (extent.at != 0)
+        out << "from" << extent.at;
+    if (extent.cache > TESTEXP_CACHE_WB && extent.cache < TESTEXP_CACHE_MODES)
+        out << cache_names[extent.cache];
+    if (extent.attributes & TESTEXP_EXTENT_P2P)
+        out << "p2p";
     if (extent.repeat != 1)
         out << 'x' << extent.repeat;
+}
+
+testexp_extent placed(testexp_extent_type type, std::uint64_t at, std::uint64_t nr_pages,
+                      const Kind& kind) {
+    return {.nr_pages = nr_pages,
+            .repeat = kind.repeat,
+            .type = type,
+            .align_order = 0,
+            .skew = 0,
+            .at = at,
+            .cache = kind.cache,
+            .attributes = kind.attributes};
 }
 
 } // namespace
@@ -45,25 +64,35 @@ Layout& Layout::ram(std::uint64_t nr_pages, Placement placement) {
                        .repeat = placement.repeat,
                        .type = TESTEXP_EXTENT_RAM,
                        .align_order = placement.align_order,
-                       .skew = placement.skew});
+                       .skew = placement.skew,
+                       .at = 0,
+                       .cache = TESTEXP_CACHE_WB,
+                       .attributes = 0});
     return *this;
 }
 
 Layout& Layout::hole(std::uint64_t nr_pages) {
-    extents.push_back({.nr_pages = nr_pages,
-                       .repeat = 1,
-                       .type = TESTEXP_EXTENT_HOLE,
-                       .align_order = 0,
-                       .skew = 0});
+    extents.push_back(placed(TESTEXP_EXTENT_HOLE, 0, nr_pages, {.cache = TESTEXP_CACHE_WB}));
     return *this;
 }
 
 Layout& Layout::priv(std::uint64_t nr_pages) {
-    extents.push_back({.nr_pages = nr_pages,
-                       .repeat = 1,
-                       .type = TESTEXP_EXTENT_PRIVATE,
-                       .align_order = 0,
-                       .skew = 0});
+    extents.push_back(placed(TESTEXP_EXTENT_PRIVATE, 0, nr_pages, {.cache = TESTEXP_CACHE_WB}));
+    return *this;
+}
+
+Layout& Layout::mmio(std::uint64_t at, std::uint64_t nr_pages, Kind kind) {
+    extents.push_back(placed(TESTEXP_EXTENT_MMIO, at, nr_pages, kind));
+    return *this;
+}
+
+Layout& Layout::synthetic(std::uint64_t first_pfn, std::uint64_t nr_pages, Kind kind) {
+    extents.push_back(placed(TESTEXP_EXTENT_SYNTHETIC, first_pfn, nr_pages, kind));
+    return *this;
+}
+
+Layout& Layout::alias(std::uint64_t at, std::uint64_t nr_pages) {
+    extents.push_back(placed(TESTEXP_EXTENT_ALIAS, at, nr_pages, {.cache = TESTEXP_CACHE_WB}));
     return *this;
 }
 

@@ -22,6 +22,13 @@ struct Placement {
     std::uint64_t repeat = 1;
 };
 
+/* What the pages of an MMIO or SYNTHETIC extent are. */
+struct Kind {
+    testexp_cache cache = TESTEXP_CACHE_UC;
+    std::uint32_t attributes = 0; /* TESTEXP_EXTENT_P2P */
+    std::uint64_t repeat = 1;
+};
+
 /**
  * A buffer as a list of extents, in the order of its pages. A plain value; the
  * extents are those of the ABI, so that CREATE takes them as they are and a test
@@ -34,6 +41,14 @@ struct Layout {
     Layout& ram(std::uint64_t nr_pages, Placement placement = {});
     Layout& hole(std::uint64_t nr_pages);
     Layout& priv(std::uint64_t nr_pages);
+
+    /* @at: the first page within the BAR. */
+    Layout& mmio(std::uint64_t at, std::uint64_t nr_pages, Kind kind = {});
+    Layout& synthetic(std::uint64_t first_pfn, std::uint64_t nr_pages,
+                      Kind kind = {.cache = TESTEXP_CACHE_WB});
+
+    /* RAM that is in the buffer already, from pgoff @at on. */
+    Layout& alias(std::uint64_t at, std::uint64_t nr_pages);
 
     /* Length of the buffer, repeats counted. */
     std::uint64_t nr_pages() const;

@@ -185,6 +185,18 @@ Result<testexp_use> Importer::use(std::uint64_t signature, std::uint32_t flags) 
     return request;
 }
 
+Result<testexp_describe> Importer::describe(std::uint64_t pgoff) const {
+    auto request = sized<testexp_describe>();
+
+    request.pgoff = pgoff;
+
+    const Status status = call(fd(), TESTEXP_IOC_DESCRIBE, request, "DESCRIBE");
+
+    if (!status)
+        return status.error();
+    return request;
+}
+
 Result<bool> Importer::signal() const {
     auto request = sized<testexp_signal>();
     const Status status = call(fd(), TESTEXP_IOC_SIGNAL, request, "SIGNAL");
@@ -279,6 +291,23 @@ Status Device::move(int buffer_fd, const Layout& layout, std::uint32_t flags,
     request.nr_extents = static_cast<std::uint32_t>(layout.extents.size());
     request.timeout_ms = timeout_ms;
     return call(fd(), TESTEXP_IOC_MOVE, request, "MOVE");
+}
+
+Result<std::vector<testexp_walked>> Device::walk(const std::byte* address, std::uint64_t nr_pages,
+                                                 std::uint32_t flags) const {
+    std::vector<testexp_walked> results(nr_pages);
+    auto request = sized<testexp_walk>();
+
+    request.flags = flags;
+    request.address = user_pointer(address);
+    request.count = nr_pages;
+    request.results = user_pointer(results.data());
+
+    const Status status = call(fd(), TESTEXP_IOC_WALK, request, "WALK");
+
+    if (!status)
+        return status.error();
+    return results;
 }
 
 Result<int> Device::misuse(testexp_misuse_case which, std::uint32_t flags) const {

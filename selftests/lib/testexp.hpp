@@ -157,6 +157,9 @@ public:
     /* The DMA segments of a mapping that was made and undone for this call. */
     Result<std::vector<testexp_map_entry>> map() const;
 
+    /* What the page at @pgoff is, without resolving it. */
+    Result<testexp_describe> describe(std::uint64_t pgoff) const;
+
     Result<Measurement> measure(const MeasureSpec& spec) const;
 
     /* Its own page table; the structs are what the ioctls returned. */
@@ -199,6 +202,10 @@ public:
     /* @timeout_ms: for the importers' fences; 0 for TESTEXP_WAIT_MS. */
     Status move(int buffer_fd, const Layout& layout, std::uint32_t flags = 0,
                 std::uint32_t timeout_ms = 0) const;
+
+    /* What this process's page table has for the pages from @address on. */
+    Result<std::vector<testexp_walked>> walk(const std::byte* address, std::uint64_t nr_pages,
+                                             std::uint32_t flags = 0) const;
 
     /* What the wrong call returned: 0 or a negative errno. */
     Result<int> misuse(testexp_misuse_case which, std::uint32_t flags = 0) const;

@@ -38,7 +38,7 @@ public:
                                            .nr_pages = 0},
           oracle_(pages_of(pieces)) {
         for (const Piece& piece : pieces)
-            EXPECT_EQ(layout_append(&layout_, piece.type, piece.pfn, piece.nr_pages), 0);
+            EXPECT_EQ(layout_append(&layout_, {piece.type, 0, 0}, piece.pfn, piece.nr_pages), 0);
     }
 
     void expect_agreement() const {
@@ -117,7 +117,7 @@ TEST(LayoutC, RandomLayouts) {
                                           ? pieces.back().pfn + pieces.back().nr_pages
                                           : high + (pgoff & 1023) + (below(16) << below(10));
             const std::uint32_t type =
-                below(5) ? ram : static_cast<std::uint32_t>(below(TESTEXP_EXTENT_TYPES));
+                below(5) ? ram : static_cast<std::uint32_t>(below(3));
 
             pieces.push_back({type, pfn, 1 + below(1U << below(10))});
             pgoff += pieces.back().nr_pages;
@@ -141,8 +141,8 @@ TEST(LayoutC, HugeBuffer) {
     u64 pfn = 0;
     int max_order = 0;
 
-    ASSERT_EQ(layout_append(&layout, TESTEXP_EXTENT_HOLE, 0, half), 0);
-    ASSERT_EQ(layout_append(&layout, ram, half, half), 0);
+    ASSERT_EQ(layout_append(&layout, {TESTEXP_EXTENT_HOLE, 0, 0}, 0, half), 0);
+    ASSERT_EQ(layout_append(&layout, {ram, 0, 0}, half, half), 0);
     EXPECT_EQ(layout_lookup(&layout, half - 1, &pfn, &max_order), -ENXIO);
     ASSERT_EQ(layout_lookup(&layout, half + 5, &pfn, &max_order), 0);
     EXPECT_EQ(pfn, half + 5);
@@ -153,9 +153,9 @@ TEST(LayoutC, AppendRefuses) {
     std::vector<layout_extent> extents(1);
     layout layout{.extents = extents.data(), .capacity = 1, .nr_extents = 0, .nr_pages = 0};
 
-    ASSERT_EQ(layout_append(&layout, ram, 5, 1), 0);
-    EXPECT_EQ(layout_append(&layout, ram, 9, 1), -ENOSPC);
-    EXPECT_EQ(layout_append(&layout, ram, 6, ~std::uint64_t{0}), -EOVERFLOW);
+    ASSERT_EQ(layout_append(&layout, {ram, 0, 0}, 5, 1), 0);
+    EXPECT_EQ(layout_append(&layout, {ram, 0, 0}, 9, 1), -ENOSPC);
+    EXPECT_EQ(layout_append(&layout, {ram, 0, 0}, 6, ~std::uint64_t{0}), -EOVERFLOW);
     EXPECT_EQ(layout.nr_pages, 1U);
 }
 

@@ -10,6 +10,7 @@
 #endif
 #include <stddef.h>
 
+typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 

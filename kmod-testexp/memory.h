@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The module's memory: how much it may hold, and physically contiguous runs of pages. */
+#ifndef TESTEXP_MEMORY_H
+#define TESTEXP_MEMORY_H
+
+#include <linux/types.h>
+
+/**
+ * struct memory_run - contiguous pages, each with a reference of its own
+ * @pfn: the first
+ * @nr_pages: how many
+ */
+struct memory_run {
+	u64 pfn;
+	u64 nr_pages;
+};
+
+int memory_init_limit(void);
+u64 memory_max_pages(void);
+u64 memory_used_pages(void);
+
+int memory_charge(u64 nr_pages);
+void memory_uncharge(u64 nr_pages);
+
+int memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew);
+void memory_free(const struct memory_run *run);
+
+#endif /* TESTEXP_MEMORY_H */
