@@ -107,6 +107,8 @@ RunDir load_run_dir(const fs::path& directory) {
     if (fs::exists(directory / "regression.json"))
         run.regression =
             load_json<Regression, json>(directory / "regression.json", run, parse_regression);
+    if (fs::exists(directory / "mutants.json"))
+        run.mutants = load_json<Mutants, json>(directory / "mutants.json", run, parse_mutants);
     return run;
 }
 

@@ -12,11 +12,15 @@
 #include "hist_json.hpp"
 #include "kernel_log.hpp"
 #include "ktap.hpp"
+#include "mutants.hpp"
 #include "regression.hpp"
 
 namespace report {
 
-/* Every part may be absent; then it is named in @missing, but for @regression: few runs have it. */
+/*
+ * Every part may be absent; then it is named in @missing, but for @regression and
+ * @mutants: few runs have them.
+ */
 struct RunDir {
     std::optional<testexp::Facts> environment;
     std::vector<TestProgram> tests;
@@ -25,6 +29,7 @@ struct RunDir {
     std::optional<std::vector<testexp::NamedHistogram>> latency;
     std::optional<KernelLog> kernel_log;
     std::optional<Regression> regression;
+    std::optional<Mutants> mutants;
     std::vector<std::string> missing; /* "what: why" */
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "costs.hpp"
 #include "format.hpp"
@@ -221,6 +222,76 @@ Section regression_section(const Regression& regression) {
     return section;
 }
 
+Paragraph mutants_verdict(const Mutants& mutants) {
+    std::size_t survived = 0;
+    std::size_t errors = 0;
+
+    for (const MutantKind& kind : mutants.kinds) {
+        survived += kind.survived.size();
+        errors += kind.errors.size();
+    }
+    if (!mutants.controls_passed)
+        return {"The self-tests failed without a fault, so no verdict says anything.", Tone::bad};
+    if (survived + errors != 0)
+        return {fmt::format("The self-tests did not find {}; {} could not be tried.",
+                            counted(survived, "fault"), errors),
+                Tone::bad};
+    return {"The self-tests found every fault that was tried.", Tone::good};
+}
+
+/* Kind by kind; and fault by fault, folded away but for the names that survived. */
+Section mutants_section(const Mutants& mutants) {
+    Section section{"Mutation score", {mutants_verdict(mutants)}};
+    Table kinds{"Faults put in on purpose, one at a time",
+                {{"where", false},
+                 {"known", true},
+                 {"tried", true},
+                 {"found", true},
+                 {"score", true},
+                 {"not found", false},
+                 {"no verdict", false}},
+                {}};
+    Table faults{"All faults that were tried",
+                 {{"where", false},
+                  {"fault", false},
+                  {"what is wrong", false},
+                  {"kernel", false},
+                  {"verdict", false},
+                  {"by", false},
+                  {"case", false}},
+                 {},
+                 true};
+
+    for (const MutantKind& kind : mutants.kinds)
+        kinds.rows.push_back(
+            {{kind.kind, std::to_string(kind.known), std::to_string(kind.tried),
+              std::to_string(kind.killed),
+              kind.tried == 0 ? "–" : fmt::format("{:.1f} %", 100.0 * kind.killed / kind.tried),
+              fmt::format("{}", fmt::join(kind.survived, " ")),
+              fmt::format("{}", fmt::join(kind.errors, " "))},
+             kind.killed != kind.tried ? Tone::bad : Tone::plain});
+    for (const Mutant& fault : mutants.faults)
+        faults.rows.push_back({{fault.kind, fault.name, fault.text, fault.flavour, fault.verdict,
+                                fault.killed_by, fault.found},
+                               fault.verdict != "killed" ? Tone::bad : Tone::plain});
+    if (mutants.seed)
+        section.blocks.emplace_back(
+            Paragraph{fmt::format("A sample, not all: scripts/mutants --seed {}.", *mutants.seed),
+                      Tone::warning});
+    section.blocks.emplace_back(kinds);
+    section.blocks.emplace_back(faults);
+    return section;
+}
+
+/* No part of a run, so not missed; but a reader of the report should know that there is one. */
+Section no_mutants_section() {
+    return {
+        "Mutation score",
+        {Paragraph{"Not taken: it is no part of a run. scripts/mutants --out with this directory "
+                   "takes it and adds it to this report.",
+                   Tone::plain}}};
+}
+
 std::string show_labels(const testexp::NamedHistogram& histogram) {
     std::string text;
 
@@ -374,6 +445,7 @@ Document make_document(const RunDir& run) {
     document.sections = {environment_section(run), test_section(run)};
     if (run.regression)
         document.sections.push_back(regression_section(*run.regression));
+    document.sections.push_back(run.mutants ? mutants_section(*run.mutants) : no_mutants_section());
     if (run.icount)
         document.sections.push_back(cost_section("Cost in instructions", *run.icount, true));
     if (run.bench) {

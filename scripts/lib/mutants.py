@@ -272,6 +272,10 @@ def hunt(jobs, binaries):
 Verdict = collections.namedtuple("Verdict", "verdict killed_by case seconds")
 
 
+# What scripts/vm says of how a guest ended; not of how it began.
+COMPLAINT = re.compile(r"scripts/vm: (?!installing|no usable KVM)")
+
+
 class Guest:
     """One boot: the jobs that are left, until the guest is at its end or in no state to go on."""
 
@@ -293,7 +297,7 @@ class Guest:
                         self.note(json.loads(line))
             CHILDREN.discard(guest)
             log.seek(0)
-            complaint = [line for line in log.read().decode(errors="replace").splitlines() if line.startswith("scripts/vm: ") and "KVM" not in line]
+            complaint = [line for line in log.read().decode(errors="replace").splitlines() if COMPLAINT.match(line)]
         self.judge_end(guest.returncode, complaint[0].removeprefix("scripts/vm: ") if complaint else f"scripts/vm: status {guest.returncode}")
         return self.verdicts
 
@@ -343,8 +347,8 @@ def try_all(kernel, jobs, binaries, work):
 class Hunt:
     """All chosen faults: builds, tries, and prints the verdicts of a boot when it is over."""
 
-    def __init__(self, faults, options, work):
-        self.faults, self.options, self.work = faults, options, work
+    def __init__(self, faults, seed, options, work):
+        self.faults, self.seed, self.options, self.work = faults, seed, options, work
         self.results, self.number, self.lock = [], 0, threading.Lock()
         self.modules = [fault for fault in faults if fault.kind == "module"]
         self.kernels = [fault for fault in faults if fault.kind == "kernel"]
@@ -473,10 +477,41 @@ class Hunt:
         controls = all(verdict.verdict == "survived" for fault, verdict in self.results if not fault)
         print(f"# {killed} of {len(self.faults)} faults found", flush=True)
         if self.options.out:
-            rows = [{"name": fault.name, "kind": fault.kind, "file": fault.file, "text": fault.text, "flavour": fault.flavour, **verdict._asdict()}
-                    for fault, verdict in found]
-            (self.options.out / "mutants.json").write_text(json.dumps(rows, indent=1) + "\n")
+            text = json.dumps(score(found, controls, self.seed), indent=1)
+            (self.options.out / "mutants.json").write_text(text + "\n")
+            renew_report(self.options.out, pathlib.Path(self.options.bin).parent / "results" / "results_report")
         return 0 if killed == len(self.faults) and controls else 1
+
+
+# --- the record --------------------------------------------------------------------------------------------------------------------------------
+
+
+# What the kernel's log has of one boot only: time stamps, addresses and PFNs, processor and process.
+OF_ONE_BOOT = re.compile(r"\[ *\d+\.\d+\] *|(?:\b0x)?\b(?=[a-f]*\d)[0-9a-f]{5,16}\b|(?<=CPU: )\d+|(?<=PID: )\d+")
+
+
+def score(found, controls, seed):
+    """What mutants.json holds, see results/schema.md. No times and no dates: the same faults with the same verdicts give the same bytes."""
+    known = collections.Counter(fault.kind for fault in all_faults())
+    found = sorted(found, key=lambda pair: (pair[0].kind, pair[0].name))
+    kinds = []
+    for kind in sorted(known):
+        names = {word: [fault.name for fault, verdict in found if fault.kind == kind and verdict.verdict == word] for word in ("killed", "survived", "error")}
+        kinds.append({"kind": kind, "known": known[kind], "tried": sum(map(len, names.values())), "killed": len(names["killed"]),
+                      "survived": names["survived"], "errors": names["error"]})
+    faults = [{"kind": fault.kind, "name": fault.name, "file": fault.file, "text": fault.text, "flavour": fault.flavour, "verdict": verdict.verdict,
+               "killed_by": verdict.killed_by or "", "case": OF_ONE_BOOT.sub("", verdict.case or "")} for fault, verdict in found]
+    return {"seed": seed, "controls_passed": controls, "kinds": kinds, "faults": faults}
+
+
+def renew_report(directory, program):
+    """The report of a run tells the score from now on."""
+    if not (directory / "report.html").exists():
+        return
+    if not program.exists():
+        say(f"the report in {directory} is as before: {program} is not built; scripts/run builds it")
+    elif run([program, directory])[0] == 0:
+        say(f"{directory}/report.html and summary.txt have the score")
 
 
 # --- the command -------------------------------------------------------------------------------------------------------------------------------
@@ -505,7 +540,7 @@ def parse(argv):
     parser.add_argument("--kind", choices=["module", "kernel"], help="only faults of the module, or only those of the kernel patch")
     parser.add_argument("--sample", type=positive, metavar="N", help="N of them, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same ones again (default: a new seed, which is printed)")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="leave mutants.json there")
+    parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="leave mutants.json there; if scripts/run filled DIR, its report shows it")
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--bin", help=argparse.SUPPRESS)
     parser.add_argument("--hunt", help=argparse.SUPPRESS)  # what runs in the guest
@@ -513,6 +548,8 @@ def parse(argv):
 
 
 def choose(faults, options):
+    """The faults to try, and the seed of the sample if they are one."""
+    seed = None
     if options.kind:
         faults = [fault for fault in faults if fault.kind == options.kind]
     if options.only:
@@ -526,14 +563,14 @@ def choose(faults, options):
         print(f"# --seed {seed}", flush=True)
         chosen = set(random.Random(seed).sample([fault.name for fault in faults], options.sample))
         faults = [fault for fault in faults if fault.name in chosen]
-    return faults
+    return faults, seed
 
 
 def main():
     options = parse(sys.argv[1:])
     if options.hunt:
         return hunt(json.loads(pathlib.Path(options.hunt).read_text()), options.bin)
-    faults = choose(all_faults(), argparse.Namespace(**{**vars(options), "sample": None if options.check else options.sample}))
+    faults, seed = choose(all_faults(), argparse.Namespace(**{**vars(options), "sample": None if options.check else options.sample}))
     if options.list:
         list_faults(faults)
         return 1
@@ -545,7 +582,7 @@ def main():
         signal.signal(number, interrupted)
     WORK.mkdir()
     try:
-        status = Hunt(faults, options, WORK).run()
+        status = Hunt(faults, seed, options, WORK).run()
     except Mistake as mistake:
         say(mistake)
         status = 1
