@@ -91,18 +91,6 @@ std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
     return pages;
 }
 
-bool same(const testexp_result& a, const testexp_result& b) {
-    return a.pfn == b.pfn && a.max_order == b.max_order && a.error == b.error;
-}
-
-std::string describe(const testexp_result& result) {
-    std::ostringstream out;
-
-    out << "{pfn 0x" << std::hex << result.pfn << std::dec << ", max_order " << result.max_order
-        << ", error " << result.error << '}';
-    return out.str();
-}
-
 Device open_device() {
     Result<Device> result = Device::open();
 
@@ -218,8 +206,7 @@ void expect_truth(const Importer& importer, const Subject& subject, const Form& 
 }
 
 void expect_refused(const testexp_result& result, int code, const std::string& what) {
-    const testexp_result expected{
-        .pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = -code};
+    const testexp_result expected = refusal(-code);
 
     if (!same(result, expected))
         ksft::record_failure(what + ": is " + describe(result) + ", must be " + describe(expected),

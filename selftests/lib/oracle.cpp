@@ -3,70 +3,89 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
+#include <sstream>
 
 namespace testexp {
 
-Oracle::Oracle(std::vector<Page> pages) : pages_(std::move(pages)), max_order_(pages_.size(), -1) {
-    find_max_orders();
+namespace {
+
+/* Page @index of the extent. */
+Page page_of(const testexp_extent& extent, std::uint64_t index) {
+    Page page{
+        .pfn = 0, .type = extent.type, .cache = extent.cache, .attributes = extent.attributes};
+
+    if (extent.type == TESTEXP_EXTENT_SYNTHETIC)
+        page.pfn = extent.at + index;
+    if (extent.type == TESTEXP_EXTENT_ALIAS)
+        page.type = TESTEXP_EXTENT_RAM;
+    return page;
+}
+
+} // namespace
+
+Oracle::Oracle(const std::vector<Page>& pages) {
+    pages_.reserve(pages.size());
+    max_order_.reserve(pages.size());
+    for (const Page& page : pages)
+        push(page);
 }
 
 /*
- * Order by order upward: an aligned block is good when both of its halves are,
- * when the second continues the first, and when its first PFN is aligned as the
- * block is. So every page of every block is looked at, yet each order costs only
- * one pass over the blocks that were good at the order below.
+ * Whether the block of @order that begins at @first and ends with the last page
+ * is good, as the block of half its size that ends there is: if the other half is,
+ * if the two continue each other, and if the first PFN is aligned as the block is.
  */
-void Oracle::find_max_orders() {
-    std::vector<bool> good(pages_.size());
-    bool any = false;
+bool Oracle::is_good(std::size_t first, int order) const {
+    const std::size_t middle = first + (std::size_t{1} << (order - 1));
 
-    for (std::size_t pgoff = 0; pgoff < pages_.size(); pgoff++) {
-        good[pgoff] = pages_[pgoff].type == TESTEXP_EXTENT_RAM;
-        if (good[pgoff])
-            max_order_[pgoff] = 0;
-        any = any || good[pgoff];
-    }
+    return max_order_[first] >= order - 1 && pages_[middle].is_like(pages_[middle - 1]) &&
+           pages_[middle].pfn == pages_[middle - 1].pfn + 1 &&
+           pages_[first].pfn % (std::uint64_t{1} << order) == 0;
+}
 
-    for (int order = 1; any; order++) {
-        const std::size_t block_pages = std::size_t{1} << order;
-        std::vector<bool> halves = std::exchange(good, {});
+/*
+ * The new page completes the blocks that end with it, and no others. So every page
+ * of every block is looked at, order by order upward, and yet a page more costs
+ * little.
+ */
+void Oracle::push(const Page& page) {
+    pages_.push_back(page);
+    max_order_.push_back(page.has_pfn() ? 0 : -1);
+    if (!page.has_pfn())
+        return;
 
-        good.resize(pages_.size() / block_pages);
-        any = false;
-        for (std::size_t block = 0; block < good.size(); block++) {
-            const std::size_t first = block * block_pages;
-            const std::size_t middle = first + block_pages / 2;
+    const std::size_t end = pages_.size();
 
-            if (!halves[2 * block] || !halves[2 * block + 1] ||
-                pages_[middle].pfn != pages_[middle - 1].pfn + 1 ||
-                pages_[first].pfn % block_pages != 0)
-                continue;
+    for (int order = 1; end % (std::size_t{1} << order) == 0; order++) {
+        const std::size_t first = end - (std::size_t{1} << order);
 
-            good[block] = true;
-            any = true;
-            std::fill_n(max_order_.begin() + static_cast<std::ptrdiff_t>(first), block_pages,
-                        order);
-        }
+        if (!is_good(first, order))
+            return;
+        std::fill(max_order_.begin() + static_cast<std::ptrdiff_t>(first), max_order_.end(), order);
     }
 }
 
+/* Of a good block that loses its last page, the first half is left, and again of the other half. */
+void Oracle::pop() {
+    const std::size_t end = pages_.size();
+
+    for (int order = max_order_.back(); order > 0; order--)
+        std::fill_n(max_order_.begin() +
+                        static_cast<std::ptrdiff_t>(end - (std::size_t{1} << order)),
+                    std::size_t{1} << (order - 1), order - 1);
+    pages_.pop_back();
+    max_order_.pop_back();
+}
+
 testexp_result Oracle::expected(std::uint64_t pgoff) const {
-    testexp_result result{
-        .pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = 0};
-
     if (pgoff >= pages_.size())
-        result.error = -EINVAL;
-    else if (pages_[pgoff].type == TESTEXP_EXTENT_HOLE)
-        result.error = -ENXIO;
-    else if (pages_[pgoff].type == TESTEXP_EXTENT_PRIVATE)
-        result.error = -EOPNOTSUPP;
-    if (result.error != 0)
-        return result;
+        return refusal(-EINVAL);
 
-    result.pfn = pages_[pgoff].pfn;
-    result.max_order = max_order_[pgoff];
-    return result;
+    const Page& page = pages_[pgoff];
+
+    if (!page.has_pfn())
+        return refusal(page.type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP);
+    return {.pfn = page.pfn, .max_order = max_order_[pgoff], .error = 0};
 }
 
 std::vector<Page> pages_of(const Layout& layout) {
@@ -74,9 +93,25 @@ std::vector<Page> pages_of(const Layout& layout) {
 
     pages.reserve(layout.nr_pages());
     for (const testexp_extent& extent : layout.extents)
-        pages.insert(pages.end(), extent.nr_pages * extent.repeat,
-                     Page{.pfn = 0, .type = extent.type});
+        for (std::uint64_t i = 0; i < extent.nr_pages * extent.repeat; i++)
+            pages.push_back(page_of(extent, i));
     return pages;
+}
+
+testexp_result refusal(int error) {
+    return {.pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = error};
+}
+
+bool same(const testexp_result& a, const testexp_result& b) {
+    return a.pfn == b.pfn && a.max_order == b.max_order && a.error == b.error;
+}
+
+std::string describe(const testexp_result& result) {
+    std::ostringstream out;
+
+    out << "{pfn 0x" << std::hex << result.pfn << std::dec << ", max_order " << result.max_order
+        << ", error " << result.error << '}';
+    return out.str();
 }
 
 } // namespace testexp

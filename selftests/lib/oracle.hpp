@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "layout.hpp"
@@ -15,13 +16,27 @@ namespace testexp {
 
 /* One page of a buffer as an independent witness sees it. */
 struct Page {
-    std::uint64_t pfn = 0; /* of RAM */
+    std::uint64_t pfn = 0; /* of the types that have one */
     std::uint32_t type = TESTEXP_EXTENT_RAM;
+    std::uint32_t cache = TESTEXP_CACHE_WB;
+    std::uint32_t attributes = 0;
+
+    bool has_pfn() const { return type != TESTEXP_EXTENT_HOLE && type != TESTEXP_EXTENT_PRIVATE; }
+
+    /* Whether one block may hold both. */
+    bool is_like(const Page& other) const {
+        return type == other.type && cache == other.cache && attributes == other.attributes;
+    }
 };
 
 class Oracle {
 public:
-    explicit Oracle(std::vector<Page> pages);
+    Oracle() = default;
+    explicit Oracle(const std::vector<Page>& pages);
+
+    /* Makes the buffer one page longer or shorter. */
+    void push(const Page& page);
+    void pop();
 
     std::uint64_t nr_pages() const { return pages_.size(); }
     const std::vector<Page>& pages() const { return pages_; }
@@ -33,13 +48,24 @@ public:
     testexp_result expected(std::uint64_t pgoff) const;
 
 private:
-    void find_max_orders();
+    bool is_good(std::size_t first, int order) const;
 
     std::vector<Page> pages_;
     std::vector<int> max_order_; /* of each page; -1 without a PFN */
 };
 
-/* The type of each page of @layout, repeats spelt out; PFNs are 0. */
+/**
+ * Each page of @layout, repeats spelt out. Known of the PFNs are those that the
+ * test chose: of SYNTHETIC extents; the others are 0. ALIAS pages are RAM.
+ */
 std::vector<Page> pages_of(const Layout& layout);
+
+/* What is answered where there is no PFN; @error is a negative errno. */
+testexp_result refusal(int error);
+
+bool same(const testexp_result& a, const testexp_result& b);
+
+/* "{pfn 0x10, max_order 4, error 0}" */
+std::string describe(const testexp_result& result);
 
 } // namespace testexp
