@@ -52,6 +52,75 @@ testexp_extent placed(testexp_extent_type type, std::uint64_t at, std::uint64_t 
             .attributes = kind.attributes};
 }
 
+/* Hexadecimal where it may have a shape that decimal would hide. */
+std::string number(std::uint64_t value) {
+    std::ostringstream out;
+
+    if (value >= 4096)
+        out << "0x" << std::hex;
+    out << value;
+    return out.str();
+}
+
+/* An argument with named fields, as far as they are not what they are by themselves. */
+class Fields {
+public:
+    void add(const char* name, const std::string& value, bool is_default) {
+        if (!is_default)
+            text_ += (text_.empty() ? ", {." : ", .") + std::string(name) + " = " + value;
+    }
+
+    std::string text() const { return text_.empty() ? "" : text_ + "}"; }
+
+private:
+    std::string text_;
+};
+
+std::string placement_code(const testexp_extent& extent) {
+    Fields fields;
+
+    fields.add("align_order", number(extent.align_order), extent.align_order == 0);
+    fields.add("skew", number(extent.skew), extent.skew == 0);
+    fields.add("repeat", number(extent.repeat), extent.repeat == 1);
+    return fields.text();
+}
+
+/* @usual_cache is what the cache mode is where there is no such argument; in one it is always
+ * named. */
+std::string kind_code(const testexp_extent& extent, std::uint32_t usual_cache) {
+    constexpr const char* names[TESTEXP_CACHE_MODES] = {"TESTEXP_CACHE_WB", "TESTEXP_CACHE_UC",
+                                                        "TESTEXP_CACHE_WC"};
+    Fields fields;
+
+    if (extent.cache == usual_cache && extent.attributes == 0 && extent.repeat == 1)
+        return "";
+    fields.add("cache", names[extent.cache % TESTEXP_CACHE_MODES], false);
+    fields.add("attributes", "TESTEXP_EXTENT_P2P", extent.attributes == 0);
+    fields.add("repeat", number(extent.repeat), extent.repeat == 1);
+    return fields.text();
+}
+
+/* The call that adds it; for extents that the builders can make. */
+std::string call_code(const testexp_extent& extent) {
+    const std::string nr_pages = number(extent.nr_pages);
+    const std::string where = number(extent.at) + ", " + nr_pages;
+
+    switch (extent.type) {
+    case TESTEXP_EXTENT_HOLE:
+        return ".hole(" + nr_pages + ")";
+    case TESTEXP_EXTENT_PRIVATE:
+        return ".priv(" + nr_pages + ")";
+    case TESTEXP_EXTENT_MMIO:
+        return ".mmio(" + where + kind_code(extent, TESTEXP_CACHE_UC) + ")";
+    case TESTEXP_EXTENT_SYNTHETIC:
+        return ".synthetic(" + where + kind_code(extent, TESTEXP_CACHE_WB) + ")";
+    case TESTEXP_EXTENT_ALIAS:
+        return ".alias(" + where + ")";
+    default:
+        return ".ram(" + nr_pages + placement_code(extent) + ")";
+    }
+}
+
 } // namespace
 
 std::uint64_t page_bytes() {
@@ -114,6 +183,14 @@ std::string Layout::describe() const {
         separator = "+";
     }
     return out.str();
+}
+
+std::string Layout::code() const {
+    std::string code = "Layout{}";
+
+    for (const testexp_extent& extent : extents)
+        code += call_code(extent);
+    return code;
 }
 
 Layout Layout::uniform(std::uint64_t size_bytes, std::uint32_t order) {

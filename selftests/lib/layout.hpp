@@ -56,6 +56,9 @@ struct Layout {
     /* One short line for case names and messages, e.g. "2^9@9x4+hole:3". */
     std::string describe() const;
 
+    /* The expression that makes it, e.g. "Layout{}.synthetic(0x1000, 4).hole(3)". */
+    std::string code() const;
+
     /**
      * RAM extents of 2^@order pages, each aligned to its size, @size_bytes
      * together; @size_bytes must be a multiple of the extent's size, else

@@ -76,6 +76,25 @@ TEST(Oracle, NoBlockOverAHoleOrPrivatePage) {
     }
 }
 
+TEST(Oracle, NoBlockOverABorderOfKinds) {
+    const Page others[] = {{.pfn = 0x104, .type = TESTEXP_EXTENT_MMIO},
+                           {.pfn = 0x104, .type = ram, .cache = TESTEXP_CACHE_UC},
+                           {.pfn = 0x104, .type = ram, .attributes = TESTEXP_EXTENT_P2P}};
+
+    for (const Page& other : others) {
+        std::vector<Page> pages;
+
+        add_run(pages, 0x100, 8);
+        pages[4] = other;
+        EXPECT_EQ(orders_of(Oracle(pages)), (Orders{2, 2, 2, 2, 0, 0, 1, 1}));
+        for (std::size_t i = 5; i < pages.size(); i++) {
+            pages[i] = other;
+            pages[i].pfn = 0x100 + i;
+        }
+        EXPECT_EQ(orders_of(Oracle(pages)), Orders(8, 2));
+    }
+}
+
 /* A wrong neighbour deep inside a half, not at a seam of the halves. */
 TEST(Oracle, EveryPageOfABlockCounts) {
     for (std::size_t wrong = 0; wrong < 16; wrong++) {
@@ -121,20 +140,21 @@ int literal_max_order(const std::vector<Page>& pages, std::uint64_t pgoff) {
         if (first + count > pages.size() || pages[pgoff].pfn % count != pgoff % count)
             return max_order;
         for (std::uint64_t i = first; i < first + count; i++)
-            if (pages[i].type != ram || pages[i].pfn - pages[first].pfn != i - first)
+            if (!pages[i].has_pfn() || !pages[i].is_like(pages[first]) ||
+                pages[i].pfn - pages[first].pfn != i - first)
                 return max_order;
         max_order = order;
     }
 }
 
-TEST(Oracle, AgreesWithTheContractLiterally) {
-    std::mt19937 random(20241); // NOLINT: the same layouts every time
-    const auto below = [&](std::uint64_t n) { return random() % n; };
+class RandomPages {
+public:
+    explicit RandomPages(unsigned int seed) : random_(seed) {}
 
-    for (int round = 0; round < 300; round++) {
+    std::vector<Page> next(std::size_t nr_pages) {
         std::vector<Page> pages;
 
-        while (pages.size() < 200) {
+        while (pages.size() < nr_pages) {
             if (below(6) == 0)
                 pages.push_back({.pfn = 0, .type = below(2) ? hole : priv});
             else if (below(3) == 0)
@@ -142,6 +162,37 @@ TEST(Oracle, AgreesWithTheContractLiterally) {
             else
                 add_run(pages, below(4096), 1 + below(70));
         }
+        if (below(2))
+            change_kind(pages);
+        return pages;
+    }
+
+private:
+    std::size_t below(std::size_t n) { return random_() % n; }
+
+    /* Of a range that may begin and end anywhere. */
+    void change_kind(std::vector<Page>& pages) {
+        const std::size_t first = below(pages.size());
+        const std::size_t which = below(3);
+
+        for (std::size_t i = first; i < first + below(pages.size() - first); i++) {
+            if (which == 0)
+                pages[i].cache = TESTEXP_CACHE_WC;
+            else if (which == 1)
+                pages[i].attributes = TESTEXP_EXTENT_P2P;
+            else if (pages[i].has_pfn())
+                pages[i].type = TESTEXP_EXTENT_MMIO;
+        }
+    }
+
+    std::mt19937 random_;
+};
+
+TEST(Oracle, AgreesWithTheContractLiterally) {
+    RandomPages random(20241);
+
+    for (int round = 0; round < 300; round++) {
+        const std::vector<Page> pages = random.next(200);
         const Oracle oracle(pages);
 
         for (std::uint64_t pgoff = 0; pgoff < pages.size(); pgoff++) {
@@ -154,14 +205,44 @@ TEST(Oracle, AgreesWithTheContractLiterally) {
     }
 }
 
+TEST(Oracle, PopUndoesPush) {
+    RandomPages random(7);
+
+    for (int round = 0; round < 20; round++) {
+        std::vector<Page> pages = random.next(100);
+        Oracle oracle(pages);
+
+        for (; !pages.empty(); pages.pop_back(), oracle.pop())
+            ASSERT_EQ(orders_of(oracle), orders_of(Oracle(pages))) << pages.size();
+        EXPECT_EQ(oracle.nr_pages(), 0U);
+    }
+}
+
 TEST(Layout, UniformAndItsDescription) {
     const Layout layout = Layout::uniform(8 * testexp::page_bytes(), 1);
 
     EXPECT_EQ(layout.nr_pages(), 8U);
     EXPECT_EQ(layout.describe(), "2@1x4");
     EXPECT_EQ(Layout{}.ram(3).hole(2).priv(1).describe(), "3+hole:2+private:1");
+    EXPECT_EQ(Layout{}.mmio(2, 3).alias(0, 1).synthetic(4096, 16).describe(),
+              "mmio:3from2uc+alias:1+synthetic:2^4from4096");
     EXPECT_THROW(Layout::uniform(3 * testexp::page_bytes(), 1), std::invalid_argument);
     EXPECT_THROW(Layout::uniform(0, 0), std::invalid_argument);
+}
+
+/* What is printed is what was written. */
+#define EXPECT_CODE(expression) EXPECT_EQ((expression).code(), #expression)
+
+TEST(Layout, Code) {
+    EXPECT_CODE(Layout{});
+    EXPECT_CODE(Layout{}.hole(3).priv(4095).hole(0x1000));
+    EXPECT_CODE(Layout{}.ram(1).ram(2, {.repeat = 5}).ram(3, {.align_order = 9, .skew = 1}));
+    EXPECT_CODE(Layout{}.synthetic(0x123456, 4).synthetic(0, 1, {.cache = TESTEXP_CACHE_UC}));
+    EXPECT_CODE(Layout{}.synthetic(7, 8, {.cache = TESTEXP_CACHE_WB, .repeat = 2}));
+    EXPECT_CODE(Layout{}.mmio(0, 1).mmio(1, 2, {.cache = TESTEXP_CACHE_WC}).alias(2, 1));
+    EXPECT_EQ(Layout{}.synthetic(7, 8, {.attributes = TESTEXP_EXTENT_P2P}).code(),
+              "Layout{}.synthetic(7, 8, {.cache = TESTEXP_CACHE_UC, "
+              ".attributes = TESTEXP_EXTENT_P2P})");
 }
 
 TEST(Layout, PagesOf) {
@@ -171,6 +252,23 @@ TEST(Layout, PagesOf) {
     ASSERT_EQ(pages.size(), 5U);
     EXPECT_EQ(pages[3].type, ram);
     EXPECT_EQ(pages[4].type, hole);
+}
+
+TEST(Layout, PagesOfOtherKinds) {
+    const std::vector<Page> pages = testexp::pages_of(
+        Layout{}
+            .synthetic(0x50, 2, {.cache = TESTEXP_CACHE_WC, .attributes = TESTEXP_EXTENT_P2P})
+            .alias(0, 1)
+            .mmio(7, 1));
+
+    ASSERT_EQ(pages.size(), 4U);
+    EXPECT_EQ(pages[1].pfn, 0x51U);
+    EXPECT_EQ(pages[1].cache, TESTEXP_CACHE_WC);
+    EXPECT_EQ(pages[1].attributes, TESTEXP_EXTENT_P2P);
+    EXPECT_EQ(pages[2].type, ram);
+    EXPECT_EQ(pages[3].type, TESTEXP_EXTENT_MMIO);
+    EXPECT_EQ(pages[3].cache, TESTEXP_CACHE_UC);
+    EXPECT_EQ(pages[3].pfn, 0U);
 }
 
 } // namespace
