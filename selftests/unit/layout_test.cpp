@@ -4,52 +4,56 @@
  * and many random ones. What it cannot see: how the exporter fills a layout.
  */
 #include <cerrno>
-#include <random>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "agreement.hpp"
+#include "every_layout.hpp"
+#include "native_layout.hpp"
 #include "oracle.hpp"
-
-extern "C" {
-#include "layout.h"
-}
+#include "random_layouts.hpp"
 
 namespace {
 
+using testexp::Checked;
+using testexp::Layout;
+using testexp::Mismatch;
 using testexp::Oracle;
 using testexp::Page;
 
 constexpr std::uint32_t ram = TESTEXP_EXTENT_RAM;
 
+/* A layout as the ABI has none: of any type at any PFN. */
 struct Piece {
     std::uint32_t type;
     std::uint64_t pfn;
     std::uint64_t nr_pages;
 };
 
-/* A layout with its array, and the oracle for the same pieces. */
+/* A layout, and the oracle for the same pieces. */
 class Subject {
 public:
-    explicit Subject(const std::vector<Piece>& pieces)
-        : extents_(pieces.size()), layout_{.extents = extents_.data(),
-                                           .capacity = static_cast<u32>(pieces.size()),
-                                           .nr_extents = 0,
-                                           .nr_pages = 0},
-          oracle_(pages_of(pieces)) {
+    explicit Subject(const std::vector<Piece>& pieces) : oracle_(pages_of(pieces)) {
+        Layout layout;
+
         for (const Piece& piece : pieces)
-            EXPECT_EQ(layout_append(&layout_, {piece.type, 0, 0}, piece.pfn, piece.nr_pages), 0);
+            layout.synthetic(piece.pfn, piece.nr_pages).extents.back().type = piece.type;
+        EXPECT_TRUE(native_.build(layout));
     }
 
     void expect_agreement() const {
         const std::uint64_t nr_pages = oracle_.nr_pages();
 
-        ASSERT_EQ(layout_.nr_pages, nr_pages);
+        ASSERT_EQ(native_.get().nr_pages, nr_pages);
         for (std::uint64_t pgoff = 0; pgoff < nr_pages; pgoff++)
-            expect_same_answer(pgoff);
+            ASSERT_PRED2(testexp::same, native_.resolve(pgoff), oracle_.expected(pgoff)) << pgoff;
     }
 
-    const layout& get() const { return layout_; }
+    const layout& get() const { return native_.get(); }
 
 private:
     static std::vector<Page> pages_of(const std::vector<Piece>& pieces) {
@@ -57,24 +61,24 @@ private:
 
         for (const Piece& piece : pieces)
             for (std::uint64_t i = 0; i < piece.nr_pages; i++)
-                pages.push_back({.pfn = piece.type == ram ? piece.pfn + i : 0, .type = piece.type});
+                pages.push_back({.pfn = piece.pfn + i, .type = piece.type});
         return pages;
     }
 
-    void expect_same_answer(std::uint64_t pgoff) const {
-        const testexp_result expected = oracle_.expected(pgoff);
-        u64 pfn = TESTEXP_UNTOUCHED_PFN;
-        int max_order = TESTEXP_UNTOUCHED_ORDER;
-
-        ASSERT_EQ(layout_lookup(&layout_, pgoff, &pfn, &max_order), expected.error) << pgoff;
-        ASSERT_EQ(pfn, expected.pfn) << pgoff;
-        ASSERT_EQ(max_order, expected.max_order) << pgoff;
-    }
-
-    std::vector<layout_extent> extents_;
-    layout layout_;
+    NativeLayout native_;
     Oracle oracle_;
 };
+
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+    const char* text = std::getenv(name);
+
+    return text ? std::strtoull(text, nullptr, 0) : otherwise;
+}
+
+/* The failure is of a layout that can be put into a test as it is printed. */
+void expect_none(const std::optional<Mismatch>& wrong) {
+    ASSERT_FALSE(wrong.has_value()) << testexp::shrunk(*wrong, ask_layout_c).text();
+}
 
 TEST(LayoutC, OneExtentOfAnyLengthAndPlace) {
     for (std::uint64_t nr_pages = 1; nr_pages <= 40; nr_pages++)
@@ -91,41 +95,75 @@ TEST(LayoutC, TwoExtentsOfAnyLengthAndPlace) {
 }
 
 TEST(LayoutC, ThreeRunsOfAnyType) {
-    for (int types = 0; types < 27; types++)
+    constexpr std::uint32_t n = TESTEXP_EXTENT_TYPES;
+
+    for (std::uint32_t types = 0; types < n * n * n; types++)
         for (std::uint64_t length = 1; length <= 6; length++) {
-            const std::uint32_t type[] = {static_cast<std::uint32_t>(types % 3),
-                                          static_cast<std::uint32_t>(types / 3 % 3),
-                                          static_cast<std::uint32_t>(types / 9)};
+            const std::uint32_t type[] = {types % n, types / n % n, types / n / n};
 
             Subject({{type[0], 64, length}, {type[1], 64 + length, 3}, {type[2], 67 + length, 9}})
                 .expect_agreement();
         }
 }
 
-TEST(LayoutC, RandomLayouts) {
-    std::mt19937_64 random(6); // NOLINT: the same layouts every time
-    const auto below = [&](std::uint64_t n) { return random() % n; };
+/* Every type that has PFNs beside every other, which the ABI alone would not let one place so. */
+TEST(LayoutC, PhysicallyContiguousOfEveryTwoTypes) {
+    for (std::uint32_t first = 0; first < TESTEXP_EXTENT_TYPES; first++)
+        for (std::uint32_t second = 0; second < TESTEXP_EXTENT_TYPES; second++) {
+            const Subject subject({{first, 64, 8}, {second, 72, 8}});
 
-    for (int round = 0; round < 3000; round++) {
-        std::vector<Piece> pieces;
-        std::uint64_t pgoff = 0;
-
-        for (std::uint64_t left = 1 + below(12); left; left--) {
-            const std::uint64_t high = below(2) ? 0 : (std::uint64_t{1} << below(40));
-            /* Congruent to pgoff modulo a power of two, or adjacent, or anywhere. */
-            const std::uint64_t pfn = below(3) == 0 && !pieces.empty()
-                                          ? pieces.back().pfn + pieces.back().nr_pages
-                                          : high + (pgoff & 1023) + (below(16) << below(10));
-            const std::uint32_t type =
-                below(5) ? ram : static_cast<std::uint32_t>(below(3));
-
-            pieces.push_back({type, pfn, 1 + below(1U << below(10))});
-            pgoff += pieces.back().nr_pages;
+            subject.expect_agreement();
+            EXPECT_EQ(subject.get().nr_extents, first == second ? 1U : 2U);
         }
-        Subject(pieces).expect_agreement();
-        if (HasFatalFailure())
-            FAIL() << "round " << round;
+}
+
+std::optional<Mismatch> first_wrong(const NativeLayout& native, const Layout& layout,
+                                    const Oracle& oracle) {
+    for (std::uint64_t pgoff = 0; pgoff <= oracle.nr_pages(); pgoff++) {
+        const testexp_result is = native.resolve(pgoff);
+        const testexp_result must_be = oracle.expected(pgoff);
+
+        if (!testexp::same(is, must_be))
+            return Mismatch{layout, pgoff, is, must_be};
     }
+    return std::nullopt;
+}
+
+/* TESTEXP_MAX_PAGES=64 takes an hour. */
+TEST(LayoutC, EveryLayout) {
+    const testexp::Bounds bounds{.max_pages = number_from_environment("TESTEXP_MAX_PAGES", 28),
+                                 .max_extents = 4};
+    NativeLayout native;
+    Checked checked;
+    std::optional<Mismatch> wrong;
+
+    checked.layouts = testexp::for_each_layout(bounds, [&](const Layout& layout, const Oracle& o) {
+        if (wrong)
+            return;
+        ASSERT_TRUE(native.build(layout)) << layout.code();
+        wrong = first_wrong(native, layout, o);
+        checked.add(o.nr_pages(), o.nr_pages());
+    });
+    expect_none(wrong);
+    std::cout << "up to " << bounds.max_pages << " pages in up to " << bounds.max_extents
+              << " extents, " << checked.text() << '\n';
+}
+
+/* Small enough for a table of pages, and far too large for one. */
+TEST(LayoutC, RandomLayouts) {
+    const std::uint64_t seed = number_from_environment("TESTEXP_SEED", 6);
+    Checked checked;
+
+    std::cout << "TESTEXP_SEED=" << seed << '\n';
+    for (const std::uint64_t max_length_order : {4U, 10U, 40U}) {
+        testexp::RandomLayouts layouts(seed,
+                                       {.max_extents = 12, .max_length_order = max_length_order});
+
+        for (int round = 0; round < 3000; round++)
+            ASSERT_NO_FATAL_FAILURE(
+                expect_none(testexp::first_mismatch(layouts.next(), ask_layout_c, &checked)));
+    }
+    std::cout << checked.text() << '\n';
 }
 
 TEST(LayoutC, NeighboursThatContinueAreOne) {

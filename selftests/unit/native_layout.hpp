@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The module's layout.c, built natively, as something that resolves pages. */
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <vector>
+
+#include "layout.hpp"
+
+extern "C" {
+#include "layout.h"
+}
+
+class NativeLayout {
+public:
+    /* What the exporter does at CREATE; false if layout_append() refuses. All places are PFNs here.
+     */
+    bool build(const testexp::Layout& from) {
+        extents_.resize(from.extents.size());
+        layout_ = {.extents = extents_.data(),
+                   .capacity = static_cast<u32>(extents_.size()),
+                   .nr_extents = 0,
+                   .nr_pages = 0};
+        for (const testexp_extent& extent : from.extents)
+            if (append(extent) != 0)
+                return false;
+        return true;
+    }
+
+    const layout& get() const { return layout_; }
+
+    /* What the core does: layout_lookup() knows nothing of the end. */
+    testexp_result resolve(std::uint64_t pgoff) const {
+        testexp_result result{
+            .pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = -EINVAL};
+
+        if (pgoff < layout_.nr_pages)
+            result.error = layout_lookup(&layout_, pgoff, &result.pfn, &result.max_order);
+        return result;
+    }
+
+private:
+    int append(const testexp_extent& extent) {
+        const layout_kind kind{.type = extent.type,
+                               .cache = static_cast<u16>(extent.cache),
+                               .attributes = static_cast<u16>(extent.attributes)};
+
+        return layout_append(&layout_, kind, extent.at, extent.nr_pages * extent.repeat);
+    }
+
+    std::vector<layout_extent> extents_;
+    layout layout_{};
+};
+
+/* As a testexp::Lookup. */
+inline std::vector<testexp_result> ask_layout_c(const testexp::Layout& layout,
+                                                const std::vector<std::uint64_t>& pgoffs) {
+    NativeLayout native;
+    std::vector<testexp_result> answers;
+
+    (void)native.build(layout);
+    answers.reserve(pgoffs.size());
+    for (const std::uint64_t pgoff : pgoffs)
+        answers.push_back(native.resolve(pgoff));
+    return answers;
+}
