@@ -33,6 +33,8 @@ WORK = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"dmabuf-pfn-mutants.{os
 PROGRAM_TIMEOUT_S = 180
 CASE_TIMEOUT_S = 60
 BOOT_TIMEOUT_S = 120
+# In between the guest tells that a program ended, unless it hangs as a whole.
+SILENCE_S = PROGRAM_TIMEOUT_S + 60
 DIRTY = 75  # the guest's job: this kernel is in no state for another fault
 
 EPILOG = """\
@@ -281,7 +283,7 @@ class Guest:
 
     def __init__(self, kernel, jobs, binaries, work):
         self.kernel, self.jobs, self.binaries, self.work = kernel, jobs, binaries, work
-        self.verdicts, self.current, self.started = {}, None, 0.0
+        self.verdicts, self.current, self.started, self.hangs = {}, None, 0.0, False
 
     def run(self):
         """Returns the verdicts by name; the jobs without one are still to be tried."""
@@ -292,14 +294,38 @@ class Guest:
                    "--bin", self.binaries]
         with open(self.work / "vm.log", "w+b") as log:
             with start(command, stdout=subprocess.PIPE, stderr=log, text=True) as guest:
-                for line in guest.stdout:
-                    if line.startswith("{"):
-                        self.note(json.loads(line))
+                self.listen(guest)
             CHILDREN.discard(guest)
             log.seek(0)
             complaint = [line for line in log.read().decode(errors="replace").splitlines() if COMPLAINT.match(line)]
+        if self.hangs:
+            self.judge_end(252, f"the guest hangs: it told nothing for {SILENCE_S} s")
+            return self.verdicts
         self.judge_end(guest.returncode, complaint[0].removeprefix("scripts/vm: ") if complaint else f"scripts/vm: status {guest.returncode}")
         return self.verdicts
+
+    def listen(self, guest):
+        """Notes what the guest tells, and ends it when that is nothing for too long."""
+        watchdog = self.watch(guest)
+        for line in guest.stdout:
+            watchdog.cancel()
+            watchdog = self.watch(guest)
+            if line.startswith("{"):
+                self.note(json.loads(line))
+        watchdog.cancel()
+
+    def watch(self, guest):
+        watchdog = threading.Timer(SILENCE_S, self.end, [guest])
+        watchdog.daemon = True
+        watchdog.start()
+        return watchdog
+
+    def end(self, guest):
+        self.hangs = True
+        try:
+            os.killpg(guest.pid, signal.SIGTERM)
+        except ProcessLookupError:  # it was faster
+            pass
 
     def note(self, event):
         """What the guest tells: a program begins, a program ended, the fault is done with."""
