@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "agreement.hpp"
+#include "append_check.hpp"
 #include "every_layout.hpp"
 #include "native_layout.hpp"
 #include "oracle.hpp"
@@ -159,9 +160,13 @@ TEST(LayoutC, RandomLayouts) {
         testexp::RandomLayouts layouts(seed,
                                        {.max_extents = 12, .max_length_order = max_length_order});
 
-        for (int round = 0; round < 3000; round++)
+        for (int round = 0; round < 3000; round++) {
+            const Layout layout = layouts.next();
+
+            ASSERT_EQ(wrong_append(layout), "") << layout.code();
             ASSERT_NO_FATAL_FAILURE(
-                expect_none(testexp::first_mismatch(layouts.next(), ask_layout_c, &checked)));
+                expect_none(testexp::first_mismatch(layout, ask_layout_c, &checked)));
+        }
     }
     std::cout << checked.text() << '\n';
 }

@@ -2,7 +2,9 @@
 /* The module's layout.c, built natively, as something that resolves pages. */
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -17,15 +19,28 @@ public:
     /* What the exporter does at CREATE; false if layout_append() refuses. All places are PFNs here.
      */
     bool build(const testexp::Layout& from) {
-        extents_.resize(from.extents.size());
+        reset(from.extents.size());
+        return std::all_of(from.extents.begin(), from.extents.end(),
+                           [this](const testexp_extent& extent) { return append(extent) == 0; });
+    }
+
+    /* Nothing, with room for so many extents. */
+    void reset(std::size_t capacity) {
+        extents_.assign(capacity, {});
+        extents_.reserve(1); /* an array of none is an array */
         layout_ = {.extents = extents_.data(),
-                   .capacity = static_cast<u32>(extents_.size()),
+                   .capacity = static_cast<u32>(capacity),
                    .nr_extents = 0,
                    .nr_pages = 0};
-        for (const testexp_extent& extent : from.extents)
-            if (append(extent) != 0)
-                return false;
-        return true;
+    }
+
+    /* 0, or the negative errno of layout_append(). */
+    int append(const testexp_extent& extent) {
+        const layout_kind kind{.type = extent.type,
+                               .cache = static_cast<u16>(extent.cache),
+                               .attributes = static_cast<u16>(extent.attributes)};
+
+        return layout_append(&layout_, kind, extent.at, extent.nr_pages * extent.repeat);
     }
 
     const layout& get() const { return layout_; }
@@ -41,14 +56,6 @@ public:
     }
 
 private:
-    int append(const testexp_extent& extent) {
-        const layout_kind kind{.type = extent.type,
-                               .cache = static_cast<u16>(extent.cache),
-                               .attributes = static_cast<u16>(extent.attributes)};
-
-        return layout_append(&layout_, kind, extent.at, extent.nr_pages * extent.repeat);
-    }
-
     std::vector<layout_extent> extents_;
     layout layout_{};
 };
@@ -64,4 +71,21 @@ inline std::vector<testexp_result> ask_layout_c(const testexp::Layout& layout,
     for (const std::uint64_t pgoff : pgoffs)
         answers.push_back(native.resolve(pgoff));
     return answers;
+}
+
+/*
+ * The same, after each cache mode has become a type that has PFNs: then nothing but
+ * the type tells neighbours apart, as the ABI could not have it.
+ */
+inline std::vector<testexp_result> ask_layout_c_by_type(testexp::Layout layout,
+                                                        const std::vector<std::uint64_t>& pgoffs) {
+    constexpr std::uint32_t types[TESTEXP_CACHE_MODES] = {TESTEXP_EXTENT_RAM, TESTEXP_EXTENT_MMIO,
+                                                          TESTEXP_EXTENT_SYNTHETIC};
+
+    for (testexp_extent& extent : layout.extents)
+        if (extent.type == TESTEXP_EXTENT_SYNTHETIC) {
+            extent.type = types[extent.cache];
+            extent.cache = TESTEXP_CACHE_WB;
+        }
+    return ask_layout_c(layout, pgoffs);
 }
