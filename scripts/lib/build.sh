@@ -5,15 +5,14 @@
 userspace_packages=(build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
 	libgtest-dev libcli11-dev libfmt-dev nlohmann-json3-dev gnuplot-nox bpftrace linux-source-6.12 xz-utils)
 
-# userspace_dir [clang]: where it is built: one directory per clone and compiler, so that two clones do not undo each other's work.
+# userspace_dir [PRESET]: where it is built: one directory per clone and preset, so that two clones do not undo each other's work.
 userspace_dir() { printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"; }
 
-# build_userspace TARGET [clang]: configures, and builds `job` (what scripts/run needs) or `all` (the native tests too). Prints nothing but progress.
-# Returns 1 after one line on stderr.
+# build_userspace TARGET [PRESET]: configures, and builds `job` (what scripts/run needs), `all` (the native tests too), or what the preset is for, see
+# CMakePresets.json. Prints nothing but progress. Returns 1 after one line on stderr.
 build_userspace() {
-	local target=$1 compiler=${2:-} dir log options=()
-	dir=$(userspace_dir "$compiler")
-	[ -z "$compiler" ] || options=(-DCMAKE_C_COMPILER="$compiler" -DCMAKE_CXX_COMPILER="$compiler++")
+	local target=$1 preset=${2:-} dir log
+	dir=$(userspace_dir "$preset")
 	log=$dir/build.log
 	need_packages "${userspace_packages[@]}" || return 1
 	if ! mkdir -p "$dir" || ! : >"$log"; then
@@ -22,9 +21,9 @@ build_userspace() {
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
 		run_step "configure user space" "$log" '' 0 env CCACHE_DIR="$(cache_dir)/ccache" cmake -S "$root" -B "$dir" -G Ninja \
-			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" || { build_failed configure "$log"; return 1; }
+			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --preset "${preset:-default}" || { build_failed configure "$log"; return 1; }
 	fi
-	run_step "build user space${compiler:+ with $compiler}" "$log" ninja 0 env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
+	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
 		{ build_failed build "$log"; return 1; }
 }
 
