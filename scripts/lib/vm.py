@@ -28,7 +28,7 @@ import kernel_bugs  # pylint: disable=wrong-import-position
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "dmabuf-pfn"
 NO_START, KERNEL_BUG, LOST = 250, 251, 252
 PACKAGES = ["qemu-system-x86", "busybox-static", "util-linux"]
-PASSED_ENVIRONMENT = re.compile(r"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|DMABUF_PFN_\w+")
+PASSED_ENVIRONMENT = re.compile(r"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+")
 PROBE_TIMEOUT_S = 20
 
 EPILOG = """\
@@ -36,7 +36,8 @@ exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 25
 252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C. A WARNING between the console lines
 `expect-warning: begin` and `expect-warning: end` (written to /dev/kmsg) is not a bug, nor is the one report with TEXT that there must be between
 `expect-splat: begin TEXT` and `expect-splat: end`.
-CMD finds in DMABUF_PFN_CLOCK what its clock is worth: tsc (KVM, or no guest at all), icount (instructions), invalid (TCG)."""
+CMD finds in DMABUF_PFN_CLOCK what its clock is worth: tsc (KVM, or no guest at all), icount (instructions), invalid (TCG); and its
+caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do."""
 
 
 class CannotStart(Exception):
@@ -183,6 +184,9 @@ def command_line(options):
     if options.icount:
         # the TSC needs no check against other clocks, and calibrating the APIC timer (which fails here) takes ten seconds
         words += ["tsc=reliable", "nolapic_timer"]
+    else:
+        # an emulator on a busy machine can be too late for the ten ticks that this check waits for, and the kernel panics
+        words += ["no_timer_check"]
     if options.iommu:
         words += ["intel_iommu=on"]
     return " ".join(words + [options.append])
