@@ -1,0 +1,784 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: whatever CREATE, RESOLVE and DESCRIBE are given, they do what
+ * testexp_uapi.h says: a good call succeeds and every page is what the oracle says
+ * (P12, P17, P18), a bad one fails with the errno of one of its defects, changes
+ * nothing of the caller's, and neither leaves anything behind (P8).
+ *
+ * Method: good calls drawn at random, half of them spoilt in one or two fields by
+ * values where computing goes wrong: zero, powers of two and their neighbours, the
+ * largest, any; sizes, flags, counts and pointers too. lib/create_rules.cpp knows
+ * the defects. Memory ends where a call must stop. TESTEXP_SEED repeats a run,
+ * TESTEXP_BATCHES=1 with the seed that a failure prints only the case that failed;
+ * more batches make a longer run.
+ *
+ * Does not see: two callers at once; MMIO beyond its errnos; what only KASAN or
+ * lockdep notices on other kernels than debug.
+ */
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <random>
+#include <sstream>
+#include <vector>
+
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "create_rules.hpp"
+#include "far_oracle.hpp"
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint64_t u64_max = ~std::uint64_t{0};
+
+/* --- drawing ------------------------------------------------------------------ */
+
+class Draw {
+public:
+    explicit Draw(std::uint64_t seed) : random_(seed) {}
+
+    std::uint64_t below(std::uint64_t n) { return random_() % n; }
+    bool one_in(std::uint64_t n) { return below(n) == 0; }
+
+    template <typename T, std::size_t n> T any_of(const T (&values)[n]) { return values[below(n)]; }
+
+    /* Where computing goes wrong. */
+    std::uint64_t tricky() {
+        const std::uint64_t power = std::uint64_t{1} << below(64);
+
+        switch (below(8)) {
+        case 0:
+            return 0;
+        case 1:
+            return u64_max - below(4096);
+        case 2:
+            return below(64);
+        case 3:
+            return random_();
+        case 4:
+            return power - 1;
+        case 5:
+            return power + 1;
+        default:
+            return power;
+        }
+    }
+
+    std::uint32_t tricky32() { return static_cast<std::uint32_t>(tricky()); }
+
+    /* No flag in one case of two, else a few of them. */
+    std::uint32_t flags(std::uint32_t of) {
+        return one_in(2) ? 0 : static_cast<std::uint32_t>(random_() & random_() & of);
+    }
+
+private:
+    std::mt19937_64 random_;
+};
+
+/* --- memory that ends where a call must stop ------------------------------------- */
+
+/* Two pages, and one behind them that nobody may touch. */
+class GuardedMemory {
+public:
+    GuardedMemory()
+        : bytes_(static_cast<unsigned char*>(mmap(nullptr, length() + page_bytes(),
+                                                  PROT_READ | PROT_WRITE,
+                                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        if (bytes_ == MAP_FAILED || mprotect(bytes_ + length(), page_bytes(), PROT_NONE))
+            ksft::fail(errno_error("guard page").what);
+    }
+    GuardedMemory(const GuardedMemory&) = delete;
+    GuardedMemory& operator=(const GuardedMemory&) = delete;
+    ~GuardedMemory() { munmap(bytes_, length() + page_bytes()); }
+
+    static std::size_t length() { return 2 * page_bytes(); }
+
+    /* The last so many bytes before the guard. */
+    unsigned char* tail(std::size_t size) const { return bytes_ + length() - size; }
+    unsigned char* start() const { return bytes_; }
+
+private:
+    unsigned char* bytes_;
+};
+
+std::uint64_t address(const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+/* Of no user, of nothing, or of the guard. */
+std::uint64_t bad_pointer(Draw& draw, const GuardedMemory& memory) {
+    const std::uint64_t bad[] = {0, 8, 0xffff800000000000, u64_max - 7,
+                                 address(memory.start()) + GuardedMemory::length()};
+
+    return draw.any_of(bad);
+}
+
+/* --- one ioctl, with what is common to all ---------------------------------------- */
+
+/*
+ * A struct as it is passed: at the start of zeroed pages, so that a size that is too
+ * large finds a tail.
+ */
+template <typename Args> class Call {
+public:
+    explicit Call(const Args& good) : args(good) { args.size = sizeof(Args); }
+
+    Args args; /* before the call what goes in, after it what came out */
+    Verdict verdict;
+
+    /* Spoils what every struct has. */
+    void spoil_frame(Draw& draw, std::uint32_t known_flags) {
+        constexpr std::uint32_t sizes[] = {0, 4, 7, 8, sizeof(Args) - 1, 4096, 4097, 1U << 31, ~0U};
+
+        switch (draw.below(4)) {
+        case 0:
+            args.size = draw.any_of(sizes);
+            break;
+        case 1:
+            args.size = static_cast<std::uint32_t>(sizeof(Args) + 1 + draw.below(64));
+            tail_ = static_cast<unsigned char>(draw.below(2));
+            break;
+        case 2:
+            args.flags |= 1U << draw.below(32);
+            break;
+        default:
+            bad_ = bad_pointer(draw, memory_);
+        }
+        judge_frame(known_flags);
+    }
+
+    /* The errno; complains about what a failed call may not do. */
+    int make(int fd, unsigned long request) {
+        unsigned char* const start = memory_.start();
+        const Args before = args;
+
+        std::memset(start, 0, GuardedMemory::length());
+        std::memcpy(start, &args, sizeof(args));
+        start[sizeof(args)] = tail_;
+
+        const int error = ioctl(fd, request, bad_ ? *bad_ : address(start)) < 0 ? errno : 0;
+
+        std::memcpy(&args, start, sizeof(args));
+        if (error && std::memcmp(&before, &args, sizeof(args)) != 0)
+            ksft::record_failure("a failed ioctl has changed its struct", __FILE__, __LINE__);
+        return error;
+    }
+
+private:
+    void judge_frame(std::uint32_t known_flags) {
+        if (bad_)
+            verdict.defects.insert(EFAULT);
+        if (args.size < sizeof(Args))
+            verdict.defects.insert(EINVAL);
+        if (args.size > page_bytes() || (args.size > sizeof(Args) && tail_))
+            verdict.defects.insert(E2BIG);
+        if (args.flags & ~known_flags)
+            verdict.defects.insert(EOPNOTSUPP);
+    }
+
+    GuardedMemory memory_;
+    std::optional<std::uint64_t> bad_;
+    unsigned char tail_ = 0;
+};
+
+std::string hex_words(const void* data, std::size_t size) {
+    std::ostringstream out;
+
+    out << std::hex;
+    for (std::size_t at = 0; at + 8 <= size; at += 8) {
+        std::uint64_t word = 0;
+
+        std::memcpy(&word, static_cast<const unsigned char*>(data) + at, sizeof(word));
+        out << (at ? " " : "") << word;
+    }
+    return out.str();
+}
+
+std::string text_of(const std::set<int>& errors) {
+    std::string text;
+
+    for (const int error : errors)
+        text += std::string(text.empty() ? "" : " ") + strerrorname_np(error);
+    return text;
+}
+
+void expect_verdict(int error, const Verdict& verdict, const std::string& call) {
+    if (verdict.allows(error))
+        return;
+    ksft::record_failure(
+        call + ": is " + (error ? strerrorname_np(error) : "success") + ", must be " +
+            (verdict.defects.empty() ? "success" : text_of(verdict.defects)) +
+            (verdict.obstacles.empty() ? "" : ", perhaps ") + text_of(verdict.obstacles),
+        __FILE__, __LINE__);
+}
+
+/* --- nothing is left behind --------------------------------------------------------- */
+
+/* The counts of INFO, and the number that the next descriptor gets. */
+class Balance {
+public:
+    Balance() : before_(device().read_info().value()), fd_(next_fd()) {}
+
+    void expect_same(const std::string& after) const {
+        const testexp_info now = device().read_info().value();
+
+        ksft::expect_eq(now.nr_buffers, before_.nr_buffers, "buffers after " + after);
+        ksft::expect_eq(now.nr_importers, before_.nr_importers, "importers after " + after);
+        ksft::expect_eq(now.used_pages, before_.used_pages, "used pages after " + after);
+        ksft::expect_eq(next_fd(), fd_, "next descriptor after " + after);
+    }
+
+private:
+    static int next_fd() { return Fd(dup(device().fd())).get(); }
+
+    testexp_info before_;
+    int fd_;
+};
+
+/* --- CREATE --------------------------------------------------------------------------- */
+
+/* Lengths that a whole table of pages can be made of, also where everything is slow. */
+constexpr std::uint64_t most_ram_pages = 64;
+constexpr std::uint64_t most_table_pages = 4096;
+
+testexp_extent good_extent(Draw& draw, std::uint64_t pgoff) {
+    const std::uint64_t length = 1 + draw.below(std::uint64_t{1} << draw.below(5));
+    const std::uint64_t far = 1 + draw.below(std::uint64_t{1} << draw.below(40));
+    const auto align_order = static_cast<std::uint32_t>(draw.below(6));
+    const std::uint64_t block = std::uint64_t{1} << align_order;
+    Layout one;
+
+    switch (draw.below(8)) {
+    case 0:
+        one.hole(draw.one_in(4) ? far : length);
+        break;
+    case 1:
+        one.priv(draw.one_in(4) ? far : length);
+        break;
+    case 2:
+        one.alias(draw.below(pgoff + 1), 1 + draw.below(4));
+        break;
+    case 3:
+    case 4:
+        one.synthetic(draw.tricky() % (std::uint64_t{1} << (TESTEXP_PFN_BITS - 1)),
+                      draw.one_in(2) ? far : length,
+                      {.cache = static_cast<testexp_cache>(draw.below(TESTEXP_CACHE_MODES)),
+                       .attributes = draw.one_in(4) ? TESTEXP_EXTENT_P2P : 0U,
+                       .repeat = 1 + draw.below(4)});
+        break;
+    default:
+        one.ram(length, {.align_order = align_order,
+                         .skew = (draw.one_in(2) ? pgoff : draw.below(block)) % block,
+                         .repeat = 1 + draw.below(3)});
+    }
+    return one.extents[0];
+}
+
+void spoil_extent(Draw& draw, testexp_extent& extent) {
+    switch (draw.below(9)) {
+    case 0:
+        extent.nr_pages = draw.tricky();
+        break;
+    case 1:
+        extent.repeat = draw.tricky();
+        break;
+    case 2: /* the product is what matters */
+        extent.nr_pages = std::uint64_t{1} << draw.below(64);
+        extent.repeat = (draw.one_in(2) ? u64_max : std::uint64_t{1} << 52) / extent.nr_pages + 1 -
+                        draw.below(2);
+        break;
+    case 3:
+        extent.type = draw.one_in(2) ? draw.tricky32()
+                                     : static_cast<std::uint32_t>(draw.below(TESTEXP_EXTENT_TYPES));
+        break;
+    case 4:
+        extent.align_order = draw.one_in(4) ? draw.tricky32() : TESTEXP_MAX_ALIGN_ORDER + 1;
+        break;
+    case 5:
+        extent.skew = draw.one_in(2) ? draw.tricky() : std::uint64_t{1} << extent.align_order % 32;
+        break;
+    case 6: /* ends at or about the largest PFN, or wraps */
+        extent.at = draw.one_in(2) ? draw.tricky()
+                                   : (draw.one_in(2) ? 0 : std::uint64_t{1} << TESTEXP_PFN_BITS) -
+                                         extent.nr_pages * extent.repeat + draw.below(2);
+        break;
+    case 7:
+        extent.cache = draw.one_in(2) ? draw.tricky32()
+                                      : static_cast<std::uint32_t>(draw.below(TESTEXP_CACHE_MODES));
+        break;
+    default:
+        extent.attributes = draw.tricky32();
+    }
+}
+
+/*
+ * Not more work than a step is worth: what is good and takes minutes is for tests of
+ * its own. Of what is too much to be granted nothing is taken away.
+ */
+void make_bearable(testexp_extent& extent) {
+    const bool may_be_granted = extent.repeat <= device().info().max_extents;
+
+    if (may_be_granted && extent.repeat > 512)
+        extent.repeat = 1 + extent.repeat % 8;
+    if (extent.type != TESTEXP_EXTENT_RAM)
+        return;
+    if (extent.align_order > 6 && extent.align_order <= TESTEXP_MAX_ALIGN_ORDER)
+        extent.align_order = 6;
+    if (extent.nr_pages > most_ram_pages && extent.nr_pages <= device().info().max_pages)
+        extent.nr_pages = 1 + extent.nr_pages % most_ram_pages;
+    if (extent.nr_pages != 0 && extent.repeat > 4 && may_be_granted)
+        extent.repeat = 4;
+}
+
+/* A CREATE, and the array that goes with it. */
+class Creation {
+public:
+    explicit Creation(Draw& draw) : call_({}) {
+        for (std::uint64_t left = 1 + draw.below(6); left; left--)
+            layout_.extents.push_back(good_extent(draw, layout_.nr_pages()));
+        call_.args.flags = draw.flags(TESTEXP_CREATE_FLAGS);
+        if (draw.one_in(4))
+            call_.args.inject = draw.flags(TESTEXP_INJECT_ALL);
+        if (draw.one_in(2))
+            for (std::uint64_t left = 1 + draw.below(2); left; left--)
+                spoil(draw);
+        for (testexp_extent& extent : layout_.extents)
+            make_bearable(extent);
+        place_array();
+        judge();
+    }
+
+    /* Nothing when it failed, as it had to or not. */
+    std::optional<Buffer> make() {
+        call_.args.fd = -1;
+
+        const std::string text = describe();
+        const int error = call_.make(device().fd(), TESTEXP_IOC_CREATE);
+
+        expect_verdict(error, call_.verdict, text);
+        if (error)
+            return std::nullopt;
+        ksft::expect_eq(call_.args.nr_pages, layout_.nr_pages(), "nr_pages of " + text);
+        return Buffer{Fd(call_.args.fd), call_.args.nr_pages};
+    }
+
+    const Layout& layout() const { return layout_; }
+    std::uint32_t flags() const { return call_.args.flags; }
+    std::uint32_t inject() const { return call_.args.inject; }
+
+    std::string describe() const {
+        std::string text = "CREATE {" + hex_words(&call_.args, sizeof(call_.args)) + "} of";
+
+        for (const testexp_extent& extent : layout_.extents)
+            text += " {" + hex_words(&extent, sizeof(extent)) + "}";
+        return text;
+    }
+
+private:
+    void spoil(Draw& draw) {
+        switch (draw.below(10)) {
+        case 0:
+            call_.spoil_frame(draw, TESTEXP_CREATE_FLAGS);
+            break;
+        case 1:
+            call_.args.reserved = draw.tricky32();
+            break;
+        case 2:
+            call_.args.inject = draw.tricky32();
+            break;
+        case 3:
+            nr_extents_ =
+                draw.one_in(2) ? draw.tricky32() : static_cast<std::uint32_t>(draw.below(8));
+            break;
+        case 4:
+            array_ = bad_pointer(draw, memory_);
+            break;
+        default:
+            spoil_extent(draw, layout_.extents[draw.below(layout_.extents.size())]);
+        }
+    }
+
+    /* Behind the array nothing may be read. */
+    void place_array() {
+        const std::size_t size = layout_.extents.size() * sizeof(testexp_extent);
+        unsigned char* const array = memory_.tail(size);
+
+        std::memcpy(array, layout_.extents.data(), size);
+        call_.args.extents = array_.value_or(address(array));
+        call_.args.nr_extents =
+            nr_extents_.value_or(static_cast<std::uint32_t>(layout_.extents.size()));
+    }
+
+    void judge() {
+        const std::uint32_t claimed = call_.args.nr_extents;
+        Verdict& verdict = call_.verdict;
+
+        if (call_.args.reserved || (call_.args.inject & ~TESTEXP_INJECT_ALL))
+            verdict.defects.insert(EINVAL);
+        if (claimed > device().info().max_extents)
+            verdict.defects.insert(ENOSPC);
+        else if (array_ || claimed > layout_.extents.size())
+            verdict.defects.insert(EFAULT);
+        if (claimed < layout_.extents.size())
+            layout_.extents.resize(claimed);
+
+        const Verdict rules = verdict_of_create(layout_, call_.args.flags, device().info());
+
+        verdict.defects.insert(rules.defects.begin(), rules.defects.end());
+        verdict.obstacles.insert(rules.obstacles.begin(), rules.obstacles.end());
+    }
+
+    GuardedMemory memory_;
+    Layout layout_;
+    Call<testexp_create> call_;
+    std::optional<std::uint64_t> array_;
+    std::optional<std::uint32_t> nr_extents_;
+};
+
+/* --- the truth about a buffer ------------------------------------------------------------ */
+
+bool has_type(const Layout& layout, std::uint32_t type) {
+    return std::any_of(layout.extents.begin(), layout.extents.end(),
+                       [=](const testexp_extent& extent) { return extent.type == type; });
+}
+
+/* Repeats spelt out, which FarOracle does not do. */
+Layout without_repeats(const Layout& layout, bool scatter) {
+    Layout plain;
+
+    for (const testexp_extent& extent : layout.extents)
+        for (std::uint64_t i = 0; i < extent.repeat; i++) {
+            testexp_extent one = extent;
+            const std::uint64_t nth = scatter ? extent.repeat - 1 - i : i;
+
+            one.repeat = 1;
+            if (one.type == TESTEXP_EXTENT_SYNTHETIC)
+                one.at += nth * extent.nr_pages;
+            plain.extents.push_back(one);
+        }
+    return plain;
+}
+
+/* What a page is and must resolve to. Of RAM that takes a mapping which pagemap can see. */
+class Truth {
+public:
+    static std::optional<Truth> of(const Creation& creation, const Buffer& buffer) {
+        const Layout layout =
+            without_repeats(creation.layout(), creation.flags() & TESTEXP_CREATE_SCATTER);
+        const bool has_ram = has_type(layout, TESTEXP_EXTENT_RAM); /* as all ALIAS need it */
+
+        if (has_type(layout, TESTEXP_EXTENT_MMIO))
+            return std::nullopt;
+        if (has_ram && (buffer.nr_pages > most_table_pages ||
+                        (creation.flags() & (TESTEXP_CREATE_NO_MMAP | TESTEXP_CREATE_PFNMAP))))
+            return std::nullopt;
+        if (has_ram)
+            return Truth(layout, oracle_of(layout, buffer.fd.get()));
+        return Truth(layout, std::nullopt);
+    }
+
+    testexp_result expected(std::uint64_t pgoff) const {
+        return oracle_ ? oracle_->expected(pgoff) : far_.expected(pgoff);
+    }
+
+    /* Types, cache modes, attributes and PFNs as DESCRIBE joins them to extents. */
+    testexp_describe described(std::uint64_t pgoff) const {
+        testexp_describe answer{};
+        std::uint64_t start = 0;
+        std::size_t i = 0;
+
+        for (; pgoff >= start + runs_[i].nr_pages; i++)
+            start += runs_[i].nr_pages;
+        answer.first = start;
+        answer.nr_pages = runs_[i].nr_pages;
+        answer.type = runs_[i].type;
+        answer.cache = runs_[i].cache;
+        answer.attributes = runs_[i].attributes;
+        return answer;
+    }
+
+private:
+    Truth(const Layout& layout, std::optional<Oracle> oracle)
+        : oracle_(std::move(oracle)), far_(oracle_ ? Layout{} : layout) {
+        std::uint64_t pgoff = 0;
+
+        for (testexp_extent extent : layout.extents) {
+            if (oracle_ && has_pfns(extent)) { /* page by page */
+                add_pages(extent, pgoff);
+            } else {
+                add_run(extent);
+            }
+            pgoff += extent.nr_pages;
+        }
+    }
+
+    static bool has_pfns(const testexp_extent& extent) {
+        return extent.type != TESTEXP_EXTENT_HOLE && extent.type != TESTEXP_EXTENT_PRIVATE;
+    }
+
+    static Oracle oracle_of(const Layout& layout, int fd) {
+        return make_subject(layout, Buffer{Fd(dup(fd)), layout.nr_pages()}).oracle;
+    }
+
+    void add_pages(const testexp_extent& extent, std::uint64_t pgoff) {
+        for (std::uint64_t i = 0; i < extent.nr_pages; i++) {
+            testexp_extent page = extent;
+
+            if (page.type == TESTEXP_EXTENT_ALIAS)
+                page.type = TESTEXP_EXTENT_RAM;
+            page.nr_pages = 1;
+            page.at = oracle_->pages()[pgoff + i].pfn;
+            add_run(page);
+        }
+    }
+
+    void add_run(const testexp_extent& extent) {
+        if (!runs_.empty()) {
+            testexp_extent& last = runs_.back();
+
+            if (last.type == extent.type && last.cache == extent.cache &&
+                last.attributes == extent.attributes &&
+                (!has_pfns(extent) || last.at + last.nr_pages == extent.at)) {
+                last.nr_pages += extent.nr_pages;
+                return;
+            }
+        }
+        runs_.push_back(extent);
+    }
+
+    std::optional<Oracle> oracle_;
+    FarOracle far_;
+    std::vector<testexp_extent> runs_;
+};
+
+/* --- an importer for it ---------------------------------------------------------------------- */
+
+/* One that any good buffer takes; a stock kernel has none for some. Resolving must be possible. */
+std::optional<Importer> attach(const Creation& creation, const Buffer& buffer) {
+    const Layout& layout = creation.layout();
+    const bool wants_p2p = std::any_of(layout.extents.begin(), layout.extents.end(), [](auto& e) {
+        return (e.attributes & TESTEXP_EXTENT_P2P) || e.type == TESTEXP_EXTENT_MMIO;
+    });
+    const bool dynamic = creation.flags() & TESTEXP_CREATE_DYNAMIC;
+    const bool needs_dynamic = wants_p2p || (creation.flags() & TESTEXP_CREATE_REVOCABLE);
+    const bool is_native = device().has(TESTEXP_FEAT_NO_DEVICE);
+
+    if (creation.inject() || (creation.flags() & TESTEXP_CREATE_NO_GET_PFN) ||
+        (dynamic && !device().has(TESTEXP_FEAT_MOVE_NOTIFY)) ||
+        (!is_native && needs_dynamic != dynamic))
+        return std::nullopt;
+    return device()
+        .attach(buffer.fd.get(), (needs_dynamic || dynamic ? TESTEXP_ATTACH_DYNAMIC : 0U) |
+                                     (is_native ? TESTEXP_ATTACH_NO_DEVICE : 0U))
+        .value();
+}
+
+/* --- RESOLVE -----------------------------------------------------------------------------------
+ */
+
+/* Anywhere, but mostly where something begins or ends. */
+std::uint64_t draw_pgoff(Draw& draw, const Layout& layout) {
+    std::uint64_t border = 0;
+
+    for (std::uint64_t left = draw.below(layout.extents.size() + 1); left; left--)
+        border += layout.extents[left - 1].nr_pages * layout.extents[left - 1].repeat;
+    switch (draw.below(4)) {
+    case 0:
+        return draw.tricky();
+    case 1:
+        return draw.below(layout.nr_pages());
+    default:
+        return border + draw.below(5) - std::min<std::uint64_t>(border, 2);
+    }
+}
+
+constexpr std::size_t most_results = 64;
+
+/* Room for so many results is before the guard. */
+void spoil_resolve(Draw& draw, Call<testexp_resolve>& call, const GuardedMemory& memory) {
+    switch (draw.below(5)) {
+    case 0:
+        call.spoil_frame(draw, TESTEXP_RESOLVE_FLAGS);
+        break;
+    case 1:
+        call.args.count = draw.tricky();
+        break;
+    case 2:
+        call.args.stride = draw.tricky();
+        break;
+    case 3:
+        call.args.pgoff = draw.tricky();
+        break;
+    default:
+        call.args.results = bad_pointer(draw, memory);
+        call.verdict.defects.insert(EFAULT);
+    }
+}
+
+void judge_resolve(Call<testexp_resolve>& call, std::uint64_t room) {
+    const testexp_resolve& args = call.args;
+    const auto last = static_cast<unsigned __int128>(args.count - 1) * args.stride + args.pgoff;
+
+    if (args.count == 0 || args.stride == 0)
+        call.verdict.defects.insert(EINVAL);
+    else if (last > u64_max)
+        call.verdict.defects.insert(EOVERFLOW);
+    else if (args.count > room)
+        call.verdict.defects.insert(EFAULT);
+}
+
+void compare_results(const testexp_resolve& args, const testexp_result* results, const Truth& truth,
+                     const std::string& text) {
+    for (std::uint64_t i = 0; i < args.count; i++) {
+        testexp_result expected = truth.expected(args.pgoff + i * args.stride);
+
+        if (args.flags & TESTEXP_RESOLVE_NO_ORDER)
+            expected.max_order = TESTEXP_UNTOUCHED_ORDER;
+        if (!same(results[i], expected))
+            ksft::record_failure(text + ", result " + std::to_string(i) + ": is " +
+                                     describe(results[i]) + ", must be " + describe(expected),
+                                 __FILE__, __LINE__);
+    }
+}
+
+void resolve(Draw& draw, const Creation& creation, const Importer& importer, const Truth& truth) {
+    const std::uint64_t room = 1 + draw.below(most_results);
+    const GuardedMemory memory;
+    auto* const results =
+        reinterpret_cast<testexp_result*>(memory.tail(room * sizeof(testexp_result)));
+    Call<testexp_resolve> call({});
+
+    call.args.flags = draw.flags(TESTEXP_RESOLVE_FLAGS);
+    call.args.pgoff = draw_pgoff(draw, creation.layout());
+    call.args.count = 1 + draw.below(room);
+    call.args.stride = draw.one_in(2) ? 1 : 1 + draw.tricky() % (std::uint64_t{1} << 50);
+    call.args.results = address(results);
+    if (draw.one_in(2))
+        spoil_resolve(draw, call, memory);
+    judge_resolve(call, room);
+
+    const std::string text =
+        "RESOLVE {" + hex_words(&call.args, sizeof(call.args)) + "} of " + creation.describe();
+    const int error = call.make(importer.fd(), TESTEXP_IOC_RESOLVE);
+
+    expect_verdict(error, call.verdict, text);
+    if (error == 0 && call.verdict.allows(0))
+        compare_results(call.args, results, truth, text);
+}
+
+/* --- DESCRIBE ------------------------------------------------------------------------------------
+ */
+
+void expect_described(const testexp_describe& is, const testexp_describe& must_be,
+                      const std::string& text) {
+    ksft::expect_eq(is.first, must_be.first, "first of " + text);
+    ksft::expect_eq(is.nr_pages, must_be.nr_pages, "nr_pages of " + text);
+    ksft::expect_eq(is.type, must_be.type, "type of " + text);
+    ksft::expect_eq(is.cache, must_be.cache, "cache of " + text);
+    ksft::expect_eq(is.attributes, must_be.attributes, "attributes of " + text);
+}
+
+void describe_page(Draw& draw, const Creation& creation, const Importer& importer,
+                   const Truth& truth) {
+    Call<testexp_describe> call({});
+
+    call.args.pgoff = draw_pgoff(draw, creation.layout());
+    if (draw.one_in(4))
+        call.spoil_frame(draw, 0);
+    if (draw.one_in(8))
+        call.args.reserved = draw.tricky32();
+    if (call.args.reserved || call.args.pgoff >= creation.layout().nr_pages())
+        call.verdict.defects.insert(EINVAL);
+
+    const std::string text =
+        "DESCRIBE {" + hex_words(&call.args, sizeof(call.args)) + "} of " + creation.describe();
+    const int error = call.make(importer.fd(), TESTEXP_IOC_DESCRIBE);
+
+    expect_verdict(error, call.verdict, text);
+    if (error == 0 && call.verdict.allows(0))
+        expect_described(call.args, truth.described(call.args.pgoff), text);
+}
+
+/* --- the cases
+ * --------------------------------------------------------------------------------------- */
+
+/* What became of the steps of a batch; one that never got far would prove little. */
+struct Tally {
+    std::uint64_t refused = 0;
+    std::uint64_t created = 0;
+    std::uint64_t compared = 0; /* buffers with a truth to compare with */
+};
+
+void use(Draw& draw, const Creation& creation, const Buffer& buffer, Tally& tally) {
+    const std::optional<Truth> truth = Truth::of(creation, buffer);
+    const std::optional<Importer> importer = attach(creation, buffer);
+
+    if (!truth || !importer)
+        return;
+    tally.compared++;
+    for (int i = 0; i < 4; i++)
+        resolve(draw, creation, *importer, *truth);
+    describe_page(draw, creation, *importer, *truth);
+}
+
+void step(Draw& draw, Tally& tally) {
+    const Balance balance;
+    std::string text;
+    {
+        Creation creation(draw);
+        const std::optional<Buffer> buffer = creation.make();
+
+        text = creation.describe();
+        if (buffer) {
+            tally.created++;
+            use(draw, creation, *buffer, tally);
+        } else {
+            tally.refused++;
+        }
+    }
+    balance.expect_same(text);
+}
+
+void batch(std::uint64_t batch_seed, int steps) {
+    Draw draw(batch_seed);
+    Tally tally;
+
+    ksft::note("TESTEXP_SEED=" + std::to_string(batch_seed) + " TESTEXP_BATCHES=1");
+    for (int i = 0; i < steps; i++)
+        step(draw, tally);
+    ksft::note(std::to_string(tally.created) + " created, " + std::to_string(tally.compared) +
+               " of them compared, " + std::to_string(tally.refused) + " refused");
+    ksft::expect(tally.created && tally.compared && tally.refused, "each kind of step was there");
+}
+
+std::uint64_t number_of_batches() {
+    const char* text = std::getenv("TESTEXP_BATCHES");
+
+    if (text)
+        return std::strtoull(text, nullptr, 0);
+    return quick() ? 4 : 20;
+}
+
+void make_plan(ksft::Plan& plan) {
+    /* What takes a second elsewhere takes a minute under KASAN. */
+    const int steps = device().has(TESTEXP_FEAT_KASAN) ? 50 : quick() ? 100 : 250;
+    const std::uint64_t batches = number_of_batches();
+
+    ksft::note("TESTEXP_SEED=" + std::to_string(seed()));
+    for (std::uint64_t i = 0; i < batches; i++)
+        plan.add("abi.fuzz[batch=" + std::to_string(i) + "]", [=] { batch(seed() + i, steps); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
