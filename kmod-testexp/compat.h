@@ -60,6 +60,25 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 /* Before, there are only calls that do not see every leaf, or that modules have not. */
 #define TESTEXP_HAS_WALK	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
 
+/* Leaves of PMD size that are no pages: the kernel can tell them from others since 6.12. */
+#define TESTEXP_HAS_HUGE_FAULT	\
+	(TESTEXP_HAS_WALK && IS_ENABLED(CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP))
+
+#if TESTEXP_HAS_HUGE_FAULT
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#define TESTEXP_PMD_PFN(_pfn)	__pfn_to_pfn_t(_pfn, PFN_DEV)
+#else
+#define TESTEXP_PMD_PFN(_pfn)	(_pfn)
+#endif
+
+/* Not for a write: the protection of a shared mapping lets one happen all the same. */
+static inline vm_fault_t testexp_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn)
+{
+	return vmf_insert_pfn_pmd(vmf, TESTEXP_PMD_PFN(pfn), false);
+}
+#endif
+
 typedef int (*testexp_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				  u64 *pfn, int *max_order);
 

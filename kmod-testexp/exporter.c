@@ -6,6 +6,7 @@
 #include <linux/highmem.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -286,6 +287,12 @@ static vm_fault_t exporter_insert_page(struct vm_area_struct *vma, const struct 
 	return vmf_insert_pfn_prot(vma, address, pfn, exporter_pgprot(vma, extent->kind.cache));
 }
 
+/* A power of two. MADV_RANDOM says that the neighbours are not wanted. */
+static unsigned long exporter_fault_around(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_RAND_READ ? 1 : EXPORTER_FAULT_AROUND_PAGES;
+}
+
 /*
  * The reservation lock, which a revoke holds while it unmaps, keeps a page from
  * going into the page table after it.
@@ -303,7 +310,7 @@ static vm_fault_t exporter_fault(struct vm_fault *vmf)
 		goto unlock;
 
 	ret = exporter_insert_page(vma, buffer, pgoff);
-	last = min(pgoff | (EXPORTER_FAULT_AROUND_PAGES - 1),
+	last = min(pgoff | (exporter_fault_around(vma) - 1),
 		   vma->vm_pgoff + vma_pages(vma) - 1);
 	/* What goes wrong from here on is left to a fault of its own. */
 	while (ret == VM_FAULT_NOPAGE && pgoff < last)
@@ -319,6 +326,54 @@ static const struct vm_operations_struct exporter_vm_ops = {
 	.fault = exporter_fault,
 };
 
+#if TESTEXP_HAS_HUGE_FAULT
+
+/* Under the reservation lock. Only RAM: MMIO would need its cache mode, too. */
+static vm_fault_t exporter_insert_pmd(struct vm_fault *vmf, const struct buffer *buffer)
+{
+	const struct layout *layout = &buffer->backing.layout;
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address = vmf->address & PMD_MASK;
+	int order;
+	u64 pfn;
+
+	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
+		return VM_FAULT_FALLBACK;
+	if (!IS_ALIGNED((address >> PAGE_SHIFT) - linear_page_index(vma, address), PTRS_PER_PMD))
+		return VM_FAULT_FALLBACK;
+	if (layout_find(layout, vmf->pgoff)->kind.type != TESTEXP_EXTENT_RAM ||
+	    layout_lookup(layout, vmf->pgoff, &pfn, &order) || order < HPAGE_PMD_ORDER)
+		return VM_FAULT_FALLBACK;
+	return testexp_insert_pfn_pmd(vmf, ALIGN_DOWN(pfn, PTRS_PER_PMD));
+}
+
+static vm_fault_t exporter_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct dma_buf *dmabuf = vmf->vma->vm_private_data;
+	const struct buffer *buffer = dmabuf->priv;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (order != HPAGE_PMD_ORDER)
+		return VM_FAULT_FALLBACK;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (!buffer->revoked)
+		ret = exporter_insert_pmd(vmf, buffer);
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static const struct vm_operations_struct exporter_huge_vm_ops = {
+	.fault = exporter_fault,
+	.huge_fault = exporter_huge_fault,
+};
+
+#else
+
+#define exporter_huge_vm_ops	exporter_vm_ops
+
+#endif
+
 static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	const struct buffer *buffer = dmabuf->priv;
@@ -329,7 +384,8 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, (pfnmap ? VM_PFNMAP | VM_IO : VM_MIXEDMAP) | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
-	vma->vm_ops = &exporter_vm_ops;
+	vma->vm_ops = buffer->flags & TESTEXP_CREATE_HUGE ? &exporter_huge_vm_ops :
+							    &exporter_vm_ops;
 	return 0;
 }
 
@@ -383,6 +439,10 @@ static int exporter_check_flags(u32 flags)
 		return -EINVAL;
 	if (flags & TESTEXP_CREATE_CACHE_SGT && (no_map || flags & TESTEXP_CREATE_DYNAMIC))
 		return -EINVAL;
+	if (flags & TESTEXP_CREATE_HUGE && !(flags & TESTEXP_CREATE_PFNMAP))
+		return -EINVAL;
+	if (flags & TESTEXP_CREATE_HUGE && !TESTEXP_HAS_HUGE_FAULT)
+		return -EOPNOTSUPP;
 	if (no_map && !TESTEXP_IS_NATIVE)
 		return -EOPNOTSUPP;
 	if (flags & TESTEXP_CREATE_CACHE_SGT && !TESTEXP_HAS_SGT_CACHE)
@@ -451,6 +511,19 @@ err_destroy:
 err_free:
 	kfree(buffer);
 	return ERR_PTR(ret);
+}
+
+/*
+ * Where the pages are, under the reservation lock. Return: -EINVAL for a foreign
+ * buffer, -ENODEV when revoked.
+ */
+const struct layout *exporter_layout(const struct dma_buf *dmabuf)
+{
+	const struct buffer *buffer = dmabuf->priv;
+
+	if (!exporter_owns(dmabuf))
+		return ERR_PTR(-EINVAL);
+	return buffer->revoked ? ERR_PTR(-ENODEV) : &buffer->backing.layout;
 }
 
 /* Copies the counters into @args. Return: 0, or -EINVAL for a foreign buffer. */

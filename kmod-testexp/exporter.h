@@ -5,6 +5,7 @@
 
 #include <linux/dma-buf.h>
 
+#include "layout.h"
 #include "testexp_uapi.h"
 
 bool exporter_owns(const struct dma_buf *dmabuf);
@@ -12,6 +13,7 @@ u32 exporter_nr_buffers(void);
 
 struct dma_buf *exporter_create(struct testexp_create *args,
 				const struct testexp_extent *extents);
+const struct layout *exporter_layout(const struct dma_buf *dmabuf);
 int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
 int exporter_revoke(struct dma_buf *dmabuf);
 int exporter_restore(struct dma_buf *dmabuf);

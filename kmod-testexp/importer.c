@@ -205,6 +205,8 @@ static const struct testexp_ioctl importer_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_USE, struct testexp_use, notifies, TESTEXP_USE_FLAGS,
 		      importer_use),
 	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0, importer_signal),
+	TESTEXP_IOCTL(TESTEXP_IOC_DELIVER, struct testexp_deliver, reserved, 0,
+		      importer_deliver),
 	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved, 0,
 		      importer_describe),
 };

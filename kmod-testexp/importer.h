@@ -44,4 +44,7 @@ int importer_signal(struct testexp_call *call);
 /* In measure.c: serves TESTEXP_IOC_MEASURE. */
 int importer_measure(struct testexp_call *call);
 
+/* In deliver.c: serves TESTEXP_IOC_DELIVER. */
+int importer_deliver(struct testexp_call *call);
+
 #endif /* TESTEXP_IMPORTER_H */

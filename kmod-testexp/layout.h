@@ -84,6 +84,14 @@ static inline u64 layout_extent_pages(const struct layout_extent *extent)
 	return extent->end - layout_extent_start(extent);
 }
 
+/* What get_pfn says of its pages: 0, -ENXIO in a hole, -EOPNOTSUPP where the CPU has no PFN. */
+static inline int layout_extent_error(const struct layout_extent *extent)
+{
+	if (unlikely(!extent->align_mask))
+		return extent->kind.type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
+	return 0;
+}
+
 /* The extent that contains @pgoff, which is inside the buffer. */
 static inline const struct layout_extent *layout_find(const struct layout *layout, u64 pgoff)
 {
@@ -139,9 +147,10 @@ static inline int layout_lookup(const struct layout *layout, u64 pgoff,
 				u64 *pfn, int *max_order)
 {
 	const struct layout_extent *extent = layout_find(layout, pgoff);
+	int error = layout_extent_error(extent);
 
-	if (unlikely(!extent->align_mask))
-		return extent->kind.type == TESTEXP_EXTENT_HOLE ? -ENXIO : -EOPNOTSUPP;
+	if (unlikely(error))
+		return error;
 
 	*pfn = pgoff + extent->delta;
 	*max_order = layout_log2(layout_order_word(extent, pgoff));

@@ -46,6 +46,8 @@ static u32 control_features(void)
 		features |= TESTEXP_FEAT_KASAN;
 	if (TESTEXP_HAS_WALK)
 		features |= TESTEXP_FEAT_WALK;
+	if (TESTEXP_HAS_HUGE_FAULT)
+		features |= TESTEXP_FEAT_HUGE;
 	if (misuse_allowed())
 		features |= TESTEXP_FEAT_MISUSE;
 	return features;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-resv.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -23,68 +24,100 @@ static u64 measure_clock_cost(void)
 	return cost;
 }
 
-static int measure_check(const struct testexp_measure *args, const struct dma_buf *dmabuf)
+static int measure_check(const struct testexp_measure *args)
 {
-	u64 buffer_pages = dmabuf->size >> PAGE_SHIFT;
-
-	if (args->path >= TESTEXP_PATHS || !args->batches || !args->ops_per_batch ||
+	if (args->mode >= TESTEXP_MODES || !args->batches || !args->ops_per_batch ||
 	    args->ops_per_batch > TESTEXP_MAX_OPS_PER_BATCH)
 		return -EINVAL;
-	if (!args->nr_pages || args->pgoff >= buffer_pages ||
-	    args->nr_pages > buffer_pages - args->pgoff)
-		return -EINVAL;
 	return 0;
+}
+
+/* All operations between two readings. */
+static int measure_batch(struct resolve_run *run, u32 ops, struct testexp_hist *hist)
+{
+	struct dma_resv *resv = run->attach->dmabuf->resv;
+	bool is_locked = run->path->is_locked;
+	u64 before, ticks;
+	int ret;
+
+	before = testexp_clock();
+	if (is_locked)
+		dma_resv_lock(resv, NULL);
+	ret = run->path->run(run, ops);
+	if (is_locked)
+		dma_resv_unlock(resv);
+	ticks = testexp_clock() - before;
+	if (!ret)
+		testexp_hist_add(hist, ticks);
+	return ret;
+}
+
+/* One operation between two readings. */
+static int measure_singles(struct resolve_run *run, u32 ops, struct testexp_hist *hist)
+{
+	struct dma_resv *resv = run->attach->dmabuf->resv;
+	bool is_locked = run->path->is_locked;
+	u64 before, ticks;
+	int ret = 0;
+
+	if (is_locked)
+		dma_resv_lock(resv, NULL);
+	for (; ops; ops--) {
+		before = testexp_clock();
+		ret = run->path->run(run, 1);
+		ticks = testexp_clock() - before;
+		if (ret)
+			break;
+		testexp_hist_add(hist, ticks);
+	}
+	if (is_locked)
+		dma_resv_unlock(resv);
+	return ret;
 }
 
 static int measure_batches(const struct testexp_measure *args, struct resolve_run *run,
 			   u64 batches, struct testexp_hist *hist)
 {
-	const struct resolve_path *path = resolve_paths + args->path;
-	u64 before, ticks;
+	u32 ops = args->ops_per_batch;
 	int ret;
 
 	for (; batches; batches--) {
 		if (signal_pending(current))
 			return -EINTR;
-
-		before = testexp_clock();
-		ret = path->run(run, args->ops_per_batch);
-		ticks = testexp_clock() - before;
+		ret = resolve_rewind(run, ops);
 		if (ret)
 			return ret;
-
-		testexp_hist_add(hist, ticks);
+		if (args->mode == TESTEXP_MODE_SINGLE)
+			ret = measure_singles(run, ops, hist);
+		else
+			ret = measure_batch(run, ops, hist);
+		if (ret)
+			return ret;
 		cond_resched();
 	}
 	return 0;
 }
 
-static int measure_run(struct testexp_measure *args, struct dma_buf_attachment *attach,
+static int measure_run(struct testexp_measure *args, struct resolve_run *run,
 		       struct testexp_hist *hist)
 {
-	struct resolve_run run = {
-		.attach = attach,
-		.first = args->pgoff,
-		.end = args->pgoff + args->nr_pages,
-		.pgoff = args->pgoff,
-	};
 	int ret;
 
 	args->clock_cost_ticks = measure_clock_cost();
 
 	testexp_hist_reset(hist);
-	ret = measure_batches(args, &run, args->warmup_batches, hist);
+	ret = measure_batches(args, run, args->warmup_batches, hist);
 	if (ret)
 		return ret;
 
-	run.pages = 0;
+	run->pages = 0;
 	testexp_hist_reset(hist);
-	ret = measure_batches(args, &run, args->batches, hist);
+	ret = measure_batches(args, run, args->batches, hist);
 	if (ret)
 		return ret;
 
 	args->ops = args->batches * args->ops_per_batch;
-	args->pages = run.pages;
+	args->pages = run->pages;
 	args->ticks = hist->sum;
 	args->min_batch_ticks = hist->min;
 	return 0;
@@ -95,10 +128,19 @@ int importer_measure(struct testexp_call *call)
 {
 	struct testexp_measure *args = call->args;
 	struct importer *importer = call->owner;
+	const struct resolve_where where = {
+		.path = args->path,
+		.sequence = args->sequence,
+		.pgoff = args->pgoff,
+		.nr_pages = args->nr_pages,
+		.stride = args->stride,
+		.address = args->address,
+	};
 	struct testexp_hist *hist;
+	struct resolve_run run;
 	int ret;
 
-	ret = measure_check(args, importer->attach->dmabuf);
+	ret = measure_check(args);
 	if (ret)
 		return ret;
 
@@ -106,7 +148,11 @@ int importer_measure(struct testexp_call *call)
 	if (!hist)
 		return -ENOMEM;
 
-	ret = measure_run(args, importer->attach, hist);
+	ret = resolve_begin(&run, importer->attach, &where);
+	if (!ret) {
+		ret = measure_run(args, &run, hist);
+		resolve_end(&run);
+	}
 	if (!ret && args->hist && copy_to_user(u64_to_user_ptr(args->hist), hist, sizeof(*hist)))
 		ret = -EFAULT;
 	kfree(hist);

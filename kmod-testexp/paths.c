@@ -1,20 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-resv.h>
-#include <linux/scatterlist.h>
-#include <linux/sched/signal.h>
+#include <linux/log2.h>
 
-#include "compat.h"
 #include "paths.h"
-#include "testexp_uapi.h"
+#include "paths_loop.h"
 
-static int path_empty(struct resolve_run *run, u32 ops)
+/* Only what is not inlined: the note that a result is worth. */
+int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int max_order)
 {
-	for (; ops; ops--)
-		barrier();
+	if (run->nr_delivered == run->capacity)
+		return -ENOSPC;
+	run->delivered[run->nr_delivered++] = (struct testexp_delivered) {
+		.pgoff = pgoff,
+		.pfn = pfn,
+		.nr_pages = nr_pages,
+		.max_order = max_order,
+	};
 	return 0;
 }
 
-static int path_lock_unlock(struct resolve_run *run, u32 ops)
+static __always_inline int resolve_no_page(struct resolve_run *run, u64 pgoff, u64 *pfn,
+					   int *order)
+{
+	OPTIMIZER_HIDE_VAR(pgoff);
+	return 0;
+}
+
+static int resolve_run_empty(struct resolve_run *run, u32 ops)
+{
+	int ret = resolve_pages(run, ops, resolve_no_page, false);
+
+	run->pages = 0;
+	return ret;
+}
+
+static int resolve_run_lock_unlock(struct resolve_run *run, u32 ops)
 {
 	struct dma_resv *resv = run->attach->dmabuf->resv;
 
@@ -25,70 +45,53 @@ static int path_lock_unlock(struct resolve_run *run, u32 ops)
 	return 0;
 }
 
-static void path_advance(struct resolve_run *run, u64 pages)
+static __always_inline int resolve_page_unlocked(struct resolve_run *run, u64 pgoff, u64 *pfn,
+						 int *order)
 {
-	run->pages += pages;
-	run->pgoff += pages;
-	if (run->pgoff == run->end)
-		run->pgoff = run->first;
+	return testexp_get_pfn_unlocked(run->attach, pgoff, pfn, order);
 }
 
-/* Inlined with a constant @get_pfn, so that what is timed is a direct call. */
-static __always_inline int path_each_page(struct resolve_run *run, u32 ops,
-					  testexp_get_pfn_fn get_pfn)
+static __always_inline int resolve_ops_get_pfn(struct resolve_run *run, u32 ops, bool deliver)
 {
-	struct dma_buf_attachment *attach = run->attach;
-	u64 here, pgoff, stop, pfn;
-	int order, ret;
+	return resolve_pages(run, ops, resolve_page_unlocked, deliver);
+}
+RESOLVE_LOOPS(get_pfn)
 
-	for (; ops; ops -= here) {
-		/* The end of the window is found here, not once a page. */
-		here = min_t(u64, ops, run->end - run->pgoff);
-		stop = run->pgoff + here;
-		for (pgoff = run->pgoff; pgoff != stop; pgoff++) {
-			ret = get_pfn(attach, pgoff, &pfn, &order);
-			if (ret)
-				return ret;
-		}
-		path_advance(run, here);
-	}
-	return 0;
+static __always_inline int resolve_page_locked(struct resolve_run *run, u64 pgoff, u64 *pfn,
+					       int *order)
+{
+	return testexp_get_pfn(run->attach, pgoff, pfn, order);
 }
 
-static int path_get_pfn(struct resolve_run *run, u32 ops)
+static __always_inline int resolve_ops_get_pfn_batch(struct resolve_run *run, u32 ops,
+						     bool deliver)
 {
-	return path_each_page(run, ops, testexp_get_pfn_unlocked);
+	return resolve_pages(run, ops, resolve_page_locked, deliver);
+}
+RESOLVE_LOOPS(get_pfn_batch)
+
+static int resolve_find_op(struct resolve_run *run)
+{
+	run->op = testexp_get_pfn_op(run->attach->dmabuf);
+	return run->op ? 0 : -EINVAL;
 }
 
-static int path_get_pfn_batch(struct resolve_run *run, u32 ops)
+/* As the core calls it: through a pointer. */
+static __always_inline int resolve_page_op(struct resolve_run *run, u64 pgoff, u64 *pfn,
+					   int *order)
 {
-	struct dma_resv *resv = run->attach->dmabuf->resv;
-	int ret;
-
-	dma_resv_lock(resv, NULL);
-	ret = path_each_page(run, ops, testexp_get_pfn);
-	dma_resv_unlock(resv);
-	return ret;
+	return run->op(run->attach, pgoff, pfn, order);
 }
 
-/* As the core calls it: through the pointer in the exporter's ops. */
-static int path_exporter_op(struct resolve_run *run, u32 ops)
+static __always_inline int resolve_ops_exporter_op(struct resolve_run *run, u32 ops, bool deliver)
 {
-	struct dma_buf *dmabuf = run->attach->dmabuf;
-	testexp_get_pfn_fn op = testexp_get_pfn_op(dmabuf);
-	int ret;
-
-	if (!op)
-		return -EINVAL;
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	ret = path_each_page(run, ops, op);
-	dma_resv_unlock(dmabuf->resv);
-	return ret;
+	return resolve_pages(run, ops, resolve_page_op, deliver);
 }
+RESOLVE_LOOPS(exporter_op)
 
 /* One call a block: on by what the answer lets an importer map at once. */
-static int path_get_pfn_stride(struct resolve_run *run, u32 ops)
+static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u32 ops,
+						      bool deliver)
 {
 	u64 next, pfn;
 	int order, ret;
@@ -99,50 +102,115 @@ static int path_get_pfn_stride(struct resolve_run *run, u32 ops)
 			return ret;
 		/* The block may begin before pgoff and end behind the window. */
 		next = min(((run->pgoff >> order) + 1) << order, run->end);
-		path_advance(run, next - run->pgoff);
+		if (deliver && resolve_note(run, run->pgoff, pfn, next - run->pgoff, order))
+			return -ENOSPC;
+		run->pages += next - run->pgoff;
+		resolve_go_to(run, next);
 	}
 	return 0;
 }
+RESOLVE_LOOPS(get_pfn_stride)
 
-/* Adds up what an importer would program: every segment is looked at once. */
-static u64 path_walk_bytes(const struct sg_table *sgt)
-{
-	struct scatterlist *sg;
-	u64 bytes = 0;
-	unsigned int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		dma_addr_t address = sg_dma_address(sg);
-
-		OPTIMIZER_HIDE_VAR(address);
-		bytes += sg_dma_len(sg);
-	}
-	return bytes;
-}
-
-static int path_sgt_map(struct resolve_run *run, u32 ops)
-{
-	struct sg_table *sgt;
-
-	for (; ops; ops--) {
-		/* One operation may take milliseconds, so each must be killable. */
-		if (signal_pending(current))
-			return -EINTR;
-		sgt = dma_buf_map_attachment_unlocked(run->attach, DMA_BIDIRECTIONAL);
-		if (IS_ERR(sgt))
-			return PTR_ERR(sgt);
-		run->pages += path_walk_bytes(sgt) >> PAGE_SHIFT;
-		dma_buf_unmap_attachment_unlocked(run->attach, sgt, DMA_BIDIRECTIONAL);
-	}
-	return 0;
-}
-
-const struct resolve_path resolve_paths[TESTEXP_PATHS] = {
-	[TESTEXP_PATH_EMPTY]		= { path_empty },
-	[TESTEXP_PATH_LOCK_UNLOCK]	= { path_lock_unlock },
-	[TESTEXP_PATH_GET_PFN]		= { path_get_pfn },
-	[TESTEXP_PATH_GET_PFN_STRIDE]	= { path_get_pfn_stride },
-	[TESTEXP_PATH_GET_PFN_BATCH]	= { path_get_pfn_batch },
-	[TESTEXP_PATH_SGT_MAP]		= { path_sgt_map },
-	[TESTEXP_PATH_EXPORTER_OP]	= { path_exporter_op },
+static const struct resolve_path resolve_empty = {
+	.run = resolve_run_empty,
+	.any_sequence = true,
 };
+
+static const struct resolve_path resolve_lock_unlock = {
+	.run = resolve_run_lock_unlock,
+};
+
+static const struct resolve_path resolve_exporter_op = {
+	RESOLVE_LOOPS_OF(exporter_op),
+	.prepare = resolve_find_op,
+	.is_locked = true,
+	.any_sequence = true,
+};
+
+static const struct resolve_path resolve_get_pfn = {
+	RESOLVE_LOOPS_OF(get_pfn),
+	.any_sequence = true,
+};
+
+static const struct resolve_path resolve_get_pfn_stride = {
+	RESOLVE_LOOPS_OF(get_pfn_stride),
+};
+
+static const struct resolve_path resolve_get_pfn_batch = {
+	RESOLVE_LOOPS_OF(get_pfn_batch),
+	.is_locked = true,
+	.any_sequence = true,
+};
+
+static const struct resolve_path *const resolve_paths[TESTEXP_PATHS] = {
+	[TESTEXP_PATH_EMPTY]		  = &resolve_empty,
+	[TESTEXP_PATH_LOCK_UNLOCK]	  = &resolve_lock_unlock,
+	[TESTEXP_PATH_GET_PFN]		  = &resolve_get_pfn,
+	[TESTEXP_PATH_GET_PFN_STRIDE]	  = &resolve_get_pfn_stride,
+	[TESTEXP_PATH_GET_PFN_BATCH]	  = &resolve_get_pfn_batch,
+	[TESTEXP_PATH_SGT_MAP]		  = &resolve_sgt_map,
+	[TESTEXP_PATH_EXPORTER_OP]	  = &resolve_exporter_op,
+	[TESTEXP_PATH_SGT_CACHED]	  = &resolve_sgt_cached,
+	[TESTEXP_PATH_SGT_DMA_TO_PHYS]	  = &resolve_sgt_dma_to_phys,
+	[TESTEXP_PATH_FOLLOW_PFNMAP_PTE]  = &resolve_follow_pfnmap_pte,
+	[TESTEXP_PATH_FOLLOW_PFNMAP_PMD]  = &resolve_follow_pfnmap_pmd,
+	[TESTEXP_PATH_FOLLOW_PFNMAP_COLD] = &resolve_follow_pfnmap_cold,
+	[TESTEXP_PATH_PHYS_LIST]	  = &resolve_phys_list,
+};
+
+static int resolve_check_sequence(const struct resolve_path *path,
+				  const struct resolve_where *where)
+{
+	u64 max_stride = where->sequence == TESTEXP_SEQUENCE_STRIDED ? where->nr_pages : 0;
+
+	if (where->sequence >= TESTEXP_SEQUENCES || where->stride > max_stride ||
+	    (max_stride && !where->stride))
+		return -EINVAL;
+	if (where->sequence == TESTEXP_SEQUENCE_RANDOM && !is_power_of_2(where->nr_pages))
+		return -EINVAL;
+	if (where->sequence != TESTEXP_SEQUENCE_FORWARD && !path->any_sequence)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * resolve_begin - check what is asked for, and get ready
+ * @run: filled in; to be given to resolve_end() unless this fails
+ * @attach: the attachment to resolve through
+ * @where: from the caller, unchecked
+ *
+ * Return: 0 or a negative errno as TESTEXP_IOC_MEASURE says.
+ */
+int resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
+		  const struct resolve_where *where)
+{
+	u64 buffer_pages = attach->dmabuf->size >> PAGE_SHIFT;
+	int ret;
+
+	if (where->path >= TESTEXP_PATHS || where->address > ULONG_MAX)
+		return -EINVAL;
+	if (!where->nr_pages || where->pgoff >= buffer_pages ||
+	    where->nr_pages > buffer_pages - where->pgoff)
+		return -EINVAL;
+
+	*run = (struct resolve_run) {
+		.path = resolve_paths[where->path],
+		.attach = attach,
+		.first = where->pgoff,
+		.end = where->pgoff + where->nr_pages,
+		.stride = where->stride ?: 1,
+		.is_random = where->sequence == TESTEXP_SEQUENCE_RANDOM,
+		.pgoff = where->pgoff,
+		.address = where->address,
+	};
+	ret = resolve_check_sequence(run->path, where);
+	if (ret)
+		return ret;
+	return run->path->prepare ? run->path->prepare(run) : 0;
+}
+
+void resolve_end(struct resolve_run *run)
+{
+	if (run->path->finish)
+		run->path->finish(run);
+}

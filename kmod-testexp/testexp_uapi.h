@@ -38,8 +38,8 @@
 
 #define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
-/* 3: extents have a place, a cache mode and attributes; MAP shows page links */
-#define TESTEXP_ABI_VERSION	3
+/* 4: MEASURE has modes, sequences and more paths; DELIVER */
+#define TESTEXP_ABI_VERSION	4
 
 /* --- INFO, on control ---------------------------------------------------- */
 
@@ -53,6 +53,7 @@
 #define TESTEXP_FEAT_MISUSE	  0x80u /* module parameter allow_misuse=1 */
 #define TESTEXP_FEAT_MAP_LOCKED	  0x100u /* the core maps under the reservation lock (6.2) */
 #define TESTEXP_FEAT_WALK	  0x200u /* WALK: the kernel has follow_pfnmap_start() (6.12) */
+#define TESTEXP_FEAT_HUGE	  0x400u /* TESTEXP_CREATE_HUGE works */
 
 #define TESTEXP_SYMBOL_LEN	48
 #define TESTEXP_DEVICE_LEN	48
@@ -179,7 +180,12 @@ struct testexp_extent {
 #define TESTEXP_CREATE_CHECK_LOCK 0x80u
 /* mmap is VM_PFNMAP, as it always is of a buffer with MMIO, and not VM_MIXEDMAP. */
 #define TESTEXP_CREATE_PFNMAP	  0x100u
-#define TESTEXP_CREATE_FLAGS	  0x1ffu
+/*
+ * mmap installs a leaf of PMD size wherever an extent of RAM allows it, if the address
+ * is aligned as the pgoff is. Needs PFNMAP, else EINVAL.
+ */
+#define TESTEXP_CREATE_HUGE	  0x200u
+#define TESTEXP_CREATE_FLAGS	  0x3ffu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
 #define TESTEXP_INJECT_PIN	0x01u
@@ -206,7 +212,7 @@ struct testexp_extent {
  *
  * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
  * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
- * CACHE_SGT with DYNAMIC or NO_MAP); ENODEV for MMIO without a BAR, ENXIO beyond its
+ * CACHE_SGT with DYNAMIC or NO_MAP, HUGE without PFNMAP); ENODEV for MMIO without a BAR, ENXIO beyond its
  * end, EBUSY where the pages are in use with another cache mode; ENOSPC over
  * max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory of
  * that contiguity; EINTR when killed meanwhile.
@@ -640,7 +646,7 @@ struct testexp_signal {
 	__u32 reserved;
 };
 
-/* --- MEASURE, on importer ---------------------------------------------------- */
+/* --- MEASURE, DELIVER: on importer ------------------------------------------- */
 
 /* What one operation of a path is, and how many pages it delivers. */
 enum testexp_path {
@@ -652,7 +658,46 @@ enum testexp_path {
 	TESTEXP_PATH_SGT_MAP,		/* map, walk and unmap the whole buffer */
 	/* baseline: the exporter's callback alone, one lock hold per batch */
 	TESTEXP_PATH_EXPORTER_OP,
+	/* The next DMA segment of a mapping that is made before and kept. */
+	TESTEXP_PATH_SGT_CACHED,
+	/* The next page of such a mapping, and its PFN from the DMA address. */
+	TESTEXP_PATH_SGT_DMA_TO_PHYS,
+	/*
+	 * The next page by follow_pfnmap_start(), from the caller's mapping of the
+	 * buffer at @address, as KVM does it. All of the window is faulted in before,
+	 * and must be in leaves of this size, else ENODATA.
+	 */
+	TESTEXP_PATH_FOLLOW_PFNMAP_PTE,
+	TESTEXP_PATH_FOLLOW_PFNMAP_PMD,
+	/*
+	 * The same, but the window is zapped before each batch, which is not timed, so
+	 * that each page is asked for once; a batch may be no longer than the window.
+	 * With MADV_RANDOM each page costs a fault, else the exporter's faults map
+	 * some of its neighbours, too.
+	 */
+	TESTEXP_PATH_FOLLOW_PFNMAP_COLD,
+	/* The whole buffer's list of physical ranges, made by the exporter, and walked. */
+	TESTEXP_PATH_PHYS_LIST,
 	TESTEXP_PATHS
+};
+
+/* Which page is next. SGT_*, PHYS_LIST and GET_PFN_STRIDE know FORWARD only. */
+enum testexp_sequence {
+	TESTEXP_SEQUENCE_FORWARD,	/* the next one */
+	TESTEXP_SEQUENCE_STRIDED,	/* on by @stride, at the end from the first page again */
+	/*
+	 * As a linear congruential generator says, always the same one; each page once
+	 * before any comes again. The window must be a power of two.
+	 */
+	TESTEXP_SEQUENCE_RANDOM,
+	TESTEXP_SEQUENCES
+};
+
+/* What is between two readings of the clock. */
+enum testexp_measure_mode {
+	TESTEXP_MODE_BATCH,	/* all operations of a batch: for the mean */
+	TESTEXP_MODE_SINGLE,	/* one operation: for the distribution */
+	TESTEXP_MODES
 };
 
 #define TESTEXP_MAX_OPS_PER_BATCH	4096
@@ -662,24 +707,35 @@ enum testexp_path {
  * @size: sizeof(struct testexp_measure)
  * @flags: 0
  * @path: enum testexp_path
- * @ops_per_batch: operations between two readings of the clock, 1 to
- *	TESTEXP_MAX_OPS_PER_BATCH
+ * @ops_per_batch: operations of a batch, 1 to TESTEXP_MAX_OPS_PER_BATCH
  * @warmup_batches: batches run and thrown away first
  * @batches: batches recorded, at least 1
  * @pgoff: first page of the window to resolve, inside the buffer
  * @nr_pages: its length, at least 1; a path starts again at its beginning when
- *	it comes to the end. SGT_MAP always takes the whole buffer.
+ *	it comes to the end. SGT_* and PHYS_LIST always take the whole buffer.
  * @hist: user pointer to a struct testexp_hist, or 0: gets one value per batch,
- *	clock ticks for all of the batch, the clock's own cost included
+ *	clock ticks for all of the batch, the clock's own cost included; in the
+ *	mode SINGLE one per operation, with the clock's cost in each
  * @ops: [out] operations in the recorded batches
  * @pages: [out] pages they delivered
  * @ticks: [out] clock ticks of the recorded batches together
- * @min_batch_ticks: [out] the fastest batch
+ * @min_batch_ticks: [out] the fastest batch; SINGLE: the fastest operation
  * @clock_cost_ticks: [out] smallest difference of two successive readings,
- *	measured just before; contained once in each batch, never subtracted
+ *	measured just before; contained once in each value, never subtracted
+ * @mode: enum testexp_measure_mode
+ * @sequence: enum testexp_sequence
+ * @stride: STRIDED: 1 to @nr_pages; else 0
+ * @address: FOLLOW_PFNMAP_*: where the caller has page @pgoff of the buffer mapped,
+ *	and all of the window behind it in the same mapping; else 0
+ *
+ * One lock hold per batch is also that in the mode SINGLE; only its time is not
+ * in what is recorded then.
  *
  * Errors: what the path's calls returned; EINTR when a signal came. EXPORTER_OP:
- * EINVAL when the exporter has no get_pfn.
+ * EINVAL when the exporter has no get_pfn. FOLLOW_PFNMAP_*: EFAULT where nothing is
+ * mapped, EINVAL where it is not as said above or not VM_PFNMAP, EOPNOTSUPP before
+ * 6.12. PHYS_LIST: EINVAL when the buffer is not one of this module's, ENXIO and
+ * EOPNOTSUPP as get_pfn for any of its pages.
  */
 struct testexp_measure {
 	__u32 size;
@@ -696,6 +752,65 @@ struct testexp_measure {
 	__u64 ticks;
 	__u64 min_batch_ticks;
 	__u64 clock_cost_ticks;
+	__u32 mode;
+	__u32 sequence;
+	__u64 stride;
+	__u64 address;
+};
+
+#define TESTEXP_MAX_DELIVERED	65536
+
+/**
+ * struct testexp_delivered - what an operation found out
+ * @pgoff: first page it is about
+ * @pfn: PFN of that page; of SGT_MAP and SGT_CACHED the DMA address in pages
+ * @nr_pages: pages that follow one another from there on
+ * @max_order: what get_pfn said; TESTEXP_UNTOUCHED_ORDER from the other paths
+ * @reserved: 0
+ */
+struct testexp_delivered {
+	__u64 pgoff;
+	__u64 pfn;
+	__u64 nr_pages;
+	__s32 max_order;
+	__u32 reserved;
+};
+
+/**
+ * struct testexp_deliver - run a path as MEASURE does, and tell what it found
+ * @size: sizeof(struct testexp_deliver)
+ * @flags: 0
+ * @path: as in struct testexp_measure, and so the next ones
+ * @sequence: same
+ * @pgoff: same
+ * @nr_pages: same
+ * @stride: same
+ * @address: same
+ * @ops: operations, 1 to TESTEXP_MAX_OPS_PER_BATCH
+ * @capacity: entries there is room for, at most TESTEXP_MAX_DELIVERED
+ * @delivered: user pointer to room for @capacity struct testexp_delivered
+ * @nr_delivered: [out] entries written, in the order in which they were found
+ * @reserved: 0
+ *
+ * The code is that of MEASURE, compiled once more with a call that notes each
+ * result. Baselines that resolve nothing deliver nothing.
+ *
+ * Errors: as MEASURE; ENOSPC when there is no room.
+ */
+struct testexp_deliver {
+	__u32 size;
+	__u32 flags;
+	__u32 path;
+	__u32 sequence;
+	__u64 pgoff;
+	__u64 nr_pages;
+	__u64 stride;
+	__u64 address;
+	__u32 ops;
+	__u32 capacity;
+	__u64 delivered;
+	__u32 nr_delivered;
+	__u32 reserved;
 };
 
 /* --- MISUSE, on control -------------------------------------------------- */
@@ -776,5 +891,6 @@ struct testexp_misuse {
 #define TESTEXP_IOC_USE		_IO(TESTEXP_IOC_MAGIC, 0x25)
 #define TESTEXP_IOC_SIGNAL	_IO(TESTEXP_IOC_MAGIC, 0x26)
 #define TESTEXP_IOC_DESCRIBE	_IO(TESTEXP_IOC_MAGIC, 0x27)
+#define TESTEXP_IOC_DELIVER	_IO(TESTEXP_IOC_MAGIC, 0x28)
 
 #endif /* TESTEXP_UAPI_H */

@@ -28,29 +28,10 @@ static struct testexp_walked walk_page(struct mm_struct *mm, unsigned long addre
 {
 	struct follow_pfnmap_args found = { .address = address };
 	struct testexp_walked walked = {};
-	bool unlocked = false;
 
-	found.vma = vma_lookup(mm, address);
-	if (!found.vma || !(found.vma->vm_flags & VM_PFNMAP)) {
-		walked.error = found.vma ? -EINVAL : -EFAULT;
+	walked.error = walk_start(mm, fault_in, &found);
+	if (walked.error)
 		return walked;
-	}
-
-	if (follow_pfnmap_start(&found)) {
-		walked.error = -EFAULT;
-		if (!fault_in)
-			return walked;
-		walked.error = fixup_user_fault(mm, address, FAULT_FLAG_WRITE, &unlocked);
-		/* Who unlocked may find another mapping there, or none. */
-		if (walked.error)
-			return walked;
-		if (unlocked)
-			return walk_page(mm, address, false);
-		if (follow_pfnmap_start(&found)) {
-			walked.error = -EFAULT;
-			return walked;
-		}
-	}
 	walked.pfn = found.pfn;
 	walked.cache = walk_cache_mode(found.pgprot);
 	follow_pfnmap_end(&found);

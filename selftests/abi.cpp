@@ -70,6 +70,7 @@ struct Objects {
     Buffer movable =
         device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_DYNAMIC}).value();
     std::vector<testexp_result> results = std::vector<testexp_result>(64);
+    std::vector<testexp_delivered> delivered = std::vector<testexp_delivered>(64);
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(64);
     std::vector<testexp_walked> walked = std::vector<testexp_walked>(1);
     testexp_hist hist{};
@@ -161,6 +162,17 @@ struct Objects {
         argument.hist = user_pointer(&hist);
         return argument;
     }
+    testexp_deliver deliver() const {
+        testexp_deliver argument{};
+
+        argument.size = sizeof(argument);
+        argument.path = TESTEXP_PATH_GET_PFN;
+        argument.nr_pages = 4;
+        argument.ops = 4;
+        argument.capacity = static_cast<std::uint32_t>(delivered.size());
+        argument.delivered = user_pointer(delivered.data());
+        return argument;
+    }
     testexp_fill fill() const {
         testexp_fill argument{};
 
@@ -240,6 +252,8 @@ constexpr Call calls[] = {
      TESTEXP_RESOLVE_FLAGS},
     {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); }, 0},
     {"MEASURE", TESTEXP_IOC_MEASURE, true, [](const Objects& o) { return bytes_of(o.measure()); },
+     0, offsetof(testexp_measure, mode)},
+    {"DELIVER", TESTEXP_IOC_DELIVER, true, [](const Objects& o) { return bytes_of(o.deliver()); },
      0},
     {"FILL", TESTEXP_IOC_FILL, true, [](const Objects& o) { return bytes_of(o.fill()); },
      TESTEXP_FILL_FLAGS},
@@ -543,6 +557,7 @@ constexpr Contradiction contradictions[] = {
     {"no_map+no_get_pfn", TESTEXP_CREATE_NO_MAP | TESTEXP_CREATE_NO_GET_PFN},
     {"cache+dynamic", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_DYNAMIC},
     {"cache+no_map", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_NO_MAP},
+    {"huge_without_pfnmap", TESTEXP_CREATE_HUGE},
 };
 
 /* The number that the next descriptor will have. */
@@ -765,8 +780,56 @@ void measure_fields() {
                     }),
                     EINVAL, "window over the end, no page asked for");
     ksft::expect_eq(with([](auto& a) { a.pgoff = u64_max; }), EINVAL, "window that wraps");
+    ksft::expect_eq(with([](auto& a) { a.mode = TESTEXP_MODES; }), EINVAL, "unknown mode");
+    ksft::expect_eq(with([](auto& a) { a.sequence = TESTEXP_SEQUENCES; }), EINVAL,
+                    "unknown sequence");
+    ksft::expect_eq(with([](auto& a) { a.stride = 1; }), EINVAL, "a stride for FORWARD");
+    for (const std::uint64_t stride : {std::uint64_t{0}, std::uint64_t{5}, u64_max})
+        ksft::expect_eq(with([stride](auto& a) {
+                            a.sequence = TESTEXP_SEQUENCE_STRIDED;
+                            a.stride = stride;
+                        }),
+                        EINVAL, "STRIDED by " + std::to_string(stride));
+    ksft::expect_eq(with([](auto& a) {
+                        a.sequence = TESTEXP_SEQUENCE_RANDOM;
+                        a.nr_pages = 3;
+                    }),
+                    EINVAL, "RANDOM, not a power of two");
+    for (const testexp_path path :
+         {TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_PHYS_LIST})
+        ksft::expect_eq(with([path](auto& a) {
+                            a.sequence = TESTEXP_SEQUENCE_RANDOM;
+                            a.path = path;
+                        }),
+                        EINVAL, "RANDOM of a path that knows only FORWARD");
     ksft::expect_eq(with([](auto& a) { a.hist = bad_pointer; }), EFAULT, "hist");
     ksft::expect_eq(with([](auto& a) { a.hist = 0; }), 0, "no hist");
+}
+
+void deliver_fields() {
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_deliver argument = objects.deliver();
+
+        change(argument);
+        return raw(objects.importer.fd(), TESTEXP_IOC_DELIVER, &argument);
+    };
+
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(with([](auto& a) { a.path = TESTEXP_PATHS; }), EINVAL, "unknown path");
+    ksft::expect_eq(with([](auto& a) { a.sequence = TESTEXP_SEQUENCES; }), EINVAL,
+                    "unknown sequence");
+    ksft::expect_eq(with([](auto& a) { a.stride = 1; }), EINVAL, "a stride for FORWARD");
+    ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
+    ksft::expect_eq(with([](auto& a) { a.ops = 0; }), EINVAL, "ops 0");
+    ksft::expect_eq(with([](auto& a) { a.ops = TESTEXP_MAX_OPS_PER_BATCH + 1; }), EINVAL,
+                    "ops too many");
+    ksft::expect_eq(with([](auto& a) { a.capacity = 0; }), EINVAL, "capacity 0");
+    ksft::expect_eq(with([](auto& a) { a.capacity = TESTEXP_MAX_DELIVERED + 1; }), EINVAL,
+                    "capacity too large");
+    ksft::expect_eq(with([](auto& a) { a.capacity = 3; }), ENOSPC, "no room");
+    ksft::expect_eq(with([](auto& a) { a.reserved = 1; }), EINVAL, "reserved");
+    ksft::expect_eq(with([](auto& a) { a.delivered = bad_pointer; }), EFAULT, "delivered");
 }
 
 /* What the path's calls return is what MEASURE returns. */
@@ -789,49 +852,6 @@ void measure_passes_errors_on() {
     ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_SGT_MAP, .nr_pages = 3}).code(),
                     EOPNOTSUPP, "map of a hole");
     ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_EMPTY}).code(), 0, "baseline");
-}
-
-struct MeasuredPath {
-    const char* name;
-    testexp_path path;
-    std::uint64_t pages_per_op; /* of one extent of 8 pages */
-};
-
-constexpr MeasuredPath measured_paths[] = {
-    {"empty", TESTEXP_PATH_EMPTY, 0},
-    {"lock_unlock", TESTEXP_PATH_LOCK_UNLOCK, 0},
-    {"exporter_op", TESTEXP_PATH_EXPORTER_OP, 1},
-    {"get_pfn", TESTEXP_PATH_GET_PFN, 1},
-    {"get_pfn_batch", TESTEXP_PATH_GET_PFN_BATCH, 1},
-    {"get_pfn_stride", TESTEXP_PATH_GET_PFN_STRIDE, 8},
-    {"sgt_map", TESTEXP_PATH_SGT_MAP, 8},
-};
-
-static_assert(std::size(measured_paths) == TESTEXP_PATHS);
-
-/* What a measurement says of itself adds up. */
-void measure_adds_up(const MeasuredPath& row) {
-    const Buffer buffer = device().create({.layout = Layout{}.ram(8, {.align_order = 3})}).value();
-    const Importer importer = device().attach(buffer.fd.get()).value();
-    const Measurement measured = importer
-                                     .measure({.path = row.path,
-                                               .nr_pages = 8,
-                                               .ops_per_batch = 7,
-                                               .batches = 11,
-                                               .warmup_batches = 3})
-                                     .value();
-    const testexp_measure& totals = measured.totals;
-    std::uint64_t counted = 0;
-
-    for (const std::uint64_t count : measured.hist.buckets)
-        counted += count;
-    ksft::expect_eq(totals.ops, 77, "ops");
-    ksft::expect_eq(totals.pages, 77 * row.pages_per_op, "pages");
-    ksft::expect_eq(measured.hist.count, 11, "values in the histogram");
-    ksft::expect_eq(counted, 11, "values in its buckets");
-    ksft::expect_eq(measured.hist.sum, totals.ticks, "sum of the histogram");
-    ksft::expect_eq(measured.hist.min, totals.min_batch_ticks, "min of the histogram");
-    ksft::expect(measured.hist.max >= measured.hist.min && totals.ticks > 0, "time passes");
 }
 
 /* The figure of the contract: one step per block, not one per page. */
@@ -1141,10 +1161,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("abi.resolve_fields", resolve_fields);
     plan.add("abi.map_fields", map_fields);
     plan.add("abi.measure_fields", measure_fields);
+    plan.add("abi.deliver_fields", deliver_fields);
     plan.add("abi.measure_passes_errors_on", measure_passes_errors_on);
-    for (const MeasuredPath& row : measured_paths)
-        plan.add(std::string("abi.measure_adds_up[path=") + row.name + "]",
-                 [&] { measure_adds_up(row); });
     for (const std::uint32_t order : {0U, 4U, 9U})
         plan.add("abi.stride_calls[order=" + std::to_string(order) + "]",
                  [=] { stride_makes_few_calls(order); });

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <random>
 
@@ -161,6 +162,22 @@ std::uint64_t seed() {
         return text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
     }();
     return value;
+}
+
+DmaKind dma_kind() {
+    const std::string name = device().info().importer_device;
+    std::ifstream cmdline("/proc/cmdline");
+    std::string words;
+
+    std::getline(cmdline, words);
+    for (const char* bus : {"/sys/bus/pci/devices/", "/sys/bus/platform/devices/"}) {
+        std::ifstream file(bus + name + "/iommu_group/type");
+        std::string type;
+
+        if (file >> type && type != "identity")
+            return DmaKind::iommu;
+    }
+    return words.find("swiotlb=force") != std::string::npos ? DmaKind::swiotlb : DmaKind::direct;
 }
 
 Subject make_subject(const CreateSpec& spec) {

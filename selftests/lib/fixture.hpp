@@ -27,6 +27,10 @@ bool quick();
 /* TESTEXP_SEED, else one drawn for this run of the program. */
 std::uint64_t seed();
 
+/* What a DMA address of the importers' device is: only a direct one is a physical address. */
+enum class DmaKind { direct, iommu, swiotlb };
+DmaKind dma_kind();
+
 /* The two ways to ask, as flags of RESOLVE and as they are called in case names. */
 struct Form {
     const char* name;

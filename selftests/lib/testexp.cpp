@@ -82,6 +82,35 @@ Result<Mapping> Mapping::map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff
     return Mapping({static_cast<std::byte*>(start), length});
 }
 
+Result<Mapping> Mapping::map_aligned(int fd, std::uint64_t nr_pages, std::uint64_t alignment_bytes,
+                                     std::uint64_t pgoff) {
+    const std::size_t length = nr_pages * page_bytes();
+    const std::size_t room = length + alignment_bytes;
+    void* start = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (start == MAP_FAILED)
+        return errno_error("mmap");
+
+    auto* const begin = static_cast<std::byte*>(start);
+    const std::size_t head = (alignment_bytes - user_pointer(begin)) & (alignment_bytes - 1);
+    const bool mapped = mmap(begin + head, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                             fd, static_cast<off_t>(pgoff * page_bytes())) != MAP_FAILED;
+    const Error error = errno_error("mmap");
+
+    if (!mapped) {
+        munmap(begin, room);
+        return error;
+    }
+    if (head != 0)
+        munmap(begin, head);
+    munmap(begin + head + length, alignment_bytes - head);
+    return Mapping({begin + head, length});
+}
+
+std::uint64_t address_of(const Mapping& mapping) {
+    return user_pointer(mapping.bytes().data());
+}
+
 Mapping::~Mapping() {
     if (!bytes_.empty())
         munmap(bytes_.data(), bytes_.size());
@@ -138,6 +167,10 @@ Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
     request.pgoff = spec.pgoff;
     request.nr_pages = spec.nr_pages;
     request.hist = user_pointer(&result.hist);
+    request.mode = spec.mode;
+    request.sequence = spec.sequence;
+    request.stride = spec.stride;
+    request.address = spec.address;
 
     const Status status = call(fd(), TESTEXP_IOC_MEASURE, request, "MEASURE");
 
@@ -145,6 +178,29 @@ Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
         return status.error();
     request.hist = 0; /* would dangle in the copy */
     return result;
+}
+
+Result<std::vector<testexp_delivered>> Importer::deliver(const MeasureSpec& spec, std::uint32_t ops,
+                                                         std::uint32_t capacity) const {
+    std::vector<testexp_delivered> delivered(capacity);
+    auto request = sized<testexp_deliver>();
+
+    request.path = spec.path;
+    request.sequence = spec.sequence;
+    request.pgoff = spec.pgoff;
+    request.nr_pages = spec.nr_pages;
+    request.stride = spec.stride;
+    request.address = spec.address;
+    request.ops = ops;
+    request.capacity = capacity;
+    request.delivered = user_pointer(delivered.data());
+
+    const Status status = call(fd(), TESTEXP_IOC_DELIVER, request, "DELIVER");
+
+    if (!status)
+        return status.error();
+    delivered.resize(request.nr_delivered);
+    return delivered;
 }
 
 Result<testexp_fill> Importer::fill(const FillSpec& spec) const {

@@ -95,6 +95,10 @@ class Mapping {
 public:
     static Result<Mapping> map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff = 0);
 
+    /* The same at an address that is a multiple of @alignment_bytes, a power of two. */
+    static Result<Mapping> map_aligned(int fd, std::uint64_t nr_pages,
+                                       std::uint64_t alignment_bytes, std::uint64_t pgoff = 0);
+
     Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
     Mapping& operator=(Mapping&&) = delete;
     Mapping(const Mapping&) = delete;
@@ -121,6 +125,9 @@ struct CreateSpec {
     std::uint32_t inject = 0; /* TESTEXP_INJECT_* */
 };
 
+/* For FOLLOW_PFNMAP_*: where a mapping begins, as the ABI has it. */
+std::uint64_t address_of(const Mapping& mapping);
+
 struct MeasureSpec {
     testexp_path path = TESTEXP_PATH_EMPTY;
     std::uint64_t nr_pages = 1; /* of the window to resolve */
@@ -128,11 +135,15 @@ struct MeasureSpec {
     std::uint32_t ops_per_batch = 100;
     std::uint64_t batches = 200;
     std::uint64_t warmup_batches = 2;
+    testexp_measure_mode mode = TESTEXP_MODE_BATCH;
+    testexp_sequence sequence = TESTEXP_SEQUENCE_FORWARD;
+    std::uint64_t stride = 0;  /* in pages, of STRIDED */
+    std::uint64_t address = 0; /* of the window's first page, for FOLLOW_PFNMAP_* */
 };
 
 struct Measurement {
     testexp_measure totals; /* what the ioctl returned; see the ABI */
-    testexp_hist hist;      /* ticks of each batch */
+    testexp_hist hist;      /* ticks of each batch, or of each operation */
 };
 
 struct FillSpec {
@@ -161,6 +172,11 @@ public:
     Result<testexp_describe> describe(std::uint64_t pgoff) const;
 
     Result<Measurement> measure(const MeasureSpec& spec) const;
+
+    /* What @ops operations of spec's path find; the rest of @spec is as for measure(). */
+    Result<std::vector<testexp_delivered>>
+    deliver(const MeasureSpec& spec, std::uint32_t ops,
+            std::uint32_t capacity = TESTEXP_MAX_DELIVERED) const;
 
     /* Its own page table; the structs are what the ioctls returned. */
     Result<testexp_fill> fill(const FillSpec& spec) const;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the loops of the paths have in common. All of it is inlined and timed. */
+#ifndef TESTEXP_PATHS_LOOP_H
+#define TESTEXP_PATHS_LOOP_H
+
+#include <linux/math64.h>
+#include <linux/minmax.h>
+
+#include "paths.h"
+
+/*
+ * Makes a path's @run and @deliver from one inlined resolve_ops_NAME(run, ops,
+ * deliver), where deliver is constant: what is timed and what is proven to be
+ * right is the same code, and the timed one has nothing of the proof in it.
+ */
+#define RESOLVE_LOOPS(_name)						\
+static int resolve_run_##_name(struct resolve_run *run, u32 ops)	\
+{									\
+	return resolve_ops_##_name(run, ops, false);			\
+}									\
+static int resolve_deliver_##_name(struct resolve_run *run, u32 ops)	\
+{									\
+	return resolve_ops_##_name(run, ops, true);			\
+}
+
+/* Those two, as members of the path. */
+#define RESOLVE_LOOPS_OF(_name)						\
+	.run = resolve_run_##_name, .deliver = resolve_deliver_##_name
+
+/* Resolves one page; inlined where it is used, so that what is timed is a direct call. */
+typedef int (*resolve_page_fn)(struct resolve_run *run, u64 pgoff, u64 *pfn, int *order);
+
+static __always_inline void resolve_go_to(struct resolve_run *run, u64 pgoff)
+{
+	run->pgoff = pgoff;
+	if (run->pgoff >= run->end)
+		run->pgoff = run->first;
+}
+
+static __always_inline int resolve_by_stride(struct resolve_run *run, u32 ops,
+					     resolve_page_fn page, bool deliver)
+{
+	int order = TESTEXP_UNTOUCHED_ORDER, ret;
+	u64 stride = run->stride;
+	u64 here, pgoff, stop, pfn;
+
+	for (; ops; ops -= here) {
+		/* The end of the window is found here, not once a page. */
+		here = min_t(u64, ops, DIV64_U64_ROUND_UP(run->end - run->pgoff, stride));
+		stop = run->pgoff + here * stride;
+		for (pgoff = run->pgoff; pgoff != stop; pgoff += stride) {
+			ret = page(run, pgoff, &pfn, &order);
+			if (ret)
+				return ret;
+			if (deliver && resolve_note(run, pgoff, pfn, 1, order))
+				return -ENOSPC;
+		}
+		resolve_go_to(run, stop);
+	}
+	return 0;
+}
+
+/*
+ * Knuth's multiplier and an odd increment: modulo any power of two each value comes
+ * once before the first comes again. The higher bits of it are the better ones, and
+ * the extents are told apart by them.
+ */
+#define RESOLVE_LCG_MULTIPLIER	6364136223846793005ull
+#define RESOLVE_LCG_INCREMENT	1442695040888963407ull
+
+static __always_inline int resolve_at_random(struct resolve_run *run, u32 ops,
+					     resolve_page_fn page, bool deliver)
+{
+	u64 mask = run->end - run->first - 1, first = run->first, position = run->position;
+	int order = TESTEXP_UNTOUCHED_ORDER, ret;
+	u64 pgoff, pfn;
+
+	for (; ops; ops--) {
+		pgoff = first + (position & mask);
+		position = position * RESOLVE_LCG_MULTIPLIER + RESOLVE_LCG_INCREMENT;
+		ret = page(run, pgoff, &pfn, &order);
+		if (ret)
+			return ret;
+		if (deliver && resolve_note(run, pgoff, pfn, 1, order))
+			return -ENOSPC;
+	}
+	run->position = position;
+	return 0;
+}
+
+/* @ops pages, one operation each, in the sequence of the run. */
+static __always_inline int resolve_pages(struct resolve_run *run, u32 ops, resolve_page_fn page,
+					 bool deliver)
+{
+	run->pages += ops;
+	if (run->is_random)
+		return resolve_at_random(run, ops, page, deliver);
+	return resolve_by_stride(run, ops, page, deliver);
+}
+
+#endif /* TESTEXP_PATHS_LOOP_H */

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-resv.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "exporter.h"
+#include "layout.h"
+#include "paths.h"
+#include "paths_loop.h"
+#include "phys_list.h"
+
+/**
+ * phys_list_make - tell an importer where the buffer is
+ * @dmabuf: any, its reservation lock held; the list is true until that is dropped,
+ *	or as long as a PFN of get_pfn would be
+ *
+ * No callback of dma-buf, but a private agreement of exporter and importer, as that
+ * of vfio-pci and iommufd.
+ *
+ * Return: a list to be freed with kvfree(); -EINVAL for a foreign buffer, -ENODEV
+ * when revoked, -ENXIO or -EOPNOTSUPP when some page has no PFN, -ENOMEM.
+ */
+struct phys_list *phys_list_make(struct dma_buf *dmabuf)
+{
+	const struct layout *layout;
+	struct phys_list *list;
+	u32 i;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	layout = exporter_layout(dmabuf);
+	if (IS_ERR(layout))
+		return ERR_CAST(layout);
+
+	list = kvmalloc(struct_size(list, ranges, layout->nr_extents), GFP_KERNEL_ACCOUNT);
+	if (!list)
+		return ERR_PTR(-ENOMEM);
+
+	list->nr_ranges = layout->nr_extents;
+	for (i = 0; i < layout->nr_extents; i++) {
+		const struct layout_extent *extent = layout->extents + i;
+		int error = layout_extent_error(extent);
+
+		if (unlikely(error)) {
+			kvfree(list);
+			return ERR_PTR(error);
+		}
+		list->ranges[i].address = layout_extent_pfn(extent) << PAGE_SHIFT;
+		list->ranges[i].length_bytes = layout_extent_pages(extent) << PAGE_SHIFT;
+	}
+	return list;
+}
+
+static __always_inline int resolve_walk_list(struct resolve_run *run,
+					     const struct phys_list *list, bool deliver)
+{
+	u64 pgoff = 0;
+	u32 i;
+
+	for (i = 0; i < list->nr_ranges; i++) {
+		u64 pfn = list->ranges[i].address >> PAGE_SHIFT;
+		u64 nr_pages = list->ranges[i].length_bytes >> PAGE_SHIFT;
+
+		OPTIMIZER_HIDE_VAR(pfn);
+		if (deliver && resolve_note(run, pgoff, pfn, nr_pages, TESTEXP_UNTOUCHED_ORDER))
+			return -ENOSPC;
+		pgoff += nr_pages;
+	}
+	run->pages += pgoff;
+	return 0;
+}
+
+static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 ops, bool deliver)
+{
+	struct dma_buf *dmabuf = run->attach->dmabuf;
+	struct phys_list *list;
+	int ret;
+
+	for (; ops; ops--) {
+		/* One operation may take milliseconds, so each must be killable. */
+		if (signal_pending(current))
+			return -EINTR;
+		dma_resv_lock(dmabuf->resv, NULL);
+		list = phys_list_make(dmabuf);
+		dma_resv_unlock(dmabuf->resv);
+		if (IS_ERR(list))
+			return PTR_ERR(list);
+		ret = resolve_walk_list(run, list, deliver);
+		kvfree(list);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+RESOLVE_LOOPS(phys_list)
+
+const struct resolve_path resolve_phys_list = {
+	RESOLVE_LOOPS_OF(phys_list),
+};
