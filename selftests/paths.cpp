@@ -1,0 +1,645 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: each path of MEASURE resolves what it says, so that its cost is that of the
+ * right answer: page by page, in its sequence, with the exact order where it has one;
+ * and it fails with the errno of the contract where there is nothing to resolve.
+ *
+ * Method: DELIVER runs the same code and lists what was found; the truth is that
+ * of /proc/self/pagemap, of get_pfn for the paths over the page table, and of the layout. DMA
+ * addresses are no PFNs behind an IOMMU or swiotlb: that sgt_dma_to_phys is wrong there is a case
+ * of its own.
+ *
+ * Does not see: what a path costs; two paths that are wrong in the same way as the
+ * page table of the CPU.
+ */
+#include <map>
+#include <set>
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "fixture.hpp"
+#include "paths.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint32_t pmd_order = 9;
+constexpr std::uint64_t pmd_pages = std::uint64_t{1} << pmd_order;
+
+bool is_pfnmap(testexp_path path) {
+    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE || path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ||
+           path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
+}
+
+bool is_sgt(testexp_path path) {
+    return path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
+           path == TESTEXP_PATH_SGT_DMA_TO_PHYS;
+}
+
+bool resolves(testexp_path path) {
+    return *path_row(path).delivers != '\0';
+}
+
+std::uint32_t flags_of(testexp_path path) {
+    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+        return TESTEXP_CREATE_PFNMAP | TESTEXP_CREATE_HUGE;
+    return is_pfnmap(path) ? TESTEXP_CREATE_PFNMAP : 0;
+}
+
+void require_path(testexp_path path) {
+    if (is_pfnmap(path))
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+        REQUIRE(device().has(TESTEXP_FEAT_HUGE), "the kernel cannot map PFNs by PMDs");
+}
+
+/* A buffer with what a path needs to resolve it. */
+struct Scene {
+    testexp_path path;
+    Buffer buffer;
+    Importer importer;
+    Mapping mapping; /* for all paths, so that only one of them is special */
+
+    /* The whole buffer. */
+    MeasureSpec spec() const {
+        return {.path = path,
+                .nr_pages = buffer.nr_pages,
+                .address = is_pfnmap(path) ? address_of(mapping) : 0};
+    }
+};
+
+Scene make_scene(testexp_path path, const CreateSpec& spec, std::uint32_t attach_flags = 0) {
+    require_path(path);
+
+    CreateSpec flagged = spec;
+
+    flagged.flags |= flags_of(path);
+    Buffer buffer = device().create(flagged).value();
+    Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+    Mapping mapping =
+        Mapping::map_aligned(buffer.fd.get(), buffer.nr_pages, pmd_pages * page_bytes()).value();
+
+    return {path, std::move(buffer), std::move(importer), std::move(mapping)};
+}
+
+testexp_delivered found(std::uint64_t pgoff, std::uint64_t pfn, std::uint64_t nr_pages = 1,
+                        std::int32_t max_order = TESTEXP_UNTOUCHED_ORDER) {
+    return {pgoff, pfn, nr_pages, max_order, 0};
+}
+
+bool asks_get_pfn(testexp_path path) {
+    return path == TESTEXP_PATH_GET_PFN || path == TESTEXP_PATH_GET_PFN_BATCH ||
+           path == TESTEXP_PATH_GET_PFN_STRIDE || path == TESTEXP_PATH_EXPORTER_OP;
+}
+
+testexp_delivered expected_page(testexp_path path, const Oracle& oracle, std::uint64_t pgoff) {
+    return found(pgoff, oracle.pages()[pgoff].pfn, 1,
+                 asks_get_pfn(path) ? oracle.expected(pgoff).max_order : TESTEXP_UNTOUCHED_ORDER);
+}
+
+std::vector<testexp_delivered> expected_pages(testexp_path path, const Oracle& oracle) {
+    std::vector<testexp_delivered> expected;
+
+    for (std::uint64_t pgoff = 0; pgoff < oracle.nr_pages(); pgoff++)
+        expected.push_back(expected_page(path, oracle, pgoff));
+    return expected;
+}
+
+/* From block to block, each as large as the oracle says. */
+std::vector<testexp_delivered> expected_blocks(const Oracle& oracle) {
+    std::vector<testexp_delivered> expected;
+
+    for (std::uint64_t pgoff = 0; pgoff < oracle.nr_pages();) {
+        const testexp_result answer = oracle.expected(pgoff);
+        const std::uint64_t block = std::uint64_t{1} << answer.max_order;
+        const std::uint64_t next = (pgoff / block + 1) * block;
+
+        expected.push_back(found(pgoff, answer.pfn, next - pgoff, answer.max_order));
+        pgoff = next;
+    }
+    return expected;
+}
+
+/* Physically contiguous runs of like pages. */
+std::vector<testexp_delivered> expected_runs(const Oracle& oracle) {
+    std::vector<testexp_delivered> expected;
+    const std::vector<Page>& pages = oracle.pages();
+
+    for (std::uint64_t pgoff = 0; pgoff < pages.size(); pgoff++) {
+        if (pgoff > 0 && pages[pgoff].pfn == pages[pgoff - 1].pfn + 1 &&
+            pages[pgoff].is_like(pages[pgoff - 1]))
+            expected.back().nr_pages++;
+        else
+            expected.push_back(found(pgoff, pages[pgoff].pfn));
+    }
+    return expected;
+}
+
+std::vector<testexp_delivered> expected_of(testexp_path path, const Oracle& oracle) {
+    if (path == TESTEXP_PATH_GET_PFN_STRIDE)
+        return expected_blocks(oracle);
+    if (path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
+        path == TESTEXP_PATH_PHYS_LIST)
+        return expected_runs(oracle);
+    return expected_pages(path, oracle);
+}
+
+/* Operations that deliver the whole buffer once. */
+std::uint32_t ops_of(testexp_path path, const std::vector<testexp_delivered>& expected) {
+    if (path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_PHYS_LIST)
+        return 1;
+    return static_cast<std::uint32_t>(expected.size());
+}
+
+std::string describe(const testexp_delivered& entry) {
+    return "{pgoff " + std::to_string(entry.pgoff) + ", pfn " + std::to_string(entry.pfn) +
+           ", nr_pages " + std::to_string(entry.nr_pages) + ", max_order " +
+           std::to_string(entry.max_order) + "}";
+}
+
+bool same(const testexp_delivered& a, const testexp_delivered& b) {
+    return a.pgoff == b.pgoff && a.pfn == b.pfn && a.nr_pages == b.nr_pages &&
+           a.max_order == b.max_order;
+}
+
+void expect_delivered(const std::vector<testexp_delivered>& is,
+                      const std::vector<testexp_delivered>& must_be) {
+    ksft::expect_eq(is.size(), must_be.size(), "entries");
+    for (std::size_t i = 0; i < std::min(is.size(), must_be.size()); i++)
+        ksft::expect(same(is[i], must_be[i]), "entry " + std::to_string(i) + " is " +
+                                                  describe(is[i]) + ", must be " +
+                                                  describe(must_be[i]));
+}
+
+/* --- The right pages ------------------------------------------------------------ */
+
+struct Named {
+    const char* name;
+    CreateSpec spec;
+};
+
+std::vector<Named> layouts(testexp_path path) {
+    const auto scattered = [](Layout layout) {
+        return CreateSpec{.layout = std::move(layout), .flags = TESTEXP_CREATE_SCATTER};
+    };
+
+    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+        return {{"one_block", {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})}},
+                {"blocks", scattered(Layout{}.ram(pmd_pages, {.align_order = 9, .repeat = 3}))}};
+    return {
+        {"one_page", {.layout = Layout{}.ram(1)}},
+        {"one_block", {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})}},
+        {"pages", scattered(Layout{}.ram(1, {.repeat = 300}))},
+        {"blocks", scattered(Layout{}.ram(16, {.align_order = 4, .repeat = 20}))},
+        {"skewed", {.layout = Layout{}.ram(100, {.align_order = 6, .skew = 21})}},
+        {"odd", scattered(Layout{}.ram(3, {.align_order = 3, .skew = 5, .repeat = 20}).ram(70))},
+        {"mixed_orders",
+         scattered(Layout{}.ram(1).ram(2, {.align_order = 1}).ram(64, {.align_order = 6}).ram(5))},
+    };
+}
+
+/*
+ * By pagemap, which shows nothing of a VM_PFNMAP mapping: for the paths that look at
+ * one, by get_pfn. That is proven elsewhere, and has no part in the page table.
+ */
+Oracle truth_of(const Scene& scene, const Layout& layout) {
+    std::vector<Page> pages = pages_of(layout);
+
+    if (is_pfnmap(scene.path)) {
+        const std::vector<testexp_result> answers = scene.importer.resolve(0, pages.size()).value();
+
+        for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+            pages[pgoff].pfn = answers.at(pgoff).pfn;
+    } else {
+        const std::vector<std::uint64_t> pfns = pfns_behind(scene.mapping);
+
+        for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+            pages[pgoff].pfn = pfns.at(pgoff);
+    }
+    return Oracle(pages);
+}
+
+void delivers_every_page(testexp_path path, const CreateSpec& spec) {
+    if (is_sgt(path))
+        REQUIRE(dma_kind() == DmaKind::direct,
+                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+
+    const Scene scene = make_scene(path, spec);
+    const Oracle oracle = truth_of(scene, spec.layout);
+    const std::vector<testexp_delivered> expected = expected_of(path, oracle);
+
+    expect_delivered(scene.importer.deliver(scene.spec(), ops_of(path, expected)).value(),
+                     expected);
+}
+
+/* PFNs beyond 2^32 pages, with nothing behind them: for paths that look at no page. */
+void delivers_synthetic_pages(testexp_path path) {
+    const Layout layout = Layout{}.synthetic(std::uint64_t{1} << 40, 64).synthetic(0x1003, 61);
+    const Buffer buffer = device().create({.layout = layout}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::vector<testexp_delivered> expected = expected_of(path, Oracle(pages_of(layout)));
+
+    expect_delivered(
+        importer.deliver({.path = path, .nr_pages = buffer.nr_pages}, ops_of(path, expected))
+            .value(),
+        expected);
+}
+
+/* A window in the middle, nearly two rounds of it, in each sequence. */
+void keeps_its_sequence(testexp_path path) {
+    constexpr std::uint64_t first = 64, window = 128;
+    const bool pmd = path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD;
+    const Layout layout = pmd ? Layout{}.ram(pmd_pages, {.align_order = pmd_order})
+                              : Layout{}.ram(1, {.repeat = 256});
+    const Scene scene = make_scene(path, {.layout = layout, .flags = TESTEXP_CREATE_SCATTER});
+    const Oracle oracle = truth_of(scene, layout);
+    const auto run = [&](testexp_sequence sequence, std::uint64_t stride, std::uint32_t ops) {
+        MeasureSpec spec = scene.spec();
+
+        spec.pgoff = first;
+        spec.nr_pages = window;
+        spec.sequence = sequence;
+        spec.stride = stride;
+        spec.address += spec.address != 0 ? first * page_bytes() : 0;
+        return scene.importer.deliver(spec, ops).value();
+    };
+    /* Cold pages are asked for once. */
+    const std::uint64_t rounds = path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD ? 1 : 2;
+    std::vector<testexp_delivered> expected;
+
+    for (std::uint64_t op = 0; op < rounds * window; op++)
+        expected.push_back(expected_page(path, oracle, first + op % window));
+    expect_delivered(run(TESTEXP_SEQUENCE_FORWARD, 0, rounds * window), expected);
+
+    /* 128 is no multiple of 7: 19 pages, then from the first one on again. */
+    expected.clear();
+    for (std::uint64_t op = 0; op < rounds * 19; op++)
+        expected.push_back(expected_page(path, oracle, first + 7 * (op % 19)));
+    expect_delivered(run(TESTEXP_SEQUENCE_STRIDED, 7, rounds * 19), expected);
+
+    const std::vector<testexp_delivered> random = run(TESTEXP_SEQUENCE_RANDOM, 0, window);
+    std::set<std::uint64_t> pgoffs;
+    unsigned int neighbours = 0;
+
+    for (std::size_t i = 0; i < random.size(); i++) {
+        ksft::expect(random[i].pgoff >= first && random[i].pgoff < first + window, "in the window");
+        ksft::expect(same(random[i], expected_page(path, oracle, random[i].pgoff)),
+                     "random: " + describe(random[i]));
+        pgoffs.insert(random[i].pgoff);
+        neighbours += i > 0 && random[i].pgoff == random[i - 1].pgoff + 1 ? 1 : 0;
+    }
+    ksft::expect_eq(pgoffs.size(), window, "different pages in one random round");
+    ksft::expect(neighbours < window / 8, "random pages do not follow one another");
+}
+
+/* --- Cold and warm ---------------------------------------------------------------- */
+
+std::uint64_t faults_of_now() {
+    rusage usage{};
+
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::uint64_t>(usage.ru_minflt);
+}
+
+/* Faults that one MEASURE of 5 batches of 64 operations takes, without warm-up. */
+std::uint64_t faults_of(const Scene& scene, const MeasureSpec& from) {
+    MeasureSpec spec = from;
+
+    spec.ops_per_batch = 64;
+    spec.batches = 5;
+    spec.warmup_batches = 0;
+    (void)scene.importer.measure(spec).value(); /* the code and the stack are there after it */
+
+    const std::uint64_t before = faults_of_now();
+
+    (void)scene.importer.measure(spec).value();
+    return faults_of_now() - before;
+}
+
+void cold_pages_fault() {
+    const Scene scene =
+        make_scene(TESTEXP_PATH_FOLLOW_PFNMAP_COLD, {.layout = Layout{}.ram(1, {.repeat = 256})});
+    const auto bytes = scene.mapping.bytes();
+
+    ksft::expect(faults_of(scene, scene.spec()) < 32, "faults that map neighbours, too");
+    ksft::expect_eq(madvise(bytes.data(), bytes.size(), MADV_RANDOM), 0, "MADV_RANDOM");
+    ksft::expect(faults_of(scene, scene.spec()) >= std::uint64_t{5} * 64, "one fault a page");
+
+    MeasureSpec warm = scene.spec();
+
+    warm.path = TESTEXP_PATH_FOLLOW_PFNMAP_PTE;
+    ksft::expect(faults_of(scene, warm) < 32, "no fault of a warm page");
+}
+
+/* A leaf larger than a page is there exactly where extent and address allow it. */
+void needs_its_leaf() {
+    require_path(TESTEXP_PATH_FOLLOW_PFNMAP_PMD);
+
+    const std::uint64_t leaf_bytes = pmd_pages * page_bytes();
+    const auto code_of = [leaf_bytes](testexp_path path, const Layout& layout, std::uint32_t flags,
+                                      std::uint64_t pgoff) {
+        const Buffer buffer =
+            device()
+                .create({.layout = layout,
+                         .flags = flags | TESTEXP_CREATE_PFNMAP | TESTEXP_CREATE_SCATTER})
+                .value();
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        const Mapping mapping =
+            Mapping::map_aligned(buffer.fd.get(), pmd_pages, leaf_bytes, pgoff).value();
+
+        return importer
+            .measure({.path = path,
+                      .nr_pages = pmd_pages,
+                      .pgoff = pgoff,
+                      .address = address_of(mapping)})
+            .code();
+    };
+    const auto expect_leaf = [&](const Layout& layout, std::uint32_t flags, std::uint64_t pgoff,
+                                 bool pmd, const std::string& what) {
+        ksft::expect_eq(code_of(TESTEXP_PATH_FOLLOW_PFNMAP_PMD, layout, flags, pgoff),
+                        pmd ? 0 : ENODATA, "PMD, " + what);
+        ksft::expect_eq(code_of(TESTEXP_PATH_FOLLOW_PFNMAP_PTE, layout, flags, pgoff),
+                        pmd ? ENODATA : 0, "PTE, " + what);
+    };
+    const Layout large = Layout{}.ram(2 * pmd_pages, {.align_order = pmd_order + 1});
+
+    expect_leaf(large, TESTEXP_CREATE_HUGE, 0, true, "all aligned");
+    expect_leaf(large, TESTEXP_CREATE_HUGE, pmd_pages, true, "all aligned, not at the beginning");
+    expect_leaf(large, 0, 0, false, "leaves not asked for");
+    expect_leaf(large, TESTEXP_CREATE_HUGE, 1, false, "address not aligned as the pgoff is");
+    expect_leaf(Layout{}.ram(pmd_pages, {.align_order = pmd_order, .skew = 1}), TESTEXP_CREATE_HUGE,
+                0, false, "PFN not aligned");
+    expect_leaf(Layout{}.ram(256, {.align_order = 8, .repeat = 2}), TESTEXP_CREATE_HUGE, 0, false,
+                "extents too small");
+}
+
+/* --- What is refused ---------------------------------------------------------------- */
+
+void refuses_wrong_mappings(testexp_path path) {
+    const Layout layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order});
+    const Scene scene = make_scene(path, {.layout = layout});
+    const Scene other = make_scene(path, {.layout = layout});
+    const Buffer plain = device().create({.layout = layout}).value();
+    const Mapping mixed = Mapping::map(plain.fd.get(), plain.nr_pages).value();
+    const Importer of_plain = device().attach(plain.fd.get()).value();
+    const auto with = [&](auto&& change, const Importer& importer) {
+        MeasureSpec spec = scene.spec();
+
+        spec.ops_per_batch = 10;
+        spec.batches = 2;
+        change(spec);
+        return importer.measure(spec).code();
+    };
+
+    ksft::expect_eq(with([](auto&) {}, scene.importer), 0, "the good call");
+    ksft::expect_eq(with([](auto& s) { s.address = 0; }, scene.importer), EFAULT, "no address");
+    ksft::expect_eq(with([&](auto& s) { s.address = address_of(other.mapping); }, scene.importer),
+                    EINVAL, "a mapping of another buffer");
+    ksft::expect_eq(with([&](auto& s) { s.address = address_of(mixed); }, of_plain), EINVAL,
+                    "a mapping that is not VM_PFNMAP");
+    ksft::expect_eq(with([](auto& s) { s.address++; }, scene.importer), EINVAL, "not a page");
+    ksft::expect_eq(with([](auto& s) { s.pgoff = 1, s.nr_pages = 2; }, scene.importer), EINVAL,
+                    "the address of another page");
+    ksft::expect_eq(
+        with([](auto& s) { s.address += page_bytes(), s.pgoff = 1, s.nr_pages = s.ops_per_batch; },
+             scene.importer),
+        0, "the address of that page");
+    munmap(scene.mapping.bytes().data() + page_bytes(), page_bytes());
+    ksft::expect_eq(with([](auto&) {}, scene.importer), EINVAL, "a mapping that is too short");
+    ksft::expect_eq(with([](auto& s) { s.nr_pages = 1, s.ops_per_batch = 1; }, scene.importer),
+                    path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ? ENODATA : 0, "long enough for a page");
+}
+
+void cold_batch_fits_the_window() {
+    const Scene scene = make_scene(TESTEXP_PATH_FOLLOW_PFNMAP_COLD, {.layout = Layout{}.ram(64)});
+    MeasureSpec spec = scene.spec();
+
+    spec.batches = 2;
+    spec.ops_per_batch = 64;
+    ksft::expect_eq(scene.importer.measure(spec).code(), 0, "each page once");
+    spec.ops_per_batch = 65;
+    ksft::expect_eq(scene.importer.measure(spec).code(), EINVAL, "a page that is warm by then");
+    spec.sequence = TESTEXP_SEQUENCE_STRIDED;
+    spec.stride = 3;
+    spec.ops_per_batch = 22;
+    ksft::expect_eq(scene.importer.measure(spec).code(), 0, "strided, each page once");
+    spec.ops_per_batch = 23;
+    ksft::expect_eq(scene.importer.measure(spec).code(), EINVAL, "strided, a page twice");
+}
+
+/* The errno of a whole buffer, by what is in it; the CPU only sees SIGBUS. */
+int expected_code(testexp_path path, int of_get_pfn) {
+    if (is_pfnmap(path))
+        return EFAULT;
+    return is_sgt(path) && of_get_pfn != ENODEV ? EOPNOTSUPP : of_get_pfn;
+}
+
+void refuses_what_has_no_pfn(testexp_path path) {
+    const auto code_of = [path](const Layout& layout) {
+        const Scene scene = make_scene(path, {.layout = layout});
+        const auto whole = static_cast<std::uint32_t>(scene.buffer.nr_pages);
+        const int code = scene.importer.deliver(scene.spec(), whole).code();
+
+        MeasureSpec spec = scene.spec();
+
+        spec.ops_per_batch = whole;
+        ksft::expect_eq(scene.importer.measure(spec).code(), code, "MEASURE, against DELIVER");
+        return code;
+    };
+
+    /* At the end: a path must get there. */
+    if (path != TESTEXP_PATH_FOLLOW_PFNMAP_PMD) {
+        ksft::expect_eq(code_of(Layout{}.ram(3).hole(1)), expected_code(path, ENXIO), "a hole");
+        ksft::expect_eq(code_of(Layout{}.ram(3).priv(1)), expected_code(path, EOPNOTSUPP),
+                        "a private page");
+    } else {
+        ksft::expect_eq(code_of(Layout{}.ram(pmd_pages, {.align_order = 9}).hole(1)), EFAULT,
+                        "a hole");
+    }
+}
+
+void refuses_a_revoked_buffer(testexp_path path) {
+    const Scene scene =
+        make_scene(path, {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})});
+
+    ksft::expect_eq(scene.importer.deliver(scene.spec(), 1).code(), 0, "before");
+    (void)device().revoke(scene.buffer.fd.get()).value();
+    ksft::expect_eq(scene.importer.deliver(scene.spec(), 1).code(), expected_code(path, ENODEV),
+                    "revoked");
+}
+
+/* After a move each path that resolves anew finds the new pages. */
+void finds_moved_pages(testexp_path path) {
+    REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "get_pfn of a dynamic exporter is refused");
+    if (is_sgt(path))
+        REQUIRE(dma_kind() == DmaKind::direct,
+                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+
+    const Layout layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order});
+    const Scene scene = make_scene(path, {.layout = layout, .flags = TESTEXP_CREATE_DYNAMIC},
+                                   TESTEXP_ATTACH_DYNAMIC);
+    const std::uint64_t old_pfn = truth_of(scene, layout).pages()[0].pfn;
+
+    (void)scene.importer.deliver(scene.spec(), 1).value();
+    (void)device().move(scene.buffer.fd.get(), layout).value();
+
+    const Oracle moved = truth_of(scene, layout);
+    const std::vector<testexp_delivered> expected = expected_of(path, moved);
+
+    ksft::expect(moved.pages()[0].pfn != old_pfn, "the buffer has moved");
+    expect_delivered(scene.importer.deliver(scene.spec(), ops_of(path, expected)).value(),
+                     expected);
+}
+
+/* Of an exporter that has no get_pfn: each path works, or says so. */
+void meets_a_foreign_exporter(testexp_path path) {
+    require_path(path);
+
+    const Fd heap = system_heap_buffer();
+    const Importer importer = device().attach(heap.get()).value();
+    const Mapping mapping = Mapping::map(heap.get(), 1).value();
+    const Result<std::vector<testexp_delivered>> delivered =
+        importer.deliver({.path = path, .address = is_pfnmap(path) ? address_of(mapping) : 0}, 1);
+    const bool works = is_sgt(path) || path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE;
+
+    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+        ksft::expect_eq(delivered.code(), ENODATA, "one page in a PMD");
+    else if (path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD)
+        /* remap_pfn_range() maps at once, and there is no fault handler to do it again. */
+        ksft::expect_eq(delivered.code(), EFAULT, "zapped for good");
+    else
+        ksft::expect_eq(delivered.code(), works ? 0 : EINVAL, "one page");
+    if (delivered && dma_kind() == DmaKind::direct)
+        ksft::expect_eq(delivered.value().at(0).pfn,
+                        importer.map().value().at(0).dma_address / page_bytes(),
+                        "pfn, against the DMA address");
+}
+
+/* What gntdev-dmabuf does is right only by luck. */
+void dma_to_phys_is_wrong() {
+    REQUIRE(dma_kind() != DmaKind::direct,
+            "DMA is direct here: boot with --iommu or swiotlb=force");
+
+    const Layout layout = Layout{}.ram(16, {.align_order = 4, .repeat = 4});
+    const Scene scene = make_scene(TESTEXP_PATH_SGT_DMA_TO_PHYS,
+                                   {.layout = layout, .flags = TESTEXP_CREATE_SCATTER});
+    const Oracle oracle = truth_of(scene, layout);
+    std::uint64_t wrong = 0;
+
+    for (const testexp_delivered& entry : scene.importer.deliver(scene.spec(), 64).value())
+        wrong += entry.pfn != oracle.pages()[entry.pgoff].pfn ? 1 : 0;
+    ksft::expect_eq(wrong, 64, "wrong PFNs, of 64");
+
+    const std::vector<testexp_delivered> right =
+        scene.importer.deliver({.path = TESTEXP_PATH_GET_PFN, .nr_pages = 64}, 64).value();
+
+    expect_delivered(right, expected_pages(TESTEXP_PATH_GET_PFN, oracle));
+}
+
+/* --- What a measurement says of itself adds up ---------------------------------------- */
+
+struct Mode {
+    const char* name;
+    testexp_measure_mode mode;
+};
+
+constexpr Mode modes[] = {{"batch", TESTEXP_MODE_BATCH}, {"single", TESTEXP_MODE_SINGLE}};
+
+std::uint64_t pages_per_op(testexp_path path) {
+    if (!resolves(path))
+        return 0;
+    switch (path) {
+    case TESTEXP_PATH_GET_PFN_STRIDE:
+    case TESTEXP_PATH_SGT_MAP:
+    case TESTEXP_PATH_SGT_CACHED:
+    case TESTEXP_PATH_PHYS_LIST:
+        return pmd_pages; /* of one extent */
+    default:
+        return 1;
+    }
+}
+
+void measure_adds_up(testexp_path path, testexp_measure_mode mode) {
+    const Scene scene =
+        make_scene(path, {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})});
+    MeasureSpec spec = scene.spec();
+
+    spec.ops_per_batch = 7;
+    spec.batches = 11;
+    spec.warmup_batches = 3;
+    spec.mode = mode;
+
+    const Measurement measured = scene.importer.measure(spec).value();
+    const testexp_measure& totals = measured.totals;
+    const std::uint64_t values = mode == TESTEXP_MODE_SINGLE ? 77 : 11;
+    std::uint64_t counted = 0;
+
+    for (const std::uint64_t count : measured.hist.buckets)
+        counted += count;
+    ksft::expect_eq(totals.ops, 77, "ops");
+    ksft::expect_eq(totals.pages, 77 * pages_per_op(path), "pages");
+    ksft::expect_eq(measured.hist.count, values, "values in the histogram");
+    ksft::expect_eq(counted, values, "values in its buckets");
+    ksft::expect_eq(measured.hist.sum, totals.ticks, "sum of the histogram");
+    ksft::expect_eq(measured.hist.min, totals.min_batch_ticks, "min of the histogram");
+    ksft::expect(measured.hist.max >= measured.hist.min && totals.ticks > 0, "time passes");
+    ksft::expect(totals.clock_cost_ticks > 0 && totals.clock_cost_ticks <= measured.hist.min,
+                 "each value has the clock's cost in it");
+}
+
+/* In both modes one lock hold serves a batch: a hold for each operation would show. */
+void single_mode_holds_the_lock_once() {
+    const Scene scene =
+        make_scene(TESTEXP_PATH_GET_PFN_BATCH, {.layout = Layout{}.ram(8, {.align_order = 3}),
+                                                .flags = TESTEXP_CREATE_CHECK_LOCK});
+    MeasureSpec spec = scene.spec();
+
+    spec.mode = TESTEXP_MODE_SINGLE;
+    (void)scene.importer.measure(spec).value();
+    ksft::expect_eq(device().stats(scene.buffer.fd.get()).value().lock_violations, 0,
+                    "calls without the lock");
+}
+
+void plan_errors(ksft::Plan& plan, testexp_path path, const std::string& parameter) {
+    plan.add("paths.no_pfn" + parameter, [=] { refuses_what_has_no_pfn(path); });
+    plan.add("paths.revoked" + parameter, [=] { refuses_a_revoked_buffer(path); });
+    plan.add("paths.moved" + parameter, [=] { finds_moved_pages(path); });
+    plan.add("paths.foreign" + parameter, [=] { meets_a_foreign_exporter(path); });
+    if (is_pfnmap(path))
+        plan.add("paths.wrong_mapping" + parameter, [=] { refuses_wrong_mappings(path); });
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Path& row : paths) {
+        const testexp_path path = row.id;
+        const std::string parameter = std::string("[path=") + row.name + "]";
+
+        for (const Mode& mode : modes)
+            plan.add(std::string("paths.adds_up[path=") + row.name + ",mode=" + mode.name + "]",
+                     [=] { measure_adds_up(path, mode.mode); });
+        if (!resolves(path))
+            continue;
+        for (const Named& named : layouts(path))
+            plan.add(std::string("paths.delivers[path=") + row.name + ",layout=" + named.name + "]",
+                     [=] { delivers_every_page(path, named.spec); });
+        if (asks_get_pfn(path) || path == TESTEXP_PATH_PHYS_LIST)
+            plan.add("paths.synthetic" + parameter, [=] { delivers_synthetic_pages(path); });
+        if (is_pfnmap(path) || (asks_get_pfn(path) && path != TESTEXP_PATH_GET_PFN_STRIDE))
+            plan.add("paths.sequence" + parameter, [=] { keeps_its_sequence(path); });
+        plan_errors(plan, path, parameter);
+    }
+    plan.add("paths.cold_pages_fault", cold_pages_fault);
+    plan.add("paths.cold_batch_fits_the_window", cold_batch_fits_the_window);
+    plan.add("paths.needs_its_leaf", needs_its_leaf);
+    plan.add("paths.dma_to_phys_is_wrong", dma_to_phys_is_wrong);
+    plan.add("paths.single_mode_holds_the_lock", single_mode_holds_the_lock_once);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
