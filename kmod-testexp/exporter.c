@@ -37,6 +37,7 @@
  *	for exporter_touch(), which is like a device and cannot take that lock
  * @flags: TESTEXP_CREATE_*, immutable
  * @inject: TESTEXP_INJECT_*, immutable
+ * @has_ram: some pages are RAM, immutable
  * @has_mmio: some pages are MMIO, immutable
  * @needs_p2p: only importers that can reach another device's pages may attach,
  *	immutable
@@ -51,6 +52,7 @@ struct buffer {
 	struct rw_semaphore owned;
 	u32 flags;
 	u32 inject;
+	bool has_ram;
 	bool has_mmio;
 	bool needs_p2p;
 	bool revoked;
@@ -381,6 +383,9 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	/* Not a page that a CPU could reach: no mapping either, and not only SIGBUS. */
+	if (!buffer->has_ram && !buffer->has_mmio)
+		return -EOPNOTSUPP;
 
 	vm_flags_set(vma, (pfnmap ? VM_PFNMAP | VM_IO : VM_MIXEDMAP) | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
@@ -493,6 +498,7 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 			     args->flags & TESTEXP_CREATE_SCATTER);
 	if (ret)
 		goto err_free;
+	buffer->has_ram = backing_has_type(&buffer->backing, TESTEXP_EXTENT_RAM);
 	buffer->has_mmio = backing_has_type(&buffer->backing, TESTEXP_EXTENT_MMIO);
 	buffer->needs_p2p = buffer->has_mmio ||
 			    backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);

@@ -2,6 +2,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
 #include <linux/dma-resv.h>
+#include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
@@ -158,6 +159,16 @@ static int importer_copy_segments(const struct sg_table *sgt, struct testexp_map
 	return 0;
 }
 
+static int importer_map_kernel(struct dma_buf *dmabuf)
+{
+	struct iosys_map map;
+	int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+
+	if (!ret)
+		dma_buf_vunmap_unlocked(dmabuf, &map);
+	return ret;
+}
+
 static int importer_map(struct testexp_call *call)
 {
 	struct testexp_map *args = call->args;
@@ -167,6 +178,8 @@ static int importer_map(struct testexp_call *call)
 
 	if (args->nr_entries)
 		return -EINVAL;
+	if (args->flags & TESTEXP_MAP_KERNEL)
+		return importer_map_kernel(importer->attach->dmabuf);
 
 	sgt = dma_buf_map_attachment_unlocked(importer->attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt))
@@ -196,7 +209,8 @@ static int importer_describe(struct testexp_call *call)
 static const struct testexp_ioctl importer_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_RESOLVE, struct testexp_resolve, results,
 		      TESTEXP_RESOLVE_FLAGS, importer_resolve),
-	TESTEXP_IOCTL(TESTEXP_IOC_MAP, struct testexp_map, nr_entries, 0, importer_map),
+	TESTEXP_IOCTL(TESTEXP_IOC_MAP, struct testexp_map, nr_entries, TESTEXP_MAP_FLAGS,
+		      importer_map),
 	TESTEXP_IOCTL(TESTEXP_IOC_MEASURE, struct testexp_measure, clock_cost_ticks,
 		      0, importer_measure),
 	TESTEXP_IOCTL(TESTEXP_IOC_FILL, struct testexp_fill, notified, TESTEXP_FILL_FLAGS,

@@ -38,7 +38,10 @@
 
 #define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
-/* 4: MEASURE has modes, sequences and more paths; DELIVER */
+/*
+ * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
+ * neither RAM nor MMIO
+ */
 #define TESTEXP_ABI_VERSION	4
 
 /* --- INFO, on control ---------------------------------------------------- */
@@ -209,6 +212,9 @@ struct testexp_extent {
  * @nr_pages: [out] length of the buffer
  * @fd: [out] dma-buf descriptor, close-on-exec, owned by the caller
  * @reserved: 0
+ *
+ * mmap of a buffer fails with EOPNOTSUPP when no page of it is RAM or MMIO; of others it
+ * works, and an access to one of the rest is SIGBUS.
  *
  * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
  * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
@@ -427,15 +433,19 @@ struct testexp_map_entry {
 	__u64 link_pfn;
 };
 
+/* dma_buf_vmap() and dma_buf_vunmap() instead; there are no segments. */
+#define TESTEXP_MAP_KERNEL	0x01u
+#define TESTEXP_MAP_FLAGS	0x01u
+
 /**
  * struct testexp_map - map, copy the segments out, unmap
  * @size: sizeof(struct testexp_map)
- * @flags: 0
+ * @flags: TESTEXP_MAP_*
  * @entries: user pointer to room for @capacity struct testexp_map_entry
  * @capacity: entries there is room for
  * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
  *
- * Errors: as dma_buf_map_attachment().
+ * Errors: as dma_buf_map_attachment(), with KERNEL as dma_buf_vmap().
  */
 struct testexp_map {
 	__u32 size;

@@ -250,7 +250,8 @@ constexpr Call calls[] = {
      TESTEXP_EXPORT_FLAGS},
     {"RESOLVE", TESTEXP_IOC_RESOLVE, true, [](const Objects& o) { return bytes_of(o.resolve()); },
      TESTEXP_RESOLVE_FLAGS},
-    {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); }, 0},
+    {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); },
+     TESTEXP_MAP_FLAGS},
     {"MEASURE", TESTEXP_IOC_MEASURE, true, [](const Objects& o) { return bytes_of(o.measure()); },
      0, offsetof(testexp_measure, mode)},
     {"DELIVER", TESTEXP_IOC_DELIVER, true, [](const Objects& o) { return bytes_of(o.deliver()); },
@@ -419,6 +420,7 @@ void foreign_buffer() {
     ksft::expect_eq(importer.fill({}).code(), EINVAL, "FILL, as it has no get_pfn");
     ksft::expect_eq(importer.audit().value().entries, 0, "entries of AUDIT");
     ksft::expect_eq(importer.use(0).code(), EINVAL, "USE");
+    ksft::expect_eq(importer.describe(0).code(), EINVAL, "DESCRIBE");
 }
 
 /* --- CREATE ----------------------------------------------------------------- */
@@ -746,9 +748,96 @@ void map_fields() {
     argument.entries = bad_pointer;
     ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EFAULT, "entries");
 
+    ksft::expect_eq(importer.map_kernel().code(), EINVAL, "KERNEL, without a vmap callback");
+    argument.flags = TESTEXP_MAP_KERNEL;
+    argument.nr_entries = 1;
+    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL,
+                    "KERNEL with nr_entries not 0");
+
     const testexp_stats stats = device().stats(buffer.fd.get()).value();
 
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
+}
+
+/* --- DESCRIBE and WALK --------------------------------------------------------- */
+
+void describe_fields() {
+    const Buffer buffer = device().create({.layout = Layout{}.hole(3).ram(4).priv(1)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const testexp_describe last_of_ram = importer.describe(6).value();
+
+    ksft::expect_eq(last_of_ram.first, 3, "first");
+    ksft::expect_eq(last_of_ram.nr_pages, 4, "nr_pages");
+    ksft::expect_eq(last_of_ram.type, TESTEXP_EXTENT_RAM, "type");
+    ksft::expect_eq(last_of_ram.cache, TESTEXP_CACHE_WB, "cache");
+    ksft::expect_eq(last_of_ram.attributes, 0, "attributes");
+    ksft::expect_eq(importer.describe(7).value().type, TESTEXP_EXTENT_PRIVATE, "the last page");
+    ksft::expect_eq(importer.describe(8).code(), EINVAL, "the page behind the end");
+    ksft::expect_eq(importer.describe(u64_max).code(), EINVAL, "the last pgoff there is");
+    (void)device().revoke(buffer.fd.get()).value();
+    ksft::expect_eq(importer.describe(6).code(), ENODEV, "when revoked");
+    ksft::expect_eq(importer.describe(8).code(), EINVAL, "behind the end, when revoked");
+}
+
+void walk_fields() {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+
+    const Objects objects;
+    const auto with = [&](auto&& change) {
+        testexp_walk argument = objects.walk();
+
+        change(argument);
+        return raw(device().fd(), TESTEXP_IOC_WALK, &argument);
+    };
+    const std::uint64_t page = page_bytes();
+
+    ksft::expect_eq(with([](auto&) {}), 0, "the good call");
+    ksft::expect_eq(with([](auto& a) { a.count = 0; }), EINVAL, "count 0");
+    ksft::expect_eq(with([](auto& a) { a.address++; }), EINVAL, "address inside a page");
+    ksft::expect_eq(with([](auto& a) { a.count = u64_max; }), EOVERFLOW, "count * page wraps");
+    ksft::expect_eq(with([=](auto& a) { a.count = u64_max / page; }), EOVERFLOW,
+                    "address + length wraps");
+    ksft::expect_eq(with([=](auto& a) {
+                        a.address = -page;
+                        a.count = 1;
+                    }),
+                    EOVERFLOW, "the last page there is");
+    ksft::expect_eq(with([](auto& a) { a.results = 0; }), EFAULT, "results NULL");
+    ksft::expect_eq(with([](auto& a) { a.results = bad_pointer; }), EFAULT, "results");
+}
+
+/* What each page answers by itself, with and without fault-in. */
+void walk_answers() {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+
+    const Layout layout = Layout{}.ram(1).hole(1);
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_PFNMAP}).value();
+    const Buffer mixedmap = device().create({.layout = layout}).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), 2).value();
+    const Mapping other = Mapping::map(mixedmap.fd.get(), 2).value();
+    const auto walk = [](const std::byte* address, std::uint32_t flags = 0) {
+        return device().walk(address, 1, flags).value()[0];
+    };
+    const auto refused = [&](const testexp_walked& walked, int code, const char* what) {
+        ksft::expect_eq(walked.error, -code, what);
+        ksft::expect_eq(walked.pfn, 0, std::string("PFN: ") + what);
+    };
+    const std::byte* ram = mapping.bytes().data();
+    const std::byte* hole = ram + page_bytes();
+
+    refused(walk(nullptr), EFAULT, "where nothing is mapped");
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
+    refused(walk(reinterpret_cast<const std::byte*>(bad_pointer)), EFAULT, "the kernel's");
+    refused(walk(other.bytes().data(), TESTEXP_WALK_FAULT_IN), EINVAL, "VM_MIXEDMAP");
+    refused(walk(ram), EFAULT, "before it was touched");
+    refused(walk(hole, TESTEXP_WALK_FAULT_IN), EFAULT, "a page that faults with SIGBUS");
+
+    const testexp_walked found = walk(ram, TESTEXP_WALK_FAULT_IN);
+
+    ksft::expect_eq(found.error, 0, "with FAULT_IN");
+    ksft::expect(found.pfn != 0, "there is a PFN");
+    ksft::expect_eq(walk(ram).pfn, found.pfn, "PFN without FAULT_IN, once it is there");
 }
 
 /* --- MEASURE ------------------------------------------------------------------ */
@@ -1160,6 +1249,9 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("abi.resolve_fields", resolve_fields);
     plan.add("abi.map_fields", map_fields);
+    plan.add("abi.describe_fields", describe_fields);
+    plan.add("abi.walk_fields", walk_fields);
+    plan.add("abi.walk_answers", walk_answers);
     plan.add("abi.measure_fields", measure_fields);
     plan.add("abi.deliver_fields", deliver_fields);
     plan.add("abi.measure_passes_errors_on", measure_passes_errors_on);

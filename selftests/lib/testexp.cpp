@@ -156,6 +156,13 @@ Result<std::vector<testexp_map_entry>> Importer::map() const {
     }
 }
 
+Status Importer::map_kernel() const {
+    auto request = sized<testexp_map>();
+
+    request.flags = TESTEXP_MAP_KERNEL;
+    return call(fd(), TESTEXP_IOC_MAP, request, "MAP");
+}
+
 Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
     Measurement result{sized<testexp_measure>(), {}};
     testexp_measure& request = result.totals;

@@ -168,6 +168,9 @@ public:
     /* The DMA segments of a mapping that was made and undone for this call. */
     Result<std::vector<testexp_map_entry>> map() const;
 
+    /* Whether the kernel can map the buffer for itself; undone as well. */
+    Status map_kernel() const;
+
     /* What the page at @pgoff is, without resolving it. */
     Result<testexp_describe> describe(std::uint64_t pgoff) const;
 
