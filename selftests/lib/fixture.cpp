@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "fixture.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -75,8 +76,21 @@ std::uint64_t pfn_of_entry(std::uint64_t entry, std::uint64_t pgoff) {
     return entry & pagemap_pfn;
 }
 
+/* The same for a buffer with MMIO as well: it is VM_PFNMAP, which has no place in the pagemap. */
+void walk_ram(int buffer_fd, std::vector<Page>& pages) {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "no other witness for RAM in a VM_PFNMAP mapping");
+
+    const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
+    const std::vector<testexp_walked> walked =
+        device().walk(mapping.bytes().data(), pages.size(), TESTEXP_WALK_FAULT_IN).value();
+
+    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
+        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
+            pages[pgoff].pfn = walked[pgoff].pfn;
+}
+
 /* Gives each RAM page its PFN. */
-std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
+void read_ram(int buffer_fd, std::vector<Page>& pages) {
     const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
     const std::byte* start = mapping.bytes().data();
 
@@ -89,6 +103,31 @@ std::vector<Page> read_truth(int buffer_fd, std::vector<Page> pages) {
     for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
         if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
             pages[pgoff].pfn = pfn_of_entry(entries[pgoff], pgoff);
+}
+
+/* Gives each MMIO page its PFN, by where sysfs says that the BAR is. */
+void read_mmio(const Layout& layout, std::vector<Page>& pages) {
+    const std::uint64_t bar_pfn = mmio_bar().start / page_bytes();
+    std::uint64_t pgoff = 0;
+
+    for (const testexp_extent& extent : layout.extents)
+        for (std::uint64_t i = 0; i < extent.nr_pages * extent.repeat; i++, pgoff++)
+            if (extent.type == TESTEXP_EXTENT_MMIO)
+                pages[pgoff].pfn = bar_pfn + extent.at + i;
+}
+
+std::vector<Page> read_truth(const Layout& layout, int buffer_fd, std::vector<Page> pages) {
+    const auto has = [&](std::uint32_t type) {
+        return std::any_of(pages.begin(), pages.end(),
+                           [=](const Page& page) { return page.type == type; });
+    };
+
+    if (has(TESTEXP_EXTENT_RAM) && has(TESTEXP_EXTENT_MMIO))
+        walk_ram(buffer_fd, pages);
+    else if (has(TESTEXP_EXTENT_RAM))
+        read_ram(buffer_fd, pages);
+    if (has(TESTEXP_EXTENT_MMIO))
+        read_mmio(layout, pages);
     return pages;
 }
 
@@ -164,6 +203,21 @@ std::uint64_t seed() {
     return value;
 }
 
+PciBar mmio_bar() {
+    REQUIRE(device().info().mmio_pages != 0,
+            "no BAR for MMIO: load the module with mmio_bar, or name one in TESTEXP_MMIO_BAR");
+
+    const std::optional<PciBar> bar = find_bar(device().info().mmio_bar);
+
+    if (!bar)
+        ksft::fail(std::string("sysfs has no BAR ") + device().info().mmio_bar);
+    return *bar;
+}
+
+bool is_debug_kernel() {
+    return (device().info().features & (TESTEXP_FEAT_KASAN | TESTEXP_FEAT_LOCKDEP)) != 0;
+}
+
 DmaKind dma_kind() {
     const std::string name = device().info().importer_device;
     std::ifstream cmdline("/proc/cmdline");
@@ -188,7 +242,7 @@ Subject make_subject(const Layout& layout, Buffer buffer) {
     std::vector<Page> pages = pages_of(layout);
 
     ksft::expect_eq(buffer.nr_pages, pages.size(), "nr_pages of " + layout.describe());
-    Oracle oracle(read_truth(buffer.fd.get(), std::move(pages)));
+    Oracle oracle(read_truth(layout, buffer.fd.get(), std::move(pages)));
 
     return {layout, std::move(buffer), std::move(oracle)};
 }

@@ -9,6 +9,7 @@
 #include "ksft.hpp"
 #include "layout.hpp"
 #include "oracle.hpp"
+#include "pci.hpp"
 #include "testexp.hpp"
 
 namespace testexp {
@@ -24,8 +25,14 @@ const Device& device();
 /* TESTEXP_QUICK is set: smaller sizes and counts, but nothing left out. */
 bool quick();
 
+/* KASAN and lockdep make everything a hundred times slower. */
+bool is_debug_kernel();
+
 /* TESTEXP_SEED, else one drawn for this run of the program. */
 std::uint64_t seed();
+
+/* The BAR that MMIO extents are in, as sysfs has it. Skips when the module has none. */
+PciBar mmio_bar();
 
 /* What a DMA address of the importers' device is: only a direct one is a physical address. */
 enum class DmaKind { direct, iommu, swiotlb };
@@ -48,8 +55,8 @@ struct Subject {
 
 /**
  * Creates the buffer and learns where its pages are from /proc/self/pagemap
- * through a mapping of it: a witness that get_pfn has no part in. Holes and
- * private pages are as @spec has them. Throws when it cannot.
+ * through a mapping of it: a witness that get_pfn has no part in. Where MMIO is, sysfs
+ * says; all else is as @spec has it. Throws when it cannot.
  */
 Subject make_subject(const CreateSpec& spec);
 
