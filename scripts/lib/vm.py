@@ -71,7 +71,7 @@ def parse(argv):
     parser.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
     parser.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
     parser.add_argument("--icount", action="store_true", help="count instructions: the TSC advances by one for each")
-    parser.add_argument("--iommu", action="store_true", help="an Intel IOMMU, with the test devices edu and ivshmem behind it")
+    parser.add_argument("--iommu", action="store_true", help="an Intel IOMMU, behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     parser.add_argument("--append", default="", metavar="S", help="more for the kernel command line")
     parser.add_argument("--share", action="append", default=[], metavar="DIR", help="a directory the guest may really write to (again for more)")
     parser.add_argument("--timeout", type=positive, default=3600, metavar="SEC", help="give up after this time (default 3600)")
@@ -174,8 +174,9 @@ def machine(options, job, console):
     # q35 routes interrupts by a table; of the older pc a kernel has to run a program, which takes a debug kernel a minute and a half
     arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
-        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu",
-                      "-object", "memory-backend-ram,id=bar,size=4G", "-device", "ivshmem-plain,memdev=bar"]
+        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10"]
+    # a BAR that no driver has, for extents of MMIO; its memory is taken page by page, as the guest touches it
+    arguments += ["-object", f"memory-backend-ram,id=bar,size={'4G' if options.iommu else '64M'}", "-device", "ivshmem-plain,memdev=bar,addr=0x11"]
     return arguments + ["-serial", f"file:{console}"]
 
 

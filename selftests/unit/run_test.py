@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -147,6 +148,39 @@ def load_run():
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
     loader.exec_module(module)
     return module
+
+
+class ParametersTest(unittest.TestCase):
+    def setUp(self):
+        self.devices = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.devices)
+
+    def add(self, name, vendor, device, driver=False):
+        os.makedirs(os.path.join(self.devices, name, *["driver"] * driver))
+        for file, value in (("vendor", vendor), ("device", device)):
+            with open(os.path.join(self.devices, name, file), "w", encoding="ascii") as output:
+                output.write(f"{value:#06x}\n")
+
+    def parameters(self, **environment):
+        with unittest.mock.patch.dict(os.environ, environment):
+            return load_run().module_parameters(self.devices)
+
+    def test_ivshmem_that_no_driver_has(self):
+        self.add("0000:00:02.0", 0x8086, 0x1110)
+        self.add("0000:00:03.0", 0x1af4, 0x1000)
+        self.assertEqual(self.parameters(), ["allow_misuse=1"])
+        self.add("0000:00:04.0", 0x1af4, 0x1110, driver=True)
+        self.assertEqual(self.parameters(), ["allow_misuse=1"])
+        self.add("0000:00:06.0", 0x1af4, 0x1110)
+        self.add("0000:00:05.0", 0x1af4, 0x1110)
+        self.assertEqual(self.parameters(), ["allow_misuse=1", "mmio_bar=0000:00:05.0/2"])
+
+    def test_what_the_user_names(self):
+        self.add("0000:00:05.0", 0x1af4, 0x1110)
+        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR="0000:01:00.0/0"), ["allow_misuse=1", "mmio_bar=0000:01:00.0/0"])
+        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR=""), ["allow_misuse=1"])
+        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR="", TESTEXP_IMPORTER_DEVICE="0000:00:10.0"),
+                         ["allow_misuse=1", "importer_device=0000:00:10.0"])
 
 
 class KernelTest(unittest.TestCase):
