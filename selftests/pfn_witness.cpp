@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: pfn(pgoff) is the page that the bytes are in (P17): get_pfn agrees for
- * every page with two witnesses that it has no part in.
+ * every page of RAM with four witnesses that it has no part in.
  *
- * Method: /proc/self/pagemap through mmap of the buffer, and the DMA addresses of
- * a mapping where DMA is direct. At last all pages of a buffer of 1 GiB, with the
- * rate of resolving and checking; that figure is never judged.
+ * Method: /proc/self/pagemap through mmap of the buffer; the DMA addresses of a mapping
+ * where DMA is direct; follow_pfnmap_start() on a VM_PFNMAP mapping; and the bytes: what
+ * is written through mmap an importer finds through the PFNs, and the other way round.
+ * At last all pages of a buffer of 1 GiB, with the rate of resolving and checking;
+ * that figure is never judged.
  *
- * Does not see: an exporter whose mmap, map and get_pfn are wrong in the same way;
- * the other two witnesses of the contract.
+ * Does not see: an exporter whose mmap, map and get_pfn are wrong in the same way.
+ * What is no witness is in bad_witnesses, the BAR of MMIO in mmio.
  */
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "fixture.hpp"
@@ -42,20 +42,6 @@ std::vector<Named> layouts() {
     };
 }
 
-bool command_line_has(const std::string& word) {
-    std::ifstream file("/proc/cmdline");
-    std::string text;
-
-    std::getline(file, text);
-    return text.find(word) != std::string::npos;
-}
-
-/* Whether a DMA address of the importer's device is a physical address. */
-bool dma_is_direct() {
-    return !std::filesystem::exists("/sys/devices/platform/" TESTEXP_DEVICE_NAME "/iommu_group") &&
-           !command_line_has("swiotlb=force");
-}
-
 void agrees_with_pagemap(const CreateSpec& spec) {
     const Subject subject = make_subject(spec);
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
@@ -82,7 +68,8 @@ std::vector<std::uint64_t> mapped_pfns(const Importer& importer) {
 
 void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
                      std::uint32_t attach_flags) {
-    REQUIRE(dma_is_direct(), "DMA addresses are no witness behind an IOMMU or swiotlb");
+    REQUIRE(dma_kind() == DmaKind::direct,
+            "DMA addresses are no witness behind an IOMMU or swiotlb");
 
     CreateSpec flagged = spec;
 
@@ -95,6 +82,65 @@ void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
     ksft::expect_eq(pfns.size(), answers.size(), "pages mapped");
     for (std::size_t pgoff = 0; pgoff < std::min(pfns.size(), answers.size()); pgoff++)
         ksft::expect_eq(answers[pgoff].pfn, pfns[pgoff], "pfn at " + std::to_string(pgoff));
+}
+
+/* Cold: each page is faulted in by the walk. Warm: it was there. */
+void agrees_with_walk(const CreateSpec& spec) {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+
+    CreateSpec flagged = spec;
+
+    flagged.flags |= TESTEXP_CREATE_PFNMAP;
+    const Buffer buffer = device().create(flagged).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::vector<testexp_result> answers = importer.resolve(0, buffer.nr_pages).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), buffer.nr_pages).value();
+
+    for (const std::uint32_t flags : {TESTEXP_WALK_FAULT_IN, 0U}) {
+        const std::vector<testexp_walked> walked =
+            device().walk(mapping.bytes().data(), buffer.nr_pages, flags).value();
+
+        for (std::uint64_t pgoff = 0; pgoff < answers.size(); pgoff++) {
+            ksft::expect_eq(walked[pgoff].error, 0, "WALK at " + std::to_string(pgoff));
+            ksft::expect_eq(answers[pgoff].pfn, walked[pgoff].pfn,
+                            "pfn at " + std::to_string(pgoff));
+        }
+    }
+}
+
+volatile std::uint64_t& word(const Mapping& mapping, std::uint64_t page, std::size_t index) {
+    return reinterpret_cast<volatile std::uint64_t*>(mapping.bytes().data() +
+                                                     page * page_bytes())[index];
+}
+
+/* An importer uses its PFNs as a device would: it compares the first word, and adds 1 to the
+ * second. */
+void agrees_with_bytes(const CreateSpec& spec) {
+    constexpr std::uint64_t signature = 0x5195a70000000000;
+    const Buffer buffer = device().create(spec).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), buffer.nr_pages).value();
+
+    for (std::uint64_t page = 0; page < buffer.nr_pages; page++) {
+        word(mapping, page, 0) = signature + page;
+        word(mapping, page, 1) = signature - page;
+    }
+    (void)importer.fill({.count = buffer.nr_pages}).value();
+
+    const testexp_use used = importer.use(signature, TESTEXP_USE_WRITE).value();
+
+    ksft::expect_eq(used.used, buffer.nr_pages, "pages that the importer used");
+    ksft::expect_eq(used.wrong + used.poisoned + used.gone, 0, "of these without the signature");
+    for (std::uint64_t page = 0; page < buffer.nr_pages; page++)
+        ksft::expect_eq(word(mapping, page, 1), signature - page + 1,
+                        "second word of page " + std::to_string(page));
+
+    /* That it can tell: two pages that change places are two that are wrong. */
+    if (buffer.nr_pages > 1) {
+        word(mapping, 0, 0) = signature + 1;
+        word(mapping, 1, 0) = signature;
+        ksft::expect_eq(importer.use(signature).value().wrong, 2, "pages that were swapped");
+    }
 }
 
 /* The largest of 1 GiB, 512 MiB, ... that there is memory for. */
@@ -150,6 +196,10 @@ void make_plan(ksft::Plan& plan) {
                  [=] { agrees_with_map(named.spec, 0, 0); });
         plan.add("P17.pfn_agrees[witness=map_cached_at_attach" + layout + "]",
                  [=] { agrees_with_map(named.spec, 0, dynamic_importer); });
+        plan.add("P17.pfn_agrees[witness=follow_pfnmap" + layout + "]",
+                 [=] { agrees_with_walk(named.spec); });
+        plan.add("P17.pfn_agrees[witness=bytes" + layout + "]",
+                 [=] { agrees_with_bytes(named.spec); });
         plan.add("P17.pfn_agrees[witness=map_dynamic" + layout + "]", [=] {
             REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY),
                     "get_pfn of a dynamic exporter is refused");

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: the cache attribute that an importer is told of a page is that of the page
+ * protection with which the exporter's mmap maps it (P14).
+ *
+ * Method: the bits of the page table itself, read by follow_pfnmap_start() (WALK), against
+ * DESCRIBE, for RAM, and for MMIO that is uncached, write-combined, or both in one buffer;
+ * whichever page is touched first. Each of the two is also held against what was asked for.
+ *
+ * Does not see: what the hardware makes of the bits, and MTRRs.
+ */
+#include <vector>
+
+#include "fixture.hpp"
+#include "kernel_lookup.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr Kind write_combined{.cache = TESTEXP_CACHE_WC};
+constexpr const char* names[TESTEXP_CACHE_MODES] = {"WB", "UC", "WC"};
+
+struct Named {
+    const char* name;
+    Layout layout;
+};
+
+std::vector<Named> layouts() {
+    return {
+        {"ram", Layout{}.ram(100)},
+        {"mmio_uncached", Layout{}.mmio(0, 100)},
+        {"mmio_write_combined", Layout{}.mmio(0, 100, write_combined)},
+        {"mmio_of_both", Layout{}.mmio(0, 50).mmio(50, 50, write_combined).mmio(100, 3)},
+        {"ram_and_mmio", Layout{}.ram(7).mmio(0, 5).ram(1).mmio(5, 9, write_combined).ram(3)},
+    };
+}
+
+bool has_mmio(const Layout& layout) {
+    return attach_flags_for(layout) != 0;
+}
+
+/* The cache mode of each page that the layout asks for. */
+std::vector<std::uint32_t> modes_of(const Layout& layout) {
+    std::vector<std::uint32_t> modes;
+
+    for (const testexp_extent& extent : layout.extents)
+        modes.insert(modes.end(), extent.nr_pages, extent.cache);
+    return modes;
+}
+
+/* @last_first: the last page is the first to be faulted in. */
+void described_as_mapped(const Layout& layout, bool last_first) {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+    if (has_mmio(layout)) {
+        (void)mmio_bar();
+        REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),
+                "a stock kernel has no importer for MMIO that does not map it");
+    }
+
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_PFNMAP}).value();
+    const Importer importer = device().attach(buffer.fd.get(), attach_flags_for(layout)).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), buffer.nr_pages).value();
+    const std::vector<std::uint32_t> modes = modes_of(layout);
+    const std::vector<testexp_result> answers = importer.resolve(0, buffer.nr_pages).value();
+
+    if (last_first)
+        (void)device()
+            .walk(mapping.bytes().data() + (buffer.nr_pages - 1) * page_bytes(), 1,
+                  TESTEXP_WALK_FAULT_IN)
+            .value();
+
+    const std::vector<testexp_walked> walked =
+        device().walk(mapping.bytes().data(), buffer.nr_pages, TESTEXP_WALK_FAULT_IN).value();
+
+    for (std::uint64_t pgoff = 0; pgoff < buffer.nr_pages; pgoff++) {
+        const std::string where = " of page " + std::to_string(pgoff);
+        const std::uint32_t described = importer.describe(pgoff).value().cache;
+
+        ksft::expect_eq(walked[pgoff].error, 0, "WALK" + where);
+        ksft::expect_eq(std::string(names[walked[pgoff].cache]), names[described],
+                        "page table" + where);
+        ksft::expect_eq(std::string(names[described]), names[modes[pgoff]], "DESCRIBE" + where);
+        ksft::expect_eq(walked[pgoff].pfn, answers[pgoff].pfn, "PFN" + where);
+    }
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Named& named : layouts())
+        for (const bool last_first : {false, true})
+            plan.add(std::string("P14.described_as_mapped[layout=") + named.name +
+                         ",touched_first=" + (last_first ? "last" : "first") + "]",
+                     [=] { described_as_mapped(named.layout, last_first); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}

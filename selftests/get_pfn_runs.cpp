@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: get_pfn is exact (P17, P18) for RAM of any length and place: runs longer than
+ * what the page allocator gives at once, up to 1 GiB; every physical skew against pgoff;
+ * tails that are no power of two; blocks in reverse order.
+ *
+ * Method: every page compared with a page table read from /proc/self/pagemap through mmap.
+ * Long runs are gathered from neighbouring free blocks; where there is no such run, the
+ * case skips.
+ *
+ * Does not see: pages that are not RAM (get_pfn_layouts, mmio).
+ */
+#include <algorithm>
+#include <vector>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint32_t gib_order = 18;
+
+std::uint64_t pages_of(std::uint32_t order) {
+    return std::uint64_t{1} << order;
+}
+
+void expect_exact(const Subject& subject) {
+    const Importer importer = device().attach(subject.buffer.fd.get()).value();
+
+    for (const Form& form : forms)
+        expect_truth(importer, subject, form);
+}
+
+/* Skips when there is no such run of free memory. */
+Subject make_run(const Layout& layout) {
+    Result<Buffer> buffer = device().create({.layout = layout});
+
+    if (buffer.code() == ENOMEM || buffer.code() == ENOSPC)
+        ksft::skip("no free memory of that length in one piece: " + layout.describe());
+    return make_subject(layout, std::move(buffer).value());
+}
+
+/* Known without any witness: all of it is one block. */
+void long_run(std::uint32_t order) {
+    const Subject subject = make_run(Layout{}.ram(pages_of(order), {.align_order = order}));
+
+    for (const std::uint64_t pgoff : {std::uint64_t{0}, pages_of(order) / 2, pages_of(order) - 1})
+        ksft::expect_eq(subject.oracle.expected(pgoff).max_order, order, "oracle's max_order");
+    expect_exact(subject);
+}
+
+/* A run that begins one page late, and ends one page early or late. */
+void ragged_run(std::uint64_t nr_pages, std::uint32_t align_order, std::uint64_t skew) {
+    expect_exact(make_run(
+        Layout{}.hole(skew % 3 + 1).ram(nr_pages, {.align_order = align_order, .skew = skew})));
+}
+
+/*
+ * Extents of 2^@order and one page more, with every skew at every offset of pgoff modulo
+ * 2^@order: all in one buffer, with holes that make the offsets.
+ */
+void every_skew(std::uint32_t order) {
+    const std::uint64_t block = pages_of(order);
+    Layout layout;
+
+    for (std::uint64_t skew = 0; skew < block; skew++)
+        for (std::uint64_t offset = 0; offset < block; offset++) {
+            layout.hole(block + (offset - layout.nr_pages()) % block);
+            layout.ram(block + 1, {.align_order = order, .skew = skew});
+        }
+    expect_exact(make_subject({.layout = layout}));
+}
+
+/* Each length round a power of two, with PFNs as well aligned as can be. */
+void tails(std::uint32_t order) {
+    Layout layout;
+
+    for (const std::uint64_t length :
+         {pages_of(order) - 1, pages_of(order) + 1, 3 * pages_of(order) / 2 + 1}) {
+        const std::uint64_t block = pages_of(order + 1);
+
+        layout.hole(block - layout.nr_pages() % block);
+        layout.ram(length, {.align_order = order + 1});
+    }
+    expect_exact(make_subject({.layout = layout}));
+}
+
+void reversed(std::uint32_t order) {
+    expect_exact(
+        make_subject({.layout = Layout{}.ram(pages_of(order), {.align_order = order, .repeat = 8}),
+                      .flags = TESTEXP_CREATE_SCATTER}));
+}
+
+/* Beyond what the allocator gives at once; the ends only, where all of them would take long. */
+std::vector<std::uint32_t> long_orders(std::uint32_t max_order) {
+    std::vector<std::uint32_t> orders{max_order + 1};
+
+    if (!is_debug_kernel() && !quick())
+        for (std::uint32_t order = max_order + 2; order < gib_order; order++)
+            orders.push_back(order);
+    if (!is_debug_kernel())
+        orders.push_back(gib_order);
+    return orders;
+}
+
+void make_plan(ksft::Plan& plan) {
+    const std::uint32_t max_order = device().info().max_page_order;
+
+    for (const std::uint32_t order : long_orders(max_order))
+        plan.add("P18.run[order=" + std::to_string(order) + "]", [=] { long_run(order); });
+    for (const std::uint32_t order : {max_order, max_order + 1}) {
+        const std::string parameter = "order=" + std::to_string(order) + "]";
+
+        plan.add("P18.ragged_run[one_page_less," + parameter,
+                 [=] { ragged_run(pages_of(order) - 1, order, 1); });
+        plan.add("P18.ragged_run[one_page_more," + parameter,
+                 [=] { ragged_run(pages_of(order) + 1, order, pages_of(order) - 1); });
+    }
+    for (std::uint32_t order = 1; order <= (is_debug_kernel() ? 2U : quick() ? 4U : 5U); order++)
+        plan.add("P18.every_skew[order=" + std::to_string(order) + "]", [=] { every_skew(order); });
+    for (std::uint32_t order = 1; order < max_order; order++)
+        plan.add("P18.tails[order=" + std::to_string(order) + "]", [=] { tails(order); });
+    for (std::uint32_t order = 0; order <= max_order; order++)
+        plan.add("P18.reversed[order=" + std::to_string(order) + "]", [=] { reversed(order); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan, 300);
+}
