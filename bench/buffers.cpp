@@ -3,66 +3,135 @@
 
 #include <fmt/format.h>
 
+#include <sys/mman.h>
+
 namespace bench {
 
 namespace {
 
+using testexp::Error;
+using testexp::Result;
+
+/* Physical memory that no machine has; aligned to any order. */
+constexpr std::uint64_t first_synthetic_pfn = std::uint64_t{1} << 40;
+
+constexpr std::uint64_t pmd_bytes = std::uint64_t{1} << 21;
+
+Error lacking(int code, const std::string& what) {
+    return {code, requires_prefix + what};
+}
+
 /* Says what was missing, if the error means that; else passes it on. */
-testexp::Error explain(const testexp::Error& error, const Shape& shape,
-                       const testexp_info& limits) {
-    if (error.code == ENOSPC) {
-        return {error.code,
-                fmt::format("{}{} pages in {} extents; the module allows {} pages (parameter "
-                            "max_pages) and {} extents",
-                            requires_prefix, shape.nr_pages(), shape.nr_extents(), limits.max_pages,
-                            limits.max_extents)};
-    }
-    if (error.code == ENOMEM) {
-        return {error.code, fmt::format("{}{} MiB of free memory in blocks of 2^{} pages",
-                                        requires_prefix, shape.size_bytes >> 20, shape.order)};
-    }
+Error explain(const Error& error, const Shape& shape, const testexp_info& limits) {
+    if (error.code == ENOSPC)
+        return lacking(error.code,
+                       fmt::format("{} pages in {} extents; the module allows {} pages (parameter "
+                                   "max_pages) and {} extents",
+                                   shape.nr_pages(), shape.nr_extents(), limits.max_pages,
+                                   limits.max_extents));
+    if (error.code == ENOMEM)
+        return lacking(error.code, fmt::format("{} MiB of free memory in blocks of 2^{} pages",
+                                               shape.size_bytes >> 20, shape.order));
+    if (error.code == EOPNOTSUPP && shape.exporter == Exporter::cache_sgt)
+        return lacking(error.code, "mappings that the core caches, as kernels before 6.16 do");
     return error;
+}
+
+bool is_mapped(const Shape& shape) {
+    return shape.cpu != CpuMapping::none;
+}
+
+/* Of the kernel, for such a buffer: an empty text when there is nothing missing. */
+std::string missing(const Shape& shape, const testexp::Device& device) {
+    if (shape.memory == Memory::ram && shape.order > device.info().max_page_order)
+        return fmt::format("extents of 2^{} pages; this kernel has 2^{} at most", shape.order,
+                           device.info().max_page_order);
+    if (shape.exporter == Exporter::dynamic && !device.has(TESTEXP_FEAT_MOVE_NOTIFY))
+        return "CONFIG_DMABUF_MOVE_NOTIFY for a dynamic exporter";
+    if (is_mapped(shape) && !device.has(TESTEXP_FEAT_WALK))
+        return "follow_pfnmap_start(), which is of 6.12";
+    if (shape.cpu == CpuMapping::pmd && !device.has(TESTEXP_FEAT_HUGE))
+        return "CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP, to map PFNs by PMDs";
+    return "";
+}
+
+std::uint32_t create_flags(const Shape& shape) {
+    std::uint32_t flags = TESTEXP_CREATE_SCATTER;
+
+    if (shape.exporter == Exporter::dynamic)
+        flags |= TESTEXP_CREATE_DYNAMIC;
+    if (shape.exporter == Exporter::cache_sgt)
+        flags |= TESTEXP_CREATE_CACHE_SGT;
+    if (is_mapped(shape))
+        flags |= TESTEXP_CREATE_PFNMAP;
+    if (shape.cpu == CpuMapping::pmd)
+        flags |= TESTEXP_CREATE_HUGE;
+    return flags;
+}
+
+testexp::Layout layout_of(const Shape& shape) {
+    if (shape.memory == Memory::ram)
+        return testexp::Layout::uniform(shape.size_bytes, shape.order);
+    return testexp::Layout{}.synthetic(first_synthetic_pfn, std::uint64_t{1} << shape.order,
+                                       {.cache = TESTEXP_CACHE_WB, .repeat = shape.nr_extents()});
+}
+
+Result<testexp::Mapping> map_buffer(const Shape& shape, int fd) {
+    Result<testexp::Mapping> mapping =
+        testexp::Mapping::map_aligned(fd, shape.nr_pages(), pmd_bytes);
+
+    if (mapping && shape.cpu == CpuMapping::cold) {
+        const auto bytes = mapping.value().bytes();
+
+        if (madvise(bytes.data(), bytes.size(), MADV_RANDOM) != 0)
+            return testexp::errno_error("MADV_RANDOM");
+    }
+    return mapping;
 }
 
 } // namespace
 
-testexp::Result<Buffers::Current> Buffers::make(const Shape& shape) const {
-    const testexp_info& limits = device_.info();
+Result<Buffers::Current> Buffers::make(const Shape& shape) const {
+    if (const std::string what = missing(shape, device_); !what.empty())
+        return lacking(EOPNOTSUPP, what);
 
-    if (shape.order > limits.max_page_order) {
-        return testexp::Error{EINVAL,
-                              fmt::format("{}extents of 2^{} pages; this kernel has 2^{} at most",
-                                          requires_prefix, shape.order, limits.max_page_order)};
-    }
-
-    testexp::CreateSpec spec;
-
-    spec.layout = testexp::Layout::uniform(shape.size_bytes, shape.order);
-    spec.flags = TESTEXP_CREATE_SCATTER;
-
-    const testexp::Result<testexp::Buffer> buffer = device_.create(spec);
+    const Result<testexp::Buffer> buffer =
+        device_.create({.layout = layout_of(shape), .flags = create_flags(shape)});
 
     if (!buffer)
-        return explain(buffer.error(), shape, limits);
+        return explain(buffer.error(), shape, device_.info());
 
-    testexp::Result<testexp::Importer> importer = device_.attach(buffer.value().fd.get());
+    const int fd = buffer.value().fd.get();
+    Result<testexp::Importer> importer =
+        device_.attach(fd, shape.exporter == Exporter::dynamic ? TESTEXP_ATTACH_DYNAMIC : 0);
 
     if (!importer)
         return importer.error();
-    return Current{shape, std::move(importer).value()};
+
+    Current made{shape, std::move(importer).value(), std::nullopt};
+
+    if (is_mapped(shape)) {
+        Result<testexp::Mapping> mapping = map_buffer(shape, fd);
+
+        if (!mapping)
+            return mapping.error();
+        made.mapping.emplace(std::move(mapping).value());
+    }
+    return made;
 }
 
-testexp::Result<const testexp::Importer*> Buffers::importer(const Shape& shape) {
-    if (!current_ || current_->shape != shape) {
+Result<Target> Buffers::target(const Shape& shape) {
+    if (!current_ || shape.fresh || current_->shape != shape) {
         current_.reset(); /* first: there may not be memory for two */
 
-        testexp::Result<Current> made = make(shape);
+        Result<Current> made = make(shape);
 
         if (!made)
             return made.error();
         current_.emplace(std::move(made).value());
     }
-    return &current_->importer;
+    return Target{&current_->importer,
+                  current_->mapping ? testexp::address_of(*current_->mapping) : 0};
 }
 
 } // namespace bench

@@ -4,45 +4,84 @@
 #include <algorithm>
 #include <array>
 
+#include "paths.hpp"
+
 namespace bench {
 
 namespace {
 
+constexpr std::uint64_t operator""_KiB(unsigned long long kibibytes) {
+    return kibibytes << 10;
+}
 constexpr std::uint64_t operator""_MiB(unsigned long long mebibytes) {
     return mebibytes << 20;
+}
+constexpr std::uint64_t operator""_GiB(unsigned long long gibibytes) {
+    return gibibytes << 30;
 }
 
 /* What one operation of a path goes through, which decides how many make a batch. */
 enum class Work {
     call,        /* one call */
+    fault,       /* one call with a page fault in it */
     whole_buffer /* every extent of the buffer */
 };
 
+/*
+ * An operation that takes as long as the kernel's timer period never runs without
+ * a tick. At 250 Hz that is 4 million instructions: up to max_extents, about every
+ * other operation is free of ticks.
+ */
 struct PathRow {
-    const char* name;
     testexp_path path;
-    Work work;
-};
-
-constexpr std::array baselines = {
-    PathRow{"empty_loop", TESTEXP_PATH_EMPTY, Work::call},
-    PathRow{"lock_unlock", TESTEXP_PATH_LOCK_UNLOCK, Work::call},
-    PathRow{"exporter_op", TESTEXP_PATH_EXPORTER_OP, Work::call},
+    Work work = Work::call;
+    CpuMapping cpu = CpuMapping::none;
+    std::uint64_t max_extents = 0; /* of whole_buffer, for an exact count */
 };
 
 constexpr std::array paths = {
-    PathRow{"get_pfn", TESTEXP_PATH_GET_PFN, Work::call},
-    PathRow{"get_pfn_stride", TESTEXP_PATH_GET_PFN_STRIDE, Work::call},
-    PathRow{"get_pfn_batch", TESTEXP_PATH_GET_PFN_BATCH, Work::call},
-    PathRow{"sgt_map", TESTEXP_PATH_SGT_MAP, Work::whole_buffer},
+    PathRow{TESTEXP_PATH_GET_PFN},
+    PathRow{TESTEXP_PATH_GET_PFN_STRIDE},
+    PathRow{TESTEXP_PATH_GET_PFN_BATCH},
+    PathRow{TESTEXP_PATH_SGT_MAP, Work::whole_buffer, CpuMapping::none, 8192},
+    PathRow{TESTEXP_PATH_SGT_CACHED},
+    PathRow{TESTEXP_PATH_SGT_DMA_TO_PHYS},
+    PathRow{TESTEXP_PATH_PHYS_LIST, Work::whole_buffer, CpuMapping::none, 65536},
+    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_PTE, Work::call, CpuMapping::pte},
+    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_PMD, Work::call, CpuMapping::pmd},
+    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_COLD, Work::fault, CpuMapping::cold},
 };
 
-/* Descending: the first shape, which baselines use, is the smallest buffer in the fewest extents.
- */
-constexpr std::array<std::uint32_t, 4> orders = {10, 9, 4, 0};
+constexpr PathRow cold_around = {TESTEXP_PATH_FOLLOW_PFNMAP_COLD, Work::fault,
+                                 CpuMapping::cold_around};
+constexpr PathRow exporter_op = {TESTEXP_PATH_EXPORTER_OP};
+
+constexpr const PathRow& row_of(testexp_path path) {
+    return *std::ranges::find(paths, path, &PathRow::path);
+}
+
+/* Nothing but the path counts: one extent, in one leaf, and each batch inside it. */
+constexpr Shape simplest = {2_MiB, 9};
+
+constexpr std::uint32_t pmd_order = 9;
 
 constexpr std::array quick_sizes = {2_MiB, 8_MiB, 32_MiB};
-constexpr std::array full_sizes = {2_MiB, 8_MiB, 32_MiB, 128_MiB, 1024_MiB};
+constexpr std::array default_sizes = {4_KiB, 64_KiB, 2_MiB, 8_MiB, 32_MiB, 128_MiB, 1_GiB};
+constexpr std::array full_sizes = {4_KiB,  16_KiB, 64_KiB, 256_KiB, 1_MiB,   2_MiB,   4_MiB, 8_MiB,
+                                   16_MiB, 32_MiB, 64_MiB, 128_MiB, 256_MiB, 512_MiB, 1_GiB};
+
+constexpr std::array<std::uint32_t, 4> few_orders = {10, 9, 4, 0};
+constexpr std::array<std::uint32_t, 11> all_orders = {10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+
+constexpr std::array few_far_sizes = {1_GiB, 1024_GiB};
+constexpr std::array all_far_sizes = {1_GiB, 8_GiB, 64_GiB, 512_GiB, 1024_GiB};
+constexpr std::array<std::uint32_t, 2> few_far_orders = {18, 9};
+constexpr std::array<std::uint32_t, 10> all_far_orders = {18, 17, 16, 15, 14, 13, 12, 11, 10, 9};
+
+constexpr std::array<std::uint64_t, 6> few_extents = {1, 16, 256, 4096, 65536, 1048576};
+constexpr std::array<std::uint64_t, 21> all_extents = {
+    1,    2,    4,    8,     16,    32,    64,     128,    256,    512,    1024,
+    2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 524288, 1048576};
 
 /*
  * Timer ticks disturb single batches. So batches are short and many, and the
@@ -52,20 +91,20 @@ constexpr std::array full_sizes = {2_MiB, 8_MiB, 32_MiB, 128_MiB, 1024_MiB};
 constexpr std::uint32_t calls_per_batch = 100;
 constexpr std::uint64_t min_batches = 200;
 
+/* Enough to pass over a large buffer in parts, not in whole: 1 TiB has 2^28 pages. */
+constexpr std::uint64_t max_batches = 4096;
+
+/* A fault costs as much as 20 calls. */
+constexpr std::uint64_t fault_batches = 20;
+
 /* Operations over whole buffers cannot be short; this bounds what they take. */
 constexpr std::uint64_t extents_per_measurement = 131072;
 constexpr std::uint64_t min_whole_batches = 2;
 
-/*
- * An operation that takes as long as the kernel's timer period never runs without
- * a tick. Walking an extent costs some 220 instructions, a period at 250 Hz is 4
- * million: up to here, about every other operation is free of ticks.
- */
-constexpr std::uint64_t max_countable_extents = 8192;
-
-/* Once over all pages, so that the caches see the whole buffer, not its beginning. */
+/* Over all pages if that can be, so that the caches see the buffer, not its beginning. */
 std::uint64_t call_batches(const Shape& shape) {
-    return std::max(min_batches, (shape.nr_pages() + calls_per_batch - 1) / calls_per_batch);
+    return std::clamp((shape.nr_pages() + calls_per_batch - 1) / calls_per_batch, min_batches,
+                      max_batches);
 }
 
 std::uint64_t whole_batches(const Shape& shape) {
@@ -77,64 +116,212 @@ testexp::MeasureSpec make_spec(const PathRow& row, const Shape& shape) {
 
     spec.path = row.path;
     spec.nr_pages = shape.nr_pages();
-    spec.ops_per_batch = row.work == Work::call ? calls_per_batch : 1;
-    spec.batches = row.work == Work::call ? call_batches(shape) : whole_batches(shape);
     spec.warmup_batches = 1;
+    switch (row.work) {
+    case Work::call:
+        spec.ops_per_batch = calls_per_batch;
+        spec.batches = call_batches(shape);
+        break;
+    case Work::fault:
+        spec.ops_per_batch =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(calls_per_batch, shape.nr_pages()));
+        spec.batches = fault_batches;
+        break;
+    case Work::whole_buffer:
+        spec.ops_per_batch = 1;
+        spec.batches = whole_batches(shape);
+        break;
+    }
     return spec;
 }
 
 std::string why_not_countable(const PathRow& row, const Shape& shape) {
-    if (row.work == Work::call || shape.nr_extents() <= max_countable_extents)
+    if (row.work != Work::whole_buffer || shape.nr_extents() <= row.max_extents)
         return "";
     return "an operation shorter than a timer period, or ticks are counted too: " +
-           std::to_string(max_countable_extents) + " extents at most, not " +
+           std::to_string(row.max_extents) + " extents at most, not " +
            std::to_string(shape.nr_extents());
 }
 
-std::string case_name(const PathRow& row, const Shape& shape) {
-    return std::string("resolve/path:") + row.name + "/size:" + std::to_string(shape.size_bytes) +
-           "/order:" + std::to_string(shape.order);
+/* @variant: "" or "/key:value" for what the shape does not say. */
+Case make_case(const PathRow& row, Shape shape, const std::string& variant = "") {
+    if (shape.cpu == CpuMapping::none)
+        shape.cpu = row.cpu;
+    return {std::string("resolve/path:") + testexp::path_row(row.path).name + "/" + shape.name() +
+                variant,
+            shape, make_spec(row, shape), why_not_countable(row, shape)};
 }
 
-std::vector<Shape> make_shapes(const Preset& preset) {
-    std::vector<Shape> shapes;
+bool can_have(const PathRow& row, const Shape& shape) {
+    return shape.nr_extents() > 0 && (row.cpu != CpuMapping::pmd || shape.order >= pmd_order);
+}
 
+/* Otherwise than to the next page. */
+struct Sequence {
+    testexp_sequence kind;
+    std::uint64_t stride;
+    const char* variant;
+};
+
+constexpr std::array sequences = {
+    Sequence{TESTEXP_SEQUENCE_STRIDED, 7, "/sequence:strided"},
+    Sequence{TESTEXP_SEQUENCE_RANDOM, 0, "/sequence:random"},
+};
+
+Case in_sequence(const PathRow& path, const Sequence& sequence) {
+    Case row = make_case(path, simplest, sequence.variant);
+
+    row.spec.sequence = sequence.kind;
+    row.spec.stride = sequence.stride;
+    return row;
+}
+
+/* --- The questions, each a part of the plan ---------------------------------------- */
+
+/* What is in every figure: the loop, in each sequence, the lock, the exporter. */
+void add_baselines(std::vector<Case>& plan) {
+    const auto add = [&plan](Case row, const std::string& variant) {
+        row.name = std::string("baseline/") + testexp::path_row(row.spec.path).name + variant;
+        plan.push_back(row);
+    };
+
+    add(make_case({TESTEXP_PATH_EMPTY}, simplest), "");
+    add(make_case({TESTEXP_PATH_LOCK_UNLOCK}, simplest), "");
+    add(make_case(exporter_op, simplest), "");
+    for (const Sequence& sequence : sequences)
+        add(in_sequence({TESTEXP_PATH_EMPTY}, sequence), sequence.variant);
+}
+
+/* What does a call cost, by the sequence of pages? */
+void add_sequences(std::vector<Case>& plan) {
+    for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_BATCH})
+        for (const Sequence& sequence : sequences)
+            plan.push_back(in_sequence(row_of(path), sequence));
+}
+
+/* How are single operations distributed? */
+void add_singles(std::vector<Case>& plan, const PathRow& row) {
+    Case single = make_case(row, simplest, "/mode:single");
+
+    single.spec.mode = TESTEXP_MODE_SINGLE;
+    plan.push_back(single);
+}
+
+/* Every path on RAM, by size and order. */
+void add_matrix(std::vector<Case>& plan, const Preset& preset) {
     for (const std::uint64_t size_bytes : preset.sizes_bytes) {
-        for (const std::uint32_t order : orders) {
-            if (const Shape shape{size_bytes, order}; shape.nr_extents() > 0)
-                shapes.push_back(shape);
+        for (const std::uint32_t order : preset.orders) {
+            const Shape shape{size_bytes, order};
+
+            for (const PathRow& row : paths) {
+                if (!can_have(row, shape))
+                    continue;
+                plan.push_back(make_case(row, shape));
+                if (shape == simplest)
+                    add_singles(plan, row);
+            }
+            if (shape == simplest)
+                add_sequences(plan);
         }
     }
-    return shapes;
+    plan.push_back(make_case(cold_around, simplest));
+}
+
+/* What does the kind of exporter change? */
+void add_exporters(std::vector<Case>& plan) {
+    for (const Exporter exporter : {Exporter::dynamic, Exporter::cache_sgt}) {
+        for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE,
+                                        TESTEXP_PATH_GET_PFN_BATCH, TESTEXP_PATH_SGT_MAP}) {
+            Shape shape = simplest;
+
+            shape.exporter = exporter;
+            plan.push_back(make_case(row_of(path), shape));
+        }
+    }
+}
+
+/* What does the first operation on a buffer cost that nobody has touched? */
+void add_first_touches(std::vector<Case>& plan) {
+    for (const testexp_path path :
+         {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_SGT_MAP,
+          TESTEXP_PATH_PHYS_LIST, TESTEXP_PATH_FOLLOW_PFNMAP_COLD}) {
+        Shape shape = simplest;
+
+        shape.fresh = true;
+
+        Case row = make_case(row_of(path), shape);
+
+        row.spec.ops_per_batch = 1;
+        row.spec.batches = 1;
+        row.spec.warmup_batches = 0;
+        plan.push_back(row);
+    }
+}
+
+/* Sizes and orders that no memory is needed for. */
+void add_far(std::vector<Case>& plan, const Preset& preset) {
+    for (const std::uint64_t size_bytes : preset.far_sizes_bytes) {
+        for (const std::uint32_t order : preset.far_orders) {
+            const Shape shape{size_bytes, order, Memory::synthetic};
+
+            for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE,
+                                            TESTEXP_PATH_GET_PFN_BATCH, TESTEXP_PATH_PHYS_LIST})
+                plan.push_back(make_case(row_of(path), shape));
+        }
+    }
+}
+
+/* What does it cost to find the extent, by how many there are? */
+void add_lookups(std::vector<Case>& plan, const Preset& preset) {
+    for (const std::uint64_t extents : preset.extents) {
+        const Shape shape{extents * testexp::page_bytes(), 0, Memory::synthetic};
+
+        for (const PathRow& path : {row_of(TESTEXP_PATH_GET_PFN), exporter_op}) {
+            Case row =
+                make_case(path, shape, "/extents:" + std::to_string(extents) + "/sequence:random");
+
+            row.spec.sequence = TESTEXP_SEQUENCE_RANDOM;
+            row.spec.batches = min_batches;
+            plan.push_back(row);
+        }
+    }
 }
 
 } // namespace
 
-const Preset quick_preset = {"quick", quick_sizes};
-const Preset full_preset = {"full", full_sizes};
+const Preset quick_preset = {"quick",       quick_sizes,    few_orders,
+                             few_far_sizes, few_far_orders, few_extents};
+const Preset default_preset = {"default",     default_sizes,  few_orders,
+                               few_far_sizes, few_far_orders, few_extents};
+const Preset full_preset = {"full",        full_sizes,     all_orders,
+                            all_far_sizes, all_far_orders, all_extents};
 
-std::uint64_t Shape::nr_pages() const {
-    return size_bytes / testexp::page_bytes();
-}
-
-std::uint64_t Shape::nr_extents() const {
-    return nr_pages() >> order;
+const Preset* find_preset(const std::string& name) {
+    for (const Preset* preset : {&quick_preset, &default_preset, &full_preset})
+        if (preset->name == name)
+            return preset;
+    return nullptr;
 }
 
 std::vector<Case> make_plan(const Preset& preset) {
-    const std::vector<Shape> shapes = make_shapes(preset);
     std::vector<Case> plan;
 
-    plan.reserve(baselines.size() + shapes.size() * paths.size());
-    for (const PathRow& row : baselines) {
-        plan.push_back({std::string("baseline/") + row.name, shapes.front(),
-                        make_spec(row, shapes.front()), ""});
-    }
-    for (const Shape& shape : shapes) {
-        for (const PathRow& row : paths)
-            plan.push_back({case_name(row, shape), shape, make_spec(row, shape),
-                            why_not_countable(row, shape)});
-    }
+    add_baselines(plan);
+    add_matrix(plan, preset);
+    add_exporters(plan);
+    add_first_touches(plan);
+    add_far(plan, preset);
+    add_lookups(plan, preset);
+
+    /* As often as one buffer is enough. Baselines stay where they are: first. */
+    std::vector<Shape> shapes;
+
+    for (const Case& row : plan)
+        if (std::ranges::find(shapes, row.shape) == shapes.end())
+            shapes.push_back(row.shape);
+    std::ranges::stable_sort(plan, {}, [&shapes](const Case& row) {
+        return std::ranges::find(shapes, row.shape) - shapes.begin();
+    });
     return plan;
 }
 

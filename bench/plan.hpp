@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the resolve benchmark measures, as data: a row for each path, size, order
- * and baseline. Pure: needs no module.
+ * What the resolve benchmark measures, as data: a row for each path, size, order,
+ * baseline and question. Pure: needs no module.
  */
 #pragma once
 
@@ -10,41 +10,40 @@
 #include <string>
 #include <vector>
 
+#include "shape.hpp"
 #include "testexp.hpp"
 
 namespace bench {
-
-/* A buffer of RAM extents of 2^order pages each, no two of them adjacent. */
-struct Shape {
-    std::uint64_t size_bytes = 0;
-    std::uint32_t order = 0;
-
-    bool operator==(const Shape&) const = default;
-    std::uint64_t nr_pages() const;
-    std::uint64_t nr_extents() const;
-};
 
 /* One measurement in the kernel, and the name of its result. */
 struct Case {
     std::string name;
     Shape shape;
-    testexp::MeasureSpec spec;
+    testexp::MeasureSpec spec; /* but for the address, which is not known before */
     /* What an exact count of its instructions would need but cannot have, or "". */
     std::string needs_for_icount;
 };
 
+/* How much of each axis. All have every path, baseline and question. */
 struct Preset {
     const char* name;
-    std::span<const std::uint64_t> sizes_bytes; /* ascending */
+    std::span<const std::uint64_t> sizes_bytes; /* of RAM */
+    std::span<const std::uint32_t> orders;
+    std::span<const std::uint64_t> far_sizes_bytes; /* of synthetic extents */
+    std::span<const std::uint32_t> far_orders;
+    std::span<const std::uint64_t> extents; /* of order 0, for the cost of a lookup */
 };
 
-/* The short form and the whole. Both have every path, order and baseline. */
 extern const Preset quick_preset;
+extern const Preset default_preset;
 extern const Preset full_preset;
 
+/* nullptr when there is none of that name. */
+const Preset* find_preset(const std::string& name);
+
 /**
- * All cases, those that need no buffer of a certain shape first; then those with
- * the same shape follow one another, so that one buffer at a time is enough.
+ * All cases, each once. Those with the same shape follow one another, so that one
+ * buffer at a time is enough.
  */
 std::vector<Case> make_plan(const Preset& preset);
 

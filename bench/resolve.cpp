@@ -2,7 +2,8 @@
 /*
  * What does it cost to resolve a PFN? Measures each path in the kernel over
  * buffers of several sizes and extent orders, beside the costs of an empty loop,
- * of the reservation lock alone, and of one ioctl.
+ * of the reservation lock alone, and of one ioctl; and what the sequence of pages,
+ * the number of extents and the kind of exporter change.
  *
  * The module runs the loops and reads the clock; this program only says what to
  * run. "per_op" is the fastest of many short batches, so that it does not
@@ -35,11 +36,9 @@ using testexp::Result;
 using Measure = std::function<Result<Measurement>()>;
 
 struct Options {
-    bool quick = false;
+    std::string preset = bench::default_preset.name;
     bool force = false;
     std::string out;
-
-    const bench::Preset& preset() const { return quick ? bench::quick_preset : bench::full_preset; }
 };
 
 int complain(const std::string& what) {
@@ -91,11 +90,15 @@ void register_all(const bench::Preset& preset, const testexp::Device& device,
             if (icount && !row.needs_for_icount.empty())
                 return testexp::Error{ERANGE, bench::requires_prefix + row.needs_for_icount};
 
-            const auto importer = buffers.importer(row.shape);
+            const Result<bench::Target> target = buffers.target(row.shape);
 
-            if (!importer)
-                return importer.error();
-            return importer.value()->measure(row.spec);
+            if (!target)
+                return target.error();
+
+            testexp::MeasureSpec spec = row.spec;
+
+            spec.address = target.value().address;
+            return target.value().importer->measure(spec);
         });
     }
 }
@@ -108,7 +111,7 @@ bool distorts(const std::string& option) {
 void add_context(const testexp::Environment& environment, const Options& options, bool forced) {
     for (const auto& [name, value] : environment.facts())
         benchmark::AddCustomContext(name, value);
-    benchmark::AddCustomContext("preset", options.preset().name);
+    benchmark::AddCustomContext("preset", options.preset);
     if (forced)
         benchmark::AddCustomContext("forced_debug", "1");
 }
@@ -138,6 +141,11 @@ int run(const Options& options) {
         return complain("this kernel has debug options on that distort all costs; take another, "
                         "or say --force to get numbers that are marked");
 
+    const bench::Preset* preset = bench::find_preset(options.preset);
+
+    if (preset == nullptr)
+        return complain("no preset " + options.preset + "; say quick, default or full");
+
     bench::Buffers buffers(device.value());
     bench::Reporter reporter(environment.unit);
 
@@ -145,7 +153,7 @@ int run(const Options& options) {
         return complain(testexp::errno_error("cannot write " + options.out).what);
 
     add_context(environment, options, debug);
-    register_all(options.preset(), device.value(), buffers, environment.clock == "icount");
+    register_all(*preset, device.value(), buffers, environment.clock == "icount");
     bench::catch_signals();
     fmt::print("clock {}, unit {}, kernel {}, api {}\n", environment.clock, environment.unit,
                environment.kernel, environment.api);
@@ -176,7 +184,13 @@ int run_program(int argc, char** argv) {
                  "dmabuf_testexp and root.");
     Options options;
 
-    app.add_flag("--quick", options.quick, "small buffers only, up to 32 MiB instead of 1 GiB");
+    app.add_option("--preset", options.preset,
+                   "quick: buffers up to 32 MiB; default: 4 KiB to 1 GiB, a few orders; full: all "
+                   "sizes, orders and numbers of extents. Each has every path and every question")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_flag_callback(
+        "--quick", [&options] { options.preset = "quick"; }, "--preset quick");
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
     app.footer("Options of Google Benchmark work too, e.g. --benchmark_filter=REGEX.\n"

@@ -11,18 +11,19 @@ void Sample::add(const testexp::Measurement& measurement) {
     clock_cost_ticks = ops == 0
                            ? std::uint64_t{totals.clock_cost_ticks}
                            : std::min<std::uint64_t>(clock_cost_ticks, totals.clock_cost_ticks);
-    ops_per_batch = totals.ops_per_batch;
+    ops_per_value = totals.mode == TESTEXP_MODE_SINGLE ? 1 : totals.ops_per_batch;
     ops += totals.ops;
     pages += totals.pages;
     testexp::merge(hist, measurement.hist);
 }
 
 std::map<std::string, double> Sample::counters() const {
-    const auto per_op = [this](std::uint64_t batch_ticks) {
-        return static_cast<double>(batch_ticks) / ops_per_batch;
+    const auto per_op = [this](std::uint64_t ticks) {
+        return static_cast<double>(ticks) / ops_per_value;
     };
     std::map<std::string, double> values = {
         {"per_op", per_op(hist.min)},
+        {"mean", static_cast<double>(hist.sum) / static_cast<double>(ops)},
         {"p50", per_op(testexp::percentile(hist, 50))},
         {"p90", per_op(testexp::percentile(hist, 90))},
         {"p99", per_op(testexp::percentile(hist, 99))},

@@ -12,8 +12,8 @@
 namespace bench {
 
 struct Sample {
-    testexp_hist hist = testexp::empty_hist(); /* ticks per batch */
-    std::uint32_t ops_per_batch = 1;
+    testexp_hist hist = testexp::empty_hist(); /* ticks per batch, or per operation */
+    std::uint32_t ops_per_value = 1;           /* of the histogram */
     std::uint64_t ops = 0;
     std::uint64_t pages = 0;
     std::uint64_t clock_cost_ticks = 0;
@@ -22,8 +22,8 @@ struct Sample {
 
     /**
      * The counters of results/schema.md: names and values. Ticks are per
-     * operation; "per_op" is that of the fastest batch. Needs at least one
-     * measurement.
+     * operation; "per_op" is that of the fastest batch, or of the fastest single one. Needs at
+     * least one measurement.
      */
     std::map<std::string, double> counters() const;
 };

@@ -26,6 +26,8 @@ void parse_name(BenchCase& into) {
             into.order = static_cast<unsigned>(std::stoul(value));
         else if (key == "path" || colon == std::string::npos)
             into.path = value;
+        else
+            into.axes[key] = value;
         begin = end + 1;
     }
     if (into.size_bytes.has_value() != into.order.has_value())
@@ -48,12 +50,12 @@ BenchCase parse_case(const nlohmann::json& json) {
     return parsed;
 }
 
-/* The distinct values of @get over all cases that have a size, in the order of @Container. */
+/* The distinct values of @get over all plain cases that have a size, in the order of @Container. */
 template <typename Get> auto distinct(const Bench& bench, Get get) {
     std::set<decltype(get(bench.cases.front()))> values;
 
     for (const BenchCase& bench_case : bench.cases) {
-        if (!bench_case.is_baseline())
+        if (!bench_case.is_baseline() && bench_case.is_plain())
             values.insert(get(bench_case));
     }
     return std::vector(values.begin(), values.end());
@@ -69,6 +71,12 @@ std::optional<double> BenchCase::get(const std::string& counter) const {
     return found->second;
 }
 
+std::string BenchCase::axis(const std::string& key) const {
+    const auto found = axes.find(key);
+
+    return found == axes.end() ? "" : found->second;
+}
+
 std::string Bench::context_or(const std::string& name, const std::string& fallback) const {
     const auto found = context.find(name);
 
@@ -77,7 +85,7 @@ std::string Bench::context_or(const std::string& name, const std::string& fallba
 
 const BenchCase* Bench::baseline(const std::string& name) const {
     const auto found = std::ranges::find_if(cases, [&name](const BenchCase& row) {
-        return row.is_baseline() && row.path == name && row.is_measured();
+        return row.is_baseline() && row.is_plain() && row.path == name && row.is_measured();
     });
 
     return found == cases.end() ? nullptr : &*found;
@@ -87,7 +95,7 @@ const BenchCase* Bench::find(const std::string& path, std::uint64_t size_bytes,
                              unsigned order) const {
     const auto found = std::ranges::find_if(cases, [&](const BenchCase& row) {
         return row.path == path && row.size_bytes == size_bytes && row.order == order &&
-               row.is_measured();
+               row.is_plain() && row.is_measured();
     });
 
     return found == cases.end() ? nullptr : &*found;
@@ -97,7 +105,8 @@ std::vector<std::string> Bench::paths() const {
     std::vector<std::string> names;
 
     for (const BenchCase& row : cases) {
-        if (!row.is_baseline() && std::ranges::find(names, row.path) == names.end())
+        if (!row.is_baseline() && row.is_plain() &&
+            std::ranges::find(names, row.path) == names.end())
             names.push_back(row.path);
     }
     return names;

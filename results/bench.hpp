@@ -17,11 +17,18 @@ struct BenchCase {
     std::string path; /* or the name of the baseline */
     std::optional<std::uint64_t> size_bytes;
     std::optional<unsigned> order;
-    std::string error; /* why there are no counters, or "" */
+    std::map<std::string, std::string> axes; /* whatever else the name says */
+    std::string error;                       /* why there are no counters, or "" */
     std::map<std::string, double> counters;
 
     bool is_baseline() const { return !size_bytes; }
     bool is_measured() const { return error.empty(); }
+
+    /* RAM, page after page, many a batch: nothing in the name but path, size and order. */
+    bool is_plain() const { return axes.empty(); }
+
+    /* What an axis says, or "". */
+    std::string axis(const std::string& key) const;
 
     /* A counter, or nothing. */
     std::optional<double> get(const std::string& counter) const;
@@ -36,11 +43,11 @@ struct Bench {
 
     std::string context_or(const std::string& name, const std::string& fallback) const;
 
-    /* The case, measured; or nullptr. */
+    /* The plain case, measured; or nullptr. */
     const BenchCase* baseline(const std::string& name) const;
     const BenchCase* find(const std::string& path, std::uint64_t size_bytes, unsigned order) const;
 
-    /* What occurs in cases with a size: paths in their order, the rest ascending. */
+    /* What occurs in plain cases with a size: paths in their order, the rest ascending. */
     std::vector<std::string> paths() const;
     std::vector<std::uint64_t> sizes_bytes() const;
     std::vector<unsigned> orders() const;

@@ -30,6 +30,7 @@ TEST(Sample, FastestBatchOfAllMeasurementsCounts) {
     const auto counters = sample.counters();
 
     EXPECT_DOUBLE_EQ(counters.at("per_op"), 11);
+    EXPECT_DOUBLE_EQ(counters.at("mean"), 32);
     EXPECT_DOUBLE_EQ(counters.at("max"), 90);
     EXPECT_DOUBLE_EQ(counters.at("ops"), 400);
     EXPECT_DOUBLE_EQ(counters.at("pages"), 400);
@@ -44,6 +45,18 @@ TEST(Sample, PagesOfLargeBlocksAreCheaperThanOperations) {
     sample.add(measure(10, 5120, {1000}));
     EXPECT_DOUBLE_EQ(sample.counters().at("per_op"), 100);
     EXPECT_DOUBLE_EQ(sample.counters().at("per_page"), 100.0 / 512);
+}
+
+TEST(Sample, SingleOperationsAreNotDivided) {
+    testexp::Measurement singles = measure(2, 0, {40, 60});
+    bench::Sample sample;
+
+    singles.totals.mode = TESTEXP_MODE_SINGLE;
+    singles.totals.ops = 2;
+    sample.add(singles);
+    EXPECT_DOUBLE_EQ(sample.counters().at("per_op"), 40);
+    EXPECT_DOUBLE_EQ(sample.counters().at("mean"), 50);
+    EXPECT_DOUBLE_EQ(sample.counters().at("batches"), 2);
 }
 
 TEST(Sample, BaselinesHaveNoCostPerPage) {

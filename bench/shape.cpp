@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "shape.hpp"
+
+#include "layout.hpp"
+
+namespace bench {
+
+std::uint64_t Shape::nr_pages() const {
+    return size_bytes / testexp::page_bytes();
+}
+
+std::uint64_t Shape::nr_extents() const {
+    return nr_pages() >> order;
+}
+
+std::string Shape::name() const {
+    std::string text = "size:" + std::to_string(size_bytes) + "/order:" + std::to_string(order);
+
+    if (memory == Memory::synthetic)
+        text += "/memory:synthetic";
+    if (exporter == Exporter::dynamic)
+        text += "/exporter:dynamic";
+    if (exporter == Exporter::cache_sgt)
+        text += "/exporter:cache_sgt";
+    if (cpu == CpuMapping::cold_around)
+        text += "/fault_around:64";
+    if (fresh)
+        text += "/touch:first";
+    return text;
+}
+
+} // namespace bench
