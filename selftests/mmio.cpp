@@ -127,5 +127,5 @@ void make_plan(ksft::Plan& plan) {
 } // namespace
 
 int main() {
-    return ksft::run(make_plan);
+    return ksft::run(make_plan, 300); /* a BAR of 4 GiB is a million pages */
 }
