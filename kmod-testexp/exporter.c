@@ -43,6 +43,8 @@
  *	immutable
  * @revoked: guarded by the reservation lock
  * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
+ * @inside: who is where the reservation lock keeps all others out; see
+ *	exporter_enter()
  * @seen: counters of STATS, guarded by the reservation lock
  */
 struct buffer {
@@ -57,6 +59,7 @@ struct buffer {
 	bool needs_p2p;
 	bool revoked;
 	wait_queue_head_t revoked_wait;
+	struct task_struct *inside;
 	struct testexp_stats seen;
 };
 
@@ -73,6 +76,37 @@ static void exporter_check_locked(struct dma_buf *dmabuf)
 
 	/* Unlocked, the counter itself may be torn; it cannot end up as 0. */
 	if (!dma_resv_is_locked(dmabuf->resv))
+		buffer->seen.lock_violations++;
+}
+
+/**
+ * exporter_enter - be where the reservation lock must keep all others out
+ * @dmabuf: any buffer; one of another exporter is not looked after
+ *
+ * The lock being held says not by whom: this finds two at once. They are counted as
+ * a lock violation. A thread may enter again where it is already.
+ *
+ * Return: for exporter_leave().
+ */
+struct task_struct *exporter_enter(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+	struct task_struct *before;
+
+	if (!exporter_owns(dmabuf))
+		return NULL;
+	before = xchg(&buffer->inside, current);
+	if (before && before != current)
+		buffer->seen.lock_violations++;
+	return before;
+}
+
+/* @before: what exporter_enter() returned */
+void exporter_leave(struct dma_buf *dmabuf, struct task_struct *before)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	if (exporter_owns(dmabuf) && xchg(&buffer->inside, before) != current)
 		buffer->seen.lock_violations++;
 }
 
@@ -152,8 +186,13 @@ static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				    u64 *pfn, int *max_order)
 {
+	struct task_struct *before = exporter_enter(attach->dmabuf);
+	int ret;
+
 	exporter_check_locked(attach->dmabuf);
-	return exporter_get_pfn(attach, pgoff, pfn, max_order);
+	ret = exporter_get_pfn(attach, pgoff, pfn, max_order);
+	exporter_leave(attach->dmabuf, before);
+	return ret;
 }
 
 /* Segments that the layout needs, or -EOPNOTSUPP if not all of it is RAM. */

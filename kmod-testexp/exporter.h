@@ -21,6 +21,9 @@ int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args);
 int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
 		  const struct testexp_extent *extents);
 
+struct task_struct *exporter_enter(struct dma_buf *dmabuf);
+void exporter_leave(struct dma_buf *dmabuf, struct task_struct *before);
+
 /**
  * enum exporter_touched - what a page held
  * @EXPORTER_TOUCHED_RIGHT: the signature

@@ -42,6 +42,26 @@ static const struct dma_fence_ops fence_ops = {
 	.release = fence_release,
 };
 
+/**
+ * fence_alloc - make a fence
+ * @context: of its timeline
+ * @seqno: its place on that
+ *
+ * Return: a fence that nobody has seen, so it may be put unsignalled; or NULL.
+ */
+struct dma_fence *fence_alloc(u64 context, u64 seqno)
+{
+	struct importer_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (!fence)
+		return NULL;
+
+	__module_get(THIS_MODULE);
+	spin_lock_init(&fence->lock);
+	dma_fence_init(&fence->base, &fence_ops, &fence->lock, context, seqno);
+	return &fence->base;
+}
+
 /*
  * Drops the entries and signals the fence that stands for their use, if there is
  * one, in this order. Return: whether there was.
@@ -93,20 +113,12 @@ void fence_init(struct importer *importer)
 struct dma_fence *fence_prepare(struct importer *importer, struct dma_resv *resv)
 {
 	struct fence_owner *owner = &importer->fence;
-	struct importer_fence *fence;
 
 	if (!(importer->flags & TESTEXP_ATTACH_FENCE) || dma_resv_reserve_fences(resv, 1))
 		return NULL;
 
-	fence = kzalloc(sizeof(*fence), GFP_KERNEL);
-	if (!fence)
-		return NULL;
-
-	__module_get(THIS_MODULE);
-	spin_lock_init(&fence->lock);
 	/* The reservation lock makes @seqno ours. */
-	dma_fence_init(&fence->base, &fence_ops, &fence->lock, owner->context, ++owner->seqno);
-	return &fence->base;
+	return fence_alloc(owner->context, ++owner->seqno);
 }
 
 /**

@@ -26,6 +26,8 @@ struct fence_owner {
 	struct delayed_work expire;
 };
 
+struct dma_fence *fence_alloc(u64 context, u64 seqno);
+
 void fence_init(struct importer *importer);
 struct dma_fence *fence_prepare(struct importer *importer, struct dma_resv *resv);
 bool fence_begin(struct importer *importer, struct dma_resv *resv, struct dma_fence *fence);

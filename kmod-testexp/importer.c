@@ -2,6 +2,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
 #include <linux/dma-resv.h>
+#include <linux/file.h>
 #include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -370,5 +371,25 @@ struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 fla
 	file = anon_inode_getfile("[dmabuf_testexp-importer]", &importer_fops, importer, O_RDWR);
 	if (IS_ERR(file))
 		importer_destroy(importer);
+	else
+		importer->file = file;
 	return file;
+}
+
+/* Return: the importer of a descriptor, to be put again; -EBADF, or -EINVAL if it is none. */
+struct importer *importer_get(int fd)
+{
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &importer_fops)
+		return file->private_data;
+	fput(file);
+	return ERR_PTR(-EINVAL);
+}
+
+void importer_put(struct importer *importer)
+{
+	fput(importer->file);
 }

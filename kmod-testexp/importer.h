@@ -14,6 +14,7 @@
 
 /**
  * struct importer - what an importer descriptor owns
+ * @file: that descriptor's; no reference
  * @attach: its attachment; holds a reference of the buffer
  * @flags: TESTEXP_ATTACH_*, immutable
  * @table: the PFNs it keeps
@@ -22,6 +23,7 @@
  * @wait: woken when @pausing, the fence or the table's notifies changes
  */
 struct importer {
+	struct file *file;
 	struct dma_buf_attachment *attach;
 	u32 flags;
 	struct table table;
@@ -32,6 +34,8 @@ struct importer {
 
 struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags);
 u32 importer_nr_importers(void);
+struct importer *importer_get(int fd);
+void importer_put(struct importer *importer);
 
 /* In table.c: serve the ioctls of those names. */
 int importer_fill(struct testexp_call *call);

@@ -13,6 +13,7 @@
 #include "backing.h"
 #include "clock.h"
 #include "compat.h"
+#include "contend.h"
 #include "devices.h"
 #include "exporter.h"
 #include "importer.h"
@@ -243,6 +244,16 @@ static int control_attach(struct testexp_call *call)
 	return control_respond_fd(call, file, &args->importer_fd);
 }
 
+static int control_contend(struct testexp_call *call)
+{
+	struct testexp_contend *args = call->args;
+	struct file *file = contention_create(args);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	return control_respond_fd(call, file, &args->contention_fd);
+}
+
 static int control_walk(struct testexp_call *call)
 {
 	return walk_run(call->args);
@@ -270,6 +281,8 @@ static const struct testexp_ioctl control_ioctls[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_RESTORE, struct testexp_restore, reserved, 0, control_restore),
 	TESTEXP_IOCTL(TESTEXP_IOC_WALK, struct testexp_walk, results, TESTEXP_WALK_FLAGS,
 		      control_walk),
+	TESTEXP_IOCTL(TESTEXP_IOC_CONTEND, struct testexp_contend, contention_fd, 0,
+		      control_contend),
 	TESTEXP_IOCTL(TESTEXP_IOC_MISUSE, struct testexp_misuse, result,
 		      TESTEXP_EXPORT_FLAGS, control_misuse),
 };

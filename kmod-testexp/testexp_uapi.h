@@ -3,11 +3,12 @@
  * The ioctl ABI of dmabuf_testexp: the one header that the module, the tests
  * and the benchmarks share.
  *
- * Three kinds of file descriptor:
+ * Four kinds of file descriptor:
  *
- *   control   open("/dev/dmabuf_testexp"), needs CAP_SYS_ADMIN (else EPERM)
- *   buffer    an ordinary dma-buf, made by TESTEXP_IOC_CREATE
- *   importer  owns one attachment to a dma-buf, made by TESTEXP_IOC_ATTACH
+ *   control     open("/dev/dmabuf_testexp"), needs CAP_SYS_ADMIN (else EPERM)
+ *   buffer      an ordinary dma-buf, made by TESTEXP_IOC_CREATE
+ *   importer    owns one attachment to a dma-buf, made by TESTEXP_IOC_ATTACH
+ *   contention  threads that want reservation locks, made by TESTEXP_IOC_CONTEND
  *
  * Every object lives exactly as long as its descriptors; closing the last one
  * undoes everything. The module cannot be unloaded while any is open.
@@ -40,7 +41,7 @@
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
- * neither RAM nor MMIO
+ * neither RAM nor MMIO; CONTEND
  */
 #define TESTEXP_ABI_VERSION	4
 
@@ -242,7 +243,9 @@ struct testexp_create {
  * @flags: 0
  * @fd: buffer; EINVAL when it is not one of this module's
  * @lock_violations: [out] callbacks that ran without the reservation lock
- *	although they must have it (get_pfn with TESTEXP_CREATE_CHECK_LOCK only)
+ *	although they must have it (get_pfn with TESTEXP_CREATE_CHECK_LOCK only), and
+ *	threads that were where the lock should have kept them out: in get_pfn of such
+ *	a buffer, or as contenders with HOLD or LOCKED
  * @pins: [out] successful pin calls
  * @unpins: [out] unpin calls
  * @maps: [out] successful map_dma_buf calls
@@ -823,6 +826,176 @@ struct testexp_deliver {
 	__u32 reserved;
 };
 
+/* --- CONTEND, on control; JOIN, RUN, REPORT, on contention ------------------ */
+
+/*
+ * What one operation of a contender is. What it took it keeps for @hold_ticks: the
+ * locks, the mapping, the attachment, or the fence, until it signals that.
+ */
+enum testexp_role {
+	TESTEXP_ROLE_RESOLVE,	/* one operation of @path on the whole buffer, a batch of its own */
+	TESTEXP_ROLE_HOLD,	/* take the locks of the set */
+	TESTEXP_ROLE_LOCKED,	/* the same, and dma_buf_get_pfn() for a page of each buffer */
+	TESTEXP_ROLE_MAP,	/* map and unmap */
+	TESTEXP_ROLE_ATTACH,	/* attach once more, as the importer is attached, and detach */
+	TESTEXP_ROLE_FENCE_ADD,	/* lock, add a fence, unlock; then signal it */
+	TESTEXP_ROLE_FENCE_WAIT, /* wait for all fences of the buffer */
+	TESTEXP_ROLES
+};
+
+#define TESTEXP_MAX_CONTENDERS	64
+/* Importers of one contention. */
+#define TESTEXP_MAX_CONTENDED	64
+/* Longest hold or pause between operations, in clock ticks. */
+#define TESTEXP_MAX_HOLD_TICKS	10000000
+
+/* A thread of user space is to be the contender, by JOIN; else the kernel makes one. */
+#define TESTEXP_CONTENDER_USER	0x01u
+#define TESTEXP_CONTENDER_FLAGS	0x01u
+
+/**
+ * struct testexp_contender - one of the threads
+ * @role: enum testexp_role
+ * @flags: TESTEXP_CONTENDER_*
+ * @path: RESOLVE: enum testexp_path; else 0
+ * @cpu: the CPU that a thread of the kernel is bound to; -1: it floats, as USER must
+ * @first: the first importer of its set
+ * @count: importers in the set: 1; HOLD and LOCKED: at least 1, of different buffers.
+ *	Several locks are taken in random order, in a ww acquire context, with backoff
+ * @ops: operations to make; 0: as many as it can until the contention is over
+ * @hold_ticks: how long each keeps what it took, at most TESTEXP_MAX_HOLD_TICKS
+ * @idle_ticks: how long it spins between two operations, likewise
+ * @address: RESOLVE: as in struct testexp_measure, of the process that calls RUN, or
+ *	JOIN for USER; else 0
+ */
+struct testexp_contender {
+	__u32 role;
+	__u32 flags;
+	__u32 path;
+	__s32 cpu;
+	__u32 first;
+	__u32 count;
+	__u64 ops;
+	__u64 hold_ticks;
+	__u64 idle_ticks;
+	__u64 address;
+};
+
+/**
+ * struct testexp_contend - describe a contention
+ * @size: sizeof(struct testexp_contend)
+ * @flags: 0
+ * @importers: user pointer to importer descriptors (__s32); EBADF or EINVAL if one
+ *	is none. They, and so the buffers, are kept alive
+ * @contenders: user pointer to an array of struct testexp_contender
+ * @nr_importers: 1 to TESTEXP_MAX_CONTENDED
+ * @nr_contenders: 1 to TESTEXP_MAX_CONTENDERS
+ * @seed: of the random orders
+ * @run_ticks: the contention is over so many clock ticks after its start; 0: when all
+ *	contenders with @ops have made theirs, of which there must be one
+ * @timeout_ms: it is over then at the latest, 1 to TESTEXP_WAIT_MS
+ * @contention_fd: [out] close-on-exec, owned by the caller
+ *
+ * Errors: EINVAL for a value out of range; ENXIO for a CPU that is not online; ENOSPC
+ * over max_pages, as the memory for the results is charged.
+ */
+struct testexp_contend {
+	__u32 size;
+	__u32 flags;
+	__u64 importers;
+	__u64 contenders;
+	__u32 nr_importers;
+	__u32 nr_contenders;
+	__u64 seed;
+	__u64 run_ticks;
+	__u32 timeout_ms;
+	__s32 contention_fd;
+};
+
+/**
+ * struct testexp_join - be a contender
+ * @size: sizeof(struct testexp_join)
+ * @flags: 0
+ * @contender: index of one with TESTEXP_CONTENDER_USER, else EINVAL
+ * @reserved: 0
+ *
+ * Returns when the contender is through. Waits before for all others, and for RUN.
+ *
+ * Errors: EBUSY when somebody is it or was, or the contention is over; ETIMEDOUT when
+ * the others did not come in timeout_ms; EINTR when a signal came: the others go on
+ * without it; or what the operation that failed returned.
+ */
+struct testexp_join {
+	__u32 size;
+	__u32 flags;
+	__u32 contender;
+	__u32 reserved;
+};
+
+/**
+ * struct testexp_run - let the contenders go, wait until the contention is over
+ * @size: sizeof(struct testexp_run)
+ * @flags: 0
+ * @ticks: [out] clock ticks from the opening of the gate to the end of the last
+ *	contender; 0 if it never opened
+ * @expired: [out] 1 when timeout_ms made an end, else 0
+ * @reserved: 0
+ *
+ * The threads of the kernel live during this call only. All contenders, and this
+ * call, meet at a gate, which opens when the last has come.
+ *
+ * Errors: EBUSY when it was called before; EINTR when a signal came: that ends the
+ * contention.
+ */
+struct testexp_run {
+	__u32 size;
+	__u32 flags;
+	__u64 ticks;
+	__u32 expired;
+	__u32 reserved;
+};
+
+/**
+ * struct testexp_report - what a contender has done and seen
+ * @size: sizeof(struct testexp_report)
+ * @flags: 0
+ * @contender: its index
+ * @error: [out] 0, or the negative errno that ended it: what an operation returned,
+ *	EINTR, or ETIMEDOUT at the gate
+ * @ops: [out] operations made
+ * @pages: [out] pages they delivered
+ * @backoffs: [out] how often a lock was answered with -EDEADLK
+ * @retries: [out] locks that were given up for that, to be taken again
+ * @timeouts: [out] FENCE_WAIT: waits that ended after TESTEXP_FENCE_MS
+ * @arrived_ticks: [out] the clock when it came to the gate; 0: it never came
+ * @passed_ticks: [out] when it was through; 0: it never was
+ * @done_ticks: [out] when it had ended
+ * @wait: user pointer to a struct testexp_hist, or 0: clock ticks from asking for the
+ *	locks of an operation until it had all; FENCE_WAIT: for the fences. Empty for
+ *	RESOLVE, MAP and ATTACH, as the core takes the lock
+ * @hold: likewise: clock ticks for which HOLD, LOCKED and FENCE_ADD held all locks
+ * @op: likewise: clock ticks of whole operations, @hold_ticks included
+ *
+ * Errors: EBUSY before the contention is over.
+ */
+struct testexp_report {
+	__u32 size;
+	__u32 flags;
+	__u32 contender;
+	__s32 error;
+	__u64 ops;
+	__u64 pages;
+	__u64 backoffs;
+	__u64 retries;
+	__u64 timeouts;
+	__u64 arrived_ticks;
+	__u64 passed_ticks;
+	__u64 done_ticks;
+	__u64 wait;
+	__u64 hold;
+	__u64 op;
+};
+
 /* --- MISUSE, on control -------------------------------------------------- */
 
 /*
@@ -893,6 +1066,7 @@ struct testexp_misuse {
 #define TESTEXP_IOC_MOVE	_IO(TESTEXP_IOC_MAGIC, 0x06)
 #define TESTEXP_IOC_RESTORE	_IO(TESTEXP_IOC_MAGIC, 0x07)
 #define TESTEXP_IOC_WALK	_IO(TESTEXP_IOC_MAGIC, 0x08)
+#define TESTEXP_IOC_CONTEND	_IO(TESTEXP_IOC_MAGIC, 0x09)
 #define TESTEXP_IOC_RESOLVE	_IO(TESTEXP_IOC_MAGIC, 0x20)
 #define TESTEXP_IOC_MAP		_IO(TESTEXP_IOC_MAGIC, 0x21)
 #define TESTEXP_IOC_MEASURE	_IO(TESTEXP_IOC_MAGIC, 0x22)
@@ -902,5 +1076,9 @@ struct testexp_misuse {
 #define TESTEXP_IOC_SIGNAL	_IO(TESTEXP_IOC_MAGIC, 0x26)
 #define TESTEXP_IOC_DESCRIBE	_IO(TESTEXP_IOC_MAGIC, 0x27)
 #define TESTEXP_IOC_DELIVER	_IO(TESTEXP_IOC_MAGIC, 0x28)
+
+#define TESTEXP_IOC_JOIN	_IO(TESTEXP_IOC_MAGIC, 0x40)
+#define TESTEXP_IOC_RUN		_IO(TESTEXP_IOC_MAGIC, 0x41)
+#define TESTEXP_IOC_REPORT	_IO(TESTEXP_IOC_MAGIC, 0x42)
 
 #endif /* TESTEXP_UAPI_H */

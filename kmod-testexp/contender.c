@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/processor.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+
+#include "clock.h"
+#include "contend.h"
+
+/* Whether to make an end: looked at between operations, and wherever one may take long. */
+bool contender_is_over(const struct contender *contender)
+{
+	const struct contention *contention = contender->contention;
+
+	if (READ_ONCE(contention->stop) || signal_pending(current))
+		return true;
+	return contention->run_ticks &&
+	       testexp_clock() - contention->gate.opened_ticks >= contention->run_ticks;
+}
+
+/* Spins, as whoever holds a lock for some work would do. */
+void contender_spin(const struct contender *contender, u64 ticks)
+{
+	u64 begin = testexp_clock();
+
+	while (testexp_clock() - begin < ticks && !contender_is_over(contender))
+		cpu_relax();
+}
+
+/* Once at least: where processors are emulated one after the other, this lets the next one run. */
+static void contender_idle(const struct contender *contender)
+{
+	u64 begin = testexp_clock();
+
+	do {
+		cpu_relax();
+		cond_resched();
+	} while (testexp_clock() - begin < contender->spec.idle_ticks &&
+		 !contender_is_over(contender));
+}
+
+static int contender_operate(struct contender *contender)
+{
+	const struct testexp_contender *spec = &contender->spec;
+	u64 begin;
+	int ret;
+
+	while (!contender_is_over(contender)) {
+		begin = testexp_clock();
+		ret = role_operate(contender);
+		if (ret == -ECANCELED)
+			break;
+		if (ret)
+			return ret;
+		testexp_hist_add(&contender->op, testexp_clock() - begin);
+
+		if (++contender->counts.ops == spec->ops)
+			return 0;
+		if (spec->idle_ticks)
+			contender_idle(contender);
+		cond_resched();
+	}
+	/* The end of the contention is none of its errors, a signal is. */
+	return signal_pending(current) ? -EINTR : 0;
+}
+
+static int contender_pass_and_operate(struct contender *contender, bool user)
+{
+	struct contention *contention = contender->contention;
+	int ret = gate_pass(&contention->gate, contention->timeout_ms, user);
+
+	if (ret)
+		return ret;
+	contender->counts.passed_ticks = testexp_clock();
+	return contender_operate(contender);
+}
+
+/* The last that has operations left ends it for those that go on for ever. */
+static void contender_end(struct contender *contender)
+{
+	struct contention *contention = contender->contention;
+
+	contender->counts.done_ticks = testexp_clock();
+	if (contender->spec.ops && atomic_dec_and_test(&contention->limited) &&
+	    !contention->run_ticks)
+		WRITE_ONCE(contention->stop, true);
+	if (atomic_dec_and_test(&contention->running))
+		wake_up_all(&contention->wait);
+}
+
+/**
+ * contender_run - take part, from the gate to the end
+ * @contender: the calling thread is it
+ *
+ * Return: 0 or the negative errno that ended it, which is in its counts as well.
+ */
+int contender_run(struct contender *contender)
+{
+	struct contention *contention = contender->contention;
+	struct testexp_report *counts = &contender->counts;
+	bool user = contender->spec.flags & TESTEXP_CONTENDER_USER;
+
+	counts->error = role_begin(contender);
+	counts->arrived_ticks = testexp_clock();
+	gate_arrive(&contention->gate);
+	if (!counts->error) {
+		counts->error = contender_pass_and_operate(contender, user);
+		role_end(contender);
+	}
+	contender_end(contender);
+	return counts->error;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/minmax.h>
+
+#include "clock.h"
+#include "compat.h"
+#include "contend.h"
+#include "exporter.h"
+#include "importer.h"
+
+/**
+ * struct role - what a contender does
+ * @begin: what comes before the first operation, or NULL; may be slow
+ * @end: undoes @begin, or NULL
+ * @operate: makes one operation; returns 0, the negative errno that it failed with,
+ *	or -ECANCELED when the contention was over in the middle of it
+ * @sets: it can have several buffers at once
+ */
+struct role {
+	int (*begin)(struct contender *contender);
+	void (*end)(struct contender *contender);
+	int (*operate)(struct contender *contender);
+	bool sets;
+};
+
+static struct dma_buf_attachment *role_attachment(const struct contender *contender, u32 index)
+{
+	return contender->importers[index]->attach;
+}
+
+static struct dma_resv *role_resv(const struct contender *contender, u32 index)
+{
+	return role_attachment(contender, index)->dmabuf->resv;
+}
+
+static bool role_is_user(const struct contender *contender)
+{
+	return contender->spec.flags & TESTEXP_CONTENDER_USER;
+}
+
+/* Threads of the kernel wait as drivers do, where the detector of hung tasks sees them. */
+static int role_lock(const struct contender *contender, struct dma_resv *resv,
+		     struct ww_acquire_ctx *ctx)
+{
+	return role_is_user(contender) ? dma_resv_lock_interruptible(resv, ctx) :
+					 dma_resv_lock(resv, ctx);
+}
+
+static int role_lock_slow(const struct contender *contender, struct dma_resv *resv,
+			  struct ww_acquire_ctx *ctx)
+{
+	if (role_is_user(contender))
+		return dma_resv_lock_slow_interruptible(resv, ctx);
+	dma_resv_lock_slow(resv, ctx);
+	return 0;
+}
+
+static void role_shuffle(struct contender *contender)
+{
+	u32 i, j;
+
+	for (i = contender->spec.count - 1; i; i--) {
+		j = prandom_u32_state(&contender->random) % (i + 1);
+		swap(contender->order[i], contender->order[j]);
+	}
+}
+
+/* Drops the first @count locks of the order. */
+static void role_unlock_set(const struct contender *contender, u32 count)
+{
+	while (count--)
+		dma_resv_unlock(role_resv(contender, contender->order[count]));
+}
+
+/*
+ * Takes the locks of the set one by one. Who is told to back off drops all, waits
+ * for the one it did not get, and begins with that.
+ */
+static int role_lock_set(struct contender *contender, struct ww_acquire_ctx *ctx)
+{
+	u8 *order = contender->order;
+	u32 locked = 0;
+	int ret;
+
+	role_shuffle(contender);
+	while (locked < contender->spec.count) {
+		ret = role_lock(contender, role_resv(contender, order[locked]), ctx);
+		if (!ret) {
+			locked++;
+			continue;
+		}
+
+		role_unlock_set(contender, locked);
+		if (ret != -EDEADLK)
+			return ret;
+		contender->counts.backoffs++;
+		contender->counts.retries += locked;
+		if (contender_is_over(contender))
+			return -ECANCELED;
+
+		swap(order[0], order[locked]);
+		ret = role_lock_slow(contender, role_resv(contender, order[0]), ctx);
+		if (ret)
+			return ret;
+		locked = 1;
+	}
+	return 0;
+}
+
+/* Asks for a page of each buffer, the next one each time. */
+static int role_ask_set(struct contender *contender)
+{
+	u32 i;
+
+	for (i = 0; i < contender->spec.count; i++) {
+		struct dma_buf_attachment *attach = role_attachment(contender, i);
+		u64 nr_pages = attach->dmabuf->size >> PAGE_SHIFT, pfn;
+		int order, ret;
+
+		ret = testexp_get_pfn(attach, contender->counts.ops % nr_pages, &pfn, &order);
+		if (ret)
+			return ret;
+		contender->counts.pages++;
+	}
+	return 0;
+}
+
+/* Where no other contender, and no call of the exporter's, may be meanwhile. */
+static int role_hold(struct contender *contender, bool ask)
+{
+	struct task_struct *before[TESTEXP_MAX_CONTENDED];
+	u64 begin = testexp_clock();
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < contender->spec.count; i++)
+		before[i] = exporter_enter(role_attachment(contender, i)->dmabuf);
+	if (ask)
+		ret = role_ask_set(contender);
+	contender_spin(contender, contender->spec.hold_ticks);
+	while (i--)
+		exporter_leave(role_attachment(contender, i)->dmabuf, before[i]);
+	testexp_hist_add(&contender->hold, testexp_clock() - begin);
+	return ret;
+}
+
+static int role_operate_locked(struct contender *contender, bool ask)
+{
+	bool several = contender->spec.count > 1;
+	u64 begin = testexp_clock();
+	struct ww_acquire_ctx ctx;
+	int ret;
+
+	if (several)
+		ww_acquire_init(&ctx, &reservation_ww_class);
+	ret = role_lock_set(contender, several ? &ctx : NULL);
+	if (!ret) {
+		if (several)
+			ww_acquire_done(&ctx);
+		testexp_hist_add(&contender->wait, testexp_clock() - begin);
+		ret = role_hold(contender, ask);
+		role_unlock_set(contender, contender->spec.count);
+	}
+	if (several)
+		ww_acquire_fini(&ctx);
+	return ret;
+}
+
+static int role_operate_hold(struct contender *contender)
+{
+	return role_operate_locked(contender, false);
+}
+
+static int role_operate_get_pfn(struct contender *contender)
+{
+	return role_operate_locked(contender, true);
+}
+
+static int role_begin_resolve(struct contender *contender)
+{
+	struct dma_buf_attachment *attach = role_attachment(contender, 0);
+	const struct resolve_where where = {
+		.path = contender->spec.path,
+		.nr_pages = attach->dmabuf->size >> PAGE_SHIFT,
+		.address = contender->spec.address,
+	};
+	int ret;
+
+	/* Some paths go by the page table of a process. */
+	if (!role_is_user(contender))
+		kthread_use_mm(contender->contention->mm);
+	ret = resolve_begin(&contender->run, attach, &where);
+	if (ret && !role_is_user(contender))
+		kthread_unuse_mm(contender->contention->mm);
+	return ret;
+}
+
+static void role_end_resolve(struct contender *contender)
+{
+	resolve_end(&contender->run);
+	if (!role_is_user(contender))
+		kthread_unuse_mm(contender->contention->mm);
+}
+
+static int role_operate_resolve(struct contender *contender)
+{
+	struct resolve_run *run = &contender->run;
+	struct dma_resv *resv = role_resv(contender, 0);
+	int ret = resolve_rewind(run, 1);
+
+	if (ret)
+		return ret;
+	if (run->path->is_locked) {
+		ret = role_lock(contender, resv, NULL);
+		if (ret)
+			return ret;
+	}
+	ret = run->path->run(run, 1);
+	if (run->path->is_locked)
+		dma_resv_unlock(resv);
+	contender->counts.pages = run->pages;
+	return ret;
+}
+
+static int role_operate_map(struct contender *contender)
+{
+	struct dma_buf_attachment *attach = role_attachment(contender, 0);
+	struct sg_table *sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	contender_spin(contender, contender->spec.hold_ticks);
+	dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+	return 0;
+}
+
+/* It keeps no PFNs. */
+static void role_move_notify(struct dma_buf_attachment *attach)
+{
+}
+
+static const struct dma_buf_attach_ops role_attach_ops = {
+	.allow_peer2peer = true,
+	.testexp_move_notify = role_move_notify,
+};
+
+static int role_operate_attach(struct contender *contender)
+{
+	const struct dma_buf_attachment *like = role_attachment(contender, 0);
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_dynamic_attach(like->dmabuf, like->dev,
+					like->importer_ops ? &role_attach_ops : NULL, contender);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	contender_spin(contender, contender->spec.hold_ticks);
+	dma_buf_detach(like->dmabuf, attach);
+	return 0;
+}
+
+static int role_add_fence(struct contender *contender, struct dma_fence *fence)
+{
+	struct dma_resv *resv = role_resv(contender, 0);
+	u64 begin = testexp_clock(), locked;
+	int ret = role_lock(contender, resv, NULL);
+
+	if (ret)
+		return ret;
+	locked = testexp_clock();
+	testexp_hist_add(&contender->wait, locked - begin);
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (!ret)
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_READ);
+	testexp_hist_add(&contender->hold, testexp_clock() - locked);
+	dma_resv_unlock(resv);
+	return ret;
+}
+
+/* The fence is signalled before the operation is over, so nobody waits for long. */
+static int role_operate_fence_add(struct contender *contender)
+{
+	struct dma_fence *fence = fence_alloc(contender->fence_context, contender->counts.ops + 1);
+	int ret;
+
+	if (!fence)
+		return -ENOMEM;
+
+	ret = role_add_fence(contender, fence);
+	if (!ret) {
+		contender_spin(contender, contender->spec.hold_ticks);
+		dma_fence_signal(fence);
+	}
+	dma_fence_put(fence);
+	return ret;
+}
+
+static int role_operate_fence_wait(struct contender *contender)
+{
+	u64 begin = testexp_clock();
+	long left = dma_resv_wait_timeout(role_resv(contender, 0), DMA_RESV_USAGE_BOOKKEEP,
+					  role_is_user(contender),
+					  msecs_to_jiffies(TESTEXP_FENCE_MS));
+
+	if (left < 0)
+		return left == -ERESTARTSYS ? -EINTR : left;
+	if (!left)
+		contender->counts.timeouts++;
+	testexp_hist_add(&contender->wait, testexp_clock() - begin);
+	return 0;
+}
+
+/* Indexed by enum testexp_role. */
+static const struct role roles[TESTEXP_ROLES] = {
+	[TESTEXP_ROLE_RESOLVE] = {
+		.begin = role_begin_resolve,
+		.end = role_end_resolve,
+		.operate = role_operate_resolve,
+	},
+	[TESTEXP_ROLE_HOLD]		= { .operate = role_operate_hold, .sets = true },
+	[TESTEXP_ROLE_LOCKED]		= { .operate = role_operate_get_pfn, .sets = true },
+	[TESTEXP_ROLE_MAP]		= { .operate = role_operate_map },
+	[TESTEXP_ROLE_ATTACH]		= { .operate = role_operate_attach },
+	[TESTEXP_ROLE_FENCE_ADD]	= { .operate = role_operate_fence_add },
+	[TESTEXP_ROLE_FENCE_WAIT]	= { .operate = role_operate_fence_wait },
+};
+
+/* Return: 0, or -EINVAL for a role that is none, or cannot be with that path or set. */
+int role_check(const struct testexp_contender *spec)
+{
+	if (spec->role >= TESTEXP_ROLES || !spec->count)
+		return -EINVAL;
+	if (spec->count > 1 && !roles[spec->role].sets)
+		return -EINVAL;
+	if (spec->role == TESTEXP_ROLE_RESOLVE ? spec->path >= TESTEXP_PATHS :
+						 spec->path || spec->address)
+		return -EINVAL;
+	return 0;
+}
+
+/* Gets ready, in the thread that will operate. Return: 0 or a negative errno. */
+int role_begin(struct contender *contender)
+{
+	const struct role *role = roles + contender->spec.role;
+
+	return role->begin ? role->begin(contender) : 0;
+}
+
+/* After a successful role_begin(). */
+void role_end(struct contender *contender)
+{
+	const struct role *role = roles + contender->spec.role;
+
+	if (role->end)
+		role->end(contender);
+}
+
+/* One operation. Return: as struct role has it. */
+int role_operate(struct contender *contender)
+{
+	return roles[contender->spec.role].operate(contender);
+}
