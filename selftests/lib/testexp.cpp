@@ -4,33 +4,14 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "call.hpp"
 
 namespace testexp {
 
 namespace {
-
-/* The ABI carries user pointers as 64-bit integers. */
-template <typename T> std::uint64_t user_pointer(T* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-/* An ABI struct with everything zero but its size. */
-template <typename Argument> Argument sized() {
-    Argument argument{};
-
-    argument.size = sizeof(Argument);
-    return argument;
-}
-
-template <typename Argument>
-Status call(int fd, unsigned long request, Argument& argument, const char* name) {
-    if (ioctl(fd, request, &argument) < 0)
-        return errno_error(name);
-    return std::monostate{};
-}
 
 Result<testexp_info> call_info(int fd) {
     auto info = sized<testexp_info>();

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: CONTEND does what it says, so that what is measured and tested with it is
+ * what happened: nobody starts before the last has come, everybody makes his
+ * operations or ends with the contention, the numbers add up, each bad input has its
+ * errno, and a thread or process that is killed in the middle leaves nothing behind and
+ * no other waiting.
+ *
+ * Method: the exporter counts the same calls on its side; the time stamps of all
+ * contenders are compared; processes are killed once the exporter has seen calls.
+ *
+ * Does not see: where exactly in an operation a thread was killed, so some are.
+ */
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "contended.hpp"
+#include "lifetime.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint64_t never = ~std::uint64_t{0};
+
+Contender locked(std::uint64_t ops, bool user = false) {
+    return {.role = TESTEXP_ROLE_LOCKED, .ops = ops, .user = user};
+}
+
+/* --- The gate ------------------------------------------------------------------------ */
+
+/* The kernel's threads are there long before, and must not have done anything. */
+void gate_waits_for_the_last(std::uint32_t nr_threads) {
+    const Contended contended(1);
+    ContentionSpec spec{.importers = contended.importers()};
+
+    spec.contenders.assign(nr_threads, locked(10));
+    spec.contenders.push_back(locked(10, true));
+
+    const Contention contention = contend(device(), spec).value();
+    auto run = in_thread([&] { return contention.run().value(); });
+
+    ksft::expect(still_running(run), "RUN waits for the contender that is a user's");
+    ksft::expect_eq(contended.get_pfns(), 0, "calls before the last came");
+    ksft::expect_eq(contention.report(0).code(), EBUSY, "REPORT before the end");
+    ksft::expect_eq(contention.join(nr_threads).code(), 0, "JOIN");
+    ksft::expect_eq(run.get().expired, 0, "expired");
+
+    const std::vector<ContenderReport> reports = contention.reports().value();
+
+    expect_gate_kept(reports);
+    expect_complete(spec, reports);
+    ksft::expect_eq(contended.get_pfns(), 10 * (nr_threads + 1), "calls after all");
+}
+
+/* RUN is one of those that have to come. */
+void gate_waits_for_run() {
+    const Contended contended(1);
+    const Contention contention =
+        contend(device(), {.importers = contended.importers(), .contenders = {locked(10, true)}})
+            .value();
+    auto joined = in_thread([&] { return contention.join(0).code(); });
+
+    ksft::expect(still_running(joined), "JOIN waits for RUN");
+    ksft::expect_eq(contended.get_pfns(), 0, "calls before RUN");
+    ksft::expect_eq(contention.run().code(), 0, "RUN");
+    ksft::expect_eq(joined.get(), 0, "JOIN");
+    ksft::expect_eq(contended.get_pfns(), 10, "calls after RUN");
+}
+
+void gate_gives_up() {
+    const Contended contended(1);
+    const ContentionSpec spec{.importers = contended.importers(),
+                              .contenders = {locked(10), locked(10, true)},
+                              .timeout_ms = 100};
+    const Contention contention = contend(device(), spec).value();
+    const testexp_run run = contention.run().value();
+
+    ksft::expect_eq(run.expired, 1, "expired");
+    ksft::expect_eq(run.ticks, 0, "ticks");
+    ksft::expect_eq(contention.report(0).value().counts.error, -ETIMEDOUT, "error at the gate");
+    ksft::expect_eq(contention.report(0).value().counts.passed_ticks, 0, "passed_ticks");
+    ksft::expect_eq(contention.report(1).value().counts.arrived_ticks, 0, "who never came");
+    ksft::expect_eq(contention.join(1).code(), EBUSY, "JOIN when it is over");
+    ksft::expect_eq(contended.get_pfns(), 0, "calls");
+
+    const Contention early = contend(device(), spec).value();
+
+    ksft::expect_eq(early.join(1).code(), ETIMEDOUT, "JOIN that nobody follows");
+}
+
+/* --- The end --------------------------------------------------------------------------- */
+
+void ends_with_the_limited() {
+    const Contended contended(1);
+    const std::vector<ContenderReport> reports =
+        run_to_the_end({.importers = contended.importers(),
+                        .contenders = {locked(0), locked(20), locked(40), locked(0, true)}});
+    std::uint64_t ops = 0;
+
+    for (const ContenderReport& report : reports)
+        ops += report.counts.ops;
+    ksft::expect_eq(contended.get_pfns(), ops, "calls the exporter has seen");
+    contended.expect_in_order();
+}
+
+void ends_by_the_clock() {
+    const Contended contended(1);
+    const std::uint64_t ticks = device().info().clock_khz * 20;
+    const ContentionSpec spec{.importers = contended.importers(),
+                              .contenders = {locked(0), locked(0, true)},
+                              .run_ticks = ticks};
+    const Contention contention = contend(device(), spec).value();
+    auto joined = in_thread([&] { return contention.join(1).code(); });
+    const testexp_run run = contention.run().value();
+
+    ksft::expect_eq(joined.get(), 0, "JOIN");
+    ksft::expect_eq(run.expired, 0, "expired");
+    ksft::expect(run.ticks >= ticks, "it lasted as long as it should, " +
+                                         std::to_string(run.ticks) + " of " +
+                                         std::to_string(ticks) + " ticks");
+    for (const ContenderReport& report : contention.reports().value())
+        ksft::expect_eq(report.counts.error, 0, "error");
+}
+
+/* An operation that fails ends its contender, not the others. */
+void error_ends_one() {
+    const Contended good(1);
+    const Buffer hole = device().create({.layout = Layout{}.hole(4).ram(1)}).value();
+    const Importer importer = device().attach(hole.fd.get()).value();
+    std::vector<int> importers = good.importers();
+
+    importers.push_back(importer.fd());
+
+    const Contention contention =
+        contend(device(),
+                {.importers = importers,
+                 .contenders = {locked(10), {.role = TESTEXP_ROLE_LOCKED, .first = 1, .ops = 10}}})
+            .value();
+
+    ksft::expect_eq(contention.run().value().expired, 0, "expired");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the good one");
+    ksft::expect_eq(contention.report(1).value().counts.error, -ENXIO, "error of the other");
+    ksft::expect_eq(contention.report(1).value().counts.ops, 0, "operations of the other");
+}
+
+/* --- The numbers ------------------------------------------------------------------------- */
+
+void histograms_add_up() {
+    constexpr std::uint64_t hold = 50000;
+    const Contended contended(3);
+    const std::vector<ContenderReport> reports = run_to_the_end(
+        {.importers = contended.importers(),
+         .contenders = {{.count = 3, .ops = 30, .hold_ticks = hold},
+                        {.role = TESTEXP_ROLE_LOCKED, .count = 2, .ops = 30, .hold_ticks = hold},
+                        {.role = TESTEXP_ROLE_FENCE_ADD, .ops = 30, .hold_ticks = hold}}});
+
+    for (const ContenderReport& report : reports) {
+        ksft::expect_eq(report.wait.count, 30, "waits");
+        ksft::expect_eq(report.hold.count, 30, "holds");
+        ksft::expect(report.op.min >= hold, "an operation lasts at least as long as its hold");
+        ksft::expect(report.op.sum >= report.wait.sum + report.hold.sum,
+                     "an operation is its wait, its hold and more");
+        ksft::expect(report.counts.retries >= report.counts.backoffs || report.counts.backoffs == 0,
+                     "who backs off had a lock to give up");
+    }
+    ksft::expect(reports[0].hold.min >= hold && reports[1].hold.min >= hold, "locks were held");
+    ksft::expect_eq(reports[1].counts.pages, 60, "pages");
+    ksft::expect_eq(reports[0].counts.pages, 0, "pages of one that only holds");
+}
+
+/* Where a thread of the kernel is bound, and that it floats else. */
+void bound_to_a_cpu() {
+    const Contended contended(1);
+
+    for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++)
+        (void)run_to_the_end(
+            {.importers = contended.importers(),
+             .contenders = {{.ops = 10, .cpu = static_cast<int>(cpu)}, {.ops = 10, .cpu = 0}}});
+    contended.expect_in_order();
+}
+
+/* --- Bad input ------------------------------------------------------------------------------ */
+
+struct Bad {
+    const char* name;
+    void (*change)(ContentionSpec& spec);
+    int code;
+};
+
+const Bad bad_specs[] = {
+    {"no importers", [](ContentionSpec& s) { s.importers.clear(); }, EINVAL},
+    {"too many importers",
+     [](ContentionSpec& s) { s.importers.resize(TESTEXP_MAX_CONTENDED + 1, s.importers[0]); },
+     EINVAL},
+    {"not an importer", [](ContentionSpec& s) { s.importers[0] = device().fd(); }, EINVAL},
+    {"no descriptor", [](ContentionSpec& s) { s.importers[0] = -1; }, EBADF},
+    {"no contenders", [](ContentionSpec& s) { s.contenders.clear(); }, EINVAL},
+    {"too many contenders",
+     [](ContentionSpec& s) { s.contenders.resize(TESTEXP_MAX_CONTENDERS + 1, s.contenders[0]); },
+     EINVAL},
+    {"no timeout", [](ContentionSpec& s) { s.timeout_ms = 0; }, EINVAL},
+    {"timeout too long", [](ContentionSpec& s) { s.timeout_ms = TESTEXP_WAIT_MS + 1; }, EINVAL},
+    {"never ends", [](ContentionSpec& s) { s.contenders[0].ops = 0; }, EINVAL},
+    {"unknown role", [](ContentionSpec& s) { s.contenders[0].role = TESTEXP_ROLES; }, EINVAL},
+    {"unknown path",
+     [](ContentionSpec& s) {
+         s.contenders[0] = {.role = TESTEXP_ROLE_RESOLVE, .path = TESTEXP_PATHS, .ops = 1};
+     },
+     EINVAL},
+    {"path without use", [](ContentionSpec& s) { s.contenders[0].path = TESTEXP_PATH_GET_PFN; },
+     EINVAL},
+    {"empty set", [](ContentionSpec& s) { s.contenders[0].count = 0; }, EINVAL},
+    {"set beyond the importers", [](ContentionSpec& s) { s.contenders[0].count = 3; }, EINVAL},
+    {"first beyond the importers", [](ContentionSpec& s) { s.contenders[0].first = 2; }, EINVAL},
+    {"set that wraps", [](ContentionSpec& s) { s.contenders[0].count = 0xffffffff; }, EINVAL},
+    {"set for a role that has none",
+     [](ContentionSpec& s) { s.contenders[0] = {.role = TESTEXP_ROLE_MAP, .count = 2, .ops = 1}; },
+     EINVAL},
+    {"one buffer twice",
+     [](ContentionSpec& s) {
+         s.importers[1] = s.importers[0];
+         s.contenders[0].count = 2;
+     },
+     EINVAL},
+    {"hold too long",
+     [](ContentionSpec& s) { s.contenders[0].hold_ticks = TESTEXP_MAX_HOLD_TICKS + 1; }, EINVAL},
+    {"pause too long",
+     [](ContentionSpec& s) { s.contenders[0].idle_ticks = TESTEXP_MAX_HOLD_TICKS + 1; }, EINVAL},
+    {"CPU -2", [](ContentionSpec& s) { s.contenders[0].cpu = -2; }, EINVAL},
+    {"no such CPU", [](ContentionSpec& s) { s.contenders[0].cpu = 1 << 20; }, ENXIO},
+    {"user bound to a CPU",
+     [](ContentionSpec& s) {
+         s.contenders[0].cpu = 0;
+         s.contenders[0].user = true;
+     },
+     EINVAL},
+};
+
+/* The good one, which runs, and what is wrong with each of the others; none keeps anything. */
+void refuses_bad_input() {
+    const Contended contended(2);
+    const ContentionSpec good{.importers = contended.importers(), .contenders = {{.ops = 1}}};
+
+    (void)run_to_the_end(good);
+
+    const std::uint64_t used = device().read_info().value().used_pages;
+
+    for (const Bad& bad : bad_specs) {
+        ContentionSpec spec = good;
+
+        bad.change(spec);
+        ksft::expect_eq(contend(device(), spec).code(), bad.code, bad.name);
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages");
+}
+
+void each_once() {
+    const Contended contended(1);
+    const Contention contention = contend(device(), {.importers = contended.importers(),
+                                                     .contenders = {{.ops = 1}, {.ops = 1}}})
+                                      .value();
+
+    ksft::expect_eq(contention.report(0).code(), EBUSY, "REPORT before RUN");
+    ksft::expect_eq(contention.join(0).code(), EINVAL, "JOIN for a thread of the kernel");
+    ksft::expect_eq(contention.join(2).code(), EINVAL, "JOIN for nobody");
+    ksft::expect_eq(contention.run().code(), 0, "RUN");
+    ksft::expect_eq(contention.run().code(), EBUSY, "RUN once more");
+    ksft::expect_eq(contention.report(2).code(), EINVAL, "REPORT of nobody");
+    ksft::expect_eq(contention.report(1).code(), 0, "REPORT");
+}
+
+/* --- The killer ------------------------------------------------------------------------------ */
+
+/* A child that does @body, and is killed once @under_way; it never ends by itself. */
+template <typename Body, typename UnderWay> void kill_in(Body body, UnderWay under_way) {
+    const pid_t child = fork();
+    int status = 0;
+
+    if (child < 0)
+        ksft::fail(errno_error("fork").what);
+    if (child == 0) {
+        body();
+        _exit(1);
+    }
+    while (!under_way(child))
+        usleep(1000);
+    kill(child, SIGKILL);
+    if (waitpid(child, &status, 0) != child)
+        ksft::fail(errno_error("waitpid").what);
+    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+}
+
+std::size_t threads_of_the_kernel() {
+    std::size_t count = 0;
+
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::string name;
+
+        std::getline(std::ifstream(entry.path() / "comm"), name);
+        count += name.starts_with("testexp/") ? 1 : 0;
+    }
+    return count;
+}
+
+/* While RUN is under way here, with a holder that the victim waits for most of the time. */
+void killed_waiter(testexp_role role) {
+    const Contended contended(1);
+    const ContentionSpec spec{
+        .importers = contended.importers(),
+        .contenders = {
+            {.role = TESTEXP_ROLE_LOCKED, .ops = 30, .hold_ticks = 1000000},
+            {.role = role,
+             .path = role == TESTEXP_ROLE_RESOLVE ? TESTEXP_PATH_GET_PFN : testexp_path{},
+             .user = true}}};
+    const Contention contention = contend(device(), spec).value();
+    std::future<testexp_run> run;
+
+    kill_in([&] { (void)contention.join(1); },
+            [&](pid_t) {
+                /* Not before the fork: a child has only the thread that made it. */
+                if (!run.valid())
+                    run = in_thread([&] { return contention.run().value(); });
+                return contended.get_pfns() > 2;
+            });
+    ksft::expect_eq(run.get().expired, 0, "expired");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 30, "operations of the other");
+    ksft::expect_eq(contention.report(1).value().counts.error, -EINTR, "error of the victim");
+    contended.expect_in_order();
+}
+
+bool sleeps(pid_t process) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+    std::string number;
+    std::string name;
+    std::string state;
+
+    return file >> number >> name >> state && state == "S";
+}
+
+/* It has come to the gate, and that must do. */
+void killed_at_the_gate() {
+    const Contended contended(1);
+    const ContentionSpec spec{.importers = contended.importers(),
+                              .contenders = {locked(10), locked(10, true), locked(10, true)}};
+    const Contention contention = contend(device(), spec).value();
+
+    kill_in([&] { (void)contention.join(1); }, sleeps);
+
+    auto joined = in_thread([&] { return contention.join(2).code(); });
+
+    (void)contention.run().value();
+    ksft::expect_eq(joined.get(), 0, "JOIN of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the other");
+    ksft::expect_eq(contention.report(1).value().counts.ops, 0, "operations of the victim");
+}
+
+/* RUN's caller goes, and with it all threads; the descriptor is still open here. */
+void killed_run() {
+    const Contended contended(1);
+    const Contention contention =
+        contend(device(), {.importers = contended.importers(),
+                           .contenders = {locked(0), {.hold_ticks = 100000}, {.cpu = 0}},
+                           .run_ticks = never})
+            .value();
+
+    kill_in([&] { (void)contention.run(); }, [&](pid_t) { return contended.get_pfns() > 10; });
+    /* One that has ended may be seen for a moment more. */
+    while (threads_of_the_kernel() != 0)
+        usleep(1000);
+    ksft::expect(contention.report(0).value().counts.ops > 0, "what was done is told");
+    contended.expect_in_order();
+}
+
+/* Nobody calls RUN: the descriptor goes, and everything with it. */
+void closed_without_run() {
+    const testexp_info before = device().read_info().value();
+
+    {
+        const Contended contended(2);
+        const Contention contention =
+            contend(device(), {.importers = contended.importers(), .contenders = {locked(10)}})
+                .value();
+
+        ksft::expect(device().read_info().value().used_pages > before.used_pages + 32,
+                     "the results are charged");
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, before.used_pages, "used_pages");
+    ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const std::uint32_t nr_threads : {1U, 2U, 8U, 63U})
+        plan.add("contend.gate_waits_for_the_last[threads=" + std::to_string(nr_threads) + "]",
+                 [=] { gate_waits_for_the_last(nr_threads); });
+    plan.add("contend.gate_waits_for_run", gate_waits_for_run);
+    plan.add("contend.gate_gives_up", gate_gives_up);
+    plan.add("contend.ends_with_the_limited", ends_with_the_limited);
+    plan.add("contend.ends_by_the_clock", ends_by_the_clock);
+    plan.add("contend.error_ends_one", error_ends_one);
+    plan.add("contend.histograms_add_up", histograms_add_up);
+    plan.add("contend.bound_to_a_cpu", bound_to_a_cpu);
+    plan.add("contend.refuses_bad_input", refuses_bad_input);
+    plan.add("contend.each_once", each_once);
+    plan.add("contend.killed_waiter[role=resolve]", [] { killed_waiter(TESTEXP_ROLE_RESOLVE); });
+    plan.add("contend.killed_waiter[role=hold]", [] { killed_waiter(TESTEXP_ROLE_HOLD); });
+    plan.add("contend.killed_waiter[role=fence_add]",
+             [] { killed_waiter(TESTEXP_ROLE_FENCE_ADD); });
+    plan.add("contend.killed_at_the_gate", killed_at_the_gate);
+    plan.add("contend.killed_run", killed_run);
+    plan.add("contend.closed_without_run", closed_without_run);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
