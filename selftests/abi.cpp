@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "contention.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -74,6 +75,22 @@ struct Objects {
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(64);
     std::vector<testexp_walked> walked = std::vector<testexp_walked>(1);
     testexp_hist hist{};
+    std::int32_t contended = importer.fd();
+    testexp_contender contender = {.role = TESTEXP_ROLE_HOLD,
+                                   .flags = 0,
+                                   .path = 0,
+                                   .cpu = -1,
+                                   .first = 0,
+                                   .count = 1,
+                                   .ops = 1,
+                                   .hold_ticks = 0,
+                                   .idle_ticks = 0};
+    /* It is over, as nobody joined it. */
+    Contention contention = testexp::contend(device(), {.importers = {importer.fd()},
+                                                        .contenders = {{.ops = 1, .user = true}},
+                                                        .timeout_ms = 1})
+                                .value();
+    testexp_run run_before = contention.run().value();
 
     testexp_info info() const {
         testexp_info argument{};
@@ -213,16 +230,61 @@ struct Objects {
         argument.size = sizeof(argument);
         return argument;
     }
+    testexp_contend contend() const {
+        testexp_contend argument{};
+
+        argument.size = sizeof(argument);
+        argument.importers = user_pointer(&contended);
+        argument.contenders = user_pointer(&contender);
+        argument.nr_importers = 1;
+        argument.nr_contenders = 1;
+        argument.timeout_ms = 1;
+        return argument;
+    }
+    testexp_join join() const {
+        testexp_join argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_run run() const {
+        testexp_run argument{};
+
+        argument.size = sizeof(argument);
+        return argument;
+    }
+    testexp_report report() const {
+        testexp_report argument{};
+
+        argument.size = sizeof(argument);
+        argument.op = user_pointer(&hist);
+        return argument;
+    }
 };
+
+/* Where to send it. */
+enum class On { control, importer, contention };
+
+int descriptor(const Objects& objects, On on) {
+    switch (on) {
+    case On::importer:
+        return objects.importer.fd();
+    case On::contention:
+        return objects.contention.fd();
+    default:
+        return device().fd();
+    }
+}
 
 /* An ioctl as a row: its good argument as bytes, and where to send it. */
 struct Call {
     const char* name = nullptr;
     unsigned long request = 0;
-    bool on_importer = false;
+    On on = On::control;
     std::vector<unsigned char> (*good)(const Objects&) = nullptr;
     std::size_t known_flags = 0; /* bits that mean something */
     std::size_t first_size = 0;  /* of the struct's first version, if it has grown */
+    int answer = 0;              /* to the good argument */
 };
 
 template <typename Argument> std::vector<unsigned char> bytes_of(const Argument& argument) {
@@ -233,39 +295,50 @@ template <typename Argument> std::vector<unsigned char> bytes_of(const Argument&
 }
 
 constexpr Call calls[] = {
-    {"INFO", TESTEXP_IOC_INFO, false, [](const Objects& o) { return bytes_of(o.info()); }, 0,
+    {"INFO", TESTEXP_IOC_INFO, On::control, [](const Objects& o) { return bytes_of(o.info()); }, 0,
      offsetof(testexp_info, poison_violations)},
-    {"CREATE", TESTEXP_IOC_CREATE, false, [](const Objects& o) { return bytes_of(o.create()); },
-     TESTEXP_CREATE_FLAGS},
-    {"STATS", TESTEXP_IOC_STATS, false, [](const Objects& o) { return bytes_of(o.stats()); }, 0,
-     offsetof(testexp_stats, moves)},
-    {"REVOKE", TESTEXP_IOC_REVOKE, false, [](const Objects& o) { return bytes_of(o.revoke()); }, 0},
-    {"RESTORE", TESTEXP_IOC_RESTORE, false, [](const Objects& o) { return bytes_of(o.restore()); },
-     0},
-    {"MOVE", TESTEXP_IOC_MOVE, false, [](const Objects& o) { return bytes_of(o.move()); },
+    {"CREATE", TESTEXP_IOC_CREATE, On::control,
+     [](const Objects& o) { return bytes_of(o.create()); }, TESTEXP_CREATE_FLAGS},
+    {"STATS", TESTEXP_IOC_STATS, On::control, [](const Objects& o) { return bytes_of(o.stats()); },
+     0, offsetof(testexp_stats, moves)},
+    {"REVOKE", TESTEXP_IOC_REVOKE, On::control,
+     [](const Objects& o) { return bytes_of(o.revoke()); }, 0},
+    {"RESTORE", TESTEXP_IOC_RESTORE, On::control,
+     [](const Objects& o) { return bytes_of(o.restore()); }, 0},
+    {"MOVE", TESTEXP_IOC_MOVE, On::control, [](const Objects& o) { return bytes_of(o.move()); },
      TESTEXP_MOVE_FLAGS},
-    {"ATTACH", TESTEXP_IOC_ATTACH, false, [](const Objects& o) { return bytes_of(o.attach()); },
-     TESTEXP_ATTACH_FLAGS},
-    {"MISUSE", TESTEXP_IOC_MISUSE, false, [](const Objects& o) { return bytes_of(o.misuse()); },
-     TESTEXP_EXPORT_FLAGS},
-    {"RESOLVE", TESTEXP_IOC_RESOLVE, true, [](const Objects& o) { return bytes_of(o.resolve()); },
-     TESTEXP_RESOLVE_FLAGS},
-    {"MAP", TESTEXP_IOC_MAP, true, [](const Objects& o) { return bytes_of(o.map()); },
+    {"ATTACH", TESTEXP_IOC_ATTACH, On::control,
+     [](const Objects& o) { return bytes_of(o.attach()); }, TESTEXP_ATTACH_FLAGS},
+    {"MISUSE", TESTEXP_IOC_MISUSE, On::control,
+     [](const Objects& o) { return bytes_of(o.misuse()); }, TESTEXP_EXPORT_FLAGS},
+    {"RESOLVE", TESTEXP_IOC_RESOLVE, On::importer,
+     [](const Objects& o) { return bytes_of(o.resolve()); }, TESTEXP_RESOLVE_FLAGS},
+    {"MAP", TESTEXP_IOC_MAP, On::importer, [](const Objects& o) { return bytes_of(o.map()); },
      TESTEXP_MAP_FLAGS},
-    {"MEASURE", TESTEXP_IOC_MEASURE, true, [](const Objects& o) { return bytes_of(o.measure()); },
-     0, offsetof(testexp_measure, mode)},
-    {"DELIVER", TESTEXP_IOC_DELIVER, true, [](const Objects& o) { return bytes_of(o.deliver()); },
-     0},
-    {"FILL", TESTEXP_IOC_FILL, true, [](const Objects& o) { return bytes_of(o.fill()); },
+    {"MEASURE", TESTEXP_IOC_MEASURE, On::importer,
+     [](const Objects& o) { return bytes_of(o.measure()); }, 0, offsetof(testexp_measure, mode)},
+    {"DELIVER", TESTEXP_IOC_DELIVER, On::importer,
+     [](const Objects& o) { return bytes_of(o.deliver()); }, 0},
+    {"FILL", TESTEXP_IOC_FILL, On::importer, [](const Objects& o) { return bytes_of(o.fill()); },
      TESTEXP_FILL_FLAGS},
-    {"AUDIT", TESTEXP_IOC_AUDIT, true, [](const Objects& o) { return bytes_of(o.audit()); }, 0},
-    {"USE", TESTEXP_IOC_USE, true, [](const Objects& o) { return bytes_of(o.use()); },
+    {"AUDIT", TESTEXP_IOC_AUDIT, On::importer, [](const Objects& o) { return bytes_of(o.audit()); },
+     0},
+    {"USE", TESTEXP_IOC_USE, On::importer, [](const Objects& o) { return bytes_of(o.use()); },
      TESTEXP_USE_FLAGS},
-    {"DESCRIBE", TESTEXP_IOC_DESCRIBE, true,
+    {"DESCRIBE", TESTEXP_IOC_DESCRIBE, On::importer,
      [](const Objects& o) { return bytes_of(o.describe()); }, 0},
-    {"WALK", TESTEXP_IOC_WALK, false, [](const Objects& o) { return bytes_of(o.walk()); },
+    {"WALK", TESTEXP_IOC_WALK, On::control, [](const Objects& o) { return bytes_of(o.walk()); },
      TESTEXP_WALK_FLAGS},
-    {"SIGNAL", TESTEXP_IOC_SIGNAL, true, [](const Objects& o) { return bytes_of(o.signal()); }, 0},
+    {"SIGNAL", TESTEXP_IOC_SIGNAL, On::importer,
+     [](const Objects& o) { return bytes_of(o.signal()); }, 0},
+    {"CONTEND", TESTEXP_IOC_CONTEND, On::control,
+     [](const Objects& o) { return bytes_of(o.contend()); }, 0},
+    {"JOIN", TESTEXP_IOC_JOIN, On::contention, [](const Objects& o) { return bytes_of(o.join()); },
+     0, 0, EBUSY},
+    {"RUN", TESTEXP_IOC_RUN, On::contention, [](const Objects& o) { return bytes_of(o.run()); }, 0,
+     0, EBUSY},
+    {"REPORT", TESTEXP_IOC_REPORT, On::contention,
+     [](const Objects& o) { return bytes_of(o.report()); }, 0},
 };
 
 void set_size(std::vector<unsigned char>& bytes, std::size_t size) {
@@ -286,7 +359,7 @@ void common_rules(const Call& call) {
         REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
     const Objects objects;
-    const int fd = call.on_importer ? objects.importer.fd() : device().fd();
+    const int fd = descriptor(objects, call.on);
     const auto good = [&] { return call.good(objects); };
     const auto send = [&](std::vector<unsigned char> bytes) {
         return raw(fd, call.request, bytes.data());
@@ -332,15 +405,15 @@ void common_rules(const Call& call) {
     bytes = good();
     bytes.resize(size + 24);
     set_size(bytes, bytes.size());
-    ksft::expect_eq(send(bytes), 0, "unknown tail of zeros");
+    ksft::expect_eq(send(bytes), call.answer, "unknown tail of zeros");
     bytes = good();
     set_size(bytes, first_size);
     std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a);
-    ksft::expect_eq(raw(fd, call.request, bytes.data()), 0, "the struct's first version");
+    ksft::expect_eq(raw(fd, call.request, bytes.data()), call.answer, "the struct's first version");
     ksft::expect_eq(
         std::count(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a),
         size - first_size, "bytes behind it that are as they were");
-    ksft::expect_eq(send(good()), 0, "the good call");
+    ksft::expect_eq(send(good()), call.answer, "the good call");
 }
 
 /* A struct of which the last byte cannot be read. */
@@ -350,9 +423,8 @@ void half_readable(const Call& call) {
     unsigned char* argument = page_before_a_guard() + page_bytes() - good.size() + 1;
 
     std::memcpy(argument, good.data(), good.size() - 1);
-    ksft::expect_eq(
-        raw(call.on_importer ? objects.importer.fd() : device().fd(), call.request, argument),
-        EFAULT, "struct that ends behind readable memory");
+    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument), EFAULT,
+                    "struct that ends behind readable memory");
 }
 
 /* --- Wrong descriptors ------------------------------------------------------ */
@@ -361,7 +433,7 @@ void unknown_ioctls() {
     const Objects objects;
     testexp_info info = objects.info();
 
-    for (const int fd : {device().fd(), objects.importer.fd()}) {
+    for (const int fd : {device().fd(), objects.importer.fd(), objects.contention.fd()}) {
         ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0x1f), &info), ENOTTY, "unknown number");
         ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0xff), &info), ENOTTY, "unknown number");
         ksft::expect_eq(raw(fd, _IO('x', 0), &info), ENOTTY, "unknown magic");
@@ -374,11 +446,12 @@ void wrong_kind_of_descriptor() {
 
     for (const Call& call : calls) {
         std::vector<unsigned char> bytes = call.good(objects);
-        const int other = call.on_importer ? device().fd() : objects.importer.fd();
         const std::string name = call.name;
 
-        ksft::expect_eq(raw(other, call.request, bytes.data()), ENOTTY,
-                        name + " on the other kind");
+        for (const On other : {On::control, On::importer, On::contention})
+            if (other != call.on)
+                ksft::expect_eq(raw(descriptor(objects, other), call.request, bytes.data()), ENOTTY,
+                                name + " on another kind");
         ksft::expect_eq(raw(objects.buffer.fd.get(), call.request, bytes.data()), ENOTTY,
                         name + " on a buffer");
     }
@@ -583,9 +656,8 @@ void read_only_struct(const Call& call) {
 
     const int next = next_descriptor();
 
-    ksft::expect_eq(
-        raw(call.on_importer ? objects.importer.fd() : device().fd(), call.request, page), EFAULT,
-        "a struct that cannot be written");
+    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, page), EFAULT,
+                    "a struct that cannot be written");
 
     const testexp_info after = device().read_info().value();
 
@@ -641,11 +713,17 @@ void reserved_fields() {
     testexp_move move = objects.move();
     testexp_signal signal = objects.signal();
     testexp_describe describe = objects.describe();
+    testexp_run run = objects.run();
+    testexp_join join = objects.join();
 
     info.reserved = 1;
     describe.reserved = 1;
     ksft::expect_eq(raw(objects.importer.fd(), TESTEXP_IOC_DESCRIBE, &describe), EINVAL,
                     "DESCRIBE");
+    run.reserved = 1;
+    join.reserved = 1;
+    ksft::expect_eq(raw(objects.contention.fd(), TESTEXP_IOC_RUN, &run), EINVAL, "RUN");
+    ksft::expect_eq(raw(objects.contention.fd(), TESTEXP_IOC_JOIN, &join), EINVAL, "JOIN");
     revoke.reserved = 1;
     restore.reserved = 1;
     move.reserved = 1;
@@ -1227,7 +1305,8 @@ void make_plan(ksft::Plan& plan) {
         plan.add("abi.half_readable" + parameter, [&] { half_readable(call); });
     }
     for (const Call& call : calls)
-        if (call.request == TESTEXP_IOC_CREATE || call.request == TESTEXP_IOC_ATTACH)
+        if (call.request == TESTEXP_IOC_CREATE || call.request == TESTEXP_IOC_ATTACH ||
+            call.request == TESTEXP_IOC_CONTEND)
             plan.add(std::string("abi.read_only_struct[ioctl=") + call.name + "]",
                      [&] { read_only_struct(call); });
     plan.add("abi.unknown_ioctl", unknown_ioctls);
