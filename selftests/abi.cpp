@@ -84,7 +84,8 @@ struct Objects {
                                    .count = 1,
                                    .ops = 1,
                                    .hold_ticks = 0,
-                                   .idle_ticks = 0};
+                                   .idle_ticks = 0,
+                                   .address = 0};
     /* It is over, as nobody joined it. */
     Contention contention = testexp::contend(device(), {.importers = {importer.fd()},
                                                         .contenders = {{.ops = 1, .user = true}},

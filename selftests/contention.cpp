@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "contended.hpp"
+#include "paths.hpp"
 
 using namespace testexp;
 
@@ -30,6 +31,8 @@ constexpr Doing doings[] = {
     {"get_pfn", TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_GET_PFN},
     {"get_pfn_batch", TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_GET_PFN_BATCH},
     {"sgt_map", TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_SGT_MAP},
+    {"phys_list", TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_PHYS_LIST},
+    {"follow_pfnmap_cold", TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_FOLLOW_PFNMAP_COLD},
     {"hold", TESTEXP_ROLE_HOLD, {}},
     {"locked", TESTEXP_ROLE_LOCKED, {}},
     {"map", TESTEXP_ROLE_MAP, {}},
@@ -37,6 +40,19 @@ constexpr Doing doings[] = {
     {"fence_add", TESTEXP_ROLE_FENCE_ADD, {}},
     {"fence_wait", TESTEXP_ROLE_FENCE_WAIT, {}},
 };
+
+bool walks(testexp_path path) {
+    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE || path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ||
+           path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
+}
+
+/* The address for a path that goes by this process's page table; else 0. */
+std::uint64_t address_for(testexp_path path, const Mapping& mapping) {
+    if (!walks(path))
+        return 0;
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+    return reinterpret_cast<std::uintptr_t>(mapping.bytes().data());
+}
 
 /* A debug kernel takes a hundred times as long. */
 bool slow() {
@@ -50,6 +66,7 @@ std::uint64_t nr_ops() {
 /* Two threads of the kernel and one of this process do the one, as many the other. */
 void pair_of(const Doing& one, const Doing& other) {
     const Contended contended(1);
+    const Mapping mapping = contended.map();
     ContentionSpec spec{.importers = contended.importers()};
 
     for (const Doing* doing : {&one, &other})
@@ -58,6 +75,7 @@ void pair_of(const Doing& one, const Doing& other) {
                                        .path = doing->path,
                                        .ops = nr_ops(),
                                        .hold_ticks = 1000,
+                                       .address = address_for(doing->path, mapping),
                                        .user = user});
 
     expect_warnings(0, [&] { (void)run_to_the_end(spec); });
@@ -79,6 +97,28 @@ void exclusion(std::uint32_t nr_threads) {
 
     (void)run_to_the_end(spec);
     ksft::expect_eq(contended.get_pfns(), nr_threads * nr_ops(), "calls the exporter has seen");
+    contended.expect_in_order();
+}
+
+/* By every path, while somebody has the lock for half of the time. */
+void beside_holder(const Path& path) {
+    const Contended contended(1);
+    const Mapping mapping = contended.map();
+    ContentionSpec spec{.importers = contended.importers()};
+
+    spec.contenders.push_back({.hold_ticks = 20000, .idle_ticks = 20000});
+    for (const bool user : {false, true})
+        spec.contenders.push_back({.role = TESTEXP_ROLE_RESOLVE,
+                                   .path = path.id,
+                                   .ops = nr_ops(),
+                                   .address = address_for(path.id, mapping),
+                                   .user = user});
+
+    const std::vector<ContenderReport> reports = run_to_the_end(spec);
+
+    for (const std::size_t resolver : {1, 2})
+        ksft::expect_eq(reports[resolver].counts.pages != 0, *path.delivers != 0,
+                        "whether pages were delivered");
     contended.expect_in_order();
 }
 
@@ -137,6 +177,10 @@ void make_plan(ksft::Plan& plan) {
     for (const std::uint32_t nr_threads : {1U, 2U, 8U})
         plan.add("P7.exclusion[threads=" + std::to_string(nr_threads) + "]",
                  [=] { exclusion(nr_threads); });
+    for (const Path& path : paths)
+        if (path.id != TESTEXP_PATH_FOLLOW_PFNMAP_PMD) /* the buffer is too small for one */
+            plan.add(std::string("P7.beside_holder[path=") + path.name + "]",
+                     [&] { beside_holder(path); });
     for (const Doing& one : doings)
         for (const Doing* other = &one; other != std::end(doings); other++)
             plan.add(std::string("P7.pair[roles=") + one.name + '+' + other->name + "]",

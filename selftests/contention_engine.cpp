@@ -27,8 +27,13 @@ namespace {
 
 constexpr std::uint64_t never = ~std::uint64_t{0};
 
+/* One that goes on for ever leaves the others some room: or all is up to the scheduler's patience.
+ */
 Contender locked(std::uint64_t ops, bool user = false) {
-    return {.role = TESTEXP_ROLE_LOCKED, .ops = ops, .user = user};
+    return {.role = TESTEXP_ROLE_LOCKED,
+            .ops = ops,
+            .idle_ticks = ops == 0 ? 10000U : 0U,
+            .user = user};
 }
 
 /* --- The gate ------------------------------------------------------------------------ */
@@ -148,6 +153,22 @@ void error_ends_one() {
     ksft::expect_eq(contention.report(1).value().counts.ops, 0, "operations of the other");
 }
 
+/* A path that cannot begin is an error of its contender, who comes to the gate all the same. */
+void error_at_the_beginning() {
+    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+
+    const Contended contended(1);
+    const Contender walker{
+        .role = TESTEXP_ROLE_RESOLVE, .path = TESTEXP_PATH_FOLLOW_PFNMAP_PTE, .ops = 10};
+    const Contention contention =
+        contend(device(), {.importers = contended.importers(), .contenders = {locked(10), walker}})
+            .value();
+
+    ksft::expect_eq(contention.run().value().expired, 0, "expired");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the good one");
+    ksft::expect_eq(contention.report(1).value().counts.error, -EFAULT, "error of the other");
+}
+
 /* --- The numbers ------------------------------------------------------------------------- */
 
 void histograms_add_up() {
@@ -214,6 +235,7 @@ const Bad bad_specs[] = {
      EINVAL},
     {"path without use", [](ContentionSpec& s) { s.contenders[0].path = TESTEXP_PATH_GET_PFN; },
      EINVAL},
+    {"address without use", [](ContentionSpec& s) { s.contenders[0].address = 4096; }, EINVAL},
     {"empty set", [](ContentionSpec& s) { s.contenders[0].count = 0; }, EINVAL},
     {"set beyond the importers", [](ContentionSpec& s) { s.contenders[0].count = 3; }, EINVAL},
     {"first beyond the importers", [](ContentionSpec& s) { s.contenders[0].first = 2; }, EINVAL},
@@ -403,6 +425,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("contend.ends_with_the_limited", ends_with_the_limited);
     plan.add("contend.ends_by_the_clock", ends_by_the_clock);
     plan.add("contend.error_ends_one", error_ends_one);
+    plan.add("contend.error_at_the_beginning", error_at_the_beginning);
     plan.add("contend.histograms_add_up", histograms_add_up);
     plan.add("contend.bound_to_a_cpu", bound_to_a_cpu);
     plan.add("contend.refuses_bad_input", refuses_bad_input);

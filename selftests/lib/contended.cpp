@@ -10,10 +10,10 @@ namespace testexp {
 
 Contended::Contended(std::size_t nr_buffers, std::uint64_t nr_pages) {
     for (std::size_t i = 0; i < nr_buffers; i++) {
-        buffers_.push_back(
-            device()
-                .create({.layout = Layout{}.ram(nr_pages), .flags = TESTEXP_CREATE_CHECK_LOCK})
-                .value());
+        buffers_.push_back(device()
+                               .create({.layout = Layout{}.ram(nr_pages),
+                                        .flags = TESTEXP_CREATE_CHECK_LOCK | TESTEXP_CREATE_PFNMAP})
+                               .value());
         importers_.push_back(device().attach(buffers_.back().fd.get()).value());
     }
 }
@@ -28,6 +28,10 @@ std::vector<int> Contended::importers() const {
 
 testexp_stats Contended::stats(std::size_t buffer) const {
     return device().stats(buffers_[buffer].fd.get()).value();
+}
+
+Mapping Contended::map(std::size_t buffer) const {
+    return Mapping::map(buffers_[buffer].fd.get(), buffers_[buffer].nr_pages).value();
 }
 
 std::uint64_t Contended::get_pfns() const {

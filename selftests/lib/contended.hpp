@@ -21,6 +21,9 @@ public:
 
     testexp_stats stats(std::size_t buffer = 0) const;
 
+    /* All of the buffer, in leaves of the smallest size. */
+    Mapping map(std::size_t buffer = 0) const;
+
     /* Of all buffers. */
     std::uint64_t get_pfns() const;
 

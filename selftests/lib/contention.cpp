@@ -19,6 +19,7 @@ testexp_contender abi_contender(const Contender& from) {
     to.ops = from.ops;
     to.hold_ticks = from.hold_ticks;
     to.idle_ticks = from.idle_ticks;
+    to.address = from.address;
     return to;
 }
 

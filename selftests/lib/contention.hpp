@@ -24,8 +24,9 @@ struct Contender {
     std::uint64_t ops = 0;   /* 0: until the contention is over */
     std::uint64_t hold_ticks = 0;
     std::uint64_t idle_ticks = 0;
-    int cpu = -1;      /* floats */
-    bool user = false; /* somebody has to join() */
+    std::uint64_t address = 0; /* of a mapping, for the paths by way of it */
+    int cpu = -1;              /* floats */
+    bool user = false;         /* somebody has to join() */
 };
 
 struct ContentionSpec {
