@@ -244,7 +244,7 @@ def try_program(program, module, directory, binaries):
     """Returns the runner's status, what it found, and whether the kernel is good for another fault."""
     done = subprocess.run([ROOT / "selftests" / "run", "--bin", binaries, "--out", directory, "--module", module, "--quick",
                            "--timeout", str(PROGRAM_TIMEOUT_S), program], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                          env={**os.environ, "KSFT_CASE_TIMEOUT": str(CASE_TIMEOUT_S)})
+                          env={**os.environ, "KSFT_CASE_TIMEOUT": str(CASE_TIMEOUT_S), "KSFT_STOP_AT_FAILURE": "1"})
     log = done.stdout + done.stderr
     (directory / f"{program}.log").write_text(log)
     found = first_complaint(directory / f"{program}.ktap", log) or " ".join(log.strip().splitlines()[-1:])

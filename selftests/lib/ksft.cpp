@@ -199,9 +199,14 @@ int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s
 
     Outcome& outcome = shared_outcome();
 
+    const bool stops = std::getenv("KSFT_STOP_AT_FAILURE") != nullptr;
+
     ksft_set_plan(static_cast<unsigned int>(cases.size()));
     for (const Case& test : cases) {
-        run_in_child(test, timeout_s, outcome);
+        if (stops && ksft_cnt.ksft_fail != 0)
+            set_outcome(outcome, KSFT_SKIP, "a case before it failed (KSFT_STOP_AT_FAILURE)");
+        else
+            run_in_child(test, timeout_s, outcome);
         report(test, outcome);
     }
     ksft_print_cnts();

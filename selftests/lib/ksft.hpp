@@ -52,7 +52,8 @@ private:
  *
  * @case_timeout_s: seconds after which a case is killed and failed. The variable
  * KSFT_CASE_TIMEOUT, if set, replaces it. KSFT_CASES, if set, leaves only the cases
- * with that text in their names.
+ * with that text in their names. With KSFT_STOP_AT_FAILURE set, cases behind one that
+ * failed are skipped.
  */
 int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s = 60);
 

@@ -162,6 +162,16 @@ TEST(Ksft, NoSuchCaseBailsOut) {
     EXPECT_TRUE(says(run, "Bail out! no case has 'nonesuch' in its name")) << run.output;
 }
 
+TEST(Ksft, StopsAtFailure) {
+    const Ended failed = shell("KSFT_STOP_AT_FAILURE=1 " KSFT_FAKE " fail");
+
+    EXPECT_EQ(failed.status, 1);
+    EXPECT_EQ(results_of(failed).back(),
+              "ok 3 P3.last # SKIP a case before it failed (KSFT_STOP_AT_FAILURE)");
+    EXPECT_EQ(results_of(shell("KSFT_STOP_AT_FAILURE=1 " KSFT_FAKE " pass")),
+              results_of(fake("pass")));
+}
+
 TEST(Ksft, BadPlanBailsOut) {
     for (const char* what : {"same_name", "bad_name", "throw_in_plan"}) {
         const Ended run = fake(what);
