@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: CREATE and ATTACH are done with their object when its descriptor works, since
+ * another thread may close it at that moment.
+ *
+ * Method: one thread makes objects, another closes the number that the next one gets
+ * all the time. The counts of INFO say that everything is gone; that nothing was
+ * touched after its end is KASAN's to see, on the debug kernel.
+ *
+ * Does not see: what is touched between two closes.
+ */
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr int rounds = 20;
+
+/* Closes a number again and again until it goes. */
+class Closer {
+public:
+    explicit Closer(int fd)
+        : thread_([this, fd] {
+              while (!stop_)
+                  (void)close(fd);
+          }) {}
+    Closer(const Closer&) = delete;
+    Closer& operator=(const Closer&) = delete;
+    ~Closer() {
+        stop_ = true;
+        thread_.join();
+    }
+
+private:
+    std::atomic<bool> stop_ = false;
+    std::thread thread_;
+};
+
+int next_fd() {
+    return Fd(dup(device().fd())).get();
+}
+
+/* @make returns the descriptor's number, which may be closed again, or -1. */
+void closed_at_once(const std::function<int()>& make) {
+    const testexp_info before = device().read_info().value();
+    const int fd = next_fd();
+
+    {
+        const Closer closer(fd);
+
+        for (int i = 0; i < rounds; i++) {
+            ksft::expect_eq(make(), fd, "the number of the descriptor");
+            while (fcntl(fd, F_GETFD) >= 0)
+                std::this_thread::yield();
+        }
+    }
+
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "buffers left");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "importers left");
+    ksft::expect_eq(after.used_pages, before.used_pages, "pages still charged");
+}
+
+int create() {
+    const testexp_extent extent = Layout{}.ram(1).extents[0];
+    testexp_create args{};
+
+    args.size = sizeof(args);
+    args.extents = reinterpret_cast<std::uintptr_t>(&extent);
+    args.nr_extents = 1;
+    return ioctl(device().fd(), TESTEXP_IOC_CREATE, &args) < 0 ? -1 : args.fd;
+}
+
+int attach(const Buffer& buffer) {
+    testexp_attach args{};
+
+    args.size = sizeof(args);
+    args.fd = buffer.fd.get();
+    return ioctl(device().fd(), TESTEXP_IOC_ATTACH, &args) < 0 ? -1 : args.importer_fd;
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    plan.add("closed_at_once[ioctl=create]", [] { closed_at_once(create); });
+    plan.add("closed_at_once[ioctl=attach]", [] {
+        const Buffer buffer = device().create({.layout = Layout{}.ram(1)}).value();
+
+        closed_at_once([&] { return attach(buffer); });
+    });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
