@@ -32,6 +32,7 @@
 #include "create_rules.hpp"
 #include "far_oracle.hpp"
 #include "fixture.hpp"
+#include "random_layouts.hpp"
 
 using namespace testexp;
 
@@ -47,6 +48,7 @@ public:
 
     std::uint64_t below(std::uint64_t n) { return random_() % n; }
     bool one_in(std::uint64_t n) { return below(n) == 0; }
+    std::uint64_t any() { return random_(); }
 
     template <typename T, std::size_t n> T any_of(const T (&values)[n]) { return values[below(n)]; }
 
@@ -342,8 +344,11 @@ void make_bearable(testexp_extent& extent) {
 class Creation {
 public:
     explicit Creation(Draw& draw) : call_({}) {
-        for (std::uint64_t left = 1 + draw.below(6); left; left--)
-            layout_.extents.push_back(good_extent(draw, layout_.nr_pages()));
+        if (draw.one_in(3)) /* related neighbours, far away */
+            layout_ = RandomLayouts(draw.any(), {.max_extents = 6, .max_length_order = 40}).next();
+        else
+            for (std::uint64_t left = 1 + draw.below(6); left; left--)
+                layout_.extents.push_back(good_extent(draw, layout_.nr_pages()));
         call_.args.flags = draw.flags(TESTEXP_CREATE_FLAGS);
         if (draw.one_in(4))
             call_.args.inject = draw.flags(TESTEXP_INJECT_ALL);
