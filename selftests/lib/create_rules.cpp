@@ -102,6 +102,10 @@ void judge_flags(std::uint32_t flags, const testexp_info& info, Verdict& verdict
         verdict.defects.insert(EOPNOTSUPP);
     if (no_map && (flags & TESTEXP_CREATE_NO_GET_PFN))
         verdict.defects.insert(EINVAL);
+    if ((flags & TESTEXP_CREATE_HUGE) && !(flags & TESTEXP_CREATE_PFNMAP))
+        verdict.defects.insert(EINVAL);
+    if ((flags & TESTEXP_CREATE_HUGE) && !(info.features & TESTEXP_FEAT_HUGE))
+        verdict.defects.insert(EOPNOTSUPP);
     if ((flags & TESTEXP_CREATE_CACHE_SGT) && (no_map || (flags & TESTEXP_CREATE_DYNAMIC)))
         verdict.defects.insert(EINVAL);
 }
