@@ -14,7 +14,7 @@ using testexp::NamedHistogram;
 
 namespace {
 
-/* What latency.bt knows of one function. */
+/* What calls.bt knows of one function. */
 struct Function {
     std::map<std::string, std::uint64_t> values; /* by the map's name */
     testexp_hist hist = testexp::empty_hist();   /* only the buckets */

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "command.hpp"
 
+#include <poll.h>
 #include <spawn.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 
@@ -15,11 +19,16 @@ namespace {
 using std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-sigset_t waited_signals() {
+sigset_t stopping_signals() {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    return set;
+}
+
+sigset_t waited_signals() {
+    sigset_t set = stopping_signals();
     sigaddset(&set, SIGCHLD);
     return set;
 }
@@ -81,24 +90,30 @@ testexp::Result<int> run_command(const std::vector<std::string>& argv) {
     }
 }
 
-void wait_for(std::optional<Seconds> duration,
-              const std::function<void(std::chrono::seconds)>& progress) {
-    const sigset_t set = waited_signals();
+End wait_for(std::optional<Seconds> duration, pid_t pid,
+             const std::function<void(std::chrono::seconds)>& progress) {
     const auto begin = steady_clock::now();
     const Seconds step{10};
+    const sigset_t stopping = stopping_signals();
+    const testexp::Fd signals(signalfd(-1, &stopping, SFD_CLOEXEC));
+    /* glibc 2.36 declares pidfd_open() for C only */
+    const testexp::Fd process(pid ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
 
+    if (pid && !process && errno == ESRCH)
+        return End::process;
     for (Seconds next = step;;) {
         const Seconds elapsed = steady_clock::now() - begin;
         if (duration && elapsed >= *duration)
-            return;
+            return End::duration;
         if (elapsed >= next) {
             progress(std::chrono::duration_cast<std::chrono::seconds>(elapsed));
             next += step;
         }
         const timespec pause = to_timespec((duration ? std::min(next, *duration) : next) - elapsed);
-        const int signal = sigtimedwait(&set, nullptr, &pause);
-        if (signal == SIGINT || signal == SIGTERM)
-            return;
+        pollfd watched[] = {{signals.get(), POLLIN, 0}, {process.get(), POLLIN, 0}};
+        if (ppoll(watched, std::size(watched), &pause, nullptr) <= 0)
+            continue;
+        return watched[0].revents ? End::signal : End::process;
     }
 }
 

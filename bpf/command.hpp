@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -25,11 +27,14 @@ void block_signals();
  */
 testexp::Result<int> run_command(const std::vector<std::string>& argv);
 
+/* What ended a wait. */
+enum class End { duration, process, signal };
+
 /**
- * Waits for @duration, or for ever without one, or until SIGINT or SIGTERM.
- * Calls @progress with the elapsed time every ten seconds.
+ * Waits until @duration is over, process @pid ends (0: none), or SIGINT or
+ * SIGTERM comes. Calls @progress with the elapsed time every ten seconds.
  */
-void wait_for(std::optional<std::chrono::duration<double>> duration,
-              const std::function<void(std::chrono::seconds)>& progress);
+End wait_for(std::optional<std::chrono::duration<double>> duration, pid_t pid,
+             const std::function<void(std::chrono::seconds)>& progress);
 
 } // namespace latency

@@ -31,6 +31,14 @@ std::string label(const NamedHistogram& histogram, const std::string& key) {
     return found == histogram.labels.end() ? "" : found->second;
 }
 
+/* What a row is about: all of it, or one buffer, process or stack. */
+std::string title(const NamedHistogram& histogram) {
+    for (const char* key : {"buffer", "process", "stack"})
+        if (const std::string who = label(histogram, key); !who.empty())
+            return histogram.name + ": " + who;
+    return histogram.name;
+}
+
 } // namespace
 
 NamedHistogram named(const std::string& function, const std::string& tool, const std::string& mode,
@@ -50,7 +58,7 @@ NamedHistogram named(const std::string& function, const std::string& tool, const
 std::string table(std::span<const NamedHistogram> histograms, const std::string& clock) {
     std::size_t width = std::string_view("function").size();
     for (const NamedHistogram& histogram : histograms)
-        width = std::max(width, histogram.name.size());
+        width = std::max(width, title(histogram).size());
 
     std::string text = fmt::format("latency in ns, clock {}\n", worth_of(clock));
     const auto add = [&](const auto&... cells) {
@@ -61,11 +69,19 @@ std::string table(std::span<const NamedHistogram> histograms, const std::string&
         "unmatched");
     for (const NamedHistogram& h : histograms) {
         const std::string at_least = label(h, "lost_is") == "at_least" ? ">=" : "";
-        add(h.name, width, label(h, "mode"), h.hist.count, h.hist.count == 0 ? 0 : h.hist.min,
+        add(title(h), width, label(h, "mode"), h.hist.count, h.hist.count == 0 ? 0 : h.hist.min,
             percentile(h.hist, 50), percentile(h.hist, 90), percentile(h.hist, 99),
             percentile(h.hist, 99.9), h.hist.max, at_least + std::to_string(h.lost), h.unmatched);
     }
     return text;
+}
+
+Result<Histograms> parse_histograms(std::istream& text, const std::string& name) {
+    try {
+        return nlohmann::json::parse(text).get<Histograms>();
+    } catch (const std::exception& problem) {
+        return Error{EINVAL, name + " is no latency.json: " + problem.what()};
+    }
 }
 
 Result<Histograms> read_histograms(const fs::path& path) {
@@ -76,11 +92,7 @@ Result<Histograms> read_histograms(const fs::path& path) {
     std::ifstream file(path);
     if (!file)
         return testexp::errno_error("cannot read " + path.string());
-    try {
-        return nlohmann::json::parse(file).get<Histograms>();
-    } catch (const std::exception& problem) {
-        return Error{EINVAL, path.string() + " is no latency.json: " + problem.what()};
-    }
+    return parse_histograms(file, path.string());
 }
 
 std::string json_text(std::span<const NamedHistogram> histograms) {

@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "stats.hpp"
 
-#include <algorithm>
+#include <numeric>
 
 #include "hist.hpp"
 
 namespace latency {
 
-latency_stats empty_stats() {
-    latency_stats stats{};
+call_stats empty_stats() {
+    call_stats stats{};
     testexp_hist_reset(&stats.hist);
     return stats;
 }
 
-Summary summarize(std::span<const latency_stats> cpus, std::uint64_t missed) {
-    Summary all{.hist = empty_stats().hist, .lost = missed};
-    std::uint64_t entered = 0;
+void merge_counted(testexp_hist& into, const testexp_hist& from) {
+    testexp_hist counted = from;
 
-    for (const latency_stats& cpu : cpus) {
-        testexp::merge(all.hist, cpu.hist);
-        entered += cpu.entered;
+    counted.count = std::accumulate(std::begin(from.buckets), std::end(from.buckets), __u64{0});
+    testexp::merge(into, counted);
+}
+
+Summary summarize(std::span<const call_stats> cpus, std::uint64_t missed,
+                  std::uint64_t unreturned) {
+    Summary all{.hist = empty_stats().hist, .lost = missed, .unmatched = unreturned};
+
+    for (const call_stats& cpu : cpus) {
+        merge_counted(all.hist, cpu.hist);
         all.lost += cpu.lost;
         all.unmatched += cpu.unmatched;
     }
-    /* A call may enter on one CPU and return on another, so this is only true of the sum. */
-    all.unmatched += entered - std::min<std::uint64_t>(entered, all.hist.count);
     return all;
 }
 

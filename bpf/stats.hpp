@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "latency.h"
+#include "calls.h"
 
 namespace latency {
 
@@ -20,13 +20,16 @@ struct Summary {
 };
 
 /* What a CPU has to start from: an empty histogram. */
-latency_stats empty_stats();
+call_stats empty_stats();
+
+/* Adds what a BPF program recorded, which leaves the count to its reader. */
+void merge_counted(testexp_hist& into, const testexp_hist& from);
 
 /**
  * Adds up the CPUs. @missed is the number of probe hits that never reached a
  * program, as the kernel counts them; each is lost, and usually leaves its other
- * half unmatched.
+ * half unmatched. @unreturned calls were still in flight at the end.
  */
-Summary summarize(std::span<const latency_stats> cpus, std::uint64_t missed);
+Summary summarize(std::span<const call_stats> cpus, std::uint64_t missed, std::uint64_t unreturned);
 
 } // namespace latency

@@ -22,7 +22,7 @@ testexp::Environment environment() {
 }
 
 testexp::NamedHistogram sample() {
-    auto histogram = latency::named("dma_buf_get_pfn", "latency", "fentry", environment());
+    auto histogram = latency::named("dma_buf_get_pfn", latency::tool_name, "fentry", environment());
     for (std::uint64_t value = 100; value < 200; value++)
         testexp_hist_add(&histogram.hist, value);
     histogram.lost = 3;
@@ -79,7 +79,7 @@ TEST(Report, TableShowsLossesAndTheClock) {
 }
 
 TEST(Report, AnEmptyHistogramHasZeroes) {
-    const auto idle = latency::named("f", "latency", "kprobe", environment());
+    const auto idle = latency::named("f", latency::tool_name, "kprobe", environment());
     const std::string text = latency::table(Histograms{idle}, "tsc");
 
     EXPECT_EQ(text.find("18446744073709551615"), std::string::npos) << text;

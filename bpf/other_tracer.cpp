@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "other_tracer.hpp"
+
+#include <bpf/bpf.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+namespace latency {
+
+using testexp::Error;
+using testexp::Fd;
+using testexp::Result;
+
+namespace {
+
+/* @argv with standard output and error into @output; an errno, or 0. */
+int spawn(std::vector<std::string>& argv, int output, pid_t& pid) {
+    std::vector<char*> arguments;
+    posix_spawn_file_actions_t actions;
+
+    for (std::string& argument : argv)
+        arguments.push_back(argument.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    const int error =
+        posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+/* The last line that was written to @fd. */
+std::string last_line(int fd) {
+    std::array<char, 4096> tail;
+    const off_t size = lseek(fd, 0, SEEK_END);
+    const off_t begin = std::max<off_t>(0, size - static_cast<off_t>(tail.size()));
+    const ssize_t length = pread(fd, tail.data(), tail.size(), begin);
+    std::string text(tail.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return text.substr(text.rfind('\n') + 1);
+}
+
+} // namespace
+
+OtherTracer::OtherTracer(OtherTracer&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {
+}
+
+OtherTracer::~OtherTracer() {
+    if (pid_ <= 0)
+        return;
+    kill(pid_, SIGINT);
+    waitpid(pid_, nullptr, 0);
+}
+
+Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
+                                     const std::function<bool()>& attached) {
+    using std::chrono::steady_clock;
+    const auto give_up = steady_clock::now() + std::chrono::minutes(5);
+    const Fd output(memfd_create("tracer", MFD_CLOEXEC));
+    const std::string name = argv[0];
+    pid_t pid = -1;
+
+    if (const int error = spawn(argv, output.get(), pid))
+        return Error{error, name + ": " + strerrordesc_np(error)};
+    OtherTracer tracer(pid);
+    while (!attached()) {
+        if (waitpid(pid, nullptr, WNOHANG) == pid) {
+            tracer.pid_ = -1;
+            return Error{EIO, name + ": " + last_line(output.get())};
+        }
+        if (steady_clock::now() > give_up)
+            return Error{ETIMEDOUT, name + ": its probes are not there after five minutes"};
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    return tracer;
+}
+
+std::uint64_t count_tracing_links() {
+    std::uint64_t count = 0;
+    __u32 id = 0;
+
+    while (!bpf_link_get_next_id(id, &id)) {
+        const Fd link(bpf_link_get_fd_by_id(id));
+        bpf_link_info info{};
+        __u32 size = sizeof(info);
+
+        if (link && !bpf_obj_get_info_by_fd(link.get(), &info, &size) &&
+            info.type == BPF_LINK_TYPE_TRACING)
+            count++;
+    }
+    return count;
+}
+
+std::uint64_t count_kprobes(const std::string& function) {
+    std::ifstream list("/sys/kernel/debug/kprobes/list");
+    std::uint64_t count = 0;
+
+    for (std::string line; std::getline(list, line);)
+        if (line.find(" " + function + "+") != std::string::npos &&
+            line.find("[DISABLED]") == std::string::npos)
+            count++;
+    return count;
+}
+
+} // namespace latency

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Another tracer, run as a program of its own, for the benchmark.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "testexp.hpp"
+
+namespace latency {
+
+class OtherTracer {
+public:
+    /**
+     * Runs @argv, which traces until it gets SIGINT; returns when @attached says that it
+     * does. The programs print that they attach before they have, so they are not asked.
+     * Fails when it ends before that, with its last line, or takes too long.
+     */
+    static testexp::Result<OtherTracer> run(std::vector<std::string> argv,
+                                            const std::function<bool()>& attached);
+
+    OtherTracer(OtherTracer&& other) noexcept;
+    OtherTracer& operator=(OtherTracer&&) = delete;
+    OtherTracer(const OtherTracer&) = delete;
+    OtherTracer& operator=(const OtherTracer&) = delete;
+    ~OtherTracer(); /* ends it as Ctrl-C does, and waits for it */
+
+private:
+    explicit OtherTracer(pid_t pid) : pid_(pid) {}
+
+    pid_t pid_;
+};
+
+/* fentry and fexit links in the kernel. */
+std::uint64_t count_tracing_links();
+
+/* Probes at entry to and return from @function that are armed, as debugfs lists them. */
+std::uint64_t count_kprobes(const std::string& function);
+
+} // namespace latency
