@@ -24,6 +24,7 @@
 #include "call_probe.hpp"
 #include "environment.hpp"
 #include "hist_table.h"
+#include "lock_probe.hpp"
 #include "other_tracer.hpp"
 #include "plan.hpp"
 #include "reporter.hpp"
@@ -108,6 +109,12 @@ Attach ours(Mode mode) {
     return [=](const std::string& function) { return held(CallProbe::attach(function, mode, 0)); };
 }
 
+/* Of any buffer, as it would be used; the call takes and drops one lock. */
+Result<Tracing> our_locks(const std::string&) {
+    std::vector<std::string> lost;
+    return held(latency::LockProbe::attach({}, lost));
+}
+
 Attach bpftrace(const char* entry, const char* ret, Mode mode) {
     return [=](const std::string& function) {
         const std::string script =
@@ -128,6 +135,7 @@ const Case cases[] = {
     {"probe/bare", [](const std::string&) { return Result<Tracing>(Tracing()); }},
     {"probe/empty", pair(&Programs::empty_fentry, &Programs::empty_fexit, Mode::fentry)},
     {"probe/ours", ours(Mode::fentry)},
+    {"probe/ours_locks", our_locks},
     {"probe/task_storage", pair(&Programs::storage_fentry, &Programs::storage_fexit, Mode::fentry)},
     {"probe/bpftrace_kfunc", bpftrace("kfunc", "kretfunc", Mode::fentry)},
     {"probe/empty_kprobe", pair(&Programs::empty_kprobe, &Programs::empty_kretprobe, Mode::kprobe)},

@@ -18,6 +18,7 @@ using Run = std::function<int()>;
 
 /* @command: what stood behind "--". */
 void add_calls(CLI::App& app, const std::vector<std::string>& command, Run& run);
+void add_locks(CLI::App& app, const std::vector<std::string>& command, Run& run);
 void add_export(CLI::App& app, Run& run);
 
 } // namespace latency

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Knows which dma-bufs there are, and so which ww_mutexes are reservation locks: those
+ * that are open or mapped when it begins from iterators over all tasks, later ones
+ * from dma_buf_export(), until dma_buf_release(). What it cannot find is a buffer that
+ * was made before and that only the kernel still holds.
+ *
+ * Kernel structures are read by the few fields declared below, wherever BTF says
+ * that they are.
+ */
+#include <linux/bpf.h>
+#include <linux/ptrace.h>
+#include <linux/stddef.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "locks.h"
+
+#define DMA_BUF_MAGIC	0x444d4142
+#define MAX_ERRNO	4095
+
+#define BY_BTF __attribute__((preserve_access_index))
+
+struct super_block {
+	unsigned long s_magic;
+} BY_BTF;
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+} BY_BTF;
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+} BY_BTF;
+
+struct dma_buf {
+	unsigned long size;
+	struct file *file;
+	const char *exp_name;
+	void *resv;
+} BY_BTF;
+
+struct dentry {
+	void *d_fsdata;
+} BY_BTF;
+
+struct task_struct {
+	__u32 tgid; /* pid_t, never negative */
+} BY_BTF;
+
+struct vm_area_struct {
+	struct file *vm_file;
+} BY_BTF;
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} BY_BTF;
+
+struct bpf_iter__task_vma {
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+} BY_BTF;
+
+/* Set by the loader. */
+const volatile __u32 only_tgid = 0; /* not 0: only the dma-buf that is this process's only_fd */
+const volatile __u32 only_fd = 0;
+const volatile char only_exporter[LOCK_NAME_BYTES] = ""; /* not empty: only its dma-bufs */
+
+__u64 buffers_full; /* dma-bufs that are not known, as there are too many */
+
+/* The one of locks.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64); /* address of the lock */
+	__type(value, struct lock_state);
+} locks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);   /* address of the dma-buf */
+	__type(value, __u64); /* of its lock */
+} buffers SEC(".maps");
+
+static __always_inline int is_error(const void *pointer)
+{
+	return !pointer || (__u64)pointer >= (__u64)-MAX_ERRNO;
+}
+
+static __always_inline int has_other_name(const char *name)
+{
+	int i;
+
+	if (!only_exporter[0])
+		return 0;
+#pragma unroll
+	for (i = 0; i < LOCK_NAME_BYTES; i++) {
+		if (name[i] != only_exporter[i])
+			return 1;
+		if (!name[i])
+			return 0;
+	}
+	return 0;
+}
+
+static __always_inline void watch(struct dma_buf *dmabuf)
+{
+	__u64 key = (__u64)dmabuf, lock = (__u64)BPF_CORE_READ(dmabuf, resv);
+	struct lock_state fresh = {}, *state;
+
+	bpf_probe_read_kernel_str(fresh.exporter, sizeof(fresh.exporter),
+				  BPF_CORE_READ(dmabuf, exp_name));
+	if (has_other_name(fresh.exporter))
+		return;
+	if (bpf_map_lookup_elem(&buffers, &key))
+		return; /* open more than once */
+	if (bpf_map_update_elem(&buffers, &key, &lock, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&buffers_full, 1);
+		return;
+	}
+
+	/* Drivers may give all buffers of a context one lock. */
+	state = bpf_map_lookup_elem(&locks, &lock);
+	if (state) {
+		__sync_fetch_and_add(&state->users, 1);
+		return;
+	}
+	fresh.users = 1;
+	fresh.inode = BPF_CORE_READ(dmabuf, file, f_inode, i_ino);
+	fresh.size_bytes = BPF_CORE_READ(dmabuf, size);
+	bpf_map_update_elem(&locks, &lock, &fresh, BPF_NOEXIST);
+}
+
+static __always_inline void forget(struct dma_buf *dmabuf)
+{
+	__u64 key = (__u64)dmabuf, lock, *found = bpf_map_lookup_elem(&buffers, &key);
+	struct lock_state *state;
+
+	if (!found)
+		return;
+	lock = *found;
+	bpf_map_delete_elem(&buffers, &key);
+	state = bpf_map_lookup_elem(&locks, &lock);
+	if (state && __sync_fetch_and_add(&state->users, -1) == 1)
+		bpf_map_delete_elem(&locks, &lock);
+}
+
+static __always_inline void watch_file(struct file *file)
+{
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) == DMA_BUF_MAGIC)
+		watch(BPF_CORE_READ(file, private_data));
+}
+
+SEC("iter/task_file")
+int walk_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+
+	if (!task || !file)
+		return 0;
+	if (only_tgid && (task->tgid != only_tgid || ctx->fd != only_fd))
+		return 0;
+	watch_file(file);
+	return 0;
+}
+
+/* A buffer may live on in mappings alone. */
+SEC("iter/task_vma")
+int walk_mappings(struct bpf_iter__task_vma *ctx)
+{
+	struct vm_area_struct *vma = ctx->vma;
+	struct file *file;
+
+	if (!vma || only_tgid)
+		return 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	if (file)
+		watch_file(file);
+	return 0;
+}
+
+static __always_inline int on_export(struct dma_buf *made)
+{
+	if (!is_error(made))
+		watch(made);
+	return 0;
+}
+
+static __always_inline int on_release(struct dentry *dentry)
+{
+	forget(BPF_CORE_READ(dentry, d_fsdata));
+	return 0;
+}
+
+SEC("fexit/dma_buf_export")
+int export_fexit(__u64 *ctx)
+{
+	return on_export((void *)ctx[1]);
+}
+
+SEC("kretprobe/dma_buf_export")
+int export_kretprobe(struct pt_regs *ctx)
+{
+	return on_export((void *)PT_REGS_RC(ctx));
+}
+
+SEC("fentry/dma_buf_release")
+int release_fentry(__u64 *ctx)
+{
+	return on_release((void *)ctx[0]);
+}
+
+SEC("kprobe/dma_buf_release")
+int release_kprobe(struct pt_regs *ctx)
+{
+	return on_release((void *)PT_REGS_PARM1(ctx));
+}
+
+char LICENSE[] SEC("license") = "GPL";

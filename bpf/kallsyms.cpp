@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kallsyms.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <string_view>
+
+namespace latency {
+namespace {
+
+/* Frames that are there because we look. */
+bool is_of_tracing(std::string_view name) {
+    return name.starts_with("bpf_") || name.starts_with("ww_mutex_") ||
+           name.starts_with("kretprobe_") || name.starts_with("arch_rethook_") ||
+           name.starts_with("kprobe_") || name.starts_with("ftrace_");
+}
+
+/* From here on all stacks are alike. */
+bool is_entry(std::string_view name) {
+    return name.starts_with("do_syscall_") || name.starts_with("__x64_sys_") ||
+           name.starts_with("x64_sys_call") || name.starts_with("entry_SYSCALL") ||
+           name.starts_with("ret_from_fork");
+}
+
+} // namespace
+
+Kallsyms::Kallsyms(std::istream& text) {
+    std::string line;
+
+    while (std::getline(text, line)) {
+        std::istringstream words(line);
+        std::string address;
+        std::string name;
+        char type = 0;
+        Symbol symbol{};
+
+        if (!(words >> address >> type >> name) || (type != 't' && type != 'T'))
+            continue;
+        std::from_chars(address.data(), address.data() + address.size(), symbol.address, 16);
+        if (symbol.address == 0)
+            continue;
+        symbol.name = name;
+        symbols_.push_back(symbol);
+    }
+    std::ranges::stable_sort(symbols_, {}, &Symbol::address);
+}
+
+std::string Kallsyms::name(std::uint64_t address) const {
+    const auto after = std::ranges::upper_bound(symbols_, address, {}, &Symbol::address);
+
+    if (after != symbols_.begin())
+        return std::prev(after)->name;
+    std::ostringstream hex;
+    hex << "0x" << std::hex << address;
+    return hex.str();
+}
+
+std::string Kallsyms::stack(std::span<const std::uint64_t> addresses, std::size_t depth) const {
+    std::string text;
+
+    for (const std::uint64_t address : addresses) {
+        /* a return address may be the first of the next function */
+        const std::string function = name(address - 1);
+        if (depth == 0 || address == 0 || is_entry(function))
+            break;
+        if (text.empty() && is_of_tracing(function))
+            continue;
+        text += (text.empty() ? "" : "<") + function;
+        depth--;
+    }
+    return text.empty() ? "unknown" : text;
+}
+
+} // namespace latency

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What locks.bpf.c gathers about reservation locks and lock_probe.cpp reads once
+ * at the end. A dma_resv begins with its ww_mutex, which begins with its mutex:
+ * all three have one address, which stands for the lock here.
+ */
+#ifndef LOCKS_H
+#define LOCKS_H
+
+#include "testexp_hist.h"
+
+/* What is gathered apart from one another. */
+enum lock_by {
+	LOCKS_BY_BUFFER,	/* key: inode of the dma-buf; the lock's address if unknown */
+	LOCKS_BY_PROCESS,	/* key: tgid of who waits or holds */
+	LOCKS_BY_STACK,		/* key: id of the stack where the lock is taken */
+};
+
+enum lock_hist {
+	LOCK_WAIT,	/* from call to return of a lock function, contended or not */
+	LOCK_CONTENDED,	/* the part of it between contention_begin and _end */
+	LOCK_HOLD,	/* from return of a lock function to the call of unlock */
+	LOCK_HISTS
+};
+
+/**
+ * struct lock_stats - one group, as one CPU saw it
+ * @hists: by enum lock_hist, in ns; the counts are 0, the buckets add up to them
+ */
+struct lock_stats {
+	struct testexp_hist hists[LOCK_HISTS];
+};
+
+/* The group of all that found no group of its own; always there. */
+#define LOCK_GROUP_OTHERS	0u
+#define LOCK_NO_GROUP		(~0u)
+#define LOCK_NO_STACK		(~0ull)
+
+#define LOCK_NAME_BYTES		32
+#define LOCK_STACK_DEPTH	24
+
+/**
+ * struct lock_group - whose the numbers at @index are
+ * @index: into the per-CPU stats
+ * @size_bytes: of the buffer; by buffer only
+ * @name: exporter's name by buffer, command's by process
+ */
+struct lock_group {
+	__u32 index;
+	__u32 reserved;
+	__u64 size_bytes;
+	char name[LOCK_NAME_BYTES];
+};
+
+/**
+ * struct lock_state - a reservation lock that is watched; key: its address
+ * @acquired_ns: since when it is held; 0: not held, or taken unseen
+ * @inode: of its first dma-buf
+ * @size_bytes: of that
+ * @group: while held, that of the holder, for holds and for blame
+ * @wanted: while held, whether the hold is to be recorded
+ * @users: dma-bufs that share it
+ * @exporter: name of the first one's exporter
+ */
+struct lock_state {
+	__u64 acquired_ns;
+	__u64 inode;
+	__u64 size_bytes;
+	__u32 group;
+	__u32 wanted;
+	__u32 users;
+	__u32 reserved;
+	char exporter[LOCK_NAME_BYTES];
+};
+
+/**
+ * struct lock_waiter - a call of a lock function in flight; a task has but one
+ * @task: whose it is; 0 marks a free slot
+ * @lock: what it asks for
+ * @start_ns: since when
+ * @slow_begin_ns: of the slow path; 0: not met
+ * @slow_ns: time spent there
+ * @blocker: group that held the lock at the beginning, or LOCK_NO_GROUP
+ */
+struct lock_waiter {
+	__u64 task;
+	__u64 lock;
+	__u64 start_ns;
+	__u64 slow_begin_ns;
+	__u64 slow_ns;
+	__u32 blocker;
+	__u32 reserved;
+};
+
+#define LOCK_SLOT_BITS	12
+#define LOCK_SLOTS	(1u << LOCK_SLOT_BITS)
+
+/* Who waited (on the slow path) for whom: key and value. Indices of groups. */
+struct lock_pair {
+	__u32 waiter;
+	__u32 holder;
+};
+
+struct lock_pair_stats {
+	__u64 count;
+	__u64 total_ns;
+	__u64 max_ns;
+};
+
+/* One wait or hold, for a timeline. */
+struct lock_event {
+	__u64 begin_ns;
+	__u64 end_ns;
+	__u64 inode;
+	__u32 kind; /* enum lock_hist; a wait that met the slow path is LOCK_CONTENDED */
+	__u32 tgid;
+	__u32 tid;
+	__s32 error; /* what the lock function returned */
+	char comm[16];
+};
+
+/**
+ * struct lock_counts - what is rare, or went wrong; all CPUs together
+ * @slots_full: calls that could not be followed, as all their slots were taken
+ * @unmatched_waits: returns without a call, and calls that never returned
+ * @unmatched_holds: unlocks of a lock that nobody was seen to take
+ * @buffers_full: dma-bufs that are not watched, as there are too many
+ * @others: takings of a lock whose wait and hold are in LOCK_GROUP_OTHERS
+ * @stacks_lost: takings of a lock whose stack could not be kept
+ * @pairs_lost: contended waits whose pair could not be kept
+ * @events_lost: waits and holds for which the timeline had no room
+ * @try_failed: trylocks that found the lock taken
+ * @deadlocks: locks refused with EDEADLK: the holder of a ww context backs off
+ * @interrupted: waits that a signal ended
+ */
+struct lock_counts {
+	__u64 slots_full;
+	__u64 unmatched_waits;
+	__u64 unmatched_holds;
+	__u64 buffers_full;
+	__u64 others;
+	__u64 stacks_lost;
+	__u64 pairs_lost;
+	__u64 events_lost;
+	__u64 try_failed;
+	__u64 deadlocks;
+	__u64 interrupted;
+};
+
+#endif /* LOCKS_H */

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kallsyms.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <sstream>
+
+using latency::Kallsyms;
+
+namespace {
+
+Kallsyms sample() {
+    std::istringstream text("ffffffff81000300 T dma_buf_poll\n"
+                            "ffffffff81000100 t ww_mutex_lock\n"
+                            "0000000000000000 T hidden\n"
+                            "ffffffff81000400 D some_data\n"
+                            "ffffffff81000500 T do_syscall_64\n"
+                            "ffffffffc0001000 t exporter_revoke\t[dmabuf_testexp]\n"
+                            "ffffffffc0002000 t bpf_prog_0123_lock_fexit\t[bpf]\n");
+    return Kallsyms(text);
+}
+
+} // namespace
+
+TEST(Kallsyms, NamesTheFunctionThatAnAddressIsIn) {
+    const Kallsyms kallsyms = sample();
+
+    EXPECT_EQ(kallsyms.name(0xffffffff81000100), "ww_mutex_lock");
+    EXPECT_EQ(kallsyms.name(0xffffffff810002ff), "ww_mutex_lock");
+    EXPECT_EQ(kallsyms.name(0xffffffff81000450), "dma_buf_poll");
+    EXPECT_EQ(kallsyms.name(0xffffffffc0001080), "exporter_revoke");
+}
+
+TEST(Kallsyms, AnAddressBelowAllIsANumber) {
+    EXPECT_EQ(sample().name(0x1234), "0x1234");
+}
+
+TEST(Kallsyms, AStackBeginsAtTheCallerAndEndsAtTheSystemCall) {
+    const std::array<std::uint64_t, 6> addresses = {0xffffffffc0002010, 0xffffffff81000110,
+                                                    0xffffffff81000310, 0xffffffffc0001010,
+                                                    0xffffffff81000510, 0};
+
+    EXPECT_EQ(sample().stack(addresses, 9), "dma_buf_poll<exporter_revoke");
+    EXPECT_EQ(sample().stack(addresses, 1), "dma_buf_poll");
+}
+
+/* It may be the first address behind a call that does not return. */
+TEST(Kallsyms, AReturnAddressBelongsToTheCaller) {
+    const std::array<std::uint64_t, 1> addresses = {0xffffffff81000500};
+
+    EXPECT_EQ(sample().stack(addresses, 9), "dma_buf_poll");
+}
+
+TEST(Kallsyms, AnEmptyStackIsUnknown) {
+    EXPECT_EQ(sample().stack(std::array<std::uint64_t, 2>{}, 9), "unknown");
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Takes reservation locks so that what a probe has to see is known beforehand.
+ *
+ *   lock_calls poll N EXPORTER...   one buffer each of testexp, udmabuf or system (the
+ *                                   heap); polls each N times: N waits, N holds
+ *   lock_calls hold MS              a process "holder" holds the lock of a buffer, a process
+ *                                   "waiter" waits for it, both for at least MS
+ *   lock_calls sleep EXPORTER       makes a buffer, prints its descriptor, polls it once for
+ *                                   each byte from standard input, until that ends
+ *
+ * poll() takes and drops the reservation lock once, whatever the exporter.
+ */
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "testexp.hpp"
+
+namespace {
+
+using testexp::Fd;
+
+constexpr std::size_t size_bytes = 64 << 10;
+
+[[noreturn]] void fail(const std::string& what) {
+    throw std::runtime_error(testexp::errno_error(what).what);
+}
+
+Fd checked(int fd, const char* what) {
+    if (fd < 0)
+        fail(what);
+    return Fd(fd);
+}
+
+Fd make_testexp() {
+    const testexp::Device device = testexp::Device::open().value();
+    testexp::CreateSpec spec;
+
+    spec.layout.ram(size_bytes >> device.info().page_shift);
+    return std::move(device.create(spec).value().fd);
+}
+
+Fd make_udmabuf() {
+    const Fd memory = checked(memfd_create("lock_calls", MFD_ALLOW_SEALING), "memfd_create");
+    const Fd device = checked(open("/dev/udmabuf", O_RDWR | O_CLOEXEC), "/dev/udmabuf");
+    udmabuf_create create{};
+
+    if (ftruncate(memory.get(), size_bytes) || fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK))
+        fail("memfd");
+    create.memfd = static_cast<__u32>(memory.get());
+    create.flags = UDMABUF_FLAGS_CLOEXEC;
+    create.size = size_bytes;
+    return checked(ioctl(device.get(), UDMABUF_CREATE, &create), "UDMABUF_CREATE");
+}
+
+Fd make_system() {
+    const Fd heap = checked(open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), "the system heap");
+    dma_heap_allocation_data allocation{};
+
+    allocation.len = size_bytes;
+    allocation.fd_flags = O_RDWR | O_CLOEXEC;
+    if (ioctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &allocation))
+        fail("DMA_HEAP_IOCTL_ALLOC");
+    return Fd(static_cast<int>(allocation.fd));
+}
+
+Fd make(const std::string& exporter) {
+    if (exporter == "testexp")
+        return make_testexp();
+    if (exporter == "udmabuf")
+        return make_udmabuf();
+    if (exporter == "system")
+        return make_system();
+    throw std::runtime_error("no exporter " + exporter);
+}
+
+void poll_once(int fd) {
+    pollfd watched = {fd, POLLIN, 0};
+
+    if (poll(&watched, 1, 0) != 1 || !(watched.revents & POLLIN))
+        fail("poll");
+}
+
+int poll_all(std::span<char*> words) {
+    const int count = std::atoi(words[0]);
+
+    for (const char* exporter : words.subspan(1)) {
+        const Fd buffer = make(exporter);
+        for (int i = 0; i < count; i++)
+            poll_once(buffer.get());
+    }
+    return 0;
+}
+
+int sleep_with(std::span<char*> words) {
+    const Fd buffer = make(words[0]);
+    char byte = 0;
+
+    fmt::print("{}\n", buffer.get());
+    std::fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) == 1)
+        poll_once(buffer.get());
+    return 0;
+}
+
+pid_t spawn(const char* name, const std::function<void()>& work) {
+    const pid_t pid = fork();
+
+    if (pid < 0)
+        fail("fork");
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_NAME, name);
+    try {
+        work();
+        _exit(0);
+    } catch (const std::exception& problem) {
+        fmt::print(stderr, "lock_calls: {}: {}\n", name, problem.what());
+        _exit(1);
+    }
+}
+
+int status_of(pid_t pid) {
+    int status = 0;
+
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* A revoke waits for the importer's fence with the lock held. */
+int hold(std::span<char*> words) {
+    const int ms = std::atoi(words[0]);
+    const testexp::Device device = testexp::Device::open().value();
+    testexp::CreateSpec spec;
+    spec.layout.ram(16);
+    spec.flags = TESTEXP_CREATE_DYNAMIC;
+    const testexp::Buffer buffer = device.create(spec).value();
+    const testexp::Importer importer =
+        device.attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value();
+    (void)importer.fill({.count = 1}).value();
+
+    const pid_t holder = spawn("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
+    pollfd pending = {importer.fd(), POLLPRI, 0};
+    if (poll(&pending, 1, TESTEXP_FENCE_MS) != 1)
+        fail("no fence came");
+    const pid_t waiter = spawn("waiter", [&] { poll_once(buffer.fd.get()); });
+    usleep(static_cast<useconds_t>(ms) * 1000);
+    (void)importer.signal().value();
+    return status_of(holder) + status_of(waiter);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::span words(argv, static_cast<std::size_t>(argc));
+    const std::string what = argc > 2 ? argv[1] : "";
+
+    try {
+        if (what == "poll" && argc > 3)
+            return poll_all(words.subspan(2));
+        if (what == "hold")
+            return hold(words.subspan(2));
+        if (what == "sleep")
+            return sleep_with(words.subspan(2));
+    } catch (const std::exception& problem) {
+        fmt::print(stderr, "lock_calls: {}\n", problem.what());
+        return 1;
+    }
+    fmt::print(stderr, "usage: lock_calls poll N EXPORTER... | hold MS | sleep EXPORTER\n");
+    return 2;
+}
