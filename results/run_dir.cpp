@@ -102,6 +102,8 @@ RunDir load_run_dir(const fs::path& directory) {
     run.latency = load_json<std::vector<testexp::NamedHistogram>, json>(
         directory / "latency.json", run,
         [](const json& list) { return list.get<std::vector<testexp::NamedHistogram>>(); });
+    if (fs::exists(directory / "probe-icount.json"))
+        run.probe_cost = load_json<Bench, json>(directory / "probe-icount.json", run, parse_bench);
     if (auto log = open_part(directory / "dmesg.txt", run))
         run.kernel_log = parse_kernel_log(*log);
     if (fs::exists(directory / "regression.json"))

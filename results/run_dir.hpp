@@ -19,13 +19,14 @@ namespace report {
 
 /*
  * Every part may be absent; then it is named in @missing, but for @regression and
- * @mutants: few runs have them.
+ * @mutants, which few runs have, and @probe_cost, which the run itself names.
  */
 struct RunDir {
     std::optional<testexp::Facts> environment;
     std::vector<TestProgram> tests;
     std::optional<Bench> bench;
     std::optional<Bench> icount;
+    std::optional<Bench> probe_cost;
     std::optional<std::vector<testexp::NamedHistogram>> latency;
     std::optional<KernelLog> kernel_log;
     std::optional<Regression> regression;

@@ -11,6 +11,7 @@
 
 #include "costs.hpp"
 #include "format.hpp"
+#include "probes.hpp"
 
 namespace report {
 
@@ -387,17 +388,49 @@ void add_latency_charts(const std::vector<testexp::NamedHistogram>& latency,
     section.blocks.insert(section.blocks.end(), charts.begin(), charts.end());
 }
 
+/* Those of single calls, or those of locks. */
+std::vector<testexp::NamedHistogram> select(const RunDir& run, bool about_locks) {
+    std::vector<testexp::NamedHistogram> selected;
+
+    if (run.latency)
+        std::ranges::copy_if(*run.latency, std::back_inserter(selected),
+                             [=](const auto& row) { return is_about_locks(row) == about_locks; });
+    return selected;
+}
+
 Section latency_section(const RunDir& run) {
     const std::string clock = fact(run, "clock");
+    const auto calls = select(run, false);
     Section section{"Latency of single calls", {}};
 
-    if (!run.latency || run.latency->empty()) {
+    if (calls.empty()) {
         section.blocks.emplace_back(Paragraph{"No probe ran.", Tone::warning});
         return section;
     }
     section.blocks.emplace_back(clock_statement(clock));
-    section.blocks.emplace_back(latency_table(*run.latency, clock));
-    add_latency_charts(*run.latency, clock, section);
+    section.blocks.emplace_back(latency_table(calls, clock));
+    add_latency_charts(calls, clock, section);
+    return section;
+}
+
+/* The label "during" says which program it was that waited and held. */
+Section locks_section(const RunDir& run) {
+    const std::string clock = fact(run, "clock");
+    auto locks = select(run, true);
+    Section section{"Reservation locks: wait and hold", {}};
+
+    if (locks.empty()) {
+        section.blocks.emplace_back(Paragraph{"Not traced.", Tone::warning});
+        return section;
+    }
+    section.blocks.emplace_back(clock_statement(clock));
+    section.blocks.emplace_back(latency_table(locks, clock));
+    /* Drawn are the sums, not each buffer, process or stack. */
+    std::erase_if(locks, [](const auto& row) {
+        return row.labels.contains("buffer") || row.labels.contains("process") ||
+               row.labels.contains("stack");
+    });
+    add_latency_charts(locks, clock, section);
     return section;
 }
 
@@ -453,7 +486,10 @@ Document make_document(const RunDir& run) {
 
         document.sections.push_back(cost_section("Cost in time", *run.bench, worth_drawing));
     }
+    if (run.probe_cost)
+        document.sections.push_back(probe_cost_section(*run.probe_cost));
     document.sections.push_back(latency_section(run));
+    document.sections.push_back(locks_section(run));
     document.sections.push_back(missing_section(run));
     document.sections.push_back(log_section(run));
     return document;
