@@ -112,14 +112,17 @@ Status CallProbe::start() {
     return_ = hook(ret, true);
     if (return_)
         entry_ = hook(entry, false);
-    if (entry_)
+    if (entry_) {
+        skeleton_->bss->complete = 1;
         return std::monostate{};
+    }
     if (errno == ENOENT)
         return Error{ENOENT, function_ + ": no such function in the running kernel"};
     return failure(errno, "attach");
 }
 
 void CallProbe::stop() {
+    skeleton_->bss->complete = 0;
     for (Link* link : {&entry_, &return_}) {
         missed_ += missed_by(**link);
         link->reset();

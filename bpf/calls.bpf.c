@@ -38,6 +38,9 @@ const volatile __u32 filter_tgid = 0;
  */
 struct call in_flight[CALL_SLOTS];
 
+/* Set by the loader while both programs are attached: else returns have no entry. */
+__u32 complete;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -146,7 +149,8 @@ static __noinline struct call *find_other(__u64 frame)
 	for (way = 1; way < SLOTS_PER_FRAME; way++)
 		if (slot_of(frame, way)->frame == frame)
 			return slot_of(frame, way);
-	count_unmatched();
+	if (complete)
+		count_unmatched();
 	return NULL;
 }
 

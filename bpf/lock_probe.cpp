@@ -198,6 +198,7 @@ Status LockProbe::start(std::vector<std::string>& lost) {
         else
             lost.push_back(failure(errno, fmt::format("attach to {}", hook.where)).what);
     }
+    skeleton_->bss->complete = 1;
     return std::monostate{};
 }
 
@@ -207,7 +208,7 @@ void LockProbe::stop() {
         std::ifstream text("/proc/kallsyms");
         symbols_.emplace(text);
     }
-    /* Beginnings go first, in the reverse of start(). */
+    skeleton_->bss->complete = 0;
     for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
         missed_ += missed_by(**link);
         link->reset();

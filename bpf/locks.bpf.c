@@ -29,6 +29,12 @@ const volatile __u32 max_groups = 1;
 const volatile __u8 any_lock = 0;	/* every ww_mutex is watched */
 const volatile __u8 timeline = 0;	/* events are wanted */
 
+/*
+ * Set by the loader while all programs are attached: what comes while some are would
+ * look like ends without beginning.
+ */
+__u32 complete;
+
 struct lock_counts counts;
 __u32 nr_groups = LOCK_GROUP_OTHERS + 1;
 struct lock_waiter waiters[LOCK_SLOTS];
@@ -242,8 +248,11 @@ static __always_inline struct lock_waiter *find_waiter(__u64 task)
 
 static __always_inline struct lock_state *find_lock(__u64 lock)
 {
-	struct lock_state fresh = { .users = 1 }, *state = bpf_map_lookup_elem(&locks, &lock);
+	struct lock_state fresh = { .users = 1 }, *state;
 
+	if (!complete)
+		return NULL;
+	state = bpf_map_lookup_elem(&locks, &lock);
 	if (state || !any_lock)
 		return state;
 	if (bpf_map_update_elem(&locks, &lock, &fresh, BPF_NOEXIST))
@@ -294,7 +303,7 @@ static __always_inline int on_locked(void *ctx, __u64 lock, int error)
 	__u32 group;
 
 	if (!waiter) {
-		if (lock && bpf_map_lookup_elem(&locks, &lock))
+		if (complete && lock && bpf_map_lookup_elem(&locks, &lock))
 			COUNT(unmatched_waits);
 		return 0;
 	}
@@ -338,7 +347,7 @@ static __always_inline int on_tried(void *ctx, __u64 lock, int got_it)
 static __always_inline int on_unlock(__u64 lock)
 {
 	__u64 end_ns = bpf_ktime_get_ns(), since;
-	struct lock_state *state = bpf_map_lookup_elem(&locks, &lock);
+	struct lock_state *state = complete ? bpf_map_lookup_elem(&locks, &lock) : NULL;
 
 	if (!state)
 		return 0;

@@ -28,7 +28,6 @@ constexpr Tracer tracers[] = {
     {"probe/empty_kprobe", "kprobe + kretprobe, empty"},
     {"probe/ours_kprobe", "dmabuf-lat calls --mode kprobe"},
     {"probe/bpftrace_kprobe", "bpftrace, kprobe + kretprobe, hist()"},
-    {"probe/perf_trace", "perf trace, events at kprobe + kretprobe"},
 };
 
 std::string text_of(const std::string& name) {
