@@ -386,7 +386,9 @@ void killed_run() {
     const Contended contended(1);
     const Contention contention =
         contend(device(), {.importers = contended.importers(),
-                           .contenders = {locked(0), {.hold_ticks = 100000}, {.cpu = 0}},
+                           .contenders = {locked(0),
+                                          {.hold_ticks = 100000, .idle_ticks = 10000},
+                                          {.idle_ticks = 10000, .cpu = 0}},
                            .run_ticks = never})
             .value();
 
