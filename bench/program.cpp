@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "program.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+
+#include <CLI/CLI.hpp>
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "reporter.hpp"
+#include "signals.hpp"
+
+namespace bench {
+
+namespace {
+
+using testexp::Result;
+
+int complain(const Program& program, const std::string& what) {
+    fmt::print(stderr, "{}: {}\n", program.name, what);
+    return 1;
+}
+
+/* Debug options make locks and allocations many times dearer: no number of them is one. */
+bool distorts(const std::string& option) {
+    return option == "lockdep" || option == "kasan";
+}
+
+void add_context(const testexp::Environment& environment, const Options& options, bool forced) {
+    for (const auto& [name, value] : environment.facts())
+        benchmark::AddCustomContext(name, value);
+    benchmark::AddCustomContext("preset", options.preset);
+    if (forced)
+        benchmark::AddCustomContext("forced_debug", "1");
+}
+
+int verdict(const Program& program, const Tally& tally) {
+    fmt::print("{} measured, {} not measurable here, {} failed\n", tally.measured, tally.skipped,
+               tally.failed);
+    if (caught_signal() != 0) {
+        complain(program,
+                 fmt::format("interrupted; {} cases were not measured", tally.interrupted));
+        return 128 + caught_signal();
+    }
+    return tally.failed != 0 ? 1 : 0;
+}
+
+int run(const Program& program, const Options& options) {
+    if (std::ranges::find(program.presets, options.preset) == program.presets.end())
+        return complain(program, fmt::format("no preset {}; say {}", options.preset,
+                                             fmt::join(program.presets, ", ")));
+
+    const Result<testexp::Device> device = testexp::Device::open();
+
+    if (!device)
+        return complain(program, device.error().what);
+    if (device.value().info().clock_khz == 0)
+        return complain(program, "the module does not know the frequency of its clock");
+
+    const testexp::Environment environment = testexp::read_environment(device.value().info());
+    const bool debug = std::ranges::any_of(environment.debug_options, distorts);
+
+    if (debug && !options.force)
+        return complain(program,
+                        "this kernel has debug options on that distort all costs; take another, "
+                        "or say --force to get numbers that are marked");
+
+    Reporter reporter(environment.unit);
+
+    if (!options.out.empty() && !reporter.open(options.out))
+        return complain(program, testexp::errno_error("cannot write " + options.out).what);
+
+    add_context(environment, options, debug);
+    program.register_cases(options.preset, device.value(), environment);
+    catch_signals();
+    fmt::print("clock {}, unit {}, kernel {}, api {}\n", environment.clock, environment.unit,
+               environment.kernel, environment.api);
+
+    if (benchmark::RunSpecifiedBenchmarks(&reporter) == 0)
+        return complain(program, "no case matches --benchmark_filter");
+    if (!reporter.close())
+        return complain(program, "cannot write all of " + options.out + ": is the disk full?");
+    return verdict(program, reporter.tally());
+}
+
+/* Gives @arguments to the library; returns the first that it does not know, or "". */
+std::string initialize_library(char* program, std::vector<std::string> arguments) {
+    std::vector<char*> argv = {program};
+
+    for (std::string& argument : arguments)
+        argv.push_back(argument.data());
+
+    int argc = static_cast<int>(argv.size());
+
+    argv.push_back(nullptr);
+    benchmark::Initialize(&argc, argv.data());
+    return argc > 1 ? argv[1] : "";
+}
+
+int parse_and_run(const Program& program, int argc, char** argv) {
+    CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
+    Options options{.preset = program.presets[1], .out = ""};
+
+    app.add_option("--preset", options.preset, program.about_presets)
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_flag_callback(
+        "--quick", [&options] { options.preset = "quick"; }, "--preset quick");
+    app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
+    app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
+    app.footer("Options of Google Benchmark work too, e.g. --benchmark_filter=REGEX.\n"
+               "Exit status: 0, 1 when a case failed (not when one cannot be measured here), "
+               "128 + signal when interrupted.");
+
+    app.allow_extras();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& success) {
+        return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+        return complain(program, std::string(error.what()) + "; see --help");
+    }
+    if (const std::string unknown = initialize_library(argv[0], app.remaining()); !unknown.empty())
+        return complain(program, "unknown argument " + unknown + "; see --help");
+    return run(program, options);
+}
+
+} // namespace
+
+int run_program(const Program& program, int argc, char** argv) {
+    try {
+        return parse_and_run(program, argc, argv);
+    } catch (const std::exception& error) {
+        /* no fmt here: it may throw too */
+        std::fprintf(stderr, "%s: %s\n", program.name, error.what());
+        return 1;
+    }
+}
+
+} // namespace bench

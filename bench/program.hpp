@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What every benchmark program is beside its cases: arguments, refusals, context, verdict. */
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "environment.hpp"
+#include "testexp.hpp"
+
+namespace bench {
+
+struct Options {
+    std::string preset;
+    bool force = false;
+    std::string out;
+};
+
+struct Program {
+    const char* name;
+    const char* about;                /* one sentence, for --help */
+    const char* about_presets;        /* what they differ in */
+    std::vector<const char*> presets; /* the first is "quick", the second taken by default */
+    /* Registers the cases of a preset with Google Benchmark. @device outlives them. */
+    std::function<void(const std::string& preset, const testexp::Device& device,
+                       const testexp::Environment& environment)>
+        register_cases;
+};
+
+/* All of main(). Returns the exit status. */
+int run_program(const Program& program, int argc, char** argv);
+
+} // namespace bench
