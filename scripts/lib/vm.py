@@ -70,7 +70,7 @@ def parse(argv):
                         help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build tree (default base)")
     parser.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
     parser.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
-    parser.add_argument("--icount", action="store_true", help="count instructions: the TSC advances by one for each")
+    parser.add_argument("--icount", action="store_true", help="count instructions: the TSC advances by one for each, on whichever processor")
     parser.add_argument("--iommu", action="store_true", help="an Intel IOMMU, behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     parser.add_argument("--append", default="", metavar="S", help="more for the kernel command line")
     parser.add_argument("--share", action="append", default=[], metavar="DIR", help="a directory the guest may really write to (again for more)")
@@ -82,8 +82,6 @@ def parse(argv):
         del options.command[0]
     if not options.command:
         raise CannotStart("no command; say scripts/vm [options] -- CMD...")
-    if options.icount and (options.smp or 1) != 1:
-        raise CannotStart("--icount counts on one processor only; leave --smp out")
     options.smp = options.smp or (1 if options.icount else 2)
     options.share = [checked_share(directory) for directory in options.share]
     return options
