@@ -99,6 +99,7 @@ RunDir load_run_dir(const fs::path& directory) {
     load_tests(directory / "ktap", run);
     run.bench = load_json<Bench, json>(directory / "bench.json", run, parse_bench);
     run.icount = load_json<Bench, json>(directory / "bench-icount.json", run, parse_bench);
+    run.contention = load_json<Bench, json>(directory / "bench-contention.json", run, parse_bench);
     run.latency = load_json<std::vector<testexp::NamedHistogram>, json>(
         directory / "latency.json", run,
         [](const json& list) { return list.get<std::vector<testexp::NamedHistogram>>(); });

@@ -27,6 +27,7 @@ struct RunDir {
     std::optional<Bench> bench;
     std::optional<Bench> icount;
     std::optional<Bench> probe_cost;
+    std::optional<Bench> contention;
     std::optional<std::vector<testexp::NamedHistogram>> latency;
     std::optional<KernelLog> kernel_log;
     std::optional<Regression> regression;

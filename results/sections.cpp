@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "contention.hpp"
 #include "costs.hpp"
 #include "format.hpp"
 #include "probes.hpp"
@@ -37,7 +38,7 @@ Totals count_tests(const RunDir& run) {
 std::vector<const Bench*> benches(const RunDir& run) {
     std::vector<const Bench*> found;
 
-    for (const auto* bench : {&run.icount, &run.bench}) {
+    for (const auto* bench : {&run.icount, &run.bench, &run.contention}) {
         if (*bench)
             found.push_back(&**bench);
     }
@@ -488,6 +489,8 @@ Document make_document(const RunDir& run) {
     }
     if (run.probe_cost)
         document.sections.push_back(probe_cost_section(*run.probe_cost));
+    if (run.contention)
+        document.sections.push_back(contention_section(*run.contention));
     document.sections.push_back(latency_section(run));
     document.sections.push_back(locks_section(run));
     document.sections.push_back(missing_section(run));
