@@ -3,6 +3,7 @@
 #ifndef TESTEXP_CLOCK_H
 #define TESTEXP_CLOCK_H
 
+#include <linux/ktime.h>
 #include <linux/timekeeping.h>
 
 #ifdef CONFIG_X86

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/jiffies.h>
+#include <linux/sched.h>
 
 #include "clock.h"
 #include "gate.h"
