@@ -569,6 +569,7 @@ std::vector<BadExtents> bad_extents() {
          no_mmio},
         {"alias_of_nothing", Layout{}.alias(0, 1).ram(1), EINVAL},
         {"alias_of_itself", Layout{}.ram(1).alias(1, 1), EINVAL},
+        {"alias_from_behind", Layout{}.ram(1).alias(3, 1), EINVAL},
         {"alias_of_hole", Layout{}.hole(1).alias(0, 1), EINVAL},
         {"alias_of_synthetic", Layout{}.synthetic(1, 1).alias(0, 1), EINVAL},
         {"alias_over_the_end", Layout{}.ram(2).alias(1, 2), EINVAL},

@@ -9,6 +9,7 @@ standard output, line by line, so that a guest that dies takes no verdict with i
 import argparse
 import collections
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -587,8 +588,9 @@ def choose(faults, options):
     if options.sample and options.sample < len(faults):
         seed = options.seed if options.seed is not None else random.randrange(1 << 32)
         print(f"# --seed {seed}", flush=True)
-        chosen = set(random.Random(seed).sample([fault.name for fault in faults], options.sample))
-        faults = [fault for fault in faults if fault.name in chosen]
+        # by a hash, so that with the same seed a new fault changes one of the sample or none
+        by_hash = sorted(faults, key=lambda fault: hashlib.sha256(f"{seed} {fault.kind}/{fault.name}".encode()).digest())
+        faults = [fault for fault in faults if fault in by_hash[:options.sample]]
     return faults, seed
 
 
