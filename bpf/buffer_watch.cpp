@@ -40,7 +40,7 @@ Status run_iterator(const bpf_program* program) {
     if (!iterator)
         return failure(errno, "make an iterator");
 
-    std::array<char, 256> nothing;
+    std::array<char, 256> nothing{};
     ssize_t length = 0;
     do
         length = read(iterator.get(), nothing.data(), nothing.size());

@@ -42,7 +42,7 @@ int spawn(std::vector<std::string>& argv, int output, pid_t& pid) {
 
 /* The last line that was written to @fd. */
 std::string last_line(int fd) {
-    std::array<char, 4096> tail;
+    std::array<char, 4096> tail{};
     const off_t size = lseek(fd, 0, SEEK_END);
     const off_t begin = std::max<off_t>(0, size - static_cast<off_t>(tail.size()));
     const ssize_t length = pread(fd, tail.data(), tail.size(), begin);
