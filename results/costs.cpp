@@ -2,11 +2,13 @@
 #include "costs.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "format.hpp"
+#include "questions.hpp"
 #include "testexp.hpp"
 
 namespace report {
@@ -21,14 +23,6 @@ std::string clock_of(const Bench& bench) {
 
 std::string unit_of(const Bench& bench) {
     return bench.context_or("unit", "ticks");
-}
-
-/* "instructions (clock: icount)" */
-std::string unit_and_clock(const Bench& bench) {
-    const std::string clock = clock_of(bench);
-
-    return fmt::format("{} (clock: {}{})", unit_of(bench), clock,
-                       bench.context_or("forced_debug", "0") == "1" ? ", debug kernel" : "");
 }
 
 double lock_cost(const Bench& bench) {
@@ -73,51 +67,31 @@ Row operation_row(const BenchCase& row, const std::string& name, double lock) {
             row.is_baseline() && row.path == lock_baseline ? Tone::good : Tone::plain};
 }
 
-/* The smallest buffer in the fewest extents: nothing but the path itself. */
+/* The simplest buffer: nothing but the path itself. */
 Table operation_table(const Bench& bench) {
     const double lock = lock_cost(bench);
     Table table;
 
     table.columns = operation_columns;
     for (const BenchCase& row : bench.cases) {
-        if (row.is_baseline() && row.is_measured())
+        if (row.is_baseline() && row.is_plain() && row.is_measured())
             table.rows.push_back(operation_row(row, "baseline: " + row.path, lock));
     }
     table.caption = "One operation, in " + unit_and_clock(bench);
+    for (const std::string& path : bench.paths()) {
+        const BenchCase* row = simplest_case(bench, path);
 
-    const auto sizes = bench.sizes_bytes();
-    const auto orders = bench.orders();
-
-    for (auto order = orders.rbegin(); order != orders.rend() && !sizes.empty(); ++order) {
-        for (const std::string& path : bench.paths()) {
-            if (const BenchCase* row = bench.find(path, sizes.front(), *order))
-                table.rows.push_back(operation_row(*row, path, lock));
-        }
-        if (bench.paths().empty() || bench.find(bench.paths().front(), sizes.front(), *order)) {
+        if (row == nullptr)
+            continue;
+        if (path == bench.paths().front())
             table.caption += fmt::format("; buffer of {} in extents of order {}",
-                                         show_bytes(sizes.front()), *order);
-            break;
-        }
+                                         show_bytes(*row->size_bytes), *row->order);
+        table.rows.push_back(operation_row(*row, path, lock));
     }
     table.caption +=
         ". per op is the fastest batch; p50, p99 and max are over batches, "
         "p50 and p99 up to 6.25 % too large; samples are batches × operations in each.";
     return table;
-}
-
-/* The case of a path on the smallest buffer in the fewest extents, where nothing but the path
- * counts. */
-const BenchCase* simplest_case(const Bench& bench, const std::string& path) {
-    const auto sizes = bench.sizes_bytes();
-    const auto orders = bench.orders();
-
-    if (sizes.empty())
-        return nullptr;
-    for (auto order = orders.rbegin(); order != orders.rend(); ++order) {
-        if (const BenchCase* row = bench.find(path, sizes.front(), *order))
-            return row;
-    }
-    return nullptr;
 }
 
 /* What of one unlocked call is the lock's, the exporter's, and the core's own. */
@@ -315,6 +289,7 @@ Section cost_section(const std::string& title, const Bench& bench, bool with_cha
 
     if (const auto shares = share_table(bench))
         section.blocks.emplace_back(*shares);
+    std::ranges::move(question_tables(bench), std::back_inserter(section.blocks));
     if (!sizes.empty()) {
         section.blocks.emplace_back(whole_buffer_table(bench));
         section.blocks.emplace_back(all_buffers_table(bench));
