@@ -178,6 +178,19 @@ std::string join(const std::vector<std::string>& words) {
     return text;
 }
 
+/* What a DMA address of the importers' device is: only a direct one is a physical address. */
+std::string read_dma(const std::string& device, const std::filesystem::path& root) {
+    for (const char* bus : {"pci", "platform"}) {
+        const std::string type =
+            read_text(root / "sys/bus" / bus / "devices" / device / "iommu_group/type");
+
+        if (type != unknown && type != "identity")
+            return "iommu";
+    }
+    return read_text(root / "proc/cmdline").find("swiotlb=force") != std::string::npos ? "swiotlb"
+                                                                                       : "direct";
+}
+
 void read_module(const testexp_info& info, Environment& environment) {
     environment.api = (info.features & TESTEXP_FEAT_NATIVE) != 0 ? "native" : "compat";
     environment.abi = std::to_string(info.abi_version);
@@ -198,6 +211,7 @@ Environment read_environment(const std::optional<testexp_info>& info,
     found.flavour = variable("DMABUF_PFN_FLAVOUR", "running");
     found.api = unknown;
     found.abi = unknown;
+    found.dma = unknown;
     found.revision = variable("DMABUF_PFN_REVISION", unknown);
     found.kernel_compiler = read_kernel_compiler(proc / "version");
     found.compiler = compiler_name();
@@ -212,8 +226,10 @@ Environment read_environment(const std::optional<testexp_info>& info,
     found.smt = read_switch(cpu / "smt/active");
     found.mitigations = read_mitigations(cpu / "vulnerabilities");
     found.cmdline = read_text(proc / "cmdline");
-    if (info)
+    if (info) {
         read_module(*info, found);
+        found.dma = read_dma(info->importer_device, root);
+    }
     return found;
 }
 
@@ -226,6 +242,7 @@ Facts Environment::facts() const {
         {"api", api},
         {"abi", abi},
         {"debug_options", debug_options.empty() ? "none" : join(debug_options)},
+        {"dma", dma},
         {"revision", revision},
         {"kernel_compiler", kernel_compiler},
         {"compiler", compiler},

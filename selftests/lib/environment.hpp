@@ -28,6 +28,7 @@ struct Environment {
     std::string abi;     /* version of the module's ABI */
     std::vector<std::string> debug_options; /* that are on and make numbers worthless */
     std::string revision;                   /* of this project */
+    std::string dma; /* of the module's importers: "direct", "iommu", "swiotlb", or "unknown" */
     std::string kernel_compiler;
     std::string compiler; /* of this program */
     std::string cpu;

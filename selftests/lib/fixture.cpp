@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <optional>
 #include <random>
 
@@ -20,6 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "environment.hpp"
 #include "kernel_log.hpp"
 #include "module.hpp"
 
@@ -219,19 +219,11 @@ bool is_debug_kernel() {
 }
 
 DmaKind dma_kind() {
-    const std::string name = device().info().importer_device;
-    std::ifstream cmdline("/proc/cmdline");
-    std::string words;
+    const std::string dma = read_environment(device().info()).dma;
 
-    std::getline(cmdline, words);
-    for (const char* bus : {"/sys/bus/pci/devices/", "/sys/bus/platform/devices/"}) {
-        std::ifstream file(bus + name + "/iommu_group/type");
-        std::string type;
-
-        if (file >> type && type != "identity")
-            return DmaKind::iommu;
-    }
-    return words.find("swiotlb=force") != std::string::npos ? DmaKind::swiotlb : DmaKind::direct;
+    if (dma == "iommu")
+        return DmaKind::iommu;
+    return dma == "swiotlb" ? DmaKind::swiotlb : DmaKind::direct;
 }
 
 Subject make_subject(const CreateSpec& spec) {
