@@ -12,7 +12,7 @@
  * Does not see: what a path costs; two paths that are wrong in the same way as the
  * page table of the CPU.
  */
-#include <map>
+#include <algorithm>
 #include <set>
 
 #include <sys/mman.h>
@@ -70,8 +70,17 @@ struct Scene {
     }
 };
 
+/* A segment is an extent, and swiotlb has no room for more than 256 KiB in one. */
+bool has_large_extents(const Layout& layout) {
+    return std::ranges::any_of(layout.extents, [](const testexp_extent& extent) {
+        return extent.nr_pages * page_bytes() > 128 << 10;
+    });
+}
+
 Scene make_scene(testexp_path path, const CreateSpec& spec, std::uint32_t attach_flags = 0) {
     require_path(path);
+    if (is_sgt(path) && has_large_extents(spec.layout))
+        REQUIRE(dma_kind() != DmaKind::swiotlb, "swiotlb cannot map an extent of that size");
 
     CreateSpec flagged = spec;
 
