@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "buffers.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <sys/mman.h>
@@ -91,7 +93,7 @@ Result<testexp::Mapping> map_buffer(const Shape& shape, int fd) {
 
 } // namespace
 
-Result<Buffers::Current> Buffers::make(const Shape& shape) const {
+Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
     if (const std::string what = missing(shape, device_); !what.empty())
         return lacking(EOPNOTSUPP, what);
 
@@ -108,7 +110,7 @@ Result<Buffers::Current> Buffers::make(const Shape& shape) const {
     if (!importer)
         return importer.error();
 
-    Current made{shape, std::move(importer).value(), std::nullopt};
+    Kept made{shape, std::move(importer).value(), std::nullopt};
 
     if (is_mapped(shape)) {
         Result<testexp::Mapping> mapping = map_buffer(shape, fd);
@@ -120,18 +122,42 @@ Result<Buffers::Current> Buffers::make(const Shape& shape) const {
     return made;
 }
 
+/* Gives up the buffers that were not used for longest, until @bytes more may be had. */
+void Buffers::make_room(std::uint64_t bytes) {
+    for (const Kept& kept : kept_)
+        bytes += kept.shape.size_bytes;
+    while (!kept_.empty() && bytes > keep_bytes_) {
+        bytes -= kept_.front().shape.size_bytes;
+        kept_.pop_front();
+    }
+}
+
 Result<Target> Buffers::target(const Shape& shape) {
-    if (!current_ || shape.fresh || current_->shape != shape) {
-        current_.reset(); /* first: there may not be memory for two */
+    auto found = std::ranges::find(kept_, shape, &Kept::shape);
 
-        Result<Current> made = make(shape);
+    if (found != kept_.end() && shape.fresh) {
+        kept_.erase(found);
+        found = kept_.end();
+    }
+    if (found != kept_.end()) {
+        kept_.splice(kept_.end(), kept_, found);
+    } else {
+        make_room(shape.size_bytes); /* first: there may not be memory for all */
 
+        Result<Kept> made = make(shape);
+
+        if (!made && !kept_.empty()) {
+            kept_.clear(); /* they may be why */
+            return target(shape);
+        }
         if (!made)
             return made.error();
-        current_.emplace(std::move(made).value());
+        kept_.push_back(std::move(made).value());
     }
-    return Target{&current_->importer,
-                  current_->mapping ? testexp::address_of(*current_->mapping) : 0};
+
+    const Kept& last = kept_.back();
+
+    return Target{&last.importer, last.mapping ? testexp::address_of(*last.mapping) : 0};
 }
 
 } // namespace bench

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The buffer that is being measured. Making one is expensive, so it is shared. */
+/* The buffers that are being measured. Making one is expensive, so they are shared. */
 #pragma once
 
+#include <cstdint>
+#include <list>
 #include <optional>
 
 #include "shape.hpp"
@@ -20,27 +22,33 @@ struct Target {
 
 class Buffers {
 public:
-    /* @device must outlive this. */
-    explicit Buffers(const testexp::Device& device) : device_(device) {}
+    /*
+     * @device must outlive this. Beside the buffer that was asked for last, others are
+     * kept for later up to @keep_bytes in all.
+     */
+    Buffers(const testexp::Device& device, std::uint64_t keep_bytes)
+        : device_(device), keep_bytes_(keep_bytes) {}
 
     /**
-     * A buffer of @shape, which is made now unless it is the one that the last call
-     * returned; then that one is gone. If this machine cannot have such a buffer, the
-     * error's text begins with requires_prefix.
+     * A buffer of @shape, which is made now unless it was kept. It is there until the
+     * next call. If this machine cannot have such a buffer, the error's text begins with
+     * requires_prefix.
      */
     testexp::Result<Target> target(const Shape& shape);
 
 private:
-    struct Current {
+    struct Kept {
         Shape shape;
         testexp::Importer importer; /* keeps the buffer alive */
         std::optional<testexp::Mapping> mapping;
     };
 
-    testexp::Result<Current> make(const Shape& shape) const;
+    testexp::Result<Kept> make(const Shape& shape) const;
+    void make_room(std::uint64_t bytes);
 
     const testexp::Device& device_;
-    std::optional<Current> current_;
+    std::uint64_t keep_bytes_;
+    std::list<Kept> kept_; /* the one used last at the end */
 };
 
 } // namespace bench

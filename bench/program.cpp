@@ -100,6 +100,16 @@ std::string initialize_library(char* program, std::vector<std::string> arguments
     return argc > 1 ? argv[1] : "";
 }
 
+std::vector<std::string> library_arguments(const CLI::App& app, const Options& options) {
+    std::vector<std::string> arguments = app.remaining();
+
+    if (options.repetitions > 1) {
+        arguments.push_back(fmt::format("--benchmark_repetitions={}", options.repetitions));
+        arguments.emplace_back("--benchmark_enable_random_interleaving=true");
+    }
+    return arguments;
+}
+
 int parse_and_run(const Program& program, int argc, char** argv) {
     CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
     Options options{.preset = program.presets[1], .out = ""};
@@ -110,6 +120,11 @@ int parse_and_run(const Program& program, int argc, char** argv) {
     app.add_flag_callback(
         "--quick", [&options] { options.preset = "quick"; }, "--preset quick");
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
+    app.add_option("--repetitions", options.repetitions,
+                   "take each case so often, all of them in a random order")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
     app.footer("Options of Google Benchmark work too, e.g. --benchmark_filter=REGEX.\n"
                "Exit status: 0, 1 when a case failed (not when one cannot be measured here), "
@@ -123,7 +138,8 @@ int parse_and_run(const Program& program, int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return complain(program, std::string(error.what()) + "; see --help");
     }
-    if (const std::string unknown = initialize_library(argv[0], app.remaining()); !unknown.empty())
+    if (const std::string unknown = initialize_library(argv[0], library_arguments(app, options));
+        !unknown.empty())
         return complain(program, "unknown argument " + unknown + "; see --help");
     return run(program, options);
 }

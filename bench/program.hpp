@@ -14,6 +14,7 @@ namespace bench {
 struct Options {
     std::string preset;
     bool force = false;
+    int repetitions = 1;
     std::string out;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "reporter.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -27,13 +28,18 @@ bool Reporter::ReportContext(const Context& context) {
 }
 
 void Reporter::ReportRuns(const std::vector<Run>& runs) {
-    std::vector<Run> renamed = runs;
+    std::vector<Run> renamed;
 
-    for (Run& run : renamed) {
-        run.run_name.iterations.clear();
-        run.run_name.time_type.clear();
-        show(run);
+    for (const Run& run : runs) {
+        if (run.run_type == Run::RT_Aggregate)
+            continue;
+        renamed.push_back(run);
+        renamed.back().run_name.iterations.clear();
+        renamed.back().run_name.time_type.clear();
     }
+    if (renamed.empty())
+        return;
+    show(renamed);
     if (file_.is_open()) {
         json_.ReportRuns(renamed);
         file_.flush();
@@ -45,15 +51,23 @@ void Reporter::Finalize() {
         json_.Finalize();
 }
 
-void Reporter::show(const Run& run) {
-    if (run.error_occurred) {
-        show_error(run);
+void Reporter::show(const std::vector<Run>& repetitions) {
+    const auto failed = std::ranges::find_if(repetitions, &Run::error_occurred);
+
+    if (failed != repetitions.end()) {
+        show_error(*failed);
         return;
     }
+
+    const Run& first = repetitions.front();
+    double per_op = first.counters.at("per_op").value;
+
+    for (const Run& run : repetitions)
+        per_op = std::min(per_op, double{run.counters.at("per_op").value});
     tally_.measured++;
-    fmt::print("{:<56} {:>14.2f} {} per op (min of {:.0f} batches, {:.0f} ops)\n",
-               run.benchmark_name(), run.counters.at("per_op").value, unit_,
-               run.counters.at("batches").value, run.counters.at("ops").value);
+    fmt::print("{:<56} {:>14.2f} {} per op (min of {} x {:.0f} batches, {:.0f} ops)\n",
+               first.benchmark_name(), per_op, unit_, repetitions.size(),
+               first.counters.at("batches").value, first.counters.at("ops").value);
     std::fflush(stdout);
 }
 

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -18,8 +19,9 @@ struct Tally {
 
 /**
  * Writes Google Benchmark's JSON, but with the case names as registered: the
- * library would add the numbers of iterations to them. Results are in the file
- * as soon as they are there.
+ * library would add the numbers of iterations to them. Each repetition is a
+ * result; what the library makes of all of them is left out. Results are in the
+ * file as soon as they are there.
  */
 class Reporter : public benchmark::BenchmarkReporter {
 public:
@@ -39,7 +41,7 @@ public:
     void Finalize() override;
 
 private:
-    void show(const Run& run);
+    void show(const std::vector<Run>& repetitions);
     void show_error(const Run& run);
 
     std::string unit_;

@@ -30,6 +30,9 @@ using testexp::Measurement;
 using testexp::Result;
 using Measure = std::function<Result<Measurement>()>;
 
+/* In a random order each shape is asked for again and again. */
+constexpr std::uint64_t kept_buffers_bytes = std::uint64_t{256} << 20;
+
 /* Repeats @measure as often as the library asks and hands over the counters. */
 void run_case(benchmark::State& state, const Measure& measure, double clock_hz) {
     bench::Sample sample;
@@ -66,7 +69,7 @@ void register_all(const std::string& preset, const testexp::Device& device,
                   const testexp::Environment& environment) {
     const double clock_hz = static_cast<double>(device.info().clock_khz) * 1000;
     const bool icount = environment.clock == "icount";
-    const auto buffers = std::make_shared<bench::Buffers>(device);
+    const auto buffers = std::make_shared<bench::Buffers>(device, icount ? 0 : kept_buffers_bytes);
 
     register_case("baseline/ioctl", clock_hz,
                   [&device] { return bench::measure_ioctl(device, bench::short_calls()); });
