@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "environment.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string_view>
 
@@ -26,6 +28,14 @@ std::string variable(const char* name, const char* fallback) {
     const char* value = std::getenv(name);
 
     return value != nullptr && *value != '\0' ? value : fallback;
+}
+
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+
+    for (const std::string& word : words)
+        text.append(text.empty() ? "" : " ").append(word);
+    return text;
 }
 
 /* The whole file without the line end, or "unknown". */
@@ -65,6 +75,62 @@ std::string read_turbo(const std::filesystem::path& cpu) {
     const std::string pstate = read_switch(cpu / "intel_pstate/no_turbo", "0");
 
     return pstate != unknown ? pstate : read_switch(cpu / "cpufreq/boost");
+}
+
+/* Each directory cpuN under @cpu. */
+std::vector<std::filesystem::path> processors(const std::filesystem::path& cpu) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+
+    for (const auto& entry : std::filesystem::directory_iterator(cpu, error)) {
+        const std::string name = entry.path().filename();
+
+        if (name.starts_with("cpu") && name.find_first_not_of("0123456789", 3) == name.npos &&
+            name.size() > 3)
+            found.push_back(entry.path());
+    }
+    return found;
+}
+
+std::string read_governors(const std::filesystem::path& cpu) {
+    std::set<std::string> governors;
+
+    for (const auto& processor : processors(cpu))
+        governors.insert(read_text(processor / "cpufreq/scaling_governor"));
+    if (governors.size() > 1)
+        governors.erase(unknown); /* a processor that is offline */
+    return governors.empty() ? unknown : join({governors.begin(), governors.end()});
+}
+
+/* An empty file says that there is none; no file, that the kernel does not say. */
+std::string read_isolated(const std::filesystem::path& cpu) {
+    const std::string list = read_text(cpu / "isolated");
+
+    return list == unknown && std::filesystem::exists(cpu / "isolated") ? "none" : list;
+}
+
+std::string read_throttled(const std::filesystem::path& cpu) {
+    std::optional<std::uint64_t> events;
+
+    for (const auto& processor : processors(cpu)) {
+        std::ifstream file(processor / "thermal_throttle/core_throttle_count");
+
+        if (std::uint64_t count = 0; file >> count)
+            events = events.value_or(0) + count;
+    }
+    return events ? std::to_string(*events) : unknown;
+}
+
+/* "0.52 0.58 0.59 3/467 12345": three tasks run, and one of them is this process. */
+void read_load(const std::filesystem::path& loadavg, Environment& environment) {
+    std::ifstream file(loadavg);
+    std::string five_minutes;
+    std::string quarter;
+    int running = 0;
+
+    environment.load = environment.running = unknown;
+    if (file >> environment.load >> five_minutes >> quarter >> running)
+        environment.running = std::to_string(std::max(0, running - 1));
 }
 
 std::string read_memory(const std::filesystem::path& meminfo) {
@@ -170,14 +236,6 @@ std::vector<std::string> debug_options(std::uint32_t features) {
     return names;
 }
 
-std::string join(const std::vector<std::string>& words) {
-    std::string text;
-
-    for (const std::string& word : words)
-        text.append(text.empty() ? "" : " ").append(word);
-    return text;
-}
-
 /* What a DMA address of the importers' device is: only a direct one is a physical address. */
 std::string read_dma(const std::string& device, const std::filesystem::path& root) {
     for (const char* bus : {"pci", "platform"}) {
@@ -221,11 +279,15 @@ Environment read_environment(const std::optional<testexp_info>& info,
     found.virtualisation = hypervisor_signature();
     found.clocksource =
         read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
-    found.governor = read_text(cpu / "cpu0/cpufreq/scaling_governor");
+    found.governor = read_governors(cpu);
     found.turbo = read_turbo(cpu);
     found.smt = read_switch(cpu / "smt/active");
+    found.isolated = read_isolated(cpu);
+    found.throttled = read_throttled(cpu);
     found.mitigations = read_mitigations(cpu / "vulnerabilities");
+    found.tuned = variable("DMABUF_PFN_TUNED", "none");
     found.cmdline = read_text(proc / "cmdline");
+    read_load(proc / "loadavg", found);
     if (info) {
         read_module(*info, found);
         found.dma = read_dma(info->importer_device, root);
@@ -254,7 +316,12 @@ Facts Environment::facts() const {
         {"governor", governor},
         {"turbo", turbo},
         {"smt", smt},
+        {"isolated", isolated},
+        {"load", load},
+        {"running", running},
+        {"throttled", throttled},
         {"mitigations", mitigations},
+        {"tuned", tuned},
         {"cmdline", cmdline},
     };
 }

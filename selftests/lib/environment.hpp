@@ -36,10 +36,15 @@ struct Environment {
     std::string memory;
     std::string virtualisation; /* signature of the hypervisor, or "none" */
     std::string clocksource;
-    std::string governor;
+    std::string governor; /* of all processors; more than one if they differ */
     std::string turbo;
     std::string smt;
+    std::string isolated;  /* processors that the scheduler leaves alone, or "none" */
+    std::string load;      /* average of the last minute */
+    std::string running;   /* other tasks that were running, or ready to */
+    std::string throttled; /* how often heat slowed a processor down since boot */
     std::string mitigations;
+    std::string tuned; /* what scripts/lib/tune changed, or "none" */
     std::string cmdline;
 
     Facts facts() const;
@@ -50,8 +55,9 @@ struct Environment {
  * The files of /proc and /sys are looked for under @root.
  *
  * What only the caller of a guest knows comes from the variables
- * DMABUF_PFN_CLOCK, DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION. Without the
- * first the machine is taken for a real one, whose clock is good.
+ * DMABUF_PFN_CLOCK, DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION; DMABUF_PFN_TUNED
+ * comes from scripts/lib/tune. Without the first the machine is taken for a real
+ * one, whose clock is good.
  */
 Environment read_environment(const std::optional<testexp_info>& info,
                              const std::filesystem::path& root = "/");
