@@ -2,8 +2,11 @@
 #include "bench.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <stdexcept>
+
+#include "statistics.hpp"
 
 namespace report {
 
@@ -48,6 +51,38 @@ BenchCase parse_case(const nlohmann::json& json) {
     if (parsed.is_measured() && !parsed.get("per_op"))
         throw std::invalid_argument("case " + parsed.name + " has no per_op");
     return parsed;
+}
+
+/* What all repetitions of a counter say together. */
+double merge_counter(const std::string& counter, const std::vector<double>& values) {
+    if (counter == "per_op" || counter == "per_page" || counter == "clock_cost")
+        return std::ranges::min(values);
+    if (counter == "max")
+        return std::ranges::max(values);
+    if (counter == "batches" || counter == "ops" || counter == "pages")
+        return std::accumulate(values.begin(), values.end(), 0.0);
+    return median(values);
+}
+
+/* One case of its repetitions; of those that failed the first. */
+BenchCase merge(const std::vector<BenchCase>& repetitions) {
+    const auto failed = std::ranges::find_if_not(repetitions, &BenchCase::is_measured);
+    BenchCase merged = failed == repetitions.end() ? repetitions.front() : *failed;
+
+    if (!merged.is_measured())
+        return merged;
+    for (auto& [counter, value] : merged.counters) {
+        std::vector<double> values;
+
+        for (const BenchCase& repetition : repetitions)
+            values.push_back(repetition.get(counter).value_or(0));
+        value = merge_counter(counter, values);
+    }
+    for (const BenchCase& repetition : repetitions) {
+        if (const auto mean = repetition.get("mean"))
+            merged.means.push_back(*mean);
+    }
+    return merged;
 }
 
 /* The distinct values of @get over all plain cases that have a size, in the order of @Container. */
@@ -121,14 +156,27 @@ std::vector<unsigned> Bench::orders() const {
 }
 
 Bench parse_bench(const nlohmann::json& json) {
+    std::map<std::string, std::vector<BenchCase>> repetitions;
+    std::vector<std::string> names; /* in their order */
     Bench bench;
 
     for (const auto& [name, value] : json.at("context").items()) {
         if (value.is_string())
             bench.context[name] = value.get<std::string>();
     }
-    for (const nlohmann::json& row : json.at("benchmarks"))
-        bench.cases.push_back(parse_case(row));
+    for (const nlohmann::json& row : json.at("benchmarks")) {
+        if (row.value("run_type", "iteration") != "iteration")
+            continue;
+
+        BenchCase parsed = parse_case(row);
+        auto& same = repetitions[parsed.name];
+
+        if (same.empty())
+            names.push_back(parsed.name);
+        same.push_back(std::move(parsed));
+    }
+    for (const std::string& name : names)
+        bench.cases.push_back(merge(repetitions[name]));
     return bench;
 }
 

@@ -19,7 +19,8 @@ struct BenchCase {
     std::optional<unsigned> order;
     std::map<std::string, std::string> axes; /* whatever else the name says */
     std::string error;                       /* why there are no counters, or "" */
-    std::map<std::string, double> counters;
+    std::map<std::string, double> counters;  /* over all repetitions; see schema.md */
+    std::vector<double> means;               /* per operation, one for each repetition */
 
     bool is_baseline() const { return !size_bytes; }
     bool is_measured() const { return error.empty(); }

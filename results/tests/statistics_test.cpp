@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Against published values, counting by hand, and what must hold whatever the values are. */
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "statistics.hpp"
+
+namespace {
+
+using Sample = std::vector<double>;
+
+/* The example of SciPy's documentation of mannwhitneyu: ages at a diagnosis. */
+const Sample males = {19, 22, 16, 29, 24};
+const Sample females = {20, 11, 17, 12};
+
+Sample first(std::size_t count, double from = 1) {
+    Sample values(count);
+
+    std::iota(values.begin(), values.end(), from);
+    return values;
+}
+
+/* Every choice of 4 of 9 ranks, counted: the p of a sample of 4 whose U is @u. */
+double counted_p(int u) {
+    int total = 0;
+    int as_far = 0;
+
+    for (unsigned chosen = 0; chosen < 512; chosen++) {
+        int rank_sum = 0;
+
+        if (std::popcount(chosen) != 4)
+            continue;
+        for (int rank = 0; rank < 9; rank++)
+            rank_sum += ((chosen >> rank) & 1U) != 0 ? rank + 1 : 0;
+        total++;
+        as_far += std::abs(rank_sum - 10 - 10) >= std::abs(u - 10) ? 1 : 0;
+    }
+    return static_cast<double>(as_far) / total;
+}
+
+TEST(Statistics, Median) {
+    EXPECT_EQ(report::median(Sample{3, 1, 2}), 2);
+    EXPECT_EQ(report::median(Sample{4, 1, 2, 3}), 2.5);
+    EXPECT_EQ(report::median(Sample{7}), 7);
+}
+
+TEST(Statistics, MannWhitneyAsPublished) {
+    const auto found = report::mann_whitney(females, males);
+
+    EXPECT_EQ(found.u, 17);
+    EXPECT_TRUE(found.is_exact);
+    EXPECT_NEAR(found.p, 0.11111111, 1e-8);
+}
+
+TEST(Statistics, MannWhitneyIsCounted) {
+    for (int above = 0; above <= 5; above++) {
+        Sample four = {0.1, 0.2, 0.3};
+
+        four.push_back(above + 0.5); /* so that U is @above */
+        EXPECT_NEAR(report::mann_whitney(first(5), four).p, counted_p(above), 1e-12) << above;
+        EXPECT_EQ(report::mann_whitney(first(5), four).u, above);
+    }
+}
+
+/* Critical values of U in every table: 17 for two samples of 9 at 5 %, 23 for two of 10. */
+TEST(Statistics, MannWhitneyAtItsCriticalValues) {
+    for (const auto& [count, critical] : {std::pair{9, 17}, std::pair{10, 23}}) {
+        for (const int u : {critical, critical + 1}) {
+            const Sample before = first(static_cast<std::size_t>(count));
+            Sample after;
+
+            for (int i = 0, left = u; i < count; i++) {
+                const int here = std::min(left, count);
+
+                after.push_back(here + 0.5 + i * 0.001);
+                left -= here;
+            }
+
+            const auto found = report::mann_whitney(before, after);
+
+            ASSERT_EQ(found.u, u);
+            EXPECT_EQ(found.p <= 0.05, u == critical) << found.p;
+        }
+    }
+}
+
+TEST(Statistics, NineAgainstNineAtTheirFarthest) {
+    EXPECT_NEAR(report::mann_whitney(first(9), first(9, 100)).p, 2.0 / 48620, 1e-12);
+}
+
+/* By hand: U is 13.5 of 16, 5.5 from its mean; ties of 3, 2 and 2 values take 36 / 56 off. */
+TEST(Statistics, TiesTakeTheNormalApproximation) {
+    const auto found = report::mann_whitney(Sample{1, 2, 2, 3}, Sample{2, 3, 4, 4});
+    const double z = (5.5 - 0.5) / std::sqrt(16.0 / 12 * (9 - 36.0 / 56));
+
+    EXPECT_EQ(found.u, 13.5);
+    EXPECT_FALSE(found.is_exact);
+    EXPECT_NEAR(found.p, std::erfc(z / std::sqrt(2)), 1e-12);
+}
+
+TEST(Statistics, NormalApproximationIsNearTheExactValue) {
+    const Sample before = first(25);
+    const Sample after = first(25, 6.5);
+    Sample one_more = before;
+
+    one_more.push_back(0.5); /* 26 values: no longer counted */
+    EXPECT_TRUE(report::mann_whitney(before, after).is_exact);
+    EXPECT_FALSE(report::mann_whitney(one_more, after).is_exact);
+    EXPECT_NEAR(report::mann_whitney(before, after).p, report::mann_whitney(one_more, after).p,
+                0.01);
+}
+
+TEST(Statistics, EqualSamplesDoNotDiffer) {
+    const Sample same(9, 5.0);
+
+    EXPECT_EQ(report::mann_whitney(same, same).p, 1);
+    EXPECT_EQ(report::cliffs_delta(same, same), 0);
+    EXPECT_EQ(report::median_interval(same).low, 5);
+    EXPECT_EQ(report::median_interval(same).high, 5);
+    EXPECT_EQ(report::ratio_interval(same, same).high, 1);
+}
+
+TEST(Statistics, EffectSize) {
+    EXPECT_EQ(report::cliffs_delta(first(9), first(9, 100)), 1);
+    EXPECT_EQ(report::cliffs_delta(first(9, 100), first(9)), -1);
+    EXPECT_NEAR(report::cliffs_delta(females, males), 2 * 17.0 / 20 - 1, 1e-12);
+    EXPECT_STREQ(report::effect_name(-0.1), "negligible");
+    EXPECT_STREQ(report::effect_name(-0.5), "large");
+}
+
+/* Of 9 values the bootstrap's median is the k-th with a known probability; the middle 95 % of it
+ * are the 2nd or 3rd to the 7th or 8th. */
+TEST(Statistics, IntervalOfTheMedian) {
+    const auto interval = report::median_interval(first(9));
+
+    EXPECT_TRUE(interval.low == 2 || interval.low == 3) << interval.low;
+    EXPECT_TRUE(interval.high == 7 || interval.high == 8) << interval.high;
+    EXPECT_EQ(report::median_interval(first(9)).low, interval.low) << "the same every time";
+}
+
+/* 200 samples of 9 of a uniform distribution: the interval must hold the true median in about 95 %.
+ */
+TEST(Statistics, IntervalHoldsTheTruth) {
+    unsigned long state = 1;
+    int held = 0;
+
+    for (int experiment = 0; experiment < 200; experiment++) {
+        Sample values;
+
+        for (int i = 0; i < 9; i++) {
+            state = state * 6364136223846793005UL + 1442695040888963407UL;
+            values.push_back(static_cast<double>(state >> 11U) / static_cast<double>(1UL << 53U));
+        }
+
+        const auto interval = report::median_interval(values);
+
+        held += interval.low <= 0.5 && 0.5 <= interval.high ? 1 : 0;
+    }
+    EXPECT_GE(held, 180);
+    EXPECT_LT(held, 200);
+}
+
+TEST(Statistics, IntervalOfARatio) {
+    const Sample before = {100, 101, 102, 99, 98, 100, 103, 97, 100};
+    Sample after;
+
+    for (const double value : before)
+        after.push_back(value * 2);
+
+    const auto interval = report::ratio_interval(before, after);
+
+    EXPECT_LT(interval.low, 2);
+    EXPECT_GT(interval.high, 2);
+    EXPECT_NEAR(interval.low, 2, 0.1);
+    EXPECT_NEAR(interval.high, 2, 0.1);
+}
+
+/* As R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm"). */
+TEST(Statistics, HolmsCorrection) {
+    const auto adjusted = report::holm(Sample{0.01, 0.04, 0.03, 0.005});
+
+    EXPECT_NEAR(adjusted[0], 0.03, 1e-12);
+    EXPECT_NEAR(adjusted[1], 0.06, 1e-12);
+    EXPECT_NEAR(adjusted[2], 0.06, 1e-12);
+    EXPECT_NEAR(adjusted[3], 0.02, 1e-12);
+    EXPECT_TRUE(report::holm({}).empty());
+}
+
+} // namespace

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Repetitions are merged into cases, and a difference is one only when chance does not make it. */
+#include <gtest/gtest.h>
+
+#include "times.hpp"
+
+namespace {
+
+using report::Bench;
+
+nlohmann::json row(const std::string& name, double mean) {
+    return {{"name", name},   {"run_type", "iteration"}, {"mean", mean}, {"per_op", mean - 1},
+            {"p50", mean},    {"max", 2 * mean},         {"ops", 100},   {"pages", 100},
+            {"batches", 10.0}};
+}
+
+/* @means are of one case; another, "same", always has the same. */
+Bench make_bench(const std::vector<double>& means) {
+    nlohmann::json json = {{"context", {{"clock", "tsc"}, {"unit", "cycles"}, {"cpu", "x"}}},
+                           {"benchmarks", nlohmann::json::array()}};
+
+    for (const double mean : means) {
+        json["benchmarks"].push_back(row("changed", mean));
+        json["benchmarks"].push_back(
+            row("same", 50 + static_cast<double>(json["benchmarks"].size() % 7)));
+    }
+    json["benchmarks"].push_back({{"name", "changed"}, {"run_type", "aggregate"}, {"per_op", 1}});
+    return report::parse_bench(json);
+}
+
+const std::vector<double> nine = {100, 101, 99, 102, 98, 103, 97, 104, 96};
+
+std::vector<double> times(double factor) {
+    std::vector<double> scaled = nine;
+
+    for (double& value : scaled)
+        value *= factor;
+    return scaled;
+}
+
+TEST(Times, RepetitionsAreOneCase) {
+    const Bench bench = make_bench(nine);
+
+    ASSERT_EQ(bench.cases.size(), 2U) << "and what the library made of them is none";
+    EXPECT_EQ(bench.cases[0].means, nine);
+    EXPECT_EQ(bench.cases[0].get("per_op"), 95) << "of the fastest";
+    EXPECT_EQ(bench.cases[0].get("max"), 208) << "of the slowest";
+    EXPECT_EQ(bench.cases[0].get("p50"), 100) << "the median";
+    EXPECT_EQ(bench.cases[0].get("ops"), 900) << "all of them";
+}
+
+TEST(Times, FailedRepetitionFailsTheCase) {
+    nlohmann::json json = {{"context", {{"clock", "tsc"}}}, {"benchmarks", {row("a", 1)}}};
+
+    json["benchmarks"].push_back(
+        {{"name", "a"}, {"error_occurred", true}, {"error_message", "no memory"}});
+
+    const Bench bench = report::parse_bench(json);
+
+    ASSERT_EQ(bench.cases.size(), 1U);
+    EXPECT_EQ(bench.cases[0].error, "no memory");
+}
+
+TEST(Times, ADifferenceIsFoundAndOnlyThat) {
+    const auto changes = report::compare_times(make_bench(nine), make_bench(times(1.2)));
+
+    ASSERT_EQ(changes.size(), 2U);
+    EXPECT_TRUE(changes[0].is_real(2));
+    EXPECT_NEAR(changes[0].after / changes[0].before, 1.2, 1e-9);
+    EXPECT_LT(changes[0].ratio.low, 1.2);
+    EXPECT_GT(changes[0].ratio.high, 1.2);
+    EXPECT_EQ(changes[0].delta, 1);
+    EXPECT_NEAR(changes[0].p, 2 * 2.0 / 48620, 1e-9) << "two cases, so twice";
+    EXPECT_FALSE(changes[1].is_real(2));
+    EXPECT_EQ(changes[1].delta, 0);
+}
+
+TEST(Times, ASmallDifferenceIsNotReal) {
+    EXPECT_FALSE(report::compare_times(make_bench(nine), make_bench(times(1.01)))[0].is_real(2));
+}
+
+TEST(Times, ALargeDifferenceOfFewRepetitionsIsNotReal) {
+    EXPECT_FALSE(
+        report::compare_times(make_bench({100, 101}), make_bench({150, 151}))[0].is_real(2));
+}
+
+TEST(Times, EmulatedTimesAreNotCompared) {
+    Bench emulated = make_bench(nine);
+    Bench elsewhere = make_bench(nine);
+
+    emulated.context["clock"] = "invalid";
+    elsewhere.context["cpu"] = "y";
+    EXPECT_TRUE(report::why_no_times(make_bench(nine), make_bench(nine)).empty());
+    EXPECT_EQ(report::why_no_times(make_bench(nine), emulated).size(), 1U);
+    EXPECT_EQ(report::why_no_times(elsewhere, make_bench(nine)),
+              std::vector<std::string>{"cpu: y, but x"});
+}
+
+} // namespace

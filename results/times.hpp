@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Whether the times of two runs differ, or only look so. */
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench.hpp"
+#include "statistics.hpp"
+
+namespace report {
+
+/* Fewer repetitions than that can hardly show anything: 9 against 9 can give p = 0.00004. */
+inline constexpr std::size_t wanted_repetitions = 9;
+
+/* One case in both runs: the means of its repetitions, per operation. */
+struct TimeChange {
+    std::string name;
+    std::size_t before_count = 0; /* of repetitions */
+    std::size_t after_count = 0;
+    double before = 0; /* medians, in ticks */
+    double after = 0;
+    Interval ratio;   /* after / before, 95 % */
+    double delta = 0; /* Cliff's */
+    double p = 1;     /* Mann-Whitney, corrected by Holm for the number of cases */
+
+    /* Not by chance, and by more than @tolerance_percent. */
+    bool is_real(double tolerance_percent) const;
+};
+
+/* Cases that are measured in both, in the order of @before. */
+std::vector<TimeChange> compare_times(const Bench& before, const Bench& after);
+
+/* Why times cannot be compared: clock, unit or processor differ or are worthless. */
+std::vector<std::string> why_no_times(const Bench& before, const Bench& after);
+
+} // namespace report
