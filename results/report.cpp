@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <fstream>
-#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -18,27 +16,11 @@
 #include "run_dir.hpp"
 #include "sections.hpp"
 #include "text.hpp"
+#include "write_file.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/* All or nothing: a full disk must not leave half a report. */
-void write_file(const fs::path& path, const std::string& text) {
-    const fs::path unfinished = path.string() + ".new";
-    std::ofstream file(unfinished);
-
-    file << text;
-    file.close();
-    if (!file) {
-        std::error_code ignored;
-
-        fs::remove(unfinished, ignored);
-        throw std::runtime_error("cannot write " + path.string() +
-                                 ": is the disk full, or the directory read-only?");
-    }
-    fs::rename(unfinished, path);
-}
 
 /* Draws, and remembers the first reason why not. */
 struct Artist {
@@ -58,8 +40,8 @@ std::string make_report(const fs::path& directory) {
     const report::Document document = report::make_document(report::load_run_dir(directory));
     Artist artist;
 
-    write_file(directory / "summary.txt", report::to_text(document));
-    write_file(directory / "report.html", report::to_html(document, std::ref(artist)));
+    report::write_file(directory / "summary.txt", report::to_text(document));
+    report::write_file(directory / "report.html", report::to_html(document, std::ref(artist)));
     return artist.problem;
 }
 
