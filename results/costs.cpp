@@ -9,6 +9,7 @@
 
 #include "format.hpp"
 #include "questions.hpp"
+#include "spread.hpp"
 #include "testexp.hpp"
 
 namespace report {
@@ -294,6 +295,7 @@ Section cost_section(const std::string& title, const Bench& bench, bool with_cha
         section.blocks.emplace_back(whole_buffer_table(bench));
         section.blocks.emplace_back(all_buffers_table(bench));
     }
+    std::ranges::move(spread_blocks(bench), std::back_inserter(section.blocks));
     if (with_charts && !sizes.empty()) {
         for (const unsigned order : orders)
             section.blocks.emplace_back(chart_over_size(bench, order));

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,7 +62,20 @@ struct Excerpt {
     std::vector<std::string> lines;
 };
 
-using Block = std::variant<Paragraph, Table, Chart, Excerpt>;
+/* "outermost;...;innermost", and how many samples had it. */
+struct Stack {
+    std::string frames;
+    std::uint64_t count = 0;
+};
+
+std::vector<std::string> split_frames(const Stack& stack);
+
+struct FlameGraph {
+    std::string title;
+    std::vector<Stack> stacks;
+};
+
+using Block = std::variant<Paragraph, Table, Chart, Excerpt, FlameGraph>;
 
 struct Section {
     std::string title;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "flame.hpp"
+
 namespace report {
 
 namespace {
@@ -29,6 +31,7 @@ th, td.number, td:first-child { white-space: nowrap; }
 td:last-child:not(.number) { overflow-wrap: anywhere; }
 tr.good td { background: #eef8f1; } tr.warning td { background: #fdf6e5; } tr.bad td { background: #fcedec; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(480px, 1fr)); gap: 1rem; }
+svg.flame { width: 100%; height: auto; }
 .charts svg { width: 100%; height: auto; border: 1px solid #e6e6e6; }
 pre { background: #f7f7f7; border: 1px solid #e6e6e6; padding: .7rem; overflow-x: auto; font-size: .82rem;
       white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -93,6 +96,11 @@ struct BlockWriter {
             return svg.value() + "\n";
         return (*this)(
             Paragraph{"No chart '" + chart.title + "': " + svg.error().what, Tone::warning});
+    }
+
+    std::string operator()(const FlameGraph& graph) const {
+        return fmt::format("<details open><summary>Flame graph: {}</summary>\n{}</details>\n",
+                           escape_html(graph.title), draw_flame_graph(graph));
     }
 
     std::string operator()(const Excerpt& excerpt) const {

@@ -96,6 +96,9 @@ RunDir load_run_dir(const fs::path& directory) {
     load_missing(directory / "missing.txt", run);
     run.environment =
         load_json<testexp::Facts, ordered_json>(directory / "env.json", run, parse_facts);
+    if (fs::exists(directory / "env-after.json"))
+        run.environment_after =
+            load_json<testexp::Facts, ordered_json>(directory / "env-after.json", run, parse_facts);
     load_tests(directory / "ktap", run);
     run.bench = load_json<Bench, json>(directory / "bench.json", run, parse_bench);
     run.icount = load_json<Bench, json>(directory / "bench-icount.json", run, parse_bench);
@@ -112,6 +115,8 @@ RunDir load_run_dir(const fs::path& directory) {
             load_json<Regression, json>(directory / "regression.json", run, parse_regression);
     if (fs::exists(directory / "mutants.json"))
         run.mutants = load_json<Mutants, json>(directory / "mutants.json", run, parse_mutants);
+    if (fs::exists(directory / "perf.json"))
+        run.perf = load_json<Perf, json>(directory / "perf.json", run, parse_perf);
     return run;
 }
 

@@ -13,16 +13,19 @@
 #include "kernel_log.hpp"
 #include "ktap.hpp"
 #include "mutants.hpp"
+#include "perf.hpp"
 #include "regression.hpp"
 
 namespace report {
 
 /*
- * Every part may be absent; then it is named in @missing, but for @regression and
- * @mutants, which few runs have, and @probe_cost, which the run itself names.
+ * Every part may be absent; then it is named in @missing, but for @environment_after,
+ * for @regression, @mutants and @perf, which few runs have, and for @probe_cost, which
+ * the run itself names.
  */
 struct RunDir {
     std::optional<testexp::Facts> environment;
+    std::optional<testexp::Facts> environment_after; /* the same when all was measured */
     std::vector<TestProgram> tests;
     std::optional<Bench> bench;
     std::optional<Bench> icount;
@@ -32,6 +35,7 @@ struct RunDir {
     std::optional<KernelLog> kernel_log;
     std::optional<Regression> regression;
     std::optional<Mutants> mutants;
+    std::optional<Perf> perf;
     std::vector<std::string> missing; /* "what: why" */
 };
 

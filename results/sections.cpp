@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "conditions.hpp"
 #include "contention.hpp"
 #include "costs.hpp"
 #include "format.hpp"
@@ -57,6 +58,10 @@ std::string counted(std::size_t count, const std::string& what) {
     return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
+std::string list_or_nothing(const std::vector<std::string>& words) {
+    return words.empty() ? "nothing" : fmt::format("{}", fmt::join(words, ", "));
+}
+
 Paragraph make_verdict(const RunDir& run) {
     const Totals tests = count_tests(run);
     const long measured = count_cases(run, [](const auto& row) { return row.is_measured(); });
@@ -92,6 +97,40 @@ std::string fact(const RunDir& run, const std::string& name) {
             return bench->context.at(name);
     }
     return "unknown";
+}
+
+/* First of all, since it says what the times below are worth. */
+Section conditions_section(const RunDir& run) {
+    Section section{"Conditions", {}};
+
+    if (!run.environment) {
+        section.blocks.emplace_back(Paragraph{"Not recorded.", Tone::warning});
+        return section;
+    }
+
+    const Conditions found = judge_conditions(*run.environment, run.environment_after);
+    Table table{"What disturbs times here, and what would help",
+                {{"condition", false}, {"found", false}, {"why", false}, {"fix", false}},
+                {}};
+
+    for (const Condition& condition : found.noisy)
+        table.rows.push_back(
+            {{condition.name, condition.found, condition.why, condition.fix}, Tone::warning});
+    section.blocks.emplace_back(
+        Paragraph{found.noisy.empty()
+                      ? "Nothing that is known disturbed the times of this run."
+                      : fmt::format("{} disturbed the times of this run; instruction counts do not "
+                                    "depend on them. scripts/run --kernel running --tune changes "
+                                    "governor, turbo, SMT and clocksource for the run.",
+                                    counted(found.noisy.size(), "condition")),
+                  found.noisy.empty() ? Tone::good : Tone::warning});
+    if (!table.rows.empty())
+        section.blocks.emplace_back(table);
+    section.blocks.emplace_back(
+        Paragraph{fmt::format("Quiet: {}. Not known: {}.", list_or_nothing(found.quiet),
+                              list_or_nothing(found.unknown)),
+                  Tone::plain});
+    return section;
 }
 
 Section environment_section(const RunDir& run) {
@@ -294,6 +333,11 @@ Section no_mutants_section() {
                    Tone::plain}}};
 }
 
+/* Not missed either: it needs a package of its own and a run of its own. */
+Section no_perf_section() {
+    return {"perf", {Paragraph{"Not taken: scripts/run --perf takes it.", Tone::plain}}};
+}
+
 std::string show_labels(const testexp::NamedHistogram& histogram) {
     std::string text;
 
@@ -441,6 +485,8 @@ Section missing_section(const RunDir& run) {
 
     for (const Bench* bench : benches(run))
         std::ranges::copy(unmeasured(*bench), std::back_inserter(lines.lines));
+    if (run.perf)
+        std::ranges::copy(unmeasured(*run.perf), std::back_inserter(lines.lines));
     if (lines.lines.empty())
         section.blocks.emplace_back(Paragraph{"Nothing: all parts are here.", Tone::good});
     else
@@ -476,7 +522,7 @@ Document make_document(const RunDir& run) {
     document.title = fmt::format("dma-buf get_pfn on {} ({}, {})", fact(run, "kernel"),
                                  fact(run, "flavour"), fact(run, "api"));
     document.verdict = make_verdict(run);
-    document.sections = {environment_section(run), test_section(run)};
+    document.sections = {conditions_section(run), environment_section(run), test_section(run)};
     if (run.regression)
         document.sections.push_back(regression_section(*run.regression));
     document.sections.push_back(run.mutants ? mutants_section(*run.mutants) : no_mutants_section());
@@ -493,6 +539,7 @@ Document make_document(const RunDir& run) {
         document.sections.push_back(contention_section(*run.contention));
     document.sections.push_back(latency_section(run));
     document.sections.push_back(locks_section(run));
+    document.sections.push_back(run.perf ? perf_section(*run.perf) : no_perf_section());
     document.sections.push_back(missing_section(run));
     document.sections.push_back(log_section(run));
     return document;

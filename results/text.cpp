@@ -48,6 +48,8 @@ struct BlockWriter {
 
     std::string operator()(const Chart&) const { return ""; }
 
+    std::string operator()(const FlameGraph&) const { return ""; }
+
     std::string operator()(const Excerpt& excerpt) const {
         std::string text;
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "perf.hpp"
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "format.hpp"
+
+namespace report {
+
+namespace {
+
+constexpr std::size_t shown_functions = 12;
+constexpr const char* cycles = "cycles:k";
+
+PerfPath parse_path(const nlohmann::json& object) {
+    PerfPath path;
+
+    path.path = object.at("path").get<std::string>();
+    path.name = object.at("case").get<std::string>();
+    path.ops = object.at("ops").get<double>();
+    path.event = object.at("event").get<std::string>();
+    for (const auto& [event, value] : object.at("counters").items())
+        path.counters[event] = value.is_null() ? std::nullopt : std::optional(value.get<double>());
+    for (const nlohmann::json& stack : object.at("stacks"))
+        path.stacks.push_back({stack.at(0).get<std::string>(), stack.at(1).get<std::uint64_t>()});
+    if (path.ops <= 0)
+        throw std::invalid_argument("path " + path.path + " has no operations");
+    return path;
+}
+
+bool has(const PerfPath& path, const std::string& event) {
+    const auto found = path.counters.find(event);
+
+    return found != path.counters.end() && found->second.has_value();
+}
+
+/* The events that some path has, or has not, a counter of. */
+std::set<std::string> events(const Perf& perf, bool counted) {
+    std::set<std::string> names;
+
+    for (const PerfPath& path : perf.paths) {
+        for (const auto& [event, value] : path.counters) {
+            if (value.has_value() == counted)
+                names.insert(event);
+        }
+    }
+    return names;
+}
+
+Paragraph pmu_statement(const Perf& perf) {
+    const bool pmu =
+        std::ranges::any_of(perf.paths, [](const PerfPath& path) { return has(path, cycles); });
+
+    if (pmu)
+        return {"Counted by the processor, in the kernel only; samples by cycles.", Tone::good};
+    return {
+        "This machine offers no hardware counters: no cycles, instructions, cache or TLB misses. "
+        "What is left are software events, and samples by a timer, which cannot fire while "
+        "interrupts are off.",
+        Tone::warning};
+}
+
+Table counter_table(const Perf& perf) {
+    Table table;
+
+    table.caption = "perf stat of the simplest case of each path, per operation; making the buffer "
+                    "and the warm-up are in it. task-clock is in ms";
+    table.columns = {{"path", false}, {"ops", true}};
+    for (const std::string& event : events(perf, true))
+        table.columns.push_back({event, true});
+    for (const PerfPath& path : perf.paths) {
+        Row row{{path.path, show_number(path.ops)}, Tone::plain};
+
+        for (const std::string& event : events(perf, true))
+            row.cells.push_back(has(path, event)
+                                    ? fmt::format("{:.4g}", *path.counters.at(event) / path.ops)
+                                    : "–");
+        table.rows.push_back(row);
+    }
+    return table;
+}
+
+struct Share {
+    std::uint64_t self = 0;
+    std::uint64_t total = 0; /* with what it called */
+};
+
+/* Samples by function; one that is in a stack twice counts once. */
+std::map<std::string, Share> shares(const PerfPath& path) {
+    std::map<std::string, Share> found;
+
+    for (const Stack& stack : path.stacks) {
+        const std::vector<std::string> frames = split_frames(stack);
+
+        for (const std::string& frame : std::set(frames.begin(), frames.end()))
+            found[frame].total += stack.count;
+        if (!frames.empty())
+            found[frames.back()].self += stack.count;
+    }
+    return found;
+}
+
+Table function_table(const PerfPath& path) {
+    const auto found = shares(path);
+    std::vector<std::pair<std::string, Share>> rows(found.begin(), found.end());
+    std::uint64_t samples = 0;
+    Table table{"", {{"function", false}, {"self", true}, {"with callees", true}}, {}};
+
+    for (const Stack& stack : path.stacks)
+        samples += stack.count;
+    std::ranges::stable_sort(rows, [](const auto& left, const auto& right) {
+        return left.second.self > right.second.self;
+    });
+    if (rows.size() > shown_functions)
+        rows.resize(shown_functions);
+    table.caption = fmt::format("{}: where {} samples of {} fell, the functions with most of them",
+                                path.name, samples, path.event);
+    for (const auto& [name, share] : rows) {
+        const auto percent = [samples](std::uint64_t count) {
+            return fmt::format("{:.1f} %",
+                               100.0 * static_cast<double>(count) / static_cast<double>(samples));
+        };
+
+        table.rows.push_back({{name, percent(share.self), percent(share.total)}, Tone::plain});
+    }
+    return table;
+}
+
+} // namespace
+
+Perf parse_perf(const nlohmann::json& object) {
+    Perf perf;
+
+    for (const nlohmann::json& path : object.at("paths"))
+        perf.paths.push_back(parse_path(path));
+    object.at("failures").get_to(perf.failures);
+    return perf;
+}
+
+Section perf_section(const Perf& perf) {
+    Section section{"perf", {}};
+
+    if (perf.paths.empty()) {
+        section.blocks.emplace_back(Paragraph{"No path could be measured.", Tone::warning});
+        return section;
+    }
+    section.blocks.emplace_back(pmu_statement(perf));
+    section.blocks.emplace_back(counter_table(perf));
+    for (const PerfPath& path : perf.paths) {
+        if (path.stacks.empty())
+            continue;
+        section.blocks.emplace_back(function_table(path));
+        section.blocks.emplace_back(FlameGraph{path.name, path.stacks});
+    }
+    return section;
+}
+
+std::vector<std::string> unmeasured(const Perf& perf) {
+    std::vector<std::string> lines;
+
+    for (const std::string& failure : perf.failures)
+        lines.push_back("perf, " + failure);
+    if (const auto absent = events(perf, false); !absent.empty())
+        lines.push_back(fmt::format("perf, {}: this machine does not offer these counters",
+                                    fmt::join(absent, " ")));
+    for (const PerfPath& path : perf.paths) {
+        if (path.stacks.empty())
+            lines.push_back("perf, stacks of " + path.name + ": no sample fell into the kernel");
+    }
+    return lines;
+}
+
+} // namespace report

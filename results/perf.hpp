@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What perf said about each path, as scripts/lib/perf left it. */
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "document.hpp"
+
+namespace report {
+
+struct PerfPath {
+    std::string path;
+    std::string name;                                      /* of the case */
+    double ops = 0;                                        /* that the counters are of */
+    std::map<std::string, std::optional<double>> counters; /* nothing: this machine has no such */
+    std::string event;                                     /* that was sampled */
+    std::vector<Stack> stacks;
+};
+
+struct Perf {
+    std::vector<PerfPath> paths;
+    std::vector<std::string> failures; /* "path: why" */
+};
+
+/* Throws when @object is not what schema.md says. */
+Perf parse_perf(const nlohmann::json& object);
+
+Section perf_section(const Perf& perf);
+
+/* "perf, what: why" for each path and counter that is not there. */
+std::vector<std::string> unmeasured(const Perf& perf);
+
+} // namespace report

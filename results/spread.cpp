@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "spread.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "format.hpp"
+#include "statistics.hpp"
+#include "times.hpp"
+
+namespace report {
+
+namespace {
+
+std::size_t fewest_repetitions(const Bench& bench) {
+    std::size_t fewest = 0;
+
+    for (const BenchCase& row : bench.cases) {
+        if (row.is_measured())
+            fewest = fewest == 0 ? row.means.size() : std::min(fewest, row.means.size());
+    }
+    return fewest;
+}
+
+Paragraph spread_statement(const Bench& bench) {
+    const std::string clock = bench.context_or("clock", "invalid");
+    const std::size_t repetitions = fewest_repetitions(bench);
+
+    if (clock == "icount")
+        return {"Counts are exact: no repetitions, no confidence intervals. Percentiles are of "
+                "batches that a timer tick fell into.",
+                Tone::plain};
+    if (clock != "tsc")
+        return {"Of an emulated processor the spread means as little as the times: the table below "
+                "only shows that it can be taken.",
+                Tone::warning};
+    if (repetitions < wanted_repetitions)
+        return {
+            fmt::format("{} repetitions are too few for a confidence interval; take at least {}: "
+                        "bench_resolve --repetitions {}.",
+                        repetitions, wanted_repetitions, wanted_repetitions),
+            Tone::warning};
+    return {"Each case was repeated, all of them in a random order. To compare with another run: "
+            "scripts/compare.",
+            Tone::plain};
+}
+
+/* Baselines and the smallest buffer: the summary would be long with all. */
+bool is_in_short(const BenchCase& row, const std::vector<std::uint64_t>& sizes_bytes) {
+    return row.is_baseline() ||
+           (row.is_plain() && !sizes_bytes.empty() && row.size_bytes == sizes_bytes.front());
+}
+
+Table spread_table(const Bench& bench, bool all) {
+    const auto sizes_bytes = bench.sizes_bytes();
+    Table table;
+
+    table.is_detail = all;
+
+    table.caption = fmt::format(
+        "Repetitions{}, in {} per operation (clock: {}): the median of their means with its 95 % "
+        "confidence interval (bootstrap); percentiles of batches, the median of the repetitions; "
+        "max "
+        "of all batches",
+        all ? " of all cases" : "", bench.context_or("unit", "ticks"),
+        bench.context_or("clock", "invalid"));
+    table.columns = {{"case", false}, {"n", true},   {"median", true}, {"from", true},
+                     {"to", true},    {"p50", true}, {"p90", true},    {"p99", true},
+                     {"p99.9", true}, {"max", true}};
+    for (const BenchCase& row : bench.cases) {
+        if (row.means.empty() || (!all && !is_in_short(row, sizes_bytes)))
+            continue;
+
+        const Interval interval = median_interval(row.means);
+
+        table.rows.push_back(
+            {{row.name, std::to_string(row.means.size()), show_number(median(row.means)),
+              show_number(interval.low), show_number(interval.high), show_number(row.get("p50")),
+              show_number(row.get("p90")), show_number(row.get("p99")),
+              show_number(row.get("p999")), show_number(row.get("max"))},
+             Tone::plain});
+    }
+    return table;
+}
+
+} // namespace
+
+std::vector<Block> spread_blocks(const Bench& bench) {
+    std::vector<Block> blocks = {spread_statement(bench)};
+
+    if (bench.context_or("clock", "invalid") == "icount")
+        return blocks;
+    for (const bool all : {false, true}) {
+        if (Table table = spread_table(bench, all); !table.rows.empty())
+            blocks.emplace_back(std::move(table));
+    }
+    return blocks;
+}
+
+} // namespace report
