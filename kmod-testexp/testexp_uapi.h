@@ -498,8 +498,8 @@ struct testexp_describe {
  * struct testexp_walked - what the page table has for one page
  * @pfn: PFN; 0 with an error
  * @cache: enum testexp_cache, from the bits of the entry
- * @error: 0 or a negative errno: EFAULT where nothing is mapped, EINVAL where
- *	the mapping is not VM_PFNMAP
+ * @error: 0 or a negative errno: EFAULT where nothing is mapped, EINVAL where it
+ *	is not VM_PFNMAP, EAGAIN when other threads take each page that is faulted in
  */
 struct testexp_walked {
 	__u64 pfn;

@@ -21,6 +21,9 @@ static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned lo
 	return vma->vm_flags & VM_PFNMAP ? vma : ERR_PTR(-EINVAL);
 }
 
+/* How often a page is faulted in again that another thread takes away before it is looked at. */
+#define WALK_FAULTS	100
+
 /**
  * walk_start - look at the entry of one page, as KVM's hva_to_pfn() does
  * @mm: address space, its mmap lock held; the lock may be dropped and taken again
@@ -30,31 +33,29 @@ static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned lo
  *
  * In the header, because it is timed.
  *
- * Return: 0, -EFAULT where nothing is mapped, -EINVAL where it is not VM_PFNMAP, or
- * what the fault came to.
+ * Return: 0, -EFAULT where nothing is mapped, -EINVAL where it is not VM_PFNMAP,
+ * what the fault came to, or -EAGAIN when the page was gone again WALK_FAULTS times.
  */
 static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_pfnmap_args *found)
 {
-	bool unlocked = false;
-	int ret;
+	bool unlocked = false; /* without it a fault would be neither retried nor killable */
+	int faults, ret;
 
-	found->vma = walk_find(mm, found->address);
-	if (IS_ERR(found->vma))
-		return PTR_ERR(found->vma);
-	if (!follow_pfnmap_start(found))
-		return 0;
-	if (!fault_in)
-		return -EFAULT;
-
-	ret = fixup_user_fault(mm, found->address, FAULT_FLAG_WRITE, &unlocked);
-	if (ret)
-		return ret;
-	/* Who unlocked may find another mapping there, or none. */
-	if (unlocked)
+	for (faults = 0; faults < WALK_FAULTS; faults++) {
+		/* After a fault that dropped the lock it may be another mapping, or none. */
 		found->vma = walk_find(mm, found->address);
-	if (IS_ERR(found->vma))
-		return PTR_ERR(found->vma);
-	return follow_pfnmap_start(found) ? -EFAULT : 0;
+		if (IS_ERR(found->vma))
+			return PTR_ERR(found->vma);
+		if (!follow_pfnmap_start(found))
+			return 0;
+		if (!fault_in)
+			return -EFAULT;
+
+		ret = fixup_user_fault(mm, found->address, FAULT_FLAG_WRITE, &unlocked);
+		if (ret)
+			return ret;
+	}
+	return -EAGAIN;
 }
 
 #endif
