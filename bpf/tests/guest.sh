@@ -36,7 +36,7 @@ skip() { number=$((number + 1)); echo "ok $number $1 # SKIP $2"; }
 check() {
 	local name=$1
 	shift
-	"$@"
+	"$@" >&2
 	result $? "$name"
 }
 
