@@ -38,12 +38,11 @@ static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned lo
  */
 static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_pfnmap_args *found)
 {
-	bool unlocked = false; /* without it a fault would be neither retried nor killable */
+	bool unlocked = false;
 	int faults, ret;
 
+	found->vma = walk_find(mm, found->address);
 	for (faults = 0; faults < WALK_FAULTS; faults++) {
-		/* After a fault that dropped the lock it may be another mapping, or none. */
-		found->vma = walk_find(mm, found->address);
 		if (IS_ERR(found->vma))
 			return PTR_ERR(found->vma);
 		if (!follow_pfnmap_start(found))
@@ -54,6 +53,9 @@ static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_
 		ret = fixup_user_fault(mm, found->address, FAULT_FLAG_WRITE, &unlocked);
 		if (ret)
 			return ret;
+		/* Who unlocked may find another mapping there, or none. */
+		if (unlocked)
+			found->vma = walk_find(mm, found->address);
 	}
 	return -EAGAIN;
 }
