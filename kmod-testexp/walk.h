@@ -11,7 +11,7 @@
 
 #if TESTEXP_HAS_WALK
 
-/* Under the mmap lock. The VM_PFNMAP mapping there; -EFAULT without one, -EINVAL if it is another. */
+/* Under the mmap lock. The VM_PFNMAP mapping there, -EFAULT without one, -EINVAL if it is none. */
 static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned long address)
 {
 	struct vm_area_struct *vma = vma_lookup(mm, address);
