@@ -55,6 +55,7 @@ static __always_inline int resolve_ops_get_pfn(struct resolve_run *run, u32 ops,
 {
 	return resolve_pages(run, ops, resolve_page_unlocked, deliver);
 }
+
 RESOLVE_LOOPS(get_pfn)
 
 static __always_inline int resolve_page_locked(struct resolve_run *run, u64 pgoff, u64 *pfn,
@@ -68,6 +69,7 @@ static __always_inline int resolve_ops_get_pfn_batch(struct resolve_run *run, u3
 {
 	return resolve_pages(run, ops, resolve_page_locked, deliver);
 }
+
 RESOLVE_LOOPS(get_pfn_batch)
 
 static int resolve_find_op(struct resolve_run *run)
@@ -87,6 +89,7 @@ static __always_inline int resolve_ops_exporter_op(struct resolve_run *run, u32 
 {
 	return resolve_pages(run, ops, resolve_page_op, deliver);
 }
+
 RESOLVE_LOOPS(exporter_op)
 
 /* One call a block: on by what the answer lets an importer map at once. */
@@ -109,6 +112,7 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 	}
 	return 0;
 }
+
 RESOLVE_LOOPS(get_pfn_stride)
 
 static const struct resolve_path resolve_empty = {

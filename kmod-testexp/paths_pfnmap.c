@@ -55,7 +55,9 @@ static int pfnmap_warm_chunk(const struct resolve_run *run, u64 first, u64 end, 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for (page = first; !ret && page < end; page++) {
-		struct follow_pfnmap_args found = { .address = run->address + (page << PAGE_SHIFT) };
+		struct follow_pfnmap_args found = {
+			.address = run->address + (page << PAGE_SHIFT),
+		};
 
 		ret = walk_start(mm, true, &found);
 		if (ret)
@@ -135,6 +137,7 @@ static __always_inline int resolve_ops_pfnmap(struct resolve_run *run, u32 ops, 
 {
 	return resolve_pages(run, ops, pfnmap_page, deliver);
 }
+
 RESOLVE_LOOPS(pfnmap)
 
 #else

@@ -64,6 +64,7 @@ static __always_inline int resolve_ops_sgt_map(struct resolve_run *run, u32 ops,
 	}
 	return 0;
 }
+
 RESOLVE_LOOPS(sgt_map)
 
 /* To the first segment, and its first page. */
@@ -107,6 +108,7 @@ static __always_inline int resolve_ops_sgt_cached(struct resolve_run *run, u32 o
 	}
 	return 0;
 }
+
 RESOLVE_LOOPS(sgt_cached)
 
 /* As drivers/xen/gntdev-dmabuf.c does it, page by page. */
@@ -130,6 +132,7 @@ static __always_inline int resolve_ops_sgt_dma_to_phys(struct resolve_run *run, 
 	}
 	return 0;
 }
+
 RESOLVE_LOOPS(sgt_dma_to_phys)
 
 const struct resolve_path resolve_sgt_map = {
