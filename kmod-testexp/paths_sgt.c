@@ -14,7 +14,7 @@ static void resolve_take_whole(struct resolve_run *run)
 	run->end = run->attach->dmabuf->size >> PAGE_SHIFT;
 }
 
-/* Looks at a segment as an importer would that programs it. Returns its pages, or 0 without room. */
+/* Looks at a segment as an importer would that programs it. Returns its pages, 0 without room. */
 static __always_inline u64 resolve_segment(struct resolve_run *run, struct scatterlist *sg,
 					   u64 pgoff, bool deliver)
 {

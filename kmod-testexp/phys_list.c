@@ -94,6 +94,7 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 	}
 	return 0;
 }
+
 RESOLVE_LOOPS(phys_list)
 
 const struct resolve_path resolve_phys_list = {

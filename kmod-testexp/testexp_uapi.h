@@ -219,10 +219,10 @@ struct testexp_extent {
  *
  * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
  * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
- * CACHE_SGT with DYNAMIC or NO_MAP, HUGE without PFNMAP); ENODEV for MMIO without a BAR, ENXIO beyond its
- * end, EBUSY where the pages are in use with another cache mode; ENOSPC over
- * max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory of
- * that contiguity; EINTR when killed meanwhile.
+ * CACHE_SGT with DYNAMIC or NO_MAP, HUGE without PFNMAP); ENODEV for MMIO without
+ * a BAR, ENXIO beyond its end, EBUSY where the pages are in use with another cache mode;
+ * ENOSPC over max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory
+ * of that contiguity; EINTR when killed meanwhile.
  */
 struct testexp_create {
 	__u32 size;
