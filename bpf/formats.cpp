@@ -28,7 +28,7 @@ std::string labels_as_field(const NamedHistogram& histogram) {
     std::string text;
 
     for (const auto& [key, value] : histogram.labels)
-        text += (text.empty() ? "" : ";") + key + "=" + value;
+        text += fmt::format("{}{}={}", text.empty() ? "" : ";", key, value);
     return text;
 }
 

@@ -28,6 +28,7 @@ int spawn(std::vector<std::string>& argv, int output, pid_t& pid) {
     std::vector<char*> arguments;
     posix_spawn_file_actions_t actions;
 
+    arguments.reserve(argv.size() + 1);
     for (std::string& argument : argv)
         arguments.push_back(argument.data());
     arguments.push_back(nullptr);

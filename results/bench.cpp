@@ -74,6 +74,7 @@ BenchCase merge(const std::vector<BenchCase>& repetitions) {
     for (auto& [counter, value] : merged.counters) {
         std::vector<double> values;
 
+        values.reserve(repetitions.size());
         for (const BenchCase& repetition : repetitions)
             values.push_back(repetition.get(counter).value_or(0));
         value = merge_counter(counter, values);

@@ -23,6 +23,7 @@ struct Case {
     std::uint64_t hold_ns = 0;
     bool holder = false;
 
+    /* NOLINTNEXTLINE(modernize-use-nullptr): it takes the comparison with 0 for one of pointers */
     auto operator<=>(const Case&) const = default;
 };
 

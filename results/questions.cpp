@@ -173,10 +173,11 @@ Table far_table(const Bench& bench) {
                      {"extents", true}, {"per op", true}, {"per page", true}};
     for (const BenchCase* row : select(bench, is_far)) {
         const std::uint64_t extent_bytes = testexp::page_bytes() << *row->order;
+        const std::uint64_t nr_extents = *row->size_bytes / extent_bytes;
 
         table.rows.push_back({{row->path, show_bytes(*row->size_bytes), std::to_string(*row->order),
-                               show_number(static_cast<double>(*row->size_bytes / extent_bytes)),
-                               show_number(cost(row)), show_number(row->get("per_page"))},
+                               show_number(static_cast<double>(nr_extents)), show_number(cost(row)),
+                               show_number(row->get("per_page"))},
                               Tone::plain});
     }
     return table;
@@ -186,7 +187,10 @@ Table far_table(const Bench& bench) {
 std::optional<double> whole_gib(const BenchCase* row) {
     if (row == nullptr || !row->get("per_page"))
         return std::nullopt;
-    return *row->get("per_page") * static_cast<double>(gib / testexp::page_bytes());
+
+    const std::uint64_t nr_pages = gib / testexp::page_bytes();
+
+    return *row->get("per_page") * static_cast<double>(nr_pages);
 }
 
 /* The plain case of the largest buffer of that order; small ones hide what grows. */

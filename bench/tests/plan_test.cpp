@@ -46,6 +46,10 @@ TEST(Plan, NamesAreThoseOfTheSchemaAndUnique) {
 }
 
 TEST(Plan, EveryPresetHasEveryPathAndQuestion) {
+    constexpr const char* most_extents =
+        "resolve/path:get_pfn/size:4294967296/order:0/memory:synthetic/extents:1048576/"
+        "sequence:random";
+
     for (const bench::Preset* preset : presets) {
         const std::vector<Case> plan = bench::make_plan(*preset);
         std::set<testexp_path> paths;
@@ -63,8 +67,7 @@ TEST(Plan, EveryPresetHasEveryPathAndQuestion) {
               "resolve/path:follow_pfnmap_cold/size:2097152/order:9/fault_around:64",
               "resolve/path:get_pfn_stride/size:1099511627776/order:18/memory:synthetic",
               "resolve/path:get_pfn/size:4096/order:0/memory:synthetic/extents:1/sequence:random",
-              "resolve/path:get_pfn/size:4294967296/order:0/memory:synthetic/extents:1048576/"
-              "sequence:random"})
+              most_extents})
             EXPECT_NE(find(plan, name), nullptr) << preset->name << " " << name;
     }
 }

@@ -8,8 +8,6 @@
 
 namespace {
 
-using report::FlameGraph;
-
 nlohmann::json perf_json(const nlohmann::json& cycles) {
     auto json = nlohmann::json::parse(R"({
         "failures": ["sgt_map: requires more"],

@@ -39,7 +39,7 @@ struct ContentionSpec {
 
 /* What one contender has done and seen; histograms in clock ticks. */
 struct ContenderReport {
-    testexp_report counts;
+    testexp_report counts{};
     testexp_hist wait = empty_hist(); /* for its locks, or fences */
     testexp_hist hold = empty_hist(); /* of its locks */
     testexp_hist op = empty_hist();   /* whole operations */
