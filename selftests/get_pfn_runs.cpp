@@ -2,7 +2,7 @@
 /*
  * Claim: get_pfn is exact (P17, P18) for RAM of any length and place: runs longer than
  * what the page allocator gives at once, up to 1 GiB; every physical skew against pgoff;
- * tails that are no power of two; blocks in reverse order.
+ * tails that are no power of two; blocks in reverse order. Each extent is where it was asked for.
  *
  * Method: every page compared with a page table read from /proc/self/pagemap through mmap.
  * Long runs are gathered from neighbouring free blocks; where there is no such run, the
@@ -25,7 +25,26 @@ std::uint64_t pages_of(std::uint32_t order) {
     return std::uint64_t{1} << order;
 }
 
+/* The truth about max_order follows from the PFNs, whatever they are; so these, too, must be as
+ * asked. */
+void expect_placed(const Subject& subject) {
+    std::uint64_t pgoff = 0;
+
+    for (const testexp_extent& extent : subject.layout.extents)
+        for (std::uint64_t i = 0; i < extent.repeat; i++, pgoff += extent.nr_pages) {
+            const std::uint64_t pfn = subject.oracle.pages()[pgoff].pfn;
+
+            if (extent.type == TESTEXP_EXTENT_RAM &&
+                pfn % pages_of(extent.align_order) != extent.skew)
+                ksft::fail("PFN " + std::to_string(pfn) + " of page " + std::to_string(pgoff) +
+                           " is not " + std::to_string(extent.skew) + " modulo 2^" +
+                           std::to_string(extent.align_order));
+        }
+}
+
 void expect_exact(const Subject& subject) {
+    expect_placed(subject);
+
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
 
     for (const Form& form : forms)
@@ -54,6 +73,44 @@ void long_run(std::uint32_t order) {
 void ragged_run(std::uint64_t nr_pages, std::uint32_t align_order, std::uint64_t skew) {
     expect_exact(make_run(
         Layout{}.hole(skew % 3 + 1).ram(nr_pages, {.align_order = align_order, .skew = skew})));
+}
+
+/* A buffer of one block, and where it is. */
+struct Block {
+    Buffer buffer;
+    std::uint64_t pfn;
+};
+
+Block make_block(std::uint32_t order) {
+    Buffer buffer =
+        device().create({.layout = Layout{}.ram(pages_of(order), {.align_order = order})}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    return {std::move(buffer), importer.resolve(0, 1).value().front().pfn};
+}
+
+/* Of neighbours: every second one stays, so that the free ones between them are alone. */
+std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
+    std::vector<Block> blocks, kept;
+
+    for (std::size_t i = 0; i < count; i++)
+        blocks.push_back(make_block(order));
+    std::ranges::sort(blocks, {}, &Block::pfn);
+    for (std::size_t i = 0; i < count; i += 2)
+        kept.push_back(std::move(blocks[i]));
+    return kept;
+}
+
+/* One page more than a block, where most free blocks have somebody else's behind them. */
+void run_among_others(std::uint32_t order) {
+    const std::vector<Block> others = fragment_memory(order, is_debug_kernel() ? 32 : 128);
+    const Subject run = make_run(Layout{}.ram(pages_of(order) + 1, {.align_order = order}));
+
+    expect_exact(run);
+    for (const Page& page : run.oracle.pages())
+        for (const Block& other : others)
+            if (page.pfn - other.pfn < pages_of(order))
+                ksft::fail("PFN " + std::to_string(page.pfn) + " is another buffer's");
 }
 
 /*
@@ -117,6 +174,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P18.ragged_run[one_page_more," + parameter,
                  [=] { ragged_run(pages_of(order) + 1, order, pages_of(order) - 1); });
     }
+    plan.add("P22.run_takes_nobodys_pages", [=] { run_among_others(max_order); });
     for (std::uint32_t order = 1; order <= (is_debug_kernel() ? 2U : quick() ? 4U : 5U); order++)
         plan.add("P18.every_skew[order=" + std::to_string(order) + "]", [=] { every_skew(order); });
     for (std::uint32_t order = 1; order < max_order; order++)

@@ -56,6 +56,7 @@ struct Victim {
     void (*run)(const Scene& scene);
     /* Whether the victim is where it should be. */
     bool (*under_way)(const Scene& scene, std::uint64_t round);
+    bool walks = false; /* a page table */
 };
 
 /* Of the killer's buffer. */
@@ -90,7 +91,7 @@ bool in_create(const Scene& scene, std::uint64_t /*round*/) {
 /* --- RESOLVE: more results than there is memory for ------------------------------- */
 
 /* The same 64 MiB again and again: a thousand million results, minutes of work. */
-std::span<testexp_result> endless_results() {
+template <typename Result> std::span<Result> endless_results() {
     constexpr std::size_t piece = 64 << 20;
     constexpr std::size_t pieces = 250;
     const Fd memory(memfd_create("results", MFD_CLOEXEC));
@@ -103,12 +104,12 @@ std::span<testexp_result> endless_results() {
         if (mmap(static_cast<char*>(start) + i * piece, piece, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED, memory.get(), 0) == MAP_FAILED)
             throw std::runtime_error(errno_error("room for results").what);
-    return {static_cast<testexp_result*>(start), piece * pieces / sizeof(testexp_result)};
+    return {static_cast<Result*>(start), piece * pieces / sizeof(Result)};
 }
 
 template <std::uint32_t flags> void resolve_all(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
-    const std::span<testexp_result> results = endless_results();
+    const std::span results = endless_results<testexp_result>();
     testexp_resolve request{};
 
     request.size = sizeof(request);
@@ -136,6 +137,46 @@ template <testexp_path path> void measure_all(const Scene& scene) {
 
 bool in_map(const Scene& scene, std::uint64_t round) {
     return stats_of(scene).maps > round;
+}
+
+/* --- Calls that no counter of the exporter's tells of --------------------------------- */
+
+/* It takes no time from here into a call that takes for ever; each round gives it more. */
+bool in_endless_call(const Scene& scene, std::uint64_t round) {
+    if (scene.progress.rounds == 0)
+        return false;
+    usleep(static_cast<useconds_t>(1000 * (round + 1)));
+    return true;
+}
+
+/* From the first page of the address space on, nearly all of which is not there. */
+void walk_all(const Scene& scene) {
+    const std::span results = endless_results<testexp_walked>();
+    testexp_walk request{};
+
+    request.size = sizeof(request);
+    request.flags = TESTEXP_WALK_FAULT_IN;
+    request.count = results.size();
+    request.results = reinterpret_cast<std::uintptr_t>(results.data());
+    scene.progress.rounds++;
+    if (ioctl(device().fd(), TESTEXP_IOC_WALK, &request) < 0)
+        throw std::runtime_error(errno_error("WALK").what);
+    throw std::runtime_error("WALK came to its end");
+}
+
+template <testexp_path path> void measure_mapped(const Scene& scene) {
+    const Importer importer = device().attach(scene.buffer.fd.get()).value();
+    const Mapping mapping = Mapping::map(scene.buffer.fd.get(), scene.buffer.nr_pages).value();
+    const bool walks = path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
+
+    scene.progress.rounds++;
+    (void)importer
+        .measure({.path = path,
+                  .nr_pages = scene.buffer.nr_pages,
+                  .batches = ~std::uint64_t{0},
+                  .address = walks ? address_of(mapping) : 0})
+        .value();
+    throw std::runtime_error("MEASURE came to its end");
 }
 
 /* --- Short calls, over and over ----------------------------------------------------- */
@@ -189,6 +230,15 @@ bool living(const Scene& scene, std::uint64_t round) {
     return scene.progress.rounds > round % 5;
 }
 
+/* Noted page by page, in memory that is gone with the call. */
+void deliver_for_ever(const Scene& scene) {
+    const Importer importer = device().attach(scene.buffer.fd.get()).value();
+
+    for (;; scene.progress.rounds++)
+        for (const testexp_path path : {TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_PHYS_LIST})
+            (void)importer.deliver({.path = path, .nr_pages = scene.buffer.nr_pages}, 200).value();
+}
+
 constexpr Victim victims[] = {
     {"CREATE", 0, create_large, in_create},
     {"RESOLVE,form=unlocked", 0, resolve_all<0>, in_get_pfn},
@@ -196,6 +246,14 @@ constexpr Victim victims[] = {
     {"MEASURE,path=get_pfn", 0, measure_all<TESTEXP_PATH_GET_PFN>, in_get_pfn},
     {"MEASURE,path=get_pfn_batch", 0, measure_all<TESTEXP_PATH_GET_PFN_BATCH>, in_get_pfn},
     {"MEASURE,path=sgt_map", 0, measure_all<TESTEXP_PATH_SGT_MAP>, in_map},
+    {"MEASURE,path=phys_list", TESTEXP_CREATE_SCATTER, measure_mapped<TESTEXP_PATH_PHYS_LIST>,
+     in_endless_call},
+    {"MEASURE,path=sgt_cached", TESTEXP_CREATE_SCATTER, measure_mapped<TESTEXP_PATH_SGT_CACHED>,
+     in_endless_call},
+    {"MEASURE,path=follow_pfnmap_cold", TESTEXP_CREATE_PFNMAP,
+     measure_mapped<TESTEXP_PATH_FOLLOW_PFNMAP_COLD>, in_endless_call, true},
+    {"WALK", 0, walk_all, in_endless_call, true},
+    {"DELIVER", TESTEXP_CREATE_SCATTER, deliver_for_ever, living},
     {"MAP", TESTEXP_CREATE_SCATTER, map_for_ever, in_map},
     {"FILL,mode=locked", 0, fill_for_ever<TESTEXP_FILL_LOCKED>, in_get_pfn},
     {"FILL,mode=seq_retry", 0, fill_for_ever<TESTEXP_FILL_SEQ_RETRY>, in_get_pfn},
@@ -276,6 +334,9 @@ void kill_once(const Victim& victim, const Scene& scene, std::uint64_t round) {
 }
 
 void killed(const Victim& victim) {
+    if (victim.walks)
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+
     const Buffer buffer =
         device().create({.layout = layout(), .flags = victim.create_flags}).value();
 
