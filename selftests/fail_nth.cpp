@@ -9,8 +9,10 @@
  * and so on until the call meets no failure any more: once for what comes from slab
  * caches, once for pages, copies in both; see lib/fault_injection.hpp.
  *
- * Does not see: two failures in one call; leaks of memory, which selftests/run finds.
+ * Does not see: two failures in one call; runs that have to be gathered, each of which
+ * takes all the memory there is; leaks of memory, which selftests/run finds.
  */
+#include <algorithm>
 #include <fstream>
 #include <future>
 #include <map>
@@ -43,6 +45,11 @@ struct Shape {
     std::uint32_t attach_flags = 0;
     bool full_table = false; /* of descriptors: the next one needs a larger one */
 
+    bool has_mmio() const {
+        return std::ranges::any_of(layout.extents, [](const testexp_extent& extent) {
+            return extent.type == TESTEXP_EXTENT_MMIO;
+        });
+    }
     bool dynamic_exporter() const { return create_flags & TESTEXP_CREATE_DYNAMIC; }
     bool dynamic_importer() const { return attach_flags & TESTEXP_ATTACH_DYNAMIC; }
     bool can_map() const {
@@ -88,6 +95,8 @@ public:
     /* As touching every page would, but with an errno. */
     int touch() const { return madvise(start_, length_, MADV_POPULATE_WRITE) < 0 ? errno : 0; }
 
+    std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(start_); }
+
 private:
     /* An address with so much free behind it. */
     static char* reserve(std::size_t length) {
@@ -115,6 +124,8 @@ struct Objects {
     /* What the kernel writes to is here already when the call begins. */
     std::vector<testexp_result> results = std::vector<testexp_result>(8);
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(512);
+    std::vector<testexp_delivered> delivered = std::vector<testexp_delivered>(64);
+    std::vector<testexp_walked> walked = std::vector<testexp_walked>(2);
     testexp_hist hist{};
 };
 
@@ -132,6 +143,8 @@ struct Operation {
     bool copies;
     /* Whether something is mapped for DMA, or unmapped, on the way. */
     bool maps;
+    /* What else a failed allocation may come to, where the kernel does not tell why. */
+    int otherwise = 0;
 };
 
 bool always(const Shape& /*shape*/) {
@@ -252,16 +265,51 @@ int map(const Shape& /*shape*/, Objects& objects) {
     return map_through(objects.importer->fd(), objects);
 }
 
+/* Of the paths by way of it, who have all of the buffer mapped here. */
+std::uint64_t address_for_path(const Objects& objects) {
+    return objects.mapping ? objects.mapping->address() : 0;
+}
+
 template <testexp_path path> int measure(const Shape& /*shape*/, Objects& objects) {
     auto request = sized<testexp_measure>();
 
     request.path = path;
-    request.ops_per_batch = 2;
+    request.ops_per_batch = 1;
     request.warmup_batches = 1;
     request.batches = 2;
     request.nr_pages = 1;
+    request.address = address_for_path(objects);
     request.hist = user_pointer(&objects.hist);
     return raw(objects.importer->fd(), TESTEXP_IOC_MEASURE, request);
+}
+
+template <testexp_path path> int deliver(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_deliver>();
+
+    request.path = path;
+    request.ops = 1;
+    request.nr_pages = 1;
+    request.address = address_for_path(objects);
+    request.capacity = static_cast<std::uint32_t>(objects.delivered.size());
+    request.delivered = user_pointer(objects.delivered.data());
+    return raw(objects.importer->fd(), TESTEXP_IOC_DELIVER, request);
+}
+
+/* Of pages that nobody has touched. */
+int walk(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_walk>();
+
+    request.flags = TESTEXP_WALK_FAULT_IN;
+    request.address = objects.mapping->address();
+    request.count = objects.walked.size();
+    request.results = user_pointer(objects.walked.data());
+
+    const int code = raw(device().fd(), TESTEXP_IOC_WALK, request);
+
+    for (const testexp_walked& page : objects.walked)
+        if (code == 0 && page.error != 0)
+            return -page.error;
+    return code;
 }
 
 int map_memory_and_unmap(const Shape& shape, Objects& objects) {
@@ -317,6 +365,46 @@ template <typename Argument, unsigned long request> int plain(const Shape&, Obje
     return raw(objects.importer->fd(), request, argument);
 }
 
+/* --- The calls about contention --------------------------------------------------- */
+
+int contend(const Shape& /*shape*/, Objects& objects) {
+    const std::int32_t importer = objects.importer->fd();
+    testexp_contender contender{};
+    auto request = sized<testexp_contend>();
+
+    contender.role = TESTEXP_ROLE_LOCKED;
+    contender.cpu = -1;
+    contender.count = 1;
+    contender.ops = 1;
+    request.importers = user_pointer(&importer);
+    request.contenders = user_pointer(&contender);
+    request.nr_importers = 1;
+    request.nr_contenders = 1;
+    request.timeout_ms = TESTEXP_WAIT_MS;
+
+    const int code = raw(device().fd(), TESTEXP_IOC_CONTEND, request);
+
+    if (code == 0)
+        objects.made.reset(request.contention_fd);
+    return code;
+}
+
+/* From CONTEND to close, since there is no second RUN. */
+int whole_contention(const Shape& shape, Objects& objects) {
+    auto run = sized<testexp_run>();
+    auto report = sized<testexp_report>();
+    int code = contend(shape, objects);
+
+    if (code != 0)
+        return code;
+    report.op = user_pointer(&objects.hist);
+    code = raw(objects.made.get(), TESTEXP_IOC_RUN, run);
+    if (code == 0)
+        code = raw(objects.made.get(), TESTEXP_IOC_REPORT, report);
+    objects.made.reset();
+    return code;
+}
+
 /* All of it in one go, closing included, as in the life of an importer's process. */
 int whole_life(const Shape& shape, Objects& objects) {
     int code = create(shape, objects);
@@ -345,6 +433,8 @@ bool map_allocates(const Shape& shape) {
 constexpr Operation op_open{"open", none, open_control, always, true, false};
 constexpr Operation op_info{"INFO", none, info, never, true, false};
 constexpr Operation op_create{"CREATE", none, create, always, true, false};
+/* ioremap() does not say whether it had no memory or the pages are in use. */
+constexpr Operation op_create_mmio{"CREATE", none, create, always, true, false, EBUSY};
 constexpr Operation op_stats{"STATS", a_buffer, stats, never, true, false};
 constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false};
 constexpr Operation op_attach{"ATTACH", a_buffer, attach, always, true, true};
@@ -361,6 +451,9 @@ constexpr Operation on_importer[] = {
     {"AUDIT", an_importer | a_table, plain<testexp_audit, TESTEXP_IOC_AUDIT>, never, true, false},
     {"USE", an_importer | a_table, plain<testexp_use, TESTEXP_IOC_USE>, never, true, false},
     {"SIGNAL", an_importer, plain<testexp_signal, TESTEXP_IOC_SIGNAL>, never, true, false},
+    {"DESCRIBE", an_importer, plain<testexp_describe, TESTEXP_IOC_DESCRIBE>, never, true, false},
+    {"CONTEND", an_importer, contend, always, true, false},
+    {"CONTEND_to_close", an_importer, whole_contention, always, true, false},
 };
 constexpr Operation op_life{"life", none, whole_life, always, true, true};
 constexpr Operation measures[] = {
@@ -368,6 +461,19 @@ constexpr Operation measures[] = {
     {"MEASURE.get_pfn_batch", an_importer, measure<TESTEXP_PATH_GET_PFN_BATCH>, always, true,
      false},
     {"MEASURE.sgt_map", an_importer, measure<TESTEXP_PATH_SGT_MAP>, always, true, true},
+    {"MEASURE.sgt_cached", an_importer, measure<TESTEXP_PATH_SGT_CACHED>, always, true, true},
+    {"MEASURE.phys_list", an_importer, measure<TESTEXP_PATH_PHYS_LIST>, always, true, false},
+    {"DELIVER.get_pfn", an_importer, deliver<TESTEXP_PATH_GET_PFN>, always, true, false},
+    {"DELIVER.sgt_dma_to_phys", an_importer, deliver<TESTEXP_PATH_SGT_DMA_TO_PHYS>, always, true,
+     true},
+    {"DELIVER.phys_list", an_importer, deliver<TESTEXP_PATH_PHYS_LIST>, always, true, false},
+};
+constexpr Operation walks[] = {
+    {"WALK", a_buffer | a_mapping, walk, always, true, false},
+    {"MEASURE.follow_pfnmap_cold", an_importer | a_mapping,
+     measure<TESTEXP_PATH_FOLLOW_PFNMAP_COLD>, always, true, false},
+    {"DELIVER.follow_pfnmap_pte", an_importer | a_mapping, deliver<TESTEXP_PATH_FOLLOW_PFNMAP_PTE>,
+     always, true, false},
 };
 constexpr std::uint32_t good_export =
     TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP;
@@ -539,15 +645,15 @@ private:
             expect_same(after - before, gain_, at(nth) + ", done without, against undisturbed");
             return;
         }
-        ksft::expect(allowed(answer), at(nth) + ": errno " + std::to_string(answer) + " is ENOMEM" +
-                                          (operation_.copies ? " or EFAULT" : ""));
+        ksft::expect(allowed(answer),
+                     at(nth) + ": errno " + std::to_string(answer) + " is one it may come to");
         expect_same(after, before, at(nth) + ", errno " + std::to_string(answer));
         if (ksft::expect_eq(operation_.call(shape_, objects), 0, at(nth) + ", tried again"))
             expect_same(count_all(shape_, objects) - before, gain_, at(nth) + ", tried again");
     }
 
     bool allowed(int code) const {
-        return (code == ENOMEM && operation_.allocates(shape_)) ||
+        return ((code == ENOMEM || code == operation_.otherwise) && operation_.allocates(shape_)) ||
                (code == EFAULT && operation_.copies);
     }
 
@@ -564,6 +670,10 @@ void require(const Operation& operation, const Shape& shape, const FaultInjectio
                 "the stock kernel refuses device-less importers");
     if (shape.create_flags & TESTEXP_CREATE_NO_MAP)
         REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
+    if (operation.needs & a_mapping && shape.create_flags & TESTEXP_CREATE_PFNMAP)
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+    if (shape.has_mmio())
+        (void)mmio_bar();
     if (operation.call == resolve && shape.dynamic_exporter())
         REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "this kernel refuses with ENOENT");
     if (operation.maps && shape.can_map())
@@ -700,8 +810,16 @@ std::vector<Shape> creations() {
                  return layout;
              }()},
         {.name = "large_argument", .layout = array},
+        {.name = "aliases", .layout = Layout{}.ram(4).alias(1, 2).alias(0, 1)},
         {.name = "full_descriptor_table", .full_table = true},
     };
+}
+
+/* Claimed one by one, so that a later one fails with earlier ones to give back. */
+std::vector<Shape> mmio_creations() {
+    return {{.name = "mmio", .layout = Layout{}.mmio(0, 4)},
+            {.name = "mmio_twice_and_ram",
+             .layout = Layout{}.ram(2).mmio(0, 4).mmio(8, 4, {.cache = TESTEXP_CACHE_WC})}};
 }
 
 /* As many descriptors as root may have, for the tables that get full. */
@@ -729,10 +847,12 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
         {.name = "importer=fence",
          .create_flags = TESTEXP_CREATE_DYNAMIC,
          .attach_flags = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE}};
+    const std::vector<Shape> walkable = {{.name = "", .create_flags = TESTEXP_CREATE_PFNMAP}};
 
     add(op_open, one);
     add(op_info, one);
     add(op_create, creations());
+    add(op_create_mmio, mmio_creations());
     add(op_stats, one);
     add(op_revoke, one);
     add(op_revoke, movable);
@@ -751,6 +871,8 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     add(op_map, {many_extents("exporter=static,importer=static", 0, 0)});
     for (const Operation& operation : measures)
         add(operation, one);
+    for (const Operation& operation : walks)
+        add(operation, walkable);
     for (const Operation& operation : on_importer)
         add(operation, one);
     if (device().has(TESTEXP_FEAT_MISUSE))
