@@ -31,4 +31,14 @@ Status call(int fd, unsigned long request, Argument& argument, const char* name)
     return std::monostate{};
 }
 
+/* The struct as the kernel has answered it. */
+template <typename Argument>
+Result<Argument> ask(int fd, unsigned long request, Argument argument, const char* name) {
+    const Status status = call(fd, request, argument, name);
+
+    if (!status)
+        return status.error();
+    return argument;
+}
+
 } // namespace testexp

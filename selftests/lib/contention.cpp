@@ -26,12 +26,7 @@ testexp_contender abi_contender(const Contender& from) {
 } // namespace
 
 Result<testexp_run> Contention::run() const {
-    auto request = sized<testexp_run>();
-    const Status status = call(fd(), TESTEXP_IOC_RUN, request, "RUN");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_RUN, sized<testexp_run>(), "RUN");
 }
 
 Status Contention::join(std::uint32_t contender) const {

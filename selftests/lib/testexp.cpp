@@ -14,12 +14,7 @@ namespace testexp {
 namespace {
 
 Result<testexp_info> call_info(int fd) {
-    auto info = sized<testexp_info>();
-    const Status status = call(fd, TESTEXP_IOC_INFO, info, "INFO");
-
-    if (!status)
-        return status.error();
-    return info;
+    return ask(fd, TESTEXP_IOC_INFO, sized<testexp_info>(), "INFO");
 }
 
 Error open_error() {
@@ -199,21 +194,11 @@ Result<testexp_fill> Importer::fill(const FillSpec& spec) const {
     request.pause_ms = spec.pause_ms;
     request.pgoff = spec.pgoff;
     request.count = spec.count;
-
-    const Status status = call(fd(), TESTEXP_IOC_FILL, request, "FILL");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_FILL, request, "FILL");
 }
 
 Result<testexp_audit> Importer::audit() const {
-    auto request = sized<testexp_audit>();
-    const Status status = call(fd(), TESTEXP_IOC_AUDIT, request, "AUDIT");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_AUDIT, sized<testexp_audit>(), "AUDIT");
 }
 
 Result<testexp_use> Importer::use(std::uint64_t signature, std::uint32_t flags) const {
@@ -221,24 +206,14 @@ Result<testexp_use> Importer::use(std::uint64_t signature, std::uint32_t flags) 
 
     request.flags = flags;
     request.signature = signature;
-
-    const Status status = call(fd(), TESTEXP_IOC_USE, request, "USE");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_USE, request, "USE");
 }
 
 Result<testexp_describe> Importer::describe(std::uint64_t pgoff) const {
     auto request = sized<testexp_describe>();
 
     request.pgoff = pgoff;
-
-    const Status status = call(fd(), TESTEXP_IOC_DESCRIBE, request, "DESCRIBE");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_DESCRIBE, request, "DESCRIBE");
 }
 
 Result<bool> Importer::signal() const {
@@ -303,12 +278,7 @@ Result<testexp_stats> Device::stats(int buffer_fd) const {
     auto request = sized<testexp_stats>();
 
     request.fd = buffer_fd;
-
-    const Status status = call(fd(), TESTEXP_IOC_STATS, request, "STATS");
-
-    if (!status)
-        return status.error();
-    return request;
+    return ask(fd(), TESTEXP_IOC_STATS, request, "STATS");
 }
 
 Status Device::revoke(int buffer_fd) const {
