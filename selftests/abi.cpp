@@ -531,7 +531,8 @@ std::vector<BadExtents> bad_extents() {
 
     for (int i = 0; i <= TESTEXP_MAX_MMIO_EXTENTS; i++)
         many_mmio.mmio(0, 1);
-    return {
+
+    std::vector<BadExtents> bad{
         {"no_extents", Layout{}, EINVAL},
         {"no_pages", Layout{}.ram(0), EINVAL},
         {"no_pages_of_hole", Layout{}.hole(0), EINVAL},
@@ -588,6 +589,10 @@ std::vector<BadExtents> bad_extents() {
         {"too_many_pages", Layout{}.ram(max_pages, {.repeat = info.max_pages / max_pages + 1}),
          ENOSPC},
     };
+
+    if (info.mmio_pages == 0)
+        bad.push_back({"mmio_without_a_bar", Layout{}.mmio(0, 1), ENODEV});
+    return bad;
 }
 
 /* Refused, and nothing of it is kept. */
