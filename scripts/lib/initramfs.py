@@ -5,6 +5,8 @@ import hashlib
 import lzma
 import os
 import pathlib
+import re
+import subprocess
 
 BUSYBOX = pathlib.Path("/bin/busybox")
 # what a kernel needs for guest-init, in the names of the modules; built-in ones are skipped
@@ -54,8 +56,24 @@ def archive(entries):
     return bytes(out)
 
 
-def build(cache, guest_init, modules=None):
-    """Returns the path of the initramfs; modules is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in."""
+def libraries(path):
+    """What the dynamic linker loads for this file, itself included; nothing for what is no program."""
+    listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+    return [pathlib.Path(match) for match in re.findall(r"(/\S+) \(0x", listed.stdout)] if listed.returncode == 0 else []
+
+
+def sealed(files, job):
+    """Entries of an initramfs that is all a guest has: files in /sealed, their libraries in their places, and what guest-init is to do."""
+    places = {f"sealed/{path.name}": path for path in files}
+    places |= {str(library).lstrip("/"): library for path in files for library in libraries(path)}
+    places |= {"run/vm/job/job.sh": job / "job.sh", "run/vm/job/mounts": job / "mounts", "run/vm/busybox": BUSYBOX}
+    directories = {str(parent) for place in places for parent in pathlib.PurePath(place).parents} - {"."}
+    entries = [(name, 0o040755, b"") for name in [*sorted(directories), "tmp"]]
+    return entries + [(place, 0o100755, path.read_bytes()) for place, path in sorted(places.items())]
+
+
+def build(cache, guest_init, modules=None, more=()):
+    """Returns the path of the initramfs; modules is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in; more are entries."""
     directory, executable = 0o040755, 0o100755
     entries = [("bin", directory, b""), ("dev", directory, b""), ("modules", directory, b""), ("root", directory, b"")]
     entries.append(("dev/console", 0o020600, b"", (5, 1)))
@@ -63,7 +81,7 @@ def build(cache, guest_init, modules=None):
     entries.append(("init", executable, guest_init.read_bytes()))
     for number, path in enumerate(module_files(modules) if modules else []):
         entries.append((f"modules/{number:02}-{path.name.split('.')[0]}.ko", 0o100644, plain(path)))
-    data = archive(entries)
+    data = archive([*entries, *more])
     cache.mkdir(parents=True, exist_ok=True)
     final = cache / f"initramfs-{hashlib.sha256(data).hexdigest()[:12]}.cpio"
     if not final.exists():

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs one command in a QEMU guest; see --help. The guest's side is guest-init.
 
-Three virtio ports carry the command's stdout, its stderr and its status; the kernel console goes to a file and is read only to judge the kernel.
+Three ports carry the command's stdout, its stderr and its status; the kernel console goes to a file and is read only to judge the kernel.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -13,7 +14,6 @@ import select
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -73,6 +73,9 @@ def parse(argv):
     parser.add_argument("--icount", action="store_true", help="count instructions: the TSC advances by one for each, on whichever processor")
     parser.add_argument("--iommu", action="store_true", help="an Intel IOMMU, behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     parser.add_argument("--append", default="", metavar="S", help="more for the kernel command line")
+    parser.add_argument("--sealed", action="append", default=[], metavar="FILE",
+                        help="nothing of this machine but FILE (again for more) in /sealed, with the libraries that it needs, and busybox; no device that "
+                        "works at the host's pace. With --icount, two such guests that do the same execute the same instructions")
     parser.add_argument("--share", action="append", default=[], metavar="DIR", help="a directory the guest may really write to (again for more)")
     parser.add_argument("--timeout", type=positive, default=3600, metavar="SEC", help="give up after this time (default 3600)")
     parser.add_argument("--console", metavar="FILE", help="keep the kernel console here")
@@ -83,8 +86,18 @@ def parse(argv):
     if not options.command:
         raise CannotStart("no command; say scripts/vm [options] -- CMD...")
     options.smp = options.smp or (1 if options.icount else 2)
+    options.sealed = [checked_file(name) for name in options.sealed]
+    if options.sealed and options.share:
+        raise CannotStart("--share and --sealed exclude each other: of a sealed guest only the output comes out")
     options.share = [checked_share(directory) for directory in options.share]
     return options
+
+
+def checked_file(name):
+    path = pathlib.Path(name)
+    if not path.is_file():
+        raise CannotStart(f"--sealed {name}: no such file")
+    return path
 
 
 def checked_share(directory):
@@ -162,13 +175,19 @@ def kvm_works(image, initrd):
     return verdict.read_text() == "yes"
 
 
-def machine(options, job, console):
-    """QEMU's arguments for what the options ask for."""
-    arguments = ["-smp", str(options.smp), "-m", str(options.mem)]
-    arguments += ["-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"]
+def file_systems(options, job):
+    arguments = ["-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap"]
     arguments += ["-virtfs", f"local,path={job},mount_tag=job,security_model=none,readonly=on"]
     for number, directory in enumerate(options.share):
         arguments += ["-virtfs", f"local,path={directory},mount_tag=share{number},security_model=none,multidevs=remap"]
+    return arguments
+
+
+def machine(options, job, console):
+    """QEMU's arguments for what the options ask for."""
+    arguments = ["-smp", str(options.smp), "-m", str(options.mem)]
+    # of a sealed guest even chance and the time of day are the same each time
+    arguments += ["-seed", "1", "-rtc", "base=2025-01-01,clock=vm"] if options.sealed else file_systems(options, job)
     # q35 routes interrupts by a table; of the older pc a kernel has to run a program, which takes a debug kernel a minute and a half
     arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
@@ -188,6 +207,8 @@ def command_line(options):
         words += ["no_timer_check"]
     if options.iommu:
         words += ["intel_iommu=on"]
+    if options.sealed:
+        words += ["dmabuf_vm=sealed"]
     return " ".join(words + [options.append])
 
 
@@ -195,8 +216,13 @@ def write_job(job, options, modules, clock):
     """What guest-init is to do: `mounts` and `job.sh`, in a directory that the guest sees."""
     environment = {name: value for name, value in os.environ.items() if PASSED_ENVIRONMENT.fullmatch(name)}
     environment["DMABUF_PFN_CLOCK"] = clock
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    lines += [f"cd -- {shlex.quote(os.getcwd())} || exit 126", f"exec {shlex.join(options.command)}"]
+    directory = os.getcwd()
+    if options.sealed:
+        # where the caller stands and lives is of no matter to a guest that is to be the same each time
+        environment = {name: value for name, value in environment.items() if "_" in name and name != "XDG_CACHE_HOME"} | {"PATH": "/sealed:/bin"}
+        directory = "/sealed"
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
+    lines += [f"cd -- {shlex.quote(directory)} || exit 126", f"exec {shlex.join(options.command)}"]
     (job / "job.sh").write_text("\n".join(lines) + "\n")
     mounts = [f"share{number}\t{directory}" for number, directory in enumerate(options.share)]
     mounts += [f"modules\t{modules}"] if modules else []
@@ -208,18 +234,22 @@ class Guest:
 
     PORTS = ["out", "err", "status"]
 
-    def __init__(self, arguments, image, initrd, append, messages):
+    def __init__(self, arguments, image, initrd, append, messages, sealed=False):
         theirs, self.ports = {}, {}
         qemu = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-net", "none", *arguments,
-                "-kernel", str(image), "-initrd", str(initrd), "-append", append, "-device", "virtio-serial-pci"]
+                "-kernel", str(image), "-initrd", str(initrd), "-append", append]
+        qemu += [] if sealed else ["-device", "virtio-serial-pci"]
         for name in self.PORTS:
-            self.ports[name], theirs[name] = socket.socketpair()
-            qemu += ["-chardev", f"socket,id={name},fd={theirs[name].fileno()}", "-device", f"virtserialport,chardev={name},name=dmabuf.{name}"]
+            # pipes, and wide ones: a UART never finds them full, so what a sealed guest does cannot depend on how soon they are read
+            self.ports[name], theirs[name] = os.pipe()
+            fcntl.fcntl(theirs[name], fcntl.F_SETPIPE_SZ, 1 << 20)
+            qemu += ["-chardev", f"file,id={name},path=/dev/fd/{theirs[name]}"]
+            qemu += ["-serial", f"chardev:{name}"] if sealed else ["-device", f"virtserialport,chardev={name},name=dmabuf.{name}"]
         # a session of its own: Ctrl-C is for us, we end QEMU ourselves
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *qemu], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=messages or subprocess.DEVNULL, start_new_session=True, pass_fds=[s.fileno() for s in theirs.values()])
+                                        stderr=messages or subprocess.DEVNULL, start_new_session=True, pass_fds=theirs.values())
         for end in theirs.values():
-            end.close()
+            os.close(end)
 
     def __enter__(self):
         return self
@@ -228,7 +258,7 @@ class Guest:
         self.process.kill()
         self.process.wait()
         for end in self.ports.values():
-            end.close()
+            os.close(end)
 
     def words(self, deadline):
         """Yields each line of the status port; copies the command's output meanwhile. Ends when the guest is gone or at the deadline."""
@@ -236,13 +266,13 @@ class Guest:
         waiting, partial = set(self.ports.values()), b""
         while waiting and time.monotonic() < deadline:
             for end in select.select(waiting, [], [], min(1, max(0, deadline - time.monotonic())))[0]:
-                data = end.recv(1 << 16)
+                data = os.read(end, 1 << 16)
                 if not data:
                     waiting.discard(end)
                 elif end in outputs:
                     write_all(outputs[end], data)
                 else:
-                    # what the command wrote before this word is in the sockets already: it goes out first
+                    # what the command wrote before this word is in the pipes already: it goes out first
                     for output, fd in outputs.items():
                         copy_pending(output, fd)
                     *lines, partial = (partial + data).split(b"\n")
@@ -250,8 +280,8 @@ class Guest:
 
 
 def copy_pending(end, fd):
-    """Copies what can be read from a socket without waiting."""
-    while select.select([end], [], [], 0)[0] and (data := end.recv(1 << 16)):
+    """Copies what can be read from a port without waiting."""
+    while select.select([end], [], [], 0)[0] and (data := os.read(end, 1 << 16)):
         write_all(fd, data)
 
 
@@ -318,17 +348,20 @@ def run_guest(options, scratch):
     need_packages()
     initrd = initramfs.build(CACHE / "vm", LIB / "guest-init", modules)
     accelerate, clock = accelerator(options, image, initrd)
+    sealed = bool(options.sealed)
     console = pathlib.Path(options.console).resolve() if options.console else scratch / "console"
     job = scratch / "job"
     job.mkdir()
-    write_job(job, options, modules, clock)
+    write_job(job, options, None if sealed else modules, clock)
+    if sealed:
+        initrd = initramfs.build(scratch, LIB / "guest-init", None, initramfs.sealed(options.sealed, job))
     try:
         console.write_bytes(b"")
     except OSError as error:
         raise CannotStart(f"--console {options.console}: {error.strerror}") from error
     with open(scratch / "qemu", "w+b") as messages:
         try:
-            with Guest(accelerate + machine(options, job, console), image, initrd, command_line(options), messages) as guest:
+            with Guest(accelerate + machine(options, job, console), image, initrd, command_line(options), messages, sealed) as guest:
                 status, lost = follow(guest, options, console)
         except CannotStart as reason:
             last = (scratch / "qemu").read_text(errors="replace").strip().splitlines()[-1:]
