@@ -33,9 +33,9 @@ WORK = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"dmabuf-pfn-mutants.{os
 # The slowest program takes a tenth of this on two cores without KVM; what takes longer hangs.
 PROGRAM_TIMEOUT_S = 180
 CASE_TIMEOUT_S = 60
-BOOT_TIMEOUT_S = 120
-# In between the guest tells that a program ended, unless it hangs as a whole.
-SILENCE_S = PROGRAM_TIMEOUT_S + 60
+BOOT_TIMEOUT_S = 300
+# In between the guest tells that a program ended, unless it hangs as a whole. A debug kernel on a busy machine takes minutes to come up, and to look for leaks.
+SILENCE_S = PROGRAM_TIMEOUT_S + 300
 DIRTY = 75  # the guest's job: this kernel is in no state for another fault
 
 EPILOG = """\
