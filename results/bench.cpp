@@ -178,6 +178,10 @@ Bench parse_bench(const nlohmann::json& json) {
     }
     for (const std::string& name : names)
         bench.cases.push_back(merge(repetitions[name]));
+    /* Interleaved repetitions end in a random order; the library numbers cases as they were
+     * planned. */
+    std::ranges::stable_sort(
+        bench.cases, {}, [](const BenchCase& row) { return row.get("family_index").value_or(0); });
     return bench;
 }
 

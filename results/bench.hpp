@@ -54,7 +54,7 @@ struct Bench {
     std::vector<unsigned> orders() const;
 };
 
-/* Throws std::exception when it is not such a file. */
+/* Cases are in the order of the plan. Throws std::exception when it is not such a file. */
 Bench parse_bench(const nlohmann::json& json);
 
 } // namespace report

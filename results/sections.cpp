@@ -204,6 +204,27 @@ Table result_table(const RunDir& run, const std::string& caption,
     return table;
 }
 
+/* What a program skipped for the same reason is one line. */
+Table skip_table(const RunDir& run) {
+    Table table{"Skipped", {{"program", false}, {"test", false}, {"why", false}}, {}};
+
+    for (const TestProgram& program : run.tests) {
+        std::map<std::string, std::vector<std::string>> tests;
+
+        for (const TestResult& result : program.results) {
+            if (result.outcome == Outcome::skip)
+                tests[result.reason].push_back(result.name);
+        }
+        for (const auto& [reason, names] : tests)
+            table.rows.push_back(
+                {{program.name,
+                  names.size() == 1 ? names.front() : fmt::format("{} cases", names.size()),
+                  reason},
+                 tone_of(Outcome::skip)});
+    }
+    return table;
+}
+
 Section test_section(const RunDir& run) {
     Section section{"Self-tests", {}};
 
@@ -213,8 +234,7 @@ Section test_section(const RunDir& run) {
     }
     section.blocks.emplace_back(program_table(run));
     for (const Table& table :
-         {result_table(run, "Failures", {Outcome::fail}, false),
-          result_table(run, "Skipped", {Outcome::skip}, false),
+         {result_table(run, "Failures", {Outcome::fail}, false), skip_table(run),
           result_table(run, "All results", {Outcome::pass, Outcome::fail, Outcome::skip}, true)}) {
         if (!table.rows.empty())
             section.blocks.emplace_back(table);
