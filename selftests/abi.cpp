@@ -264,7 +264,7 @@ struct Objects {
 };
 
 /* Where to send it. */
-enum class On { control, importer, contention };
+enum class On : std::uint64_t { control, importer, contention };
 
 int descriptor(const Objects& objects, On on) {
     switch (on) {

@@ -133,16 +133,16 @@ enum Need : std::uint64_t { none = 0, a_buffer = 1, an_importer = 2, a_mapping =
 
 /* The call must not allocate in user space: that could meet the failure as well. */
 struct Operation {
-    const char* name;
-    std::uint64_t needs;
+    const char* name = nullptr;
+    std::uint64_t needs = none;
     /* One attempt. Returns 0 or the errno. */
-    int (*call)(const Shape& shape, Objects& objects);
+    int (*call)(const Shape& shape, Objects& objects) = nullptr;
     /* Whether it must come to ENOMEM; else it must not. */
-    bool (*allocates)(const Shape& shape);
+    bool (*allocates)(const Shape& shape) = nullptr;
     /* Whether it must come to EFAULT, if the kernel can inject that; else it must not. */
-    bool copies;
+    bool copies = false;
     /* Whether something is mapped for DMA, or unmapped, on the way. */
-    bool maps;
+    bool maps = false;
     /* What else a failed allocation may come to, where the kernel does not tell why. */
     int otherwise = 0;
 };
