@@ -53,7 +53,7 @@ void comes_back(const Layout& layout, int times) {
 void make_plan(ksft::Plan& plan) {
     const std::uint32_t block_order = device().info().max_page_order;
     const std::uint64_t block = std::uint64_t{1} << block_order;
-    const std::uint64_t blocks = 128 * 256 / block; /* 128 MiB */
+    const std::uint64_t blocks = std::uint64_t{128} * 256 / block; /* 128 MiB */
 
     plan.add("memory.returns[part=extent]", [=] {
         comes_back(Layout{}.ram(block, {.align_order = block_order, .repeat = blocks}), 1);

@@ -36,10 +36,10 @@ using Lookup = std::function<std::vector<testexp_result>(const Layout& layout,
                                                          const std::vector<std::uint64_t>& pgoffs)>;
 
 struct Mismatch {
-    Layout layout;
-    std::uint64_t pgoff;
-    testexp_result is;
-    testexp_result must_be;
+    Layout layout{};
+    std::uint64_t pgoff = 0;
+    testexp_result is{};
+    testexp_result must_be{};
 
     /* One line: the layout as C++, and what is wrong with it. */
     std::string text() const;
