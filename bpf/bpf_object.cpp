@@ -2,11 +2,14 @@
 #include "bpf_object.hpp"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/perf_event.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -31,6 +34,10 @@ struct KprobeLinkInfo {
     __u64 addr;
     __u64 missed;
 };
+
+testexp::Error failure(const std::string& what) {
+    return {errno, fmt::format("cannot {}: {}", what, strerrordesc_np(errno))};
+}
 
 int print_verbosely(libbpf_print_level, const char* format, va_list args) {
     return std::vfprintf(stderr, format, args);
@@ -72,6 +79,29 @@ Missed missed_by(const bpf_program& program) {
     if (bpf_obj_get_info_by_fd(bpf_program__fd(&program), &info, &size))
         return {0, false};
     return {info.recursion_misses, true};
+}
+
+bool kernel_has_btf() {
+    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
+    return kernel != nullptr;
+}
+
+testexp::Status run_iterator(const bpf_program* program) {
+    const Link link(bpf_program__attach_iter(program, nullptr));
+    if (!link)
+        return failure("attach an iterator");
+    const testexp::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+    if (!iterator)
+        return failure("make an iterator");
+
+    std::array<char, 256> nothing{};
+    ssize_t length = 0;
+    do
+        length = read(iterator.get(), nothing.data(), nothing.size());
+    while (length > 0 || (length < 0 && errno == EAGAIN));
+    if (length < 0)
+        return failure("run an iterator");
+    return std::monostate{};
 }
 
 std::optional<std::string> why_unusable() {

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "testexp.hpp"
+
 struct bpf_link;
 struct bpf_program;
 
@@ -42,6 +44,12 @@ Missed missed_by(const bpf_link& link);
 
 /* Runs of a program that the kernel skipped, as one was under way on that CPU. */
 Missed missed_by(const bpf_program& program);
+
+/* Whether programs can read the kernel's structures, and fentry find its functions. */
+bool kernel_has_btf();
+
+/* Runs an iterator over everything there is. */
+testexp::Status run_iterator(const bpf_program* program);
 
 /* One line that says why no BPF program can be loaded here, or nothing. */
 std::optional<std::string> why_unusable();

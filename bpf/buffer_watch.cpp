@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "buffer_watch.hpp"
 
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -24,30 +20,6 @@ using testexp::Status;
 
 Error failure(int error, const std::string& what) {
     return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
-}
-
-bool kernel_has_btf() {
-    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
-    return kernel != nullptr;
-}
-
-/* Runs an iterator over everything there is. */
-Status run_iterator(const bpf_program* program) {
-    const Link link(bpf_program__attach_iter(program, nullptr));
-    if (!link)
-        return failure(errno, "attach an iterator");
-    const testexp::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
-    if (!iterator)
-        return failure(errno, "make an iterator");
-
-    std::array<char, 256> nothing{};
-    ssize_t length = 0;
-    do
-        length = read(iterator.get(), nothing.data(), nothing.size());
-    while (length > 0 || (length < 0 && errno == EAGAIN));
-    if (length < 0)
-        return failure(errno, "run an iterator");
-    return std::monostate{};
 }
 
 std::uint64_t count_entries(const bpf_map* map) {

@@ -4,67 +4,19 @@
  * that are open or mapped when it begins from iterators over all tasks, later ones
  * from dma_buf_export(), until dma_buf_release(). What it cannot find is a buffer that
  * was made before and that only the kernel still holds.
- *
- * Kernel structures are read by the few fields declared below, wherever BTF says
- * that they are.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
 #include <linux/stddef.h>
 
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "dmabuf.bpf.h"
 #include "locks.h"
-
-#define DMA_BUF_MAGIC	0x444d4142
-#define MAX_ERRNO	4095
-
-#define BY_BTF __attribute__((preserve_access_index))
-
-struct super_block {
-	unsigned long s_magic;
-} BY_BTF;
-
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-} BY_BTF;
-
-struct file {
-	struct inode *f_inode;
-	void *private_data;
-} BY_BTF;
-
-struct dma_buf {
-	unsigned long size;
-	struct file *file;
-	const char *exp_name;
-	void *resv;
-} BY_BTF;
 
 struct dentry {
 	void *d_fsdata;
-} BY_BTF;
-
-struct task_struct {
-	__u32 tgid; /* pid_t, never negative */
-} BY_BTF;
-
-struct vm_area_struct {
-	struct file *vm_file;
-} BY_BTF;
-
-struct bpf_iter__task_file {
-	struct task_struct *task;
-	__u32 fd;
-	struct file *file;
-} BY_BTF;
-
-struct bpf_iter__task_vma {
-	struct task_struct *task;
-	struct vm_area_struct *vma;
 } BY_BTF;
 
 /* Set by the loader. */
@@ -88,11 +40,6 @@ struct {
 	__type(key, __u64);   /* address of the dma-buf */
 	__type(value, __u64); /* of its lock */
 } buffers SEC(".maps");
-
-static __always_inline int is_error(const void *pointer)
-{
-	return !pointer || (__u64)pointer >= (__u64)-MAX_ERRNO;
-}
 
 static __always_inline int has_other_name(const char *name)
 {
@@ -154,8 +101,10 @@ static __always_inline void forget(struct dma_buf *dmabuf)
 
 static __always_inline void watch_file(struct file *file)
 {
-	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) == DMA_BUF_MAGIC)
-		watch(BPF_CORE_READ(file, private_data));
+	struct dma_buf *dmabuf = dma_buf_of(file);
+
+	if (dmabuf)
+		watch(dmabuf);
 }
 
 SEC("iter/task_file")
@@ -177,13 +126,9 @@ SEC("iter/task_vma")
 int walk_mappings(struct bpf_iter__task_vma *ctx)
 {
 	struct vm_area_struct *vma = ctx->vma;
-	struct file *file;
 
-	if (!vma || only_tgid)
-		return 0;
-	file = BPF_CORE_READ(vma, vm_file);
-	if (file)
-		watch_file(file);
+	if (vma && !only_tgid)
+		watch_file(BPF_CORE_READ(vma, vm_file));
 	return 0;
 }
 

@@ -45,8 +45,8 @@ void CallProbe::SkeletonDeleter::operator()(calls_bpf* skeleton) const {
     calls_bpf__destroy(skeleton);
 }
 
-CallProbe::CallProbe(std::string function, Mode mode)
-    : function_(std::move(function)), mode_(mode) {
+CallProbe::CallProbe(std::string function, Mode mode, std::uint64_t address)
+    : function_(std::move(function)), mode_(mode), address_(address) {
 }
 CallProbe::CallProbe(CallProbe&&) noexcept = default;
 CallProbe& CallProbe::operator=(CallProbe&&) noexcept = default;
@@ -59,13 +59,15 @@ Error CallProbe::failure(int error, const char* step) const {
 }
 
 Result<CallProbe> CallProbe::attach(const std::string& function, std::optional<Mode> mode,
-                                    pid_t tgid) {
+                                    pid_t tgid, std::uint64_t address) {
     if (!mode) {
-        Result<CallProbe> probe = attach(function, Mode::fentry, tgid);
-        return probe ? std::move(probe) : attach(function, Mode::kprobe, tgid);
+        Result<CallProbe> probe = attach(function, Mode::fentry, tgid, address);
+        return probe ? std::move(probe) : attach(function, Mode::kprobe, tgid, address);
     }
+    if (*mode == Mode::fentry && address != 0)
+        return Error{ENOENT, function + ": fentry cannot tell it from others of that name"};
 
-    CallProbe probe(function, *mode);
+    CallProbe probe(function, *mode, address);
     if (Status loaded = probe.load(tgid); !loaded)
         return loaded.error();
     if (Status started = probe.start(); !started)
@@ -104,9 +106,11 @@ Status CallProbe::load(pid_t tgid) {
 Status CallProbe::start() {
     const auto [entry, ret] = programs(*skeleton_, mode_);
     const auto hook = [this](bpf_program* program, bool at_return) {
-        return Link(mode_ == Mode::fentry
-                        ? bpf_program__attach_trace(program)
-                        : bpf_program__attach_kprobe(program, at_return, function_.c_str()));
+        if (mode_ == Mode::fentry)
+            return Link(bpf_program__attach_trace(program));
+        LIBBPF_OPTS(bpf_kprobe_opts, options, .offset = address_, .retprobe = at_return);
+        return Link(bpf_program__attach_kprobe_opts(
+            program, address_ == 0 ? function_.c_str() : nullptr, &options));
     };
 
     return_ = hook(ret, true);

@@ -22,12 +22,13 @@ class CallProbe {
 public:
     /**
      * Traces @function from now on until stop(). Without @mode, fentry if that
-     * works, else a kprobe. @tgid limits it to one process; 0 means all.
+     * works, else a kprobe. @tgid limits it to one process; 0 means all. @address says
+     * which function is meant where several have the name: only a kprobe can tell.
      *
      * The error's text is one line. ENOENT: the kernel has no such function.
      */
     static testexp::Result<CallProbe> attach(const std::string& function, std::optional<Mode> mode,
-                                             pid_t tgid);
+                                             pid_t tgid, std::uint64_t address = 0);
 
     CallProbe(CallProbe&&) noexcept;
     CallProbe& operator=(CallProbe&&) noexcept;
@@ -48,7 +49,7 @@ private:
     };
     using Skeleton = std::unique_ptr<calls_bpf, SkeletonDeleter>;
 
-    CallProbe(std::string function, Mode mode);
+    CallProbe(std::string function, Mode mode, std::uint64_t address);
 
     testexp::Status load(pid_t tgid);
     testexp::Status start();
@@ -56,6 +57,7 @@ private:
 
     std::string function_;
     Mode mode_;
+    std::uint64_t address_; /* 0: the name is enough */
     Skeleton skeleton_;
     Link entry_;
     Link return_;

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dmabuf-lat calls: the latency of the dma-buf functions that resolve PFNs, and of
- * those around them.
+ * dmabuf-lat calls: the latency of the dma-buf functions that resolve PFNs, of those
+ * around them, and of what exporters and importers have them call.
  */
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "call_probe.hpp"
+#include "exporter_watch.hpp"
+#include "kallsyms.hpp"
 #include "subcommands.hpp"
 #include "tracing.hpp"
 
@@ -21,13 +27,11 @@ struct Target {
     const char* function = nullptr;
     /* Where the module says what the function is called on this kernel. */
     char (testexp_info::*symbol)[TESTEXP_SYMBOL_LEN] = nullptr;
-    bool of_module = false; /* is not there without it */
 };
 
 constexpr Target targets[] = {
     {"dma_buf_get_pfn", &testexp_info::get_pfn_symbol},
     {"dma_buf_get_pfn_unlocked", &testexp_info::get_pfn_unlocked_symbol},
-    {"exporter_get_pfn", nullptr, true},
     {"dma_buf_map_attachment"},
     {"dma_buf_map_attachment_unlocked"},
     {"dma_buf_unmap_attachment"},
@@ -39,33 +43,114 @@ constexpr Target targets[] = {
     {"dma_buf_move_notify"},
 };
 
+/* The module's exporter fills a table for each buffer, so that none is there to be found before. */
+constexpr struct {
+    const char* function;
+    const char* op;
+} module_callbacks[] = {
+    {"exporter_get_pfn", "get_pfn"},
+    {"exporter_get_pfn_checked", "get_pfn"},
+    {"exporter_attach", "attach"},
+    {"exporter_detach", "detach"},
+    {"exporter_pin", "pin"},
+    {"exporter_unpin", "unpin"},
+    {"exporter_map", "map_dma_buf"},
+    {"exporter_unmap", "unmap_dma_buf"},
+    {"importer_move_notify", "move_notify"},
+};
+
+/* A function, and what it is to whom if it is a callback. */
+struct Traced {
+    std::string function;
+    std::string op = {};
+    std::string exporter = {}; /* may be known only when it has made a buffer */
+    std::uint64_t address = 0; /* of what was found; 0: known by name */
+    bool ambiguous = false;    /* others have this name as well */
+};
+
+struct Probe {
+    Traced traced;
+    CallProbe probe;
+};
+
 struct Options {
     TraceOptions trace;
     std::vector<std::string> functions;
+    bool core = false;
     bool list = false;
 };
 
-std::vector<std::string> default_functions() {
-    const auto device = testexp::Device::open();
-    std::vector<std::string> names;
-
-    for (const Target& target : targets) {
-        if (target.of_module && !device)
-            continue;
-        names.emplace_back(device && target.symbol ? device.value().info().*target.symbol
-                                                   : target.function);
-    }
-    return names;
+Kallsyms read_kallsyms() {
+    std::ifstream text("/proc/kallsyms");
+    return Kallsyms(text);
 }
 
-/* Probes for all functions that there are; the others are named. */
-testexp::Status attach_all(const Options& options, std::vector<CallProbe>& probes) {
-    for (const std::string& function : options.functions) {
-        auto probe = CallProbe::attach(function, options.trace.mode, options.trace.filter_pid);
+/* What there is to trace, and the eye on what comes later. */
+struct Subject {
+    std::vector<Traced> functions;
+    std::optional<ExporterWatch> exporters; /* none: those of the module are all that is known */
+    std::set<std::uint64_t> seen = {};      /* callbacks that were there at the beginning */
+
+    bool has(const std::string& name) const {
+        return std::ranges::count(functions, name, &Traced::function) != 0;
+    }
+};
+
+std::string who(const std::string& exporter) {
+    return exporter.empty() ? "an exporter" : exporter;
+}
+
+void add_callbacks(Subject& subject, const Kallsyms& kallsyms) {
+    for (const auto& [address, op, exporter] : subject.exporters->callbacks()) {
+        const auto name = kallsyms.function_at(address);
+
+        subject.seen.insert(address);
+        if (!name)
+            complain(fmt::format("no {} of {}: no function in /proc/kallsyms begins at {:#x}", op,
+                                 who(exporter), address));
+        else if (!subject.has(*name))
+            subject.functions.push_back({*name, op, exporter, address, !kallsyms.is_unique(*name)});
+    }
+}
+
+Subject default_subject(std::optional<Mode> mode, bool core_only) {
+    const auto device = testexp::Device::open();
+    Subject subject;
+
+    for (const Target& target : targets)
+        subject.functions.push_back(
+            {device && target.symbol ? device.value().info().*target.symbol : target.function});
+    if (core_only)
+        return subject;
+    if (device)
+        for (const auto& [function, op] : module_callbacks)
+            subject.functions.push_back({function, op, TESTEXP_DEVICE_NAME});
+
+    const Kallsyms kallsyms = read_kallsyms();
+    auto exporters = ExporterWatch::attach(mode, kallsyms.ops_tables());
+    if (exporters) {
+        subject.exporters = std::move(exporters).value();
+        add_callbacks(subject, kallsyms);
+    } else {
+        complain("what exporters do is not traced: " + exporters.error().what);
+    }
+    return subject;
+}
+
+/* Probes for all functions that there are; the others are named, with what is lost. */
+testexp::Status attach_all(const Options& options, const Subject& subject,
+                           std::vector<Probe>& probes) {
+    for (const Traced& traced : subject.functions) {
+        auto probe =
+            CallProbe::attach(traced.function, options.trace.mode, options.trace.filter_pid,
+                              traced.ambiguous ? traced.address : 0);
         if (probe)
-            probes.push_back(std::move(probe).value());
-        else
+            probes.push_back({traced, std::move(probe).value()});
+        else if (traced.op.empty())
             complain(probe.error().what);
+        else
+            complain(fmt::format("no {} of {}: {}", traced.op, who(traced.exporter),
+                                 probe.error().what));
     }
     if (probes.empty())
         return testexp::Error{ENOENT,
@@ -73,13 +158,36 @@ testexp::Status attach_all(const Options& options, std::vector<CallProbe>& probe
     return std::monostate{};
 }
 
-std::optional<Histograms> collect(std::vector<CallProbe>& probes,
+/* Names exporters of which only the table was known, and those that came too late for probes. */
+void name_exporters(const Subject& subject, std::vector<Probe>& probes) {
+    std::map<std::string, std::string> late;
+
+    if (!subject.exporters)
+        return;
+    const Kallsyms kallsyms = read_kallsyms();
+    for (const Callback& callback : subject.exporters->callbacks()) {
+        const std::string name = kallsyms.name(callback.function);
+
+        if (!subject.seen.contains(callback.function) && !subject.has(name))
+            late[callback.exporter] += fmt::format(" {} ({})", callback.op, name);
+        for (Probe& probe : probes)
+            if (probe.traced.address == callback.function && probe.traced.exporter.empty())
+                probe.traced.exporter = callback.exporter;
+    }
+    for (const auto& [exporter, functions] : late)
+        complain(fmt::format("{} came after tracing began; not timed:{}", exporter, functions));
+    if (const std::uint64_t nr = subject.exporters->nr_too_many(); nr != 0)
+        complain(fmt::format("{} functions of exporters are too many; not timed", nr));
+}
+
+std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& probes,
                                   const testexp::Environment& environment) {
     Histograms histograms;
 
-    for (CallProbe& probe : probes)
-        probe.stop();
-    for (const CallProbe& probe : probes) {
+    for (Probe& one : probes)
+        one.probe.stop();
+    name_exporters(subject, probes);
+    for (const auto& [traced, probe] : probes) {
         const auto summary = probe.read();
         if (!summary) {
             complain(summary.error().what);
@@ -92,6 +200,10 @@ std::optional<Histograms> collect(std::vector<CallProbe>& probes,
         histogram.unmatched = summary.value().unmatched;
         if (!summary.value().lost_is_exact)
             histogram.labels["lost_is"] = "at_least";
+        if (!traced.exporter.empty())
+            histogram.labels["exporter"] = traced.exporter;
+        if (!traced.op.empty())
+            histogram.labels["op"] = traced.op;
         histograms.push_back(std::move(histogram));
     }
     fmt::print(stderr, "{}", table(histograms, environment.clock));
@@ -100,21 +212,39 @@ std::optional<Histograms> collect(std::vector<CallProbe>& probes,
     return histograms;
 }
 
+Subject named_functions(const std::vector<std::string>& names) {
+    Subject subject;
+
+    for (const std::string& name : names)
+        subject.functions.push_back({name});
+    return subject;
+}
+
 int run_calls(Options& options) {
     check(options.trace);
-    if (options.functions.empty())
-        options.functions = default_functions();
+
+    Subject subject;
+    const auto find = [&] {
+        subject = options.functions.empty() ? default_subject(options.trace.mode, options.core)
+                                            : named_functions(options.functions);
+    };
     if (options.list) {
-        for (const std::string& function : options.functions)
-            fmt::print("{}\n", function);
+        set_verbose(options.trace.verbose);
+        find();
+        for (const Traced& traced : subject.functions)
+            fmt::print("{}\n", traced.function);
         return 0;
     }
 
-    std::vector<CallProbe> probes;
+    std::vector<Probe> probes;
     return trace(options.trace,
-                 {.what = fmt::format("{} functions", options.functions.size()),
-                  .start = [&] { return attach_all(options, probes); },
-                  .finish = [&](const auto& where) { return collect(probes, where); }});
+                 {.what = "calls",
+                  .start =
+                      [&] {
+                          find();
+                          return attach_all(options, subject, probes);
+                      },
+                  .finish = [&](const auto& where) { return collect(subject, probes, where); }});
 }
 
 } // namespace
@@ -129,6 +259,8 @@ void add_calls(CLI::App& app, const std::vector<std::string>& command, Run& run)
         ->add_option("--function", options->functions,
                      "Trace this kernel function instead of the usual ones; may be repeated")
         ->allow_extra_args(false);
+    calls->add_flag("--core", options->core,
+                    "Leave out what exporters and importers are called for");
     calls->add_flag("--list", options->list, "Only print the names of the functions to trace");
     calls->callback([options, &run] { run = [options] { return run_calls(*options); }; });
 }

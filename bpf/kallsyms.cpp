@@ -23,6 +23,13 @@ bool is_entry(std::string_view name) {
            name.starts_with("ret_from_fork");
 }
 
+/* Those of pipes, of which there are many, are no dma-bufs. */
+bool is_ops_table(char type, std::string_view name) {
+    return std::string_view("dDrR").find(type) != std::string_view::npos &&
+           (name.ends_with("dmabuf_ops") || name.ends_with("dma_buf_ops") ||
+            name.ends_with("heap_buf_ops"));
+}
+
 } // namespace
 
 Kallsyms::Kallsyms(std::istream& text) {
@@ -35,10 +42,14 @@ Kallsyms::Kallsyms(std::istream& text) {
         char type = 0;
         Symbol symbol{};
 
-        if (!(words >> address >> type >> name) || (type != 't' && type != 'T'))
+        if (!(words >> address >> type >> name))
             continue;
         std::from_chars(address.data(), address.data() + address.size(), symbol.address, 16);
         if (symbol.address == 0)
+            continue;
+        if (is_ops_table(type, name))
+            ops_tables_.push_back(symbol.address);
+        if (type != 't' && type != 'T')
             continue;
         symbol.name = name;
         symbols_.push_back(symbol);
@@ -46,14 +57,28 @@ Kallsyms::Kallsyms(std::istream& text) {
     std::ranges::stable_sort(symbols_, {}, &Symbol::address);
 }
 
-std::string Kallsyms::name(std::uint64_t address) const {
+const Kallsyms::Symbol* Kallsyms::at_or_before(std::uint64_t address) const {
     const auto after = std::ranges::upper_bound(symbols_, address, {}, &Symbol::address);
 
-    if (after != symbols_.begin())
-        return std::prev(after)->name;
+    return after == symbols_.begin() ? nullptr : &*std::prev(after);
+}
+
+std::string Kallsyms::name(std::uint64_t address) const {
+    if (const Symbol* symbol = at_or_before(address))
+        return symbol->name;
     std::ostringstream hex;
     hex << "0x" << std::hex << address;
     return hex.str();
+}
+
+std::optional<std::string> Kallsyms::function_at(std::uint64_t address) const {
+    const Symbol* symbol = at_or_before(address);
+
+    return symbol && symbol->address == address ? std::optional(symbol->name) : std::nullopt;
+}
+
+bool Kallsyms::is_unique(std::string_view function) const {
+    return std::ranges::count(symbols_, function, &Symbol::name) == 1;
 }
 
 std::string Kallsyms::stack(std::span<const std::uint64_t> addresses, std::size_t depth) const {

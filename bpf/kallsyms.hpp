@@ -4,19 +4,33 @@
 
 #include <cstdint>
 #include <istream>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace latency {
 
 class Kallsyms {
 public:
-    /* Reads functions in the format of /proc/kallsyms; addresses that are hidden are left out. */
+    /*
+     * Reads functions and ops tables in the format of /proc/kallsyms; addresses that
+     * are hidden are left out.
+     */
     explicit Kallsyms(std::istream& text);
 
     /* The function that @address is in, or the address in hexadecimal. */
     std::string name(std::uint64_t address) const;
+
+    /* The function that begins at @address; nothing when none does. */
+    std::optional<std::string> function_at(std::uint64_t address) const;
+
+    /* Whether this is the name of one function only. */
+    bool is_unique(std::string_view function) const;
+
+    /* Where something is that is called as drivers call their struct dma_buf_ops. */
+    std::span<const std::uint64_t> ops_tables() const { return ops_tables_; }
 
     /**
      * A stack, innermost first, as text "lock taker<caller<...". What lies above the
@@ -31,7 +45,10 @@ private:
         std::string name;
     };
 
+    const Symbol* at_or_before(std::uint64_t address) const;
+
     std::vector<Symbol> symbols_; /* ascending */
+    std::vector<std::uint64_t> ops_tables_;
 };
 
 } // namespace latency

@@ -31,8 +31,14 @@ std::string label(const NamedHistogram& histogram, const std::string& key) {
     return found == histogram.labels.end() ? "" : found->second;
 }
 
-/* What a row is about: all of it, or one buffer, process or stack. */
+/* What a row is about: all of it, one buffer, process or stack, or what a function is to whom. */
 std::string title(const NamedHistogram& histogram) {
+    const std::string op = label(histogram, "op");
+    const std::string exporter = label(histogram, "exporter");
+
+    if (!op.empty())
+        return fmt::format("{} ({}{})", histogram.name, op,
+                           exporter.empty() ? "" : " of " + exporter);
     for (const char* key : {"buffer", "process", "stack"})
         if (const std::string who = label(histogram, key); !who.empty())
             return histogram.name + ": " + who;

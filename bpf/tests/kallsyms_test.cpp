@@ -17,6 +17,13 @@ Kallsyms sample() {
                             "ffffffff81000400 D some_data\n"
                             "ffffffff81000500 T do_syscall_64\n"
                             "ffffffffc0001000 t exporter_revoke\t[dmabuf_testexp]\n"
+                            "ffffffff81800000 d udmabuf_ops\n"
+                            "ffffffff81800100 r system_heap_buf_ops\n"
+                            "ffffffff81800200 d anon_pipe_buf_ops\n"
+                            "ffffffffc0001100 t attach\t[one]\n"
+                            "ffffffffc0001200 t attach\t[other]\n"
+                            "ffffffffc0001300 r i915_dmabuf_ops\t[i915]\n"
+                            "ffffffffc0001400 t fake_dmabuf_ops\t[one]\n"
                             "ffffffffc0002000 t bpf_prog_0123_lock_fexit\t[bpf]\n");
     return Kallsyms(text);
 }
@@ -30,6 +37,28 @@ TEST(Kallsyms, NamesTheFunctionThatAnAddressIsIn) {
     EXPECT_EQ(kallsyms.name(0xffffffff810002ff), "ww_mutex_lock");
     EXPECT_EQ(kallsyms.name(0xffffffff81000450), "dma_buf_poll");
     EXPECT_EQ(kallsyms.name(0xffffffffc0001080), "exporter_revoke");
+}
+
+TEST(Kallsyms, AFunctionBeginsAtOneAddressOnly) {
+    EXPECT_EQ(sample().function_at(0xffffffffc0001000), "exporter_revoke");
+    EXPECT_EQ(sample().function_at(0xffffffffc0001008), std::nullopt);
+    EXPECT_EQ(sample().function_at(0x1234), std::nullopt);
+}
+
+TEST(Kallsyms, TwoFunctionsMayHaveOneName) {
+    EXPECT_TRUE(sample().is_unique("exporter_revoke"));
+    EXPECT_FALSE(sample().is_unique("attach"));
+    EXPECT_FALSE(sample().is_unique("nothing"));
+}
+
+/* Neither the table of a pipe, nor what is no data. */
+TEST(Kallsyms, FindsTheTablesOfExporters) {
+    const Kallsyms kallsyms = sample();
+    const std::vector<std::uint64_t> tables(kallsyms.ops_tables().begin(),
+                                            kallsyms.ops_tables().end());
+
+    EXPECT_EQ(tables, (std::vector<std::uint64_t>{0xffffffff81800000, 0xffffffff81800100,
+                                                  0xffffffffc0001300}));
 }
 
 TEST(Kallsyms, AnAddressBelowAllIsANumber) {

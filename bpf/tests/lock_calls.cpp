@@ -4,6 +4,8 @@
  *
  *   lock_calls poll N EXPORTER...   one buffer each of testexp, udmabuf or system (the
  *                                   heap); polls each N times: N waits, N holds
+ *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps it, and
+ *                                   begins and ends access by the CPU, each N times
  *   lock_calls hold MS              a process "holder" holds the lock of a buffer, a process
  *                                   "waiter" waits for it, both for at least MS
  *   lock_calls sleep EXPORTER       makes a buffer, prints its descriptor, polls it once for
@@ -13,6 +15,7 @@
  */
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <poll.h>
@@ -108,6 +111,29 @@ int poll_all(std::span<char*> words) {
     return 0;
 }
 
+void sync(int fd, std::uint64_t flags) {
+    dma_buf_sync access{.flags = DMA_BUF_SYNC_RW | flags};
+
+    if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &access))
+        fail("DMA_BUF_IOCTL_SYNC");
+}
+
+int map_all(std::span<char*> words) {
+    const int count = std::atoi(words[0]);
+    const testexp::Device device = testexp::Device::open().value();
+
+    for (const char* exporter : words.subspan(1)) {
+        const Fd buffer = make(exporter);
+        const testexp::Importer importer = device.attach(buffer.get()).value();
+        for (int i = 0; i < count; i++) {
+            (void)importer.map().value();
+            sync(buffer.get(), DMA_BUF_SYNC_START);
+            sync(buffer.get(), DMA_BUF_SYNC_END);
+        }
+    }
+    return 0;
+}
+
 int sleep_with(std::span<char*> words) {
     const Fd buffer = make(words[0]);
     char byte = 0;
@@ -174,6 +200,8 @@ int main(int argc, char** argv) {
     try {
         if (what == "poll" && argc > 3)
             return poll_all(words.subspan(2));
+        if (what == "map" && argc > 3)
+            return map_all(words.subspan(2));
         if (what == "hold")
             return hold(words.subspan(2));
         if (what == "sleep")
@@ -182,6 +210,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "lock_calls: {}\n", problem.what());
         return 1;
     }
-    fmt::print(stderr, "usage: lock_calls poll N EXPORTER... | hold MS | sleep EXPORTER\n");
+    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS | "
+                       "sleep EXPORTER\n");
     return 2;
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Knows which functions exporters and importers have the core of dma-buf call: owns a
+ * loaded exporters.bpf.o and its links.
+ */
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf_object.hpp"
+#include "testexp.hpp"
+
+struct exporters_bpf;
+
+namespace latency {
+
+struct Callback {
+    std::uint64_t function; /* its address */
+    std::string op;         /* as the member of struct dma_buf_ops is called, or "move_notify" */
+    std::string exporter;   /* empty: no buffer of it was there yet */
+};
+
+class ExporterWatch {
+public:
+    /**
+     * Finds the callbacks of the buffers that there are and of the ops tables at the
+     * addresses @tables, and from now on those of later buffers. Without @mode, fentry
+     * if that works, else kprobes. Needs BTF: fails with ENOTSUP without.
+     */
+    static testexp::Result<ExporterWatch> attach(std::optional<Mode> mode,
+                                                 std::span<const std::uint64_t> tables);
+
+    ExporterWatch(ExporterWatch&&) noexcept;
+    ExporterWatch& operator=(ExporterWatch&&) noexcept;
+    ~ExporterWatch();
+
+    /* What was found so far, by address. */
+    std::vector<Callback> callbacks() const;
+
+    /* What there was no room for. */
+    std::uint64_t nr_too_many() const;
+
+private:
+    struct SkeletonDeleter {
+        void operator()(exporters_bpf* skeleton) const;
+    };
+
+    ExporterWatch() = default;
+
+    testexp::Status load(Mode mode);
+    testexp::Status start(std::span<const std::uint64_t> tables);
+
+    std::unique_ptr<exporters_bpf, SkeletonDeleter> skeleton_;
+    std::vector<Link> links_;
+};
+
+} // namespace latency

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What exporters.bpf.c finds and exporter_watch.cpp reads: functions that the core of dma-buf calls. */
+#ifndef EXPORTERS_H
+#define EXPORTERS_H
+
+#include <linux/types.h>
+
+/* The members of struct dma_buf_ops that are traced. One to add is a word to add. */
+#define EXPORTER_OPS(X)							\
+	X(attach) X(detach) X(pin) X(unpin) X(map_dma_buf)		\
+	X(unmap_dma_buf) X(begin_cpu_access) X(end_cpu_access) X(get_pfn)
+
+enum exporter_op {
+#define EXPORTER_OP(op) OP_##op,
+	EXPORTER_OPS(EXPORTER_OP)
+#undef EXPORTER_OP
+	OP_move_notify, /* the importer's, beside them */
+};
+
+#define EXPORTER_NAME_BYTES	32
+#define MAX_CALLBACKS		1024
+
+/**
+ * struct callback - a function, and what it is to the core
+ * @function: its address
+ * @op: enum exporter_op
+ *
+ * Drivers may share functions, and use one table for each buffer: so neither the name
+ * nor the table is the key.
+ */
+struct callback {
+	__u64 function;
+	__u32 op;
+	__u32 unused;
+};
+
+/* Whose it is: the name that a buffer bears, empty while there was none. */
+struct callback_owner {
+	char exporter[EXPORTER_NAME_BYTES];
+};
+
+/* What the loader gives to read_table. */
+struct read_table {
+	__u64 ops; /* address of a struct dma_buf_ops */
+};
+
+#endif /* EXPORTERS_H */
