@@ -9,6 +9,7 @@
  * takes), and contention.
  */
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -129,6 +130,42 @@ Attach bpftrace(const char* entry, const char* ret, Mode mode) {
     };
 }
 
+/* Whatever order they are made in, the tracer ends before its events do. */
+struct PerfTracing {
+    latency::ProbeEvents events;
+    latency::OtherTracer perf;
+};
+
+/*
+ * perf has enabled its events when it has nothing left to do but wait: some time after
+ * their probes are armed. Its buffers hold all that is measured, as events that find
+ * no room are cheaper.
+ */
+Result<Tracing> attach_perf(std::vector<std::string> command, const std::string& function) {
+    using std::chrono::steady_clock;
+    auto events = latency::ProbeEvents::make(function);
+    if (!events)
+        return events.error();
+
+    std::optional<steady_clock::time_point> armed;
+    const auto attached = [&] {
+        if (!armed && latency::count_kprobes(function) == 2)
+            armed = steady_clock::now();
+        return armed && steady_clock::now() - *armed > std::chrono::seconds(2);
+    };
+    command.insert(command.begin(), "perf");
+    command.insert(command.end(), {"-a", "-e", "dmabuf_pfn:entry", "-e", "dmabuf_pfn:return"});
+    auto perf = latency::OtherTracer::run(std::move(command), attached);
+    if (!perf)
+        return perf.error();
+    return Tracing(std::make_shared<PerfTracing>(
+        PerfTracing{std::move(events).value(), std::move(perf).value()}));
+}
+
+Attach perf(const std::vector<std::string>& command) {
+    return [=](const std::string& function) { return attach_perf(command, function); };
+}
+
 using Programs = decltype(probe_cost_bpf::progs);
 
 const Case cases[] = {
@@ -141,6 +178,9 @@ const Case cases[] = {
     {"probe/empty_kprobe", pair(&Programs::empty_kprobe, &Programs::empty_kretprobe, Mode::kprobe)},
     {"probe/ours_kprobe", ours(Mode::kprobe)},
     {"probe/bpftrace_kprobe", bpftrace("kprobe", "kretprobe", Mode::kprobe)},
+    {"probe/perf_stat", perf({"stat"})},
+    {"probe/perf_record", perf({"record", "-q", "-m", "16384", "-o", "/dev/null"})},
+    {"probe/perf_trace", perf({"trace", "-m", "16384"})},
 };
 
 struct Options {

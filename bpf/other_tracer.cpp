@@ -2,12 +2,14 @@
 #include "other_tracer.hpp"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -87,6 +89,40 @@ Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     return tracer;
+}
+
+namespace {
+
+/* False with errno when the kernel does not take all of @text. */
+bool change_events(const std::string& text) {
+    const Fd events(open("/sys/kernel/tracing/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC));
+
+    return events &&
+           write(events.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+} // namespace
+
+ProbeEvents::ProbeEvents(ProbeEvents&& other) noexcept : made_(std::exchange(other.made_, false)) {
+}
+
+/* An event is busy for a moment after the tracer that had it is gone. */
+ProbeEvents::~ProbeEvents() {
+    for (int tries = 0; made_ && tries < 50; tries++) {
+        if (change_events("-:dmabuf_pfn/entry\n-:dmabuf_pfn/return\n") || errno != EBUSY)
+            return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+Result<ProbeEvents> ProbeEvents::make(const std::string& function) {
+    ProbeEvents events;
+
+    if (!change_events("p:dmabuf_pfn/entry " + function + "\nr:dmabuf_pfn/return " + function +
+                       "\n"))
+        return testexp::errno_error("cannot make events of " + function);
+    events.made_ = true;
+    return events;
 }
 
 std::uint64_t count_tracing_links() {

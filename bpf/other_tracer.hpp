@@ -37,6 +37,26 @@ private:
     pid_t pid_;
 };
 
+/**
+ * Two events of the kernel, "dmabuf_pfn:entry" and "dmabuf_pfn:return" of a function,
+ * as `perf probe` makes them; gone with the object.
+ */
+class ProbeEvents {
+public:
+    static testexp::Result<ProbeEvents> make(const std::string& function);
+
+    ProbeEvents(ProbeEvents&& other) noexcept;
+    ProbeEvents& operator=(ProbeEvents&&) = delete;
+    ProbeEvents(const ProbeEvents&) = delete;
+    ProbeEvents& operator=(const ProbeEvents&) = delete;
+    ~ProbeEvents();
+
+private:
+    ProbeEvents() = default;
+
+    bool made_ = false;
+};
+
 /* fentry and fexit links in the kernel. */
 std::uint64_t count_tracing_links();
 

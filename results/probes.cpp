@@ -28,6 +28,9 @@ constexpr Tracer tracers[] = {
     {"probe/empty_kprobe", "kprobe + kretprobe, empty"},
     {"probe/ours_kprobe", "dmabuf-lat calls --mode kprobe"},
     {"probe/bpftrace_kprobe", "bpftrace, kprobe + kretprobe, hist()"},
+    {"probe/perf_stat", "perf stat on the same two: only counts"},
+    {"probe/perf_record", "perf record on the same two: each event"},
+    {"probe/perf_trace", "perf trace on the same two: each event"},
 };
 
 std::string text_of(const std::string& name) {
