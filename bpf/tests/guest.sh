@@ -47,6 +47,12 @@ finish() {
 	[ "$failed" -eq 0 ]
 }
 
+# The smallest value is in the first bucket of its histogram, and the largest in the last: a bucket is a sixteenth of an octave.
+values_in_buckets() {
+	jq -e '[.[] | select(.count > 0)] | length > 0 and all(
+		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and .max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
+}
+
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }
 says() { grep -q -- "$1" log; }
 

@@ -6,8 +6,9 @@
  *                                   heap); polls each N times: N waits, N holds
  *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps it, and
  *                                   begins and ends access by the CPU, each N times
- *   lock_calls hold MS              a process "holder" holds the lock of a buffer, a process
- *                                   "waiter" waits for it, both for at least MS
+ *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
+ *                                   "waiter" with N threads waits for it, both for at least MS
+ *   lock_calls crowd N MS           N threads sleep for MS, in hrtimer_nanosleep()
  *   lock_calls sleep EXPORTER       makes a buffer, prints its descriptor, polls it once for
  *                                   each byte from standard input, until that ends
  *
@@ -19,12 +20,14 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -32,6 +35,8 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "testexp.hpp"
 
@@ -169,9 +174,36 @@ int status_of(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* So many threads do it, once each; @started is called when all are there. */
+void in_threads(
+    int count, const std::function<void()>& work, const std::function<void()>& started = [] {}) {
+    std::vector<std::jthread> threads;
+
+    threads.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; i++)
+        threads.emplace_back(work);
+    started();
+}
+
+int crowd(std::span<char*> words) {
+    const std::chrono::milliseconds each(words.size() > 1 ? std::atoi(words[1]) : 1000);
+
+    in_threads(std::atoi(words[0]), [each] { std::this_thread::sleep_for(each); });
+    return 0;
+}
+
+/* Until somebody holds the lock and waits for the importer. */
+void wait_for_fence(const testexp::Importer& importer) {
+    pollfd pending = {importer.fd(), POLLPRI, 0};
+
+    if (poll(&pending, 1, -1) != 1)
+        fail("no fence came");
+}
+
 /* A revoke waits for the importer's fence with the lock held. */
 int hold(std::span<char*> words) {
     const int ms = std::atoi(words[0]);
+    const int waiters = words.size() > 1 ? std::atoi(words[1]) : 1;
     const testexp::Device device = testexp::Device::open().value();
     testexp::CreateSpec spec;
     spec.layout.ram(16);
@@ -180,12 +212,18 @@ int hold(std::span<char*> words) {
     const testexp::Importer importer =
         device.attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value();
     (void)importer.fill({.count = 1}).value();
+    const Fd ready = checked(eventfd(0, EFD_CLOEXEC), "eventfd");
 
+    const auto wait = [&] {
+        wait_for_fence(importer);
+        poll_once(buffer.fd.get());
+    };
+    const pid_t waiter =
+        spawn("waiter", [&] { in_threads(waiters, wait, [&] { eventfd_write(ready.get(), 1); }); });
+    eventfd_t started = 0;
+    eventfd_read(ready.get(), &started);
     const pid_t holder = spawn("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
-    pollfd pending = {importer.fd(), POLLPRI, 0};
-    if (poll(&pending, 1, TESTEXP_FENCE_MS) != 1)
-        fail("no fence came");
-    const pid_t waiter = spawn("waiter", [&] { poll_once(buffer.fd.get()); });
+    wait_for_fence(importer);
     usleep(static_cast<useconds_t>(ms) * 1000);
     (void)importer.signal().value();
     return status_of(holder) + status_of(waiter);
@@ -204,13 +242,15 @@ int main(int argc, char** argv) {
             return map_all(words.subspan(2));
         if (what == "hold")
             return hold(words.subspan(2));
+        if (what == "crowd")
+            return crowd(words.subspan(2));
         if (what == "sleep")
             return sleep_with(words.subspan(2));
     } catch (const std::exception& problem) {
         fmt::print(stderr, "lock_calls: {}\n", problem.what());
         return 1;
     }
-    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS | "
+    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N MS | "
                        "sleep EXPORTER\n");
     return 2;
 }
