@@ -329,13 +329,17 @@ std::size_t threads_of_the_kernel() {
     return count;
 }
 
-/* While RUN is under way here, with a holder that the victim waits for most of the time. */
+/*
+ * While RUN is under way here, with a holder that the victim waits for most of the time, and
+ * that goes on long enough for the killer to come, however busy the machine is.
+ */
 void killed_waiter(testexp_role role) {
+    constexpr std::uint64_t ops = 1000;
     const Contended contended(1);
     const ContentionSpec spec{
         .importers = contended.importers(),
         .contenders = {
-            {.role = TESTEXP_ROLE_LOCKED, .ops = 30, .hold_ticks = 1000000},
+            {.role = TESTEXP_ROLE_LOCKED, .ops = ops, .hold_ticks = 1000000},
             {.role = role,
              .path = role == TESTEXP_ROLE_RESOLVE ? TESTEXP_PATH_GET_PFN : testexp_path{},
              .user = true}}};
@@ -350,7 +354,7 @@ void killed_waiter(testexp_role role) {
                 return contended.get_pfns() > 2;
             });
     ksft::expect_eq(run.get().expired, 0, "expired");
-    ksft::expect_eq(contention.report(0).value().counts.ops, 30, "operations of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, ops, "operations of the other");
     ksft::expect_eq(contention.report(1).value().counts.error, -EINTR, "error of the victim");
     contended.expect_in_order();
 }

@@ -235,7 +235,7 @@ void deliver_for_ever(const Scene& scene) {
 
     for (;; scene.progress.rounds++)
         for (const testexp_path path : {TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_PHYS_LIST})
-            (void)importer.deliver({.path = path, .nr_pages = scene.buffer.nr_pages}, 200).value();
+            (void)importer.deliver({.path = path, .nr_pages = scene.buffer.nr_pages}, 10).value();
 }
 
 constexpr Victim victims[] = {
