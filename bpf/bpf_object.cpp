@@ -35,10 +35,6 @@ struct KprobeLinkInfo {
     __u64 missed;
 };
 
-testexp::Error failure(const std::string& what) {
-    return {errno, fmt::format("cannot {}: {}", what, strerrordesc_np(errno))};
-}
-
 int print_verbosely(libbpf_print_level, const char* format, va_list args) {
     return std::vfprintf(stderr, format, args);
 }
@@ -81,6 +77,10 @@ Missed missed_by(const bpf_program& program) {
     return {info.recursion_misses, true};
 }
 
+testexp::Error failure(int error, const std::string& what) {
+    return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
+}
+
 bool kernel_has_btf() {
     const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
     return kernel != nullptr;
@@ -89,10 +89,10 @@ bool kernel_has_btf() {
 testexp::Status run_iterator(const bpf_program* program) {
     const Link link(bpf_program__attach_iter(program, nullptr));
     if (!link)
-        return failure("attach an iterator");
+        return failure(errno, "attach an iterator");
     const testexp::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
     if (!iterator)
-        return failure("make an iterator");
+        return failure(errno, "make an iterator");
 
     std::array<char, 256> nothing{};
     ssize_t length = 0;
@@ -100,7 +100,7 @@ testexp::Status run_iterator(const bpf_program* program) {
         length = read(iterator.get(), nothing.data(), nothing.size());
     while (length > 0 || (length < 0 && errno == EAGAIN));
     if (length < 0)
-        return failure("run an iterator");
+        return failure(errno, "run an iterator");
     return std::monostate{};
 }
 

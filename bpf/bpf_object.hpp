@@ -45,6 +45,9 @@ Missed missed_by(const bpf_link& link);
 /* Runs of a program that the kernel skipped, as one was under way on that CPU. */
 Missed missed_by(const bpf_program& program);
 
+/* The errno @error as an Error: "cannot @what: text of errno". */
+testexp::Error failure(int error, const std::string& what);
+
 /* Whether programs can read the kernel's structures, and fentry find its functions. */
 bool kernel_has_btf();
 

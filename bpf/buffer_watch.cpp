@@ -18,10 +18,6 @@ using testexp::Error;
 using testexp::Result;
 using testexp::Status;
 
-Error failure(int error, const std::string& what) {
-    return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
-}
-
 std::uint64_t count_entries(const bpf_map* map) {
     std::uint64_t count = 0;
     __u64 key = 0;

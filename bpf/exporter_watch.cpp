@@ -24,10 +24,6 @@ using testexp::Status;
 constexpr const char* op_names[] = {EXPORTER_OPS(OP_NAME) "move_notify"};
 #undef OP_NAME
 
-Error failure(int error, const std::string& what) {
-    return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
-}
-
 } // namespace
 
 void ExporterWatch::SkeletonDeleter::operator()(exporters_bpf* skeleton) const {

@@ -53,10 +53,6 @@ constexpr Program program_of(const Hook& hook, Mode mode) {
     return mode == Mode::fentry ? hook.fentry : hook.kprobe;
 }
 
-Error failure(int error, const std::string& what) {
-    return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
-}
-
 std::size_t nr_cpus() {
     const int cpus = libbpf_num_possible_cpus();
     return cpus > 0 ? static_cast<std::size_t>(cpus) : 1;
