@@ -28,7 +28,8 @@ import kernel_bugs  # pylint: disable=wrong-import-position
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "dmabuf-pfn"
 NO_START, KERNEL_BUG, LOST = 250, 251, 252
 PACKAGES = ["qemu-system-x86", "busybox-static", "util-linux"]
-PASSED_ENVIRONMENT = re.compile(r"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+")
+OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
+PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
 PROBE_TIMEOUT_S = 20
 
 EPILOG = """\
@@ -214,13 +215,12 @@ def command_line(options):
 
 def write_job(job, options, modules, clock):
     """What guest-init is to do: `mounts` and `job.sh`, in a directory that the guest sees."""
-    environment = {name: value for name, value in os.environ.items() if PASSED_ENVIRONMENT.fullmatch(name)}
-    environment["DMABUF_PFN_CLOCK"] = clock
-    directory = os.getcwd()
+    # where the caller stands and lives is of no matter to a guest that is to be the same each time
+    passed = re.compile(OUR_ENVIRONMENT if options.sealed else PASSED_ENVIRONMENT)
+    environment = {name: value for name, value in os.environ.items() if passed.fullmatch(name)} | {"DMABUF_PFN_CLOCK": clock}
     if options.sealed:
-        # where the caller stands and lives is of no matter to a guest that is to be the same each time
-        environment = {name: value for name, value in environment.items() if "_" in name and name != "XDG_CACHE_HOME"} | {"PATH": "/sealed:/bin"}
-        directory = "/sealed"
+        environment["PATH"] = "/sealed:/bin"
+    directory = "/sealed" if options.sealed else os.getcwd()
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]
     lines += [f"cd -- {shlex.quote(directory)} || exit 126", f"exec {shlex.join(options.command)}"]
     (job / "job.sh").write_text("\n".join(lines) + "\n")
