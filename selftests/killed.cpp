@@ -90,7 +90,7 @@ bool in_create(const Scene& scene, std::uint64_t /*round*/) {
 /* --- RESOLVE: more results than there is memory for ------------------------------- */
 
 /* The same 64 MiB again and again: a thousand million results, minutes of work. */
-template <typename Result> std::span<Result> endless_results() {
+template <typename Entry> std::span<Entry> endless_results() {
     constexpr std::size_t piece = 64 << 20;
     constexpr std::size_t pieces = 250;
     const Fd memory(memfd_create("results", MFD_CLOEXEC));
@@ -103,7 +103,7 @@ template <typename Result> std::span<Result> endless_results() {
         if (mmap(static_cast<char*>(start) + i * piece, piece, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED, memory.get(), 0) == MAP_FAILED)
             throw std::runtime_error(errno_error("room for results").what);
-    return {static_cast<Result*>(start), piece * pieces / sizeof(Result)};
+    return {static_cast<Entry*>(start), piece * pieces / sizeof(Entry)};
 }
 
 template <std::uint32_t flags> void resolve_all(const Scene& scene) {
