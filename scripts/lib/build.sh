@@ -14,16 +14,18 @@ build_userspace() {
 	local target=$1 preset=${2:-} dir log
 	dir=$(userspace_dir "$preset")
 	log=$dir/build.log
+	# Paths are hashed relative to the clone, so that a second clone takes its objects from the first.
+	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache" CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1)
 	need_packages "${userspace_packages[@]}" || return 1
 	if ! mkdir -p "$dir" || ! : >"$log"; then
 		say "cannot write to $dir; is the disk full?"
 		return 1
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
-		run_step "configure user space" "$log" '' 0 env CCACHE_DIR="$(cache_dir)/ccache" cmake -S "$root" -B "$dir" -G Ninja \
+		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$root" -B "$dir" -G Ninja \
 			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --preset "${preset:-default}" || { build_failed configure "$log"; return 1; }
 	fi
-	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 env CCACHE_DIR="$(cache_dir)/ccache" ninja -C "$dir" -j "$(nproc)" "$target" ||
+	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 "${with_ccache[@]}" ninja -C "$dir" -j "$(nproc)" "$target" ||
 		{ build_failed build "$log"; return 1; }
 }
 
