@@ -2,9 +2,6 @@
 # shellcheck shell=bash
 # What runs in user space, built outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
 
-userspace_packages=(build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
-	libgtest-dev libcli11-dev libfmt-dev nlohmann-json3-dev gnuplot-nox bpftrace linux-source-6.12 xz-utils)
-
 # userspace_dir [PRESET]: where it is built: one directory per clone and preset, so that two clones do not undo each other's work.
 userspace_dir() { printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"; }
 
@@ -16,7 +13,10 @@ build_userspace() {
 	log=$dir/build.log
 	# Paths are hashed relative to the clone, so that a second clone takes its objects from the first.
 	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache" CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1)
-	need_packages "${userspace_packages[@]}" || return 1
+	case $target in
+	job | all | unit) need userspace native results || return 1 ;;
+	*) need userspace || return 1 ;;
+	esac
 	if ! mkdir -p "$dir" || ! : >"$log"; then
 		say "cannot write to $dir; is the disk full?"
 		return 1

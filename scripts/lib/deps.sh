@@ -1,15 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# need_packages: Debian packages on demand, so that git and root are all a new machine must have. Needs common.sh.
+# What the scripts need of a Debian machine, step by step, and how they get it: git and root, or sudo, are all that a new machine must have.
+# This is the one list of packages. Needs common.sh.
+
+# shellcheck source=scripts/lib/progress.sh
+. "${BASH_SOURCE[0]%/*}/progress.sh"
+# shellcheck source=scripts/lib/stock.sh
+. "${BASH_SOURCE[0]%/*}/stock.sh"
+
+# Packages that each step calls programs or reads files of, but those that every Debian has.
+declare -A step_packages=(
+	[python]='python3'
+	[sources]='linux-source-6.12 xz-utils'
+	[module]='build-essential libelf-dev'
+	[kernel]='build-essential bc bison flex libelf-dev dwarves ccache kmod cpio xz-utils patch python3 linux-source-6.12'
+	[stock]='build-essential libelf-dev kmod xz-utils python3'
+	[userspace]='build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
+		libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
+	[native]='libgtest-dev'
+	[vm]='qemu-system-x86 busybox-static util-linux python3'
+	[results]='gnuplot-nox bpftrace'
+	[perf]='linux-perf'
+	[lint]='shellcheck clang-format sparse perl xz-utils git python3 shfmt'
+	[tidy]='clang-tidy'
+	[export]='python3-prometheus-client'
+	[json]='jq'
+	[fuzz]='libclang-rt-dev'
+	[series]='git xz-utils linux-source-6.12'
+	[stage]='linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm'
+	[newcomer]='debootstrap git util-linux'
+)
+
+# MiB that a step writes below the cache directory the first time, what it leaves there, and MiB of memory that its guests take.
+declare -A step_disk=([kernel]=4000 [stock]=600 [userspace]=700 [newcomer]=2000)
+declare -A step_leaves=([kernel]='kernel/*/done' [stock]='kernel/stock-*/done' [userspace]='build/*/build.ninja' [newcomer]='newcomer/*/done')
+declare -A step_memory=([vm]=4600)
+packages_disk=3000 # of all packages of all steps, unpacked
 
 # Runs a command as root: directly, or through sudo.
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
+
 # Runs apt-get without questions; waits for another apt instead of failing on its lock.
 apt_get() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 "$@"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o Acquire::http::Timeout=30 "$@"
 }
 
 # Prints those of the named packages that are not installed.
@@ -23,26 +60,83 @@ missing_packages() {
 	done
 }
 
+# free_mib DIR: what is free on the file system of DIR, which need not exist yet.
+free_mib() {
+	local dir=$1
+	while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
+	df --output=avail -m "$dir" | tail -n 1
+}
+
+available_memory_mib() { awk '/^(MemAvailable|SwapFree):/ { sum += $2 } END { print int(sum / 1024) }' /proc/meminfo; }
+
+# step_problems MISSING_PACKAGES STEP...: a line for each thing that no package brings.
+step_problems() {
+	local missing=$1 step disk=0 memory=0
+	shift
+	for step; do
+		[ -z "${step_leaves[$step]:-}" ] || compgen -G "$(cache_dir)/${step_leaves[$step]}" >/dev/null || disk=$((disk + step_disk[$step]))
+		[ "${step_memory[$step]:-0}" -le $memory ] || memory=${step_memory[$step]}
+	done
+	if [ "$missing" ]; then
+		if ! command -v dpkg-query >/dev/null; then
+			echo "this is no Debian (no dpkg); install by hand: $missing"
+		elif ! can_be_root; then
+			echo "packages are missing and this is neither root nor has it sudo; run: apt-get install --no-install-recommends $missing"
+		fi
+		[ "$(free_mib /usr)" -ge $packages_disk ] || echo "disk full: the packages need $packages_disk MiB under /usr and $(free_mib /usr) are free"
+	fi
+	[ "$(free_mib "$(cache_dir)")" -ge $disk ] ||
+		echo "disk full: $disk MiB are needed under $(cache_dir) and $(free_mib "$(cache_dir)") are free; make room or set XDG_CACHE_HOME"
+	[ "$(available_memory_mib)" -ge $memory ] || echo "memory: a guest needs $memory MiB and $(available_memory_mib) are free"
+}
+
+# need STEP...: looks for everything that these steps need, then installs what is missing, all at once. A step may be a stock flavour (stock.sh). Returns 1
+# after one line on stderr when the machine cannot do it.
+need() {
+	local step packages=() headers missing problems
+	for step; do
+		# shellcheck disable=SC2206  # a list of words it is
+		packages+=(${step_packages[${step%%-*}]?no step $step})
+	done
+	missing=$(missing_packages "${packages[@]}" | sort -u | paste -sd ' ')
+	problems=$(step_problems "$missing" "$@" | paste -sd ';' | sed 's/;/; /g')
+	if [ "$problems" ]; then
+		say "$problems"
+		return 1
+	fi
+	for step; do
+		[[ $step != stock* ]] || { headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
+	done
+	need_packages "${packages[@]}"
+}
+
 # need_packages PKG...: installs what is missing. Returns 1 after one line on stderr when it cannot.
 need_packages() {
 	local missing log
-	command -v dpkg-query >/dev/null || { say "this needs Debian 12 (no dpkg here); install by hand: $*"; return 1; }
-	mapfile -t missing < <(missing_packages "$@")
+	mapfile -t missing < <(missing_packages "$@" | sort -u)
 	[ ${#missing[@]} -gt 0 ] || return 0
-	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
-		say "packages are missing and this is not root; run: apt-get install ${missing[*]}"
-		return 1
-	fi
-	say "installing ${missing[*]}"
+	say "missing here, to be installed: ${missing[*]}"
 	log=$(mktemp)
 	# a new machine has no package lists, an old one has stale ones: both are cured by an update
-	if ! apt_get install --no-install-recommends "${missing[@]}" >"$log" 2>&1 &&
-		! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+	if ! install_packages "$log" "${missing[@]}" && ! { : >"$log" && apt_get update >>"$log" 2>&1 && install_packages "$log" "${missing[@]}"; }; then
 		say "apt cannot install ${missing[*]}: $(apt_reason "$log")"
 		rm -f "$log"
 		return 1
 	fi
 	rm -f "$log"
+}
+
+# install_packages LOG PKG...: with progress, but for sudo, which may have to ask on the terminal.
+install_packages() {
+	local log=$1
+	shift
+	apt_get install -s --no-install-recommends "$@" >"$log" 2>&1 || return
+	export -f apt_get as_root
+	if [ "$(id -u)" -eq 0 ]; then
+		run_step 'install packages' "$log" '^(Unpacking|Setting up) ' "$(grep -cE '^(Inst|Conf) ' "$log")" bash -c 'apt_get install --no-install-recommends "$@"' bash "$@"
+	else
+		apt_get install --no-install-recommends "$@" >>"$log" 2>&1
+	fi
 }
 
 # apt_reason LOG: the line that says why apt failed; name resolution is the usual one.
@@ -54,4 +148,9 @@ apt_reason() {
 	else
 		grep -m1 '^E: ' "$1" || tail -n 1 "$1"
 	fi
+}
+
+# need_python STATUS: ends here with that status without a Python that has its library, as python3-minimal has not.
+need_python() {
+	/usr/bin/python3 -c 'import argparse, json, lzma, subprocess' 2>/dev/null || need python || exit "$1"
 }

@@ -20,7 +20,7 @@ series_base() {
 	local name files
 	name=$(basename "$series_tarball" .tar.xz)
 	mapfile -t files < <({ kernel_patches | xargs sed -n 's/^--- a\///p'; echo MAINTAINERS; echo tools/testing/selftests/Makefile; } | sort -u | sed "s|^|$name/|")
-	need_packages git xz-utils linux-source-6.12 || return
+	need series || return
 	tar -C "$repo" --strip-components=1 -xf "$series_tarball" "${files[@]}" || { say "cannot unpack $series_tarball to $repo; is the disk full?"; return 1; }
 	series_git init -q -b series && series_git add -f . && series_git commit -q -m base && series_git tag base
 }

@@ -27,7 +27,6 @@ import kernel_bugs  # pylint: disable=wrong-import-position
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "dmabuf-pfn"
 NO_START, KERNEL_BUG, LOST = 250, 251, 252
-PACKAGES = ["qemu-system-x86", "busybox-static", "util-linux"]
 OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
 PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
 PROBE_TIMEOUT_S = 20
@@ -146,7 +145,7 @@ def need_packages():
     """Gets QEMU and busybox when they are missing."""
     if shutil.which("qemu-system-x86_64") and initramfs.BUSYBOX.exists() and shutil.which("setpriv"):
         return
-    script = f'me=scripts/vm; . "{LIB}/common.sh"; . "{LIB}/deps.sh"; need_packages {" ".join(PACKAGES)}'
+    script = f'me=scripts/vm; . "{LIB}/common.sh"; . "{LIB}/deps.sh"; need vm'
     if subprocess.run(["bash", "-c", script], check=False).returncode != 0:
         raise CannotStart("no QEMU")
 
