@@ -11,6 +11,25 @@
 
 namespace bench {
 
+namespace {
+
+/* Google Benchmark 1.8 renamed error_occurred and error_message. */
+template <typename Run> bool was_skipped(const Run& run) {
+    if constexpr (requires { run.skipped; })
+        return static_cast<bool>(run.skipped);
+    else
+        return run.error_occurred;
+}
+
+template <typename Run> const std::string& skip_message(const Run& run) {
+    if constexpr (requires { run.skip_message; })
+        return run.skip_message;
+    else
+        return run.error_message;
+}
+
+} // namespace
+
 bool Reporter::open(const std::string& path) {
     file_.open(path);
     json_.SetOutputStream(&file_);
@@ -52,7 +71,7 @@ void Reporter::Finalize() {
 }
 
 void Reporter::show(const std::vector<Run>& repetitions) {
-    const auto failed = std::ranges::find_if(repetitions, &Run::error_occurred);
+    const auto failed = std::ranges::find_if(repetitions, was_skipped<Run>);
 
     if (failed != repetitions.end()) {
         show_error(*failed);
@@ -78,11 +97,12 @@ void Reporter::show_error(const Run& run) {
         return;
     }
 
-    const bool skipped = run.error_message.starts_with(requires_prefix);
+    const std::string& message = skip_message(run);
+    const bool skipped = message.starts_with(requires_prefix);
 
     (skipped ? tally_.skipped : tally_.failed)++;
     fmt::print(stderr, "{}: {}: {}\n", run.benchmark_name(), skipped ? "not measured" : "failed",
-               run.error_message);
+               message);
 }
 
 } // namespace bench
