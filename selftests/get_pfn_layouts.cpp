@@ -8,7 +8,7 @@
  * and more of them packed by the thousand into one buffer; random layouts, small and
  * huge; large ones chosen for their borders. SYNTHETIC extents, since their PFNs are
  * free to choose; compared with the oracles, which share no code with the module. A layout
- * that fails is shrunk and printed as C++. TESTEXP_SEED repeats the random ones.
+ * that fails is shrunk and printed as C++. TESTEXP_SEED draws others.
  *
  * Does not see: whether a PFN is that of the bytes (pfn_witness, mmio).
  */

@@ -8,9 +8,9 @@
  * Method: good calls drawn at random, half of them spoilt in one or two fields by
  * values where computing goes wrong: zero, powers of two and their neighbours, the
  * largest, any; sizes, flags, counts and pointers too. lib/create_rules.cpp knows
- * the defects. Memory ends where a call must stop. TESTEXP_SEED repeats a run,
- * TESTEXP_BATCHES=1 with the seed that a failure prints only the case that failed;
- * more batches make a longer run.
+ * the defects. Memory ends where a call must stop. The calls are the same in each
+ * run; TESTEXP_SEED=random draws others. TESTEXP_BATCHES=1 with the seed that a failure
+ * prints repeats the batch that failed; more batches make a longer run.
  *
  * Does not see: two callers at once; MMIO beyond its errnos; what only KASAN or
  * lockdep notices on other kernels than debug.
@@ -765,11 +765,7 @@ void batch(std::uint64_t batch_seed, int steps) {
 }
 
 std::uint64_t number_of_batches() {
-    const char* text = std::getenv("TESTEXP_BATCHES");
-
-    if (text)
-        return std::strtoull(text, nullptr, 0);
-    return quick() ? 4 : 20;
+    return number_from_environment("TESTEXP_BATCHES").value_or(quick() ? 4 : 20);
 }
 
 void make_plan(ksft::Plan& plan) {

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <random>
 
@@ -194,11 +196,29 @@ bool quick() {
     return std::getenv("TESTEXP_QUICK") != nullptr;
 }
 
-std::uint64_t seed() {
-    static const std::uint64_t value = [] {
-        const char* text = std::getenv("TESTEXP_SEED");
+std::optional<std::uint64_t> number_from_environment(const char* name) {
+    const char* const text = std::getenv(name);
+    char* end = nullptr;
 
-        return text ? std::strtoull(text, nullptr, 0) : std::random_device{}();
+    if (!text)
+        return std::nullopt;
+    errno = 0;
+
+    const std::uint64_t value = std::strtoull(text, &end, 0);
+
+    if (errno || *text < '0' || *text > '9' || *end != '\0')
+        ksft::fail(std::string(name) + "=" + text + " is not a number from 0 to 2^64 - 1");
+    return value;
+}
+
+std::uint64_t seed() {
+    static constexpr std::uint64_t otherwise = 1;
+    static const std::uint64_t value = [] {
+        const char* const text = std::getenv("TESTEXP_SEED");
+
+        if (text && std::strcmp(text, "random") == 0)
+            return std::uint64_t{std::random_device{}()};
+        return number_from_environment("TESTEXP_SEED").value_or(otherwise);
     }();
     return value;
 }

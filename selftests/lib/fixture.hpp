@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "ksft.hpp"
@@ -28,7 +29,13 @@ bool quick();
 /* KASAN and lockdep make everything a hundred times slower. */
 bool is_debug_kernel();
 
-/* TESTEXP_SEED, else one drawn for this run of the program. */
+/* The number in this variable, if it is set. Fails when it is not a number. */
+std::optional<std::uint64_t> number_from_environment(const char* name);
+
+/*
+ * Of everything that is drawn: TESTEXP_SEED; "random" there draws the seed too. Without it
+ * always the same one, so that a run that passes also passes elsewhere.
+ */
 std::uint64_t seed();
 
 /* The BAR that MMIO extents are in, as sysfs has it. Skips when the module has none. */
