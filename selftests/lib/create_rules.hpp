@@ -25,7 +25,11 @@ struct Verdict {
     }
 };
 
-/* @info: of the module; its limits count. The flags may be any. */
+/*
+ * @layout: any extents; that there must be one is a rule of the call, see call_rules.hpp
+ * @flags: any
+ * @info: of the module; its limits count
+ */
 Verdict verdict_of_create(const Layout& layout, std::uint32_t flags, const testexp_info& info);
 
 } // namespace testexp

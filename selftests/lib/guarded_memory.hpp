@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Memory that ends where a call must stop, and what of it a pointer reaches. */
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace testexp {
+
+/* The caller's memory from a pointer on, as far as it can be accessed. Empty: the pointer is bad.
+ */
+using Bytes = std::span<const unsigned char>;
+
+/* Two zeroed pages, and behind them a page that nobody can access. */
+class GuardedMemory {
+public:
+    GuardedMemory()
+        : page_bytes_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+          bytes_(static_cast<unsigned char*>(mmap(nullptr, length() + page_bytes_,
+                                                  PROT_READ | PROT_WRITE,
+                                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        if (bytes_ == MAP_FAILED || mprotect(bytes_ + length(), page_bytes_, PROT_NONE))
+            throw std::runtime_error(std::string("guard page: ") + std::strerror(errno));
+    }
+    GuardedMemory(const GuardedMemory&) = delete;
+    GuardedMemory& operator=(const GuardedMemory&) = delete;
+    ~GuardedMemory() { munmap(bytes_, length() + page_bytes_); }
+
+    std::size_t length() const { return 2 * page_bytes_; }
+    unsigned char* start() const { return bytes_; }
+    std::uint64_t guard() const { return address(bytes_ + length()); }
+
+    /* The last so many bytes before the guard. */
+    unsigned char* tail(std::size_t size) const { return bytes_ + length() - size; }
+
+    /* What can be accessed from @pointer up to the guard; empty when @pointer is elsewhere. */
+    Bytes from(std::uint64_t pointer) const {
+        const std::uint64_t first = address(bytes_);
+
+        if (pointer < first || pointer >= guard())
+            return {};
+        return Bytes(bytes_ + (pointer - first), guard() - pointer);
+    }
+
+    static std::uint64_t address(const void* pointer) {
+        return reinterpret_cast<std::uintptr_t>(pointer);
+    }
+
+private:
+    std::size_t page_bytes_;
+    unsigned char* bytes_;
+};
+
+} // namespace testexp
