@@ -17,8 +17,8 @@ declare -A step_packages=(
 	[stock]='build-essential libelf-dev kmod xz-utils python3'
 	[userspace]='build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
 		libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
-	[native]='libgtest-dev'
-	[vm]='qemu-system-x86 busybox-static util-linux python3'
+	[native]='libgtest-dev perl'
+	[vm]='qemu-system-x86 busybox-static util-linux kmod python3'
 	[results]='gnuplot-nox bpftrace'
 	[perf]='linux-perf'
 	[lint]='shellcheck clang-format sparse perl xz-utils git python3 shfmt'
@@ -27,7 +27,7 @@ declare -A step_packages=(
 	[json]='jq'
 	[fuzz]='libclang-rt-dev'
 	[series]='git xz-utils linux-source-6.12'
-	[stage]='linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm'
+	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm'
 	[newcomer]='debootstrap git util-linux'
 )
 
@@ -46,7 +46,7 @@ can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
 # Runs apt-get without questions; waits for another apt instead of failing on its lock.
 apt_get() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 -o Acquire::http::Timeout=30 "$@"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
 }
 
 # Prints those of the named packages that are not installed.
@@ -110,6 +110,9 @@ need() {
 	need_packages "${packages[@]}"
 }
 
+# update_lists LOG: what apt knows of the mirror, as old lists name packages that are gone. Returns 1 when no mirror answers; one of several may be silent.
+update_lists() { apt_get update >"$1" 2>&1 && grep -qE '^(Hit|Get):' "$1"; }
+
 # need_packages PKG...: installs what is missing. Returns 1 after one line on stderr when it cannot.
 need_packages() {
 	local missing log
@@ -117,8 +120,7 @@ need_packages() {
 	[ ${#missing[@]} -gt 0 ] || return 0
 	say "missing here, to be installed: ${missing[*]}"
 	log=$(mktemp)
-	# a new machine has no package lists, an old one has stale ones: both are cured by an update
-	if ! install_packages "$log" "${missing[@]}" && ! { : >"$log" && apt_get update >>"$log" 2>&1 && install_packages "$log" "${missing[@]}"; }; then
+	if ! update_lists "$log" || ! install_packages "$log" "${missing[@]}"; then
 		say "apt cannot install ${missing[*]}: $(apt_reason "$log")"
 		rm -f "$log"
 		return 1

@@ -18,12 +18,15 @@ known_stock() {
 # stock_headers FLAVOUR: prints the package of the newest release's headers. Lists that are old may name one that the mirror has no more, so they are brought
 # up to date unless the package is there. Returns 1 after one line on stderr when there is none.
 stock_headers() {
-	local release
+	local release log
 	release=$(known_stock "$1")
 	if [ -z "$release" ] || [ -n "$(missing_packages "linux-headers-$release")" ]; then
-		apt_get update >/dev/null 2>&1
+		log=$(mktemp)
+		update_lists "$log"
 		release=$(known_stock "$1")
+		[ -n "$release" ] || say "apt knows no linux-image-${stock_releases[$1]}-unsigned: $(apt_reason "$log")"
+		rm -f "$log"
 	fi
-	[ -n "$release" ] || { say "apt knows no linux-image-${stock_releases[$1]}-unsigned: has this Debian such a kernel, and is there a network?"; return 1; }
-	echo "linux-headers-$release"
+	[ -z "$release" ] || echo "linux-headers-$release"
+	[ -n "$release" ]
 }
