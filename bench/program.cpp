@@ -113,12 +113,12 @@ std::vector<std::string> library_arguments(const CLI::App& app, const Options& o
 int parse_and_run(const Program& program, int argc, char** argv) {
     CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
     Options options{.preset = program.presets[1], .out = ""};
+    const auto take_quick = [&options] { options.preset = "quick"; };
 
     app.add_option("--preset", options.preset, program.about_presets)
         ->type_name("NAME")
         ->capture_default_str();
-    app.add_flag_callback(
-        "--quick", [&options] { options.preset = "quick"; }, "--preset quick");
+    app.add_flag_callback("--quick", take_quick, "--preset quick");
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--repetitions", options.repetitions,
                    "take each case so often, all of them in a random order")

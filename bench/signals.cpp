@@ -17,7 +17,7 @@ void remember(int number) {
 } // namespace
 
 void catch_signals() {
-    struct sigaction action {};
+    struct sigaction action = {};
 
     action.sa_handler = remember;
     /* no SA_RESTART: a long MEASURE has to return */

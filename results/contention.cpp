@@ -64,13 +64,13 @@ Rows measured_rows(const Bench& bench) {
 }
 
 /* The distinct values of @member in rows with or without a holder, ascending. */
-template <typename T> std::vector<T> distinct(const Rows& rows, bool holder, T Case::*member) {
-    std::set<T> values;
+template <typename Member> auto distinct(const Rows& rows, bool holder, Member member) {
+    std::set<std::remove_cvref_t<decltype(Case{}.*member)>> values;
 
     for (const auto& [which, row] : rows)
         if (which.holder == holder)
             values.insert(which.*member);
-    return {values.begin(), values.end()};
+    return std::vector(values.begin(), values.end());
 }
 
 /* Operations per 1,000 ticks of all threads together; nothing when it was not measured. */

@@ -60,7 +60,7 @@ void side_by_side(bool device_less_first) {
 
     ksft::expect_eq(with.value().map().code(), 0, "map with device");
     ksft::expect_eq(without.value().map().code(), EINVAL, "map without");
-    { const Importer closed = std::move(device_less_first ? without : with).value(); }
+    (void)Importer(std::move(device_less_first ? without : with).value()); /* closes it */
     const Importer left = std::move(device_less_first ? with : without).value();
 
     ksft::expect_eq(left.resolve(0, 4).value()[3].error, 0, "error of get_pfn");

@@ -364,7 +364,7 @@ void fence_of_closed_importer() {
     auto moved = fenced.begin_move();
 
     ksft::expect(still_running(moved), "the move waits for the fence");
-    { const Importer closed = std::move(fenced.importer); }
+    (void)Importer(std::move(fenced.importer)); /* closes it */
     ksft::expect_eq(moved.get(), 0, "MOVE");
     fenced.expect_moved();
 }
@@ -381,7 +381,7 @@ void close_signals_fence() {
         Fenced fenced;
         auto moved = fenced.begin_move(TESTEXP_FENCE_MS / 2);
 
-        { const Importer closed = std::move(fenced.importer); }
+        (void)Importer(std::move(fenced.importer)); /* closes it */
         code = moved.get();
     }
     ksft::expect_eq(code, 0, "MOVE whose timeout is shorter than the fence's");

@@ -177,10 +177,11 @@ void make_plan(ksft::Plan& plan) {
     for (const Row& row : truth::rows) {
         if (row.create != 0)
             continue;
-        for (const Injection& injection : injections)
-            plan.add("P8.balance[" + row.name() + ",inject=" + injection.name + "]", [&] {
-                balanced({row, injection.flags});
-            });
+        for (const Injection& injection : injections) {
+            const std::string name = "P8.balance[" + row.name() + ",inject=" + injection.name + "]";
+
+            plan.add(name, [&] { balanced({row, injection.flags}); });
+        }
     }
     plan.add("P7.mapped_under_lock", mapped_under_lock);
     plan.add("P8.two_importers", two_importers);

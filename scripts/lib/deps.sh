@@ -99,7 +99,7 @@ need() {
 		packages+=(${step_packages[${step%%-*}]?no step $step})
 	done
 	missing=$(missing_packages "${packages[@]}" | sort -u | paste -sd ' ')
-	problems=$(step_problems "$missing" "$@" | paste -sd ';' | sed 's/;/; /g')
+	problems=$(step_problems "$missing" "$@" | paste -sd '|' | sed 's/|/; and /g')
 	if [ "$problems" ]; then
 		say "$problems"
 		return 1

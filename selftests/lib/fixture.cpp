@@ -336,7 +336,7 @@ Fd udmabuf_buffer() {
 
 void mount_debugfs() {
     constexpr const char* path = "/sys/kernel/debug";
-    struct statfs where {};
+    struct statfs where = {};
 
     if (statfs(path, &where) == 0 && where.f_type == DEBUGFS_MAGIC)
         return;
