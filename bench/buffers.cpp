@@ -64,8 +64,6 @@ std::uint32_t create_flags(const Shape& shape) {
         flags |= TESTEXP_CREATE_DYNAMIC;
     if (shape.exporter == Exporter::cache_sgt)
         flags |= TESTEXP_CREATE_CACHE_SGT;
-    if (is_mapped(shape))
-        flags |= TESTEXP_CREATE_PFNMAP;
     if (shape.cpu == CpuMapping::pmd)
         flags |= TESTEXP_CREATE_HUGE;
     return flags;

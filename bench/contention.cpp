@@ -52,7 +52,6 @@ Result<Subject> make_subject(const testexp::Device& device) {
     testexp::CreateSpec spec;
 
     spec.layout = testexp::Layout::uniform(2 << 20, 9);
-    spec.flags = TESTEXP_CREATE_PFNMAP;
 
     Result<testexp::Buffer> buffer = device.create(spec);
 

@@ -418,7 +418,7 @@ static const struct vm_operations_struct exporter_huge_vm_ops = {
 static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	const struct buffer *buffer = dmabuf->priv;
-	bool pfnmap = buffer->flags & TESTEXP_CREATE_PFNMAP || buffer->has_mmio;
+	bool show_pages = buffer->flags & TESTEXP_CREATE_SHOW_PAGES;
 
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
@@ -426,7 +426,9 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!buffer->has_ram && !buffer->has_mmio)
 		return -EOPNOTSUPP;
 
-	vm_flags_set(vma, (pfnmap ? VM_PFNMAP | VM_IO : VM_MIXEDMAP) | VM_DONTEXPAND | VM_DONTDUMP);
+	/* Of a VM_PFNMAP mapping nobody can pin a page, which would outlive a revoke or a move. */
+	vm_flags_set(vma, (show_pages ? VM_MIXEDMAP : VM_PFNMAP | VM_IO) |
+			  VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
 	vma->vm_ops = buffer->flags & TESTEXP_CREATE_HUGE ? &exporter_huge_vm_ops :
 							    &exporter_vm_ops;
@@ -483,7 +485,7 @@ static int exporter_check_flags(u32 flags)
 		return -EINVAL;
 	if (flags & TESTEXP_CREATE_CACHE_SGT && (no_map || flags & TESTEXP_CREATE_DYNAMIC))
 		return -EINVAL;
-	if (flags & TESTEXP_CREATE_HUGE && !(flags & TESTEXP_CREATE_PFNMAP))
+	if (flags & TESTEXP_CREATE_HUGE && flags & TESTEXP_CREATE_SHOW_PAGES)
 		return -EINVAL;
 	if (flags & TESTEXP_CREATE_HUGE && !TESTEXP_HAS_HUGE_FAULT)
 		return -EOPNOTSUPP;
@@ -539,6 +541,11 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 		goto err_free;
 	buffer->has_ram = backing_has_type(&buffer->backing, TESTEXP_EXTENT_RAM);
 	buffer->has_mmio = backing_has_type(&buffer->backing, TESTEXP_EXTENT_MMIO);
+	/* A BAR has no pages to show. */
+	if (buffer->has_mmio && args->flags & TESTEXP_CREATE_SHOW_PAGES) {
+		ret = -EINVAL;
+		goto err_destroy;
+	}
 	buffer->needs_p2p = buffer->has_mmio ||
 			    backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);
 

@@ -42,8 +42,9 @@
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone
  */
-#define TESTEXP_ABI_VERSION	4
+#define TESTEXP_ABI_VERSION	5
 
 /* --- INFO, on control ---------------------------------------------------- */
 
@@ -182,14 +183,20 @@ struct testexp_extent {
 #define TESTEXP_CREATE_REVOCABLE  0x40u
 /* get_pfn looks at the reservation lock, too; without lockdep it does so for this only. */
 #define TESTEXP_CREATE_CHECK_LOCK 0x80u
-/* mmap is VM_PFNMAP, as it always is of a buffer with MMIO, and not VM_MIXEDMAP. */
-#define TESTEXP_CREATE_PFNMAP	  0x100u
 /*
  * mmap installs a leaf of PMD size wherever an extent of RAM allows it, if the address
- * is aligned as the pgoff is. Needs PFNMAP, else EINVAL.
+ * is aligned as the pgoff is.
  */
 #define TESTEXP_CREATE_HUGE	  0x200u
-#define TESTEXP_CREATE_FLAGS	  0x3ffu
+/*
+ * mmap shows the pages of RAM: it is VM_MIXEDMAP, and not VM_PFNMAP. For tests that need
+ * /proc/self/pagemap or /proc/kpagecount only, as whoever has such a mapping can pin its
+ * pages (O_DIRECT, vmsplice, io_uring): they outlive a revoke and a move, and what is
+ * written through such a pin is counted in poison_violations. Not with HUGE or MMIO, else
+ * EINVAL.
+ */
+#define TESTEXP_CREATE_SHOW_PAGES 0x400u
+#define TESTEXP_CREATE_FLAGS	  0x6ffu
 
 /* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
 #define TESTEXP_INJECT_PIN	0x01u
@@ -215,11 +222,13 @@ struct testexp_extent {
  * @reserved: 0
  *
  * mmap of a buffer fails with EOPNOTSUPP when no page of it is RAM or MMIO; of others it
- * works, and an access to one of the rest is SIGBUS.
+ * works, and an access to one of the rest is SIGBUS. A mapping is VM_PFNMAP: nobody can
+ * pin its pages, and a system call that would have to, as read() with O_DIRECT, fails
+ * with EFAULT.
  *
  * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
  * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
- * CACHE_SGT with DYNAMIC or NO_MAP, HUGE without PFNMAP); ENODEV for MMIO without
+ * CACHE_SGT with DYNAMIC or NO_MAP, SHOW_PAGES with HUGE or MMIO); ENODEV for MMIO without
  * a BAR, ENXIO beyond its end, EBUSY where the pages are in use with another cache mode;
  * ENOSPC over max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory
  * of that contiguity; EINTR when killed meanwhile.

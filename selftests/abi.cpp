@@ -639,7 +639,7 @@ constexpr Contradiction contradictions[] = {
     {"no_map+no_get_pfn", TESTEXP_CREATE_NO_MAP | TESTEXP_CREATE_NO_GET_PFN},
     {"cache+dynamic", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_DYNAMIC},
     {"cache+no_map", TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_NO_MAP},
-    {"huge_without_pfnmap", TESTEXP_CREATE_HUGE},
+    {"huge+show_pages", TESTEXP_CREATE_HUGE | TESTEXP_CREATE_SHOW_PAGES},
 };
 
 /* The number that the next descriptor will have. */
@@ -896,9 +896,9 @@ void walk_answers() {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
     const Layout layout = Layout{}.ram(1).hole(1);
-    const Buffer buffer =
-        device().create({.layout = layout, .flags = TESTEXP_CREATE_PFNMAP}).value();
-    const Buffer mixedmap = device().create({.layout = layout}).value();
+    const Buffer buffer = device().create({.layout = layout}).value();
+    const Buffer mixedmap =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_SHOW_PAGES}).value();
     const Mapping mapping = Mapping::map(buffer.fd.get(), 2).value();
     const Mapping other = Mapping::map(mixedmap.fd.get(), 2).value();
     const auto walk = [](const std::byte* address, std::uint32_t flags = 0) {

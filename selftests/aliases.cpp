@@ -3,7 +3,7 @@
  * Claim: a buffer that shows the same pages at two places, which the exporter makes only when
  * told to (P22), resolves at both to the same PFNs, each with the max_order of its place (P18).
  *
- * Method: ALIAS extents, and MMIO that is named twice; compared with /proc/self/pagemap and
+ * Method: ALIAS extents, and MMIO that is named twice; compared with the CPU's page table and
  * sysfs; a word written at one place is read at the other.
  *
  * Does not see: aliases between two buffers, which there must be none of (P22.pages_are_its_own).

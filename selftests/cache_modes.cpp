@@ -58,8 +58,7 @@ void described_as_mapped(const Layout& layout, bool last_first) {
                 "a stock kernel has no importer for MMIO that does not map it");
     }
 
-    const Buffer buffer =
-        device().create({.layout = layout, .flags = TESTEXP_CREATE_PFNMAP}).value();
+    const Buffer buffer = device().create({.layout = layout}).value();
     const Importer importer = device().attach(buffer.fd.get(), attach_flags_for(layout)).value();
     const Mapping mapping = Mapping::map(buffer.fd.get(), buffer.nr_pages).value();
     const std::vector<std::uint32_t> modes = modes_of(layout);

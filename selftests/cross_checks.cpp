@@ -41,10 +41,8 @@ public:
     explicit Bench(testexp_path path) : path_(path) {
         std::uint32_t flags = 0;
 
-        if (is_pfnmap(path)) {
+        if (is_pfnmap(path))
             REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
-            flags |= TESTEXP_CREATE_PFNMAP;
-        }
         if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD) {
             REQUIRE(device().has(TESTEXP_FEAT_HUGE), "the kernel cannot map PFNs by PMDs");
             flags |= TESTEXP_CREATE_HUGE;

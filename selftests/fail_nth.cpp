@@ -670,7 +670,7 @@ void require(const Operation& operation, const Shape& shape, const FaultInjectio
                 "the stock kernel refuses device-less importers");
     if (shape.create_flags & TESTEXP_CREATE_NO_MAP)
         REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
-    if (operation.needs & a_mapping && shape.create_flags & TESTEXP_CREATE_PFNMAP)
+    if (operation.needs & a_mapping && operation.call != fault)
         REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
     if (shape.has_mmio())
         (void)mmio_bar();
@@ -847,7 +847,6 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
         {.name = "importer=fence",
          .create_flags = TESTEXP_CREATE_DYNAMIC,
          .attach_flags = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE}};
-    const std::vector<Shape> walkable = {{.name = "", .create_flags = TESTEXP_CREATE_PFNMAP}};
 
     add(op_open, one);
     add(op_info, one);
@@ -872,7 +871,7 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     for (const Operation& operation : measures)
         add(operation, one);
     for (const Operation& operation : walks)
-        add(operation, walkable);
+        add(operation, one);
     for (const Operation& operation : on_importer)
         add(operation, one);
     if (device().has(TESTEXP_FEAT_MISUSE))

@@ -5,7 +5,7 @@
  * block reaches over a border (P12), however far into the buffer they are.
  *
  * Method: layouts chosen for their corners, and random ones; every page compared
- * with a brute-force page table read from /proc/self/pagemap through mmap. A
+ * with a brute-force page table read from the CPU's through mmap. A
  * failure prints the seed; TESTEXP_SEED repeats it.
  *
  * Does not see: MMIO and cache attributes, which this exporter does not have yet.
@@ -132,7 +132,8 @@ void far(std::uint64_t border) {
     const std::uint64_t first = border - 4;
     const Layout layout =
         Layout{}.hole(first).ram(8, {.align_order = 4, .skew = first % 16}).hole(4);
-    const Buffer buffer = device().create({.layout = layout}).value();
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = witness_flags(layout)}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
     const std::vector<std::uint64_t> pfns =
         pfns_behind(Mapping::map(buffer.fd.get(), 8, first).value());

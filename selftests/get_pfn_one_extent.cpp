@@ -5,7 +5,7 @@
  * form say the same, and a NULL max_order is fine.
  *
  * Method: one buffer for each order; every page compared with a page table that
- * was read from /proc/self/pagemap through mmap.
+ * was read from the CPU's page table through mmap.
  *
  * Does not see: buffers of more than one extent (get_pfn_mixed), errors
  * (get_pfn_errors).

@@ -4,7 +4,7 @@
  * what the page allocator gives at once, up to 1 GiB; every physical skew against pgoff;
  * tails that are no power of two; blocks in reverse order. Each extent is where it was asked for.
  *
- * Method: every page compared with a page table read from /proc/self/pagemap through mmap.
+ * Method: every page compared with a page table read from the CPU's page table through mmap.
  * Long runs are gathered from neighbouring free blocks; where there is no such run, the
  * case skips.
  *
@@ -53,7 +53,7 @@ void expect_exact(const Subject& subject) {
 
 /* Skips when there is no such run of free memory. */
 Subject make_run(const Layout& layout) {
-    Result<Buffer> buffer = device().create({.layout = layout});
+    Result<Buffer> buffer = device().create({.layout = layout, .flags = witness_flags(layout)});
 
     if (buffer.code() == ENOMEM || buffer.code() == ENOSPC)
         ksft::skip("no free memory of that length in one piece: " + layout.describe());

@@ -405,7 +405,7 @@ Layout without_repeats(const Layout& layout, bool scatter) {
     return plain;
 }
 
-/* What a page is and must resolve to. Of RAM that takes a mapping which pagemap can see. */
+/* What a page is and must resolve to. Of RAM that takes a mapping whose PFNs can be seen. */
 class Truth {
 public:
     static std::optional<Truth> of(const Creation& creation, const Buffer& buffer) {
@@ -415,8 +415,9 @@ public:
 
         if (has_type(layout, TESTEXP_EXTENT_MMIO))
             return std::nullopt;
-        if (has_ram && (buffer.nr_pages > most_table_pages ||
-                        (creation.flags() & (TESTEXP_CREATE_NO_MMAP | TESTEXP_CREATE_PFNMAP))))
+        if (has_ram &&
+            (buffer.nr_pages > most_table_pages || (creation.flags() & TESTEXP_CREATE_NO_MMAP) ||
+             (witness_flags(layout) & ~creation.flags())))
             return std::nullopt;
         if (has_ram)
             return Truth(layout, oracle_of(layout, buffer.fd.get()));

@@ -110,6 +110,16 @@ void same_bytes(std::uint64_t at, std::uint64_t nr_pages) {
     expect_same_bytes(through_buffer, through_sysfs, 0x7e570000);
 }
 
+/* A BAR has no pages that a mapping could show, whatever else the buffer has. */
+void shows_no_pages() {
+    (void)mmio_bar();
+    for (const Layout& layout : {Layout{}.mmio(0, 4), Layout{}.ram(2).mmio(0, 1)})
+        ksft::expect_eq(
+            device().create({.layout = layout, .flags = TESTEXP_CREATE_SHOW_PAGES}).code(), EINVAL,
+            "CREATE with SHOW_PAGES of " + layout.describe());
+    ksft::expect_eq(device().read_info().value().nr_buffers, 0, "nr_buffers");
+}
+
 void make_plan(ksft::Plan& plan) {
     const std::uint64_t pages = device().info().mmio_pages;
 
@@ -119,6 +129,7 @@ void make_plan(ksft::Plan& plan) {
             agrees_with_sysfs(named.layout, {.layout = named.layout});
         });
     plan.add("P17.mmio_agrees[witness=sysfs,layout=scattered]", scattered);
+    plan.add("P22.mmio_shows_no_pages", shows_no_pages);
     for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{7}})
         plan.add("P17.mmio_agrees[witness=bytes,page=" + std::to_string(at) + "]",
                  [=] { same_bytes(at, 257); });

@@ -7,7 +7,7 @@
  * the exporter's pages are nobody else's (P22).
  *
  * Method: a FILL that stands between resolve and install while the buffer is moved;
- * signatures and counters in the pages; pagemap and kpagecount.
+ * signatures and counters in the pages; the CPU's page table and kpagecount.
  *
  * Does not see: what only many moves at once bring out; see move_storm.
  */
@@ -63,9 +63,11 @@ std::vector<Ways> ways() {
     };
 }
 
-Buffer create_movable(const Layout& layout) {
+Buffer create_movable(const Layout& layout, std::uint32_t more_flags = 0) {
     return device()
-        .create({.layout = layout, .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER})
+        .create({.layout = layout,
+                 .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER | witness_flags(layout) |
+                          more_flags})
         .value();
 }
 
@@ -466,7 +468,10 @@ void expect_map_counts(const std::set<std::uint64_t>& pfns, std::uint64_t count,
         ksft::expect_eq(map_count(pfn), count, "mappings of a page " + when);
 }
 
-/* No page is in two buffers, and importers add no mapping and no charge. */
+/*
+ * No page is in two buffers, and importers add no mapping and no charge. Of a VM_PFNMAP
+ * mapping the kernel counts none.
+ */
 void pages_are_its_own() {
     const std::uint64_t used_before = device().read_info().value().used_pages;
     {
@@ -475,7 +480,7 @@ void pages_are_its_own() {
 
         buffers.reserve(4);
         for (int i = 0; i < 4; i++)
-            buffers.push_back(create_movable(one_block()));
+            buffers.push_back(create_movable(one_block(), TESTEXP_CREATE_SHOW_PAGES));
         for (const Buffer& buffer : buffers)
             ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
         for (const Buffer& buffer : buffers) {
@@ -492,7 +497,7 @@ void pages_are_its_own() {
 
 /* Mappings follow the move: the old page is mapped no more, the new one once. */
 void map_counts_follow() {
-    const Buffer buffer = create_movable(one_block());
+    const Buffer buffer = create_movable(one_block(), TESTEXP_CREATE_SHOW_PAGES);
     const Contents contents(buffer, one_block());
     const auto old_pfns = pfns_of(look_at(buffer, one_block()));
 

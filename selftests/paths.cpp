@@ -5,7 +5,7 @@
  * and it fails with the errno of the contract where there is nothing to resolve.
  *
  * Method: DELIVER runs the same code and lists what was found; the truth is that
- * of /proc/self/pagemap, of get_pfn for the paths over the page table, and of the layout. DMA
+ * of the CPU's page table, of get_pfn for the paths over that, and of the layout. DMA
  * addresses are no PFNs behind an IOMMU or swiotlb: that sgt_dma_to_phys is wrong there is a case
  * of its own.
  *
@@ -43,9 +43,7 @@ bool resolves(testexp_path path) {
 }
 
 std::uint32_t flags_of(testexp_path path) {
-    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
-        return TESTEXP_CREATE_PFNMAP | TESTEXP_CREATE_HUGE;
-    return is_pfnmap(path) ? TESTEXP_CREATE_PFNMAP : 0;
+    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ? TESTEXP_CREATE_HUGE : 0;
 }
 
 void require_path(testexp_path path) {
@@ -84,7 +82,7 @@ Scene make_scene(testexp_path path, const CreateSpec& spec, std::uint32_t attach
 
     CreateSpec flagged = spec;
 
-    flagged.flags |= flags_of(path);
+    flagged.flags |= flags_of(path) | witness_flags(spec.layout);
     Buffer buffer = device().create(flagged).value();
     Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
     Mapping mapping =
@@ -210,8 +208,8 @@ std::vector<Named> layouts(testexp_path path) {
 }
 
 /*
- * By pagemap, which shows nothing of a VM_PFNMAP mapping: for the paths that look at
- * one, by get_pfn. That is proven elsewhere, and has no part in the page table.
+ * By the CPU's page table; for the paths that look at that, by get_pfn, which is proven
+ * elsewhere and has no part in the page table.
  */
 Oracle truth_of(const Scene& scene, const Layout& layout) {
     std::vector<Page> pages = pages_of(layout);
@@ -350,10 +348,7 @@ void needs_its_leaf() {
     const auto code_of = [leaf_bytes](testexp_path path, const Layout& layout, std::uint32_t flags,
                                       std::uint64_t pgoff) {
         const Buffer buffer =
-            device()
-                .create({.layout = layout,
-                         .flags = flags | TESTEXP_CREATE_PFNMAP | TESTEXP_CREATE_SCATTER})
-                .value();
+            device().create({.layout = layout, .flags = flags | TESTEXP_CREATE_SCATTER}).value();
         const Importer importer = device().attach(buffer.fd.get()).value();
         const Mapping mapping =
             Mapping::map_aligned(buffer.fd.get(), pmd_pages, leaf_bytes, pgoff).value();
@@ -390,7 +385,8 @@ void refuses_wrong_mappings(testexp_path path) {
     const Layout layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order});
     const Scene scene = make_scene(path, {.layout = layout});
     const Scene other = make_scene(path, {.layout = layout});
-    const Buffer plain = device().create({.layout = layout}).value();
+    const Buffer plain =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_SHOW_PAGES}).value();
     const Mapping mixed = Mapping::map(plain.fd.get(), plain.nr_pages).value();
     const Importer of_plain = device().attach(plain.fd.get()).value();
     const auto with = [&](auto&& change, const Importer& importer) {

@@ -3,7 +3,7 @@
  * Claim: pfn(pgoff) is the page that the bytes are in (P17): get_pfn agrees for
  * every page of RAM with four witnesses that it has no part in.
  *
- * Method: /proc/self/pagemap through mmap of the buffer; the DMA addresses of a mapping
+ * Method: /proc/self/pagemap through an mmap that shows pages; the DMA addresses of a mapping
  * where DMA is direct; follow_pfnmap_start() on a VM_PFNMAP mapping; and the bytes: what
  * is written through mmap an importer finds through the PFNs, and the other way round.
  * At last all pages of a buffer of 1 GiB, with the rate of resolving and checking;
@@ -43,14 +43,17 @@ std::vector<Named> layouts() {
 }
 
 void agrees_with_pagemap(const CreateSpec& spec) {
-    const Subject subject = make_subject(spec);
-    const Importer importer = device().attach(subject.buffer.fd.get()).value();
-    const std::vector<testexp_result> answers =
-        importer.resolve(0, subject.oracle.nr_pages()).value();
+    CreateSpec shown = spec;
+
+    shown.flags |= TESTEXP_CREATE_SHOW_PAGES;
+    const Buffer buffer = device().create(shown).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::vector<testexp_result> answers = importer.resolve(0, buffer.nr_pages).value();
+    const std::vector<std::uint64_t> pfns =
+        pfns_in_pagemap(Mapping::map(buffer.fd.get(), buffer.nr_pages).value());
 
     for (std::uint64_t pgoff = 0; pgoff < answers.size(); pgoff++)
-        ksft::expect_eq(answers[pgoff].pfn, subject.oracle.pages()[pgoff].pfn,
-                        "pfn at " + std::to_string(pgoff));
+        ksft::expect_eq(answers[pgoff].pfn, pfns.at(pgoff), "pfn at " + std::to_string(pgoff));
 }
 
 /* PFN of each page, from the segments of a mapping. */
@@ -88,10 +91,7 @@ void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
 void agrees_with_walk(const CreateSpec& spec) {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
-    CreateSpec flagged = spec;
-
-    flagged.flags |= TESTEXP_CREATE_PFNMAP;
-    const Buffer buffer = device().create(flagged).value();
+    const Buffer buffer = device().create(spec).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
     const std::vector<testexp_result> answers = importer.resolve(0, buffer.nr_pages).value();
     const Mapping mapping = Mapping::map(buffer.fd.get(), buffer.nr_pages).value();
@@ -148,7 +148,10 @@ Subject largest_subject(std::uint32_t order) {
     for (std::uint64_t bytes = quick() ? gib / 8 : gib; bytes >= gib / 64; bytes /= 2) {
         const CreateSpec spec{.layout = Layout::uniform(bytes, order),
                               .flags = TESTEXP_CREATE_SCATTER};
-        Result<Buffer> buffer = device().create(spec);
+        CreateSpec seen = spec;
+
+        seen.flags |= witness_flags(spec.layout);
+        Result<Buffer> buffer = device().create(seen);
         const int code = buffer.code();
 
         if (code == 0)

@@ -52,7 +52,9 @@ constexpr Class classes[] = {
 
 Buffer create(const Class& kind, std::uint32_t inject = 0) {
     return device()
-        .create({.layout = layout(), .flags = kind.create_flags, .inject = inject})
+        .create({.layout = layout(),
+                 .flags = kind.create_flags | witness_flags(layout()),
+                 .inject = inject})
         .value();
 }
 

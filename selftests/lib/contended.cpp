@@ -10,10 +10,10 @@ namespace testexp {
 
 Contended::Contended(std::size_t nr_buffers, std::uint64_t nr_pages) {
     for (std::size_t i = 0; i < nr_buffers; i++) {
-        buffers_.push_back(device()
-                               .create({.layout = Layout{}.ram(nr_pages),
-                                        .flags = TESTEXP_CREATE_CHECK_LOCK | TESTEXP_CREATE_PFNMAP})
-                               .value());
+        buffers_.push_back(
+            device()
+                .create({.layout = Layout{}.ram(nr_pages), .flags = TESTEXP_CREATE_CHECK_LOCK})
+                .value());
         importers_.push_back(device().attach(buffers_.back().fd.get()).value());
     }
 }

@@ -102,7 +102,7 @@ void judge_flags(std::uint32_t flags, const testexp_info& info, Verdict& verdict
         verdict.defects.insert(EOPNOTSUPP);
     if (no_map && (flags & TESTEXP_CREATE_NO_GET_PFN))
         verdict.defects.insert(EINVAL);
-    if ((flags & TESTEXP_CREATE_HUGE) && !(flags & TESTEXP_CREATE_PFNMAP))
+    if ((flags & TESTEXP_CREATE_HUGE) && (flags & TESTEXP_CREATE_SHOW_PAGES))
         verdict.defects.insert(EINVAL);
     if ((flags & TESTEXP_CREATE_HUGE) && !(info.features & TESTEXP_FEAT_HUGE))
         verdict.defects.insert(EOPNOTSUPP);
@@ -160,6 +160,8 @@ Verdict verdict_of_create(const Layout& layout, std::uint32_t flags, const teste
 
     judge_flags(flags, info, verdict);
     for (const testexp_extent& extent : layout.extents) {
+        if (extent.type == TESTEXP_EXTENT_MMIO && (flags & TESTEXP_CREATE_SHOW_PAGES))
+            verdict.defects.insert(EINVAL);
         if (is_wrong(extent))
             verdict.defects.insert(EINVAL);
         else if (extent.type == TESTEXP_EXTENT_MMIO)

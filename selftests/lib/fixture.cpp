@@ -72,39 +72,68 @@ void touch(const std::byte* page) {
     (void)*reinterpret_cast<const volatile std::byte*>(page);
 }
 
-std::uint64_t pfn_of_entry(std::uint64_t entry, std::uint64_t pgoff) {
-    if (!(entry & pagemap_present) || !(entry & pagemap_pfn))
-        ksft::fail("pagemap has no PFN for page " + std::to_string(pgoff));
-    return entry & pagemap_pfn;
+using IsWanted = std::function<bool(std::size_t)>;
+
+/*
+ * PFNs of the pages that are wanted; the others may be such that an access is SIGBUS.
+ * Of a VM_PFNMAP mapping there is nothing in the pagemap.
+ */
+std::vector<std::uint64_t> read_pfns(const Mapping& mapping, const IsWanted& is_wanted) {
+    const std::byte* start = mapping.bytes().data();
+    const std::uint64_t nr_pages = mapping.bytes().size() / page_bytes();
+
+    for (std::uint64_t page = 0; page < nr_pages; page++)
+        if (is_wanted(page))
+            touch(start + page * page_bytes());
+
+    std::vector<std::uint64_t> entries = read_pagemap(start, nr_pages);
+
+    for (std::uint64_t page = 0; page < nr_pages; page++) {
+        if (is_wanted(page) &&
+            (!(entries[page] & pagemap_present) || !(entries[page] & pagemap_pfn)))
+            ksft::fail("pagemap has no PFN for page " + std::to_string(page));
+        entries[page] &= pagemap_pfn;
+    }
+    return entries;
 }
 
-/* The same for a buffer with MMIO as well: it is VM_PFNMAP, which has no place in the pagemap. */
-void walk_ram(int buffer_fd, std::vector<Page>& pages) {
-    REQUIRE(device().has(TESTEXP_FEAT_WALK), "no other witness for RAM in a VM_PFNMAP mapping");
-
-    const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
+/* The same from the page table itself; nothing where the mapping is not VM_PFNMAP. */
+std::optional<std::vector<std::uint64_t>> walk_pfns(const Mapping& mapping,
+                                                    const IsWanted& is_wanted) {
+    const std::uint64_t nr_pages = mapping.bytes().size() / page_bytes();
+    std::vector<std::uint64_t> pfns(nr_pages);
     const std::vector<testexp_walked> walked =
-        device().walk(mapping.bytes().data(), pages.size(), TESTEXP_WALK_FAULT_IN).value();
+        device().walk(mapping.bytes().data(), nr_pages, TESTEXP_WALK_FAULT_IN).value();
 
-    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
-        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
-            pages[pgoff].pfn = walked[pgoff].pfn;
+    for (std::uint64_t page = 0; page < nr_pages; page++) {
+        if (walked[page].error == -EINVAL)
+            return std::nullopt;
+        if (is_wanted(page) && walked[page].error != 0)
+            ksft::fail("WALK of page " + std::to_string(page) + " gave " +
+                       std::to_string(walked[page].error));
+        pfns[page] = walked[page].pfn;
+    }
+    return pfns;
+}
+
+std::vector<std::uint64_t> find_pfns(const Mapping& mapping, const IsWanted& is_wanted) {
+    if (!device().has(TESTEXP_FEAT_WALK))
+        return read_pfns(mapping, is_wanted);
+
+    const auto walked = walk_pfns(mapping, is_wanted);
+
+    return walked ? *walked : read_pfns(mapping, is_wanted);
 }
 
 /* Gives each RAM page its PFN. */
 void read_ram(int buffer_fd, std::vector<Page>& pages) {
     const Mapping mapping = Mapping::map(buffer_fd, pages.size()).value();
-    const std::byte* start = mapping.bytes().data();
+    const auto is_ram = [&](std::size_t pgoff) { return pages[pgoff].type == TESTEXP_EXTENT_RAM; };
+    const std::vector<std::uint64_t> pfns = find_pfns(mapping, is_ram);
 
     for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
-        if (pages[pgoff].type == TESTEXP_EXTENT_RAM) /* a hole would be SIGBUS */
-            touch(start + pgoff * page_bytes());
-
-    const std::vector<std::uint64_t> entries = read_pagemap(start, pages.size());
-
-    for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
-        if (pages[pgoff].type == TESTEXP_EXTENT_RAM)
-            pages[pgoff].pfn = pfn_of_entry(entries[pgoff], pgoff);
+        if (is_ram(pgoff))
+            pages[pgoff].pfn = pfns[pgoff];
 }
 
 /* Gives each MMIO page its PFN, by where sysfs says that the BAR is. */
@@ -125,8 +154,8 @@ std::vector<Page> read_truth(const Layout& layout, int buffer_fd, std::vector<Pa
     };
 
     if (has(TESTEXP_EXTENT_RAM) && has(TESTEXP_EXTENT_MMIO))
-        walk_ram(buffer_fd, pages);
-    else if (has(TESTEXP_EXTENT_RAM))
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "no witness for RAM in a buffer with MMIO");
+    if (has(TESTEXP_EXTENT_RAM))
         read_ram(buffer_fd, pages);
     if (has(TESTEXP_EXTENT_MMIO))
         read_mmio(layout, pages);
@@ -246,8 +275,20 @@ DmaKind dma_kind() {
     return dma == "swiotlb" ? DmaKind::swiotlb : DmaKind::direct;
 }
 
+std::uint32_t witness_flags(const Layout& layout) {
+    const bool has_mmio =
+        std::any_of(layout.extents.begin(), layout.extents.end(), [](const testexp_extent& extent) {
+            return extent.type == TESTEXP_EXTENT_MMIO;
+        });
+
+    return device().has(TESTEXP_FEAT_WALK) || has_mmio ? 0 : TESTEXP_CREATE_SHOW_PAGES;
+}
+
 Subject make_subject(const CreateSpec& spec) {
-    return make_subject(spec.layout, device().create(spec).value());
+    CreateSpec seen = spec;
+
+    seen.flags |= witness_flags(spec.layout);
+    return make_subject(spec.layout, device().create(seen).value());
 }
 
 Subject make_subject(const Layout& layout, Buffer buffer) {
@@ -260,17 +301,11 @@ Subject make_subject(const Layout& layout, Buffer buffer) {
 }
 
 std::vector<std::uint64_t> pfns_behind(const Mapping& mapping) {
-    const std::byte* start = mapping.bytes().data();
-    const std::uint64_t nr_pages = mapping.bytes().size() / page_bytes();
+    return find_pfns(mapping, [](std::size_t) { return true; });
+}
 
-    for (std::uint64_t page = 0; page < nr_pages; page++)
-        touch(start + page * page_bytes());
-
-    std::vector<std::uint64_t> entries = read_pagemap(start, nr_pages);
-
-    for (std::uint64_t page = 0; page < nr_pages; page++)
-        entries[page] = pfn_of_entry(entries[page], page);
-    return entries;
+std::vector<std::uint64_t> pfns_in_pagemap(const Mapping& mapping) {
+    return read_pfns(mapping, [](std::size_t) { return true; });
 }
 
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form) {

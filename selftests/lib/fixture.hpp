@@ -61,17 +61,26 @@ struct Subject {
 };
 
 /**
- * Creates the buffer and learns where its pages are from /proc/self/pagemap
- * through a mapping of it: a witness that get_pfn has no part in. Where MMIO is, sysfs
- * says; all else is as @spec has it. Throws when it cannot.
+ * Creates the buffer and learns where its pages are from the page table of a mapping of
+ * it: a witness that get_pfn has no part in. Where MMIO is, sysfs says; all else is as
+ * @spec has it. Throws when it cannot.
+ *
+ * The page table is read by follow_pfnmap_start(). Kernels before 6.12 have only
+ * /proc/self/pagemap, and there the buffer is made with witness_flags().
  */
 Subject make_subject(const CreateSpec& spec);
 
-/* The same for a buffer of this layout that is there already. */
+/* The same for a buffer of this layout that is there already, made with witness_flags(). */
 Subject make_subject(const Layout& layout, Buffer buffer);
+
+/* TESTEXP_CREATE_SHOW_PAGES where nothing else shows the PFNs of a mapping, else 0. */
+std::uint32_t witness_flags(const Layout& layout);
 
 /* The PFNs of all pages of a mapping, which are RAM, by the same witness. */
 std::vector<std::uint64_t> pfns_behind(const Mapping& mapping);
+
+/* The same from /proc/self/pagemap; of a buffer with TESTEXP_CREATE_SHOW_PAGES. */
+std::vector<std::uint64_t> pfns_in_pagemap(const Mapping& mapping);
 
 /* Asks for every page, and two behind the end, and compares with the oracle. */
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
