@@ -653,8 +653,11 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
  * exporter_revoke - take the buffer away from all importers
  * @dmabuf: any
  *
+ * No signal ends the wait for the lock: whoever takes memory away cannot leave it at
+ * that. The wait is bounded, as testexp_uapi.h says.
+ *
  * Return: 0, -EINVAL for a foreign buffer, -ETIMEDOUT or -EINTR when importers may
- * still be using what they had.
+ * still be using what they had. Then the buffer is revoked, too.
  */
 int exporter_revoke(struct dma_buf *dmabuf)
 {
@@ -665,9 +668,7 @@ int exporter_revoke(struct dma_buf *dmabuf)
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
-	if (ret)
-		return ret;
+	dma_resv_lock(dmabuf->resv, NULL);
 	if (!buffer->revoked) {
 		WRITE_ONCE(buffer->revoked, true);
 		wake_up_all(&buffer->revoked_wait);

@@ -42,7 +42,8 @@
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
- * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; a signal does not end
+ * REVOKE's wait for the lock
  */
 #define TESTEXP_ABI_VERSION	5
 
@@ -294,7 +295,9 @@ struct testexp_stats {
  * an access of the CPU (SIGBUS) fail with ENODEV. Twice is the same as once.
  *
  * Errors: ETIMEDOUT or EINTR when the wait ended before the fences; the buffer
- * is revoked all the same.
+ * is revoked all the same. So no signal, not even one that kills, ends the wait for the
+ * lock, which lasts as long as the longest hold before it: a MOVE takes TESTEXP_WAIT_MS
+ * and the time to copy the buffer.
  */
 struct testexp_revoke {
 	__u32 size;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: after a revoke nobody gets at the buffer, by any way, and twice is the same
- * as once (P4); what attaches meanwhile is notified or refused at its first get_pfn
- * (P6); mappings of the CPU fault (P16); a restore gives all of it back (P4); and
- * exporters refuse at attach, not later, whom they could not notify (P3).
+ * Claim: after a revoke nobody gets at the buffer, by any way, twice is the same as once,
+ * and no signal keeps it from revoking (P4); what attaches meanwhile is notified or refused
+ * at its first get_pfn (P6); mappings of the CPU fault (P16); a restore gives all of it back
+ * (P4); and exporters refuse at attach, not later, whom they could not notify (P3).
  *
  * Method: each way in is tried before, between and after. An attach is held up
  * between its check and the list of attachments until the revoke has been.
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lifetime.hpp"
+#include "waiting.hpp"
 
 using namespace testexp;
 
@@ -192,6 +192,39 @@ void no_restore_of_static() {
     expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
 }
 
+/*
+ * A signal comes while REVOKE waits for the lock, which a move holds: it revokes all the same.
+ * Only then does the signal end it, as the importer's new fence would have to be waited for.
+ */
+void revoked_despite_a_signal(const Class& kind) {
+    until_seen([&] {
+        const Buffer buffer = create(kind);
+        const Importer importer =
+            device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_FENCE).value();
+        auto moved = in_thread([&] { return device().move(buffer.fd.get(), layout()).code(); });
+
+        wait_for(importer, POLLPRI);
+
+        Caller caller([&] { return revoke(buffer); });
+        const bool seen = caller.wait_until_asleep() && happens(importer, POLLPRI);
+
+        caller.interrupt();
+        /* Time for a REVOKE to end that should not. */
+        usleep(50'000);
+        (void)importer.signal().value();
+        ksft::expect_eq(moved.get(), 0, "MOVE");
+
+        const int code = caller.result();
+
+        if (seen)
+            ksft::expect_eq(code, EINTR, "REVOKE, whose wait for the fence the signal ended");
+        (void)importer.signal().value();
+        ksft::expect_eq(device().attach(buffer.fd.get(), dynamic).code(), ENODEV, "attach");
+        ksft::expect_eq(importer.audit().value().notifies, 2, "notifies, of MOVE and REVOKE");
+        return seen;
+    });
+}
+
 void revoke_then_close(const Class& kind, bool buffer_first) {
     const testexp_info before = device().read_info().value();
     {
@@ -317,6 +350,9 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.revoked" + buffer + "]", [&] { revoked(kind); });
         if (kind.can_restore())
             plan.add("P4.restored" + buffer + "]", [&] { restored(kind); });
+        if (kind.can_move())
+            plan.add("P4.revoked_despite_a_signal" + buffer + "]",
+                     [&] { revoked_despite_a_signal(kind); });
         plan.add("P4.revoke_then_close" + buffer + ",first=buffer]",
                  [&] { revoke_then_close(kind, true); });
         plan.add("P4.revoke_then_close" + buffer + ",first=importer]",

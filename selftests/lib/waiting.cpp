@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "waiting.hpp"
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace testexp {
+
+namespace {
+
+constexpr std::uint64_t nr_pages = 16;
+
+Layout layout() {
+    return Layout{}.ram(nr_pages);
+}
+
+void do_nothing(int /*signal*/) {
+}
+
+/* Without SA_RESTART, so that a call which the signal ends is seen to end. */
+void install_handler() {
+    struct sigaction action {};
+
+    action.sa_handler = do_nothing;
+    if (sigaction(SIGUSR1, &action, nullptr) < 0)
+        ksft::fail(errno_error("sigaction").what);
+}
+
+} // namespace
+
+/* The kernel says "running" of a task that is not asleep, and -1 of one outside a call. */
+bool is_asleep_in_call(pid_t task) {
+    std::ifstream file("/proc/" + std::to_string(task) + "/syscall");
+    std::string line;
+
+    if (!std::getline(file, line))
+        return false;
+
+    std::istringstream words(line);
+    long number = -1;
+    std::string descriptor;
+    std::string request;
+
+    if (!(words >> number >> descriptor >> request))
+        return false;
+    return number == SYS_close ||
+           (number == SYS_ioctl && _IOC_TYPE(std::stoul(request, nullptr, 0)) == TESTEXP_IOC_MAGIC);
+}
+
+Caller::Caller(std::function<int()> call) {
+    std::future<pid_t> started = started_.get_future();
+
+    install_handler();
+    result_ = in_thread([this, call = std::move(call)] {
+        started_.set_value(static_cast<pid_t>(syscall(SYS_gettid)));
+        return call();
+    });
+    task_ = started.get();
+}
+
+bool Caller::wait_until_asleep() const {
+    while (!has_ended()) {
+        if (is_asleep_in_call(task_))
+            return true;
+        usleep(1000);
+    }
+    return false;
+}
+
+void Caller::interrupt() const {
+    (void)syscall(SYS_tgkill, getpid(), task_, SIGUSR1);
+}
+
+bool Caller::has_ended() const {
+    return result_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+HeldLock::HeldLock()
+    : buffer_(device().create({.layout = layout(), .flags = TESTEXP_CREATE_DYNAMIC}).value()),
+      fenced_(
+          device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value()),
+      importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
+      moved_(in_thread([this] { return device().move(buffer_.fd.get(), layout()).code(); })) {
+    wait_for(fenced_, POLLPRI);
+}
+
+bool HeldLock::is_held() const {
+    return happens(fenced_, POLLPRI);
+}
+
+void HeldLock::release() {
+    (void)fenced_.signal().value();
+    ksft::expect_eq(moved_.get(), 0, "MOVE");
+}
+
+void until_seen(const std::function<bool()>& body) {
+    for (int attempt = 0; attempt < 5; attempt++)
+        if (body())
+            return;
+    ksft::fail("the lock was dropped each time before it was seen what the call does meanwhile");
+}
+
+} // namespace testexp
