@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/errno.h>
 #include <linux/processor.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -106,6 +107,9 @@ int contender_run(struct contender *contender)
 		counts->error = contender_pass_and_operate(contender, user);
 		role_end(contender);
 	}
+	/* How the core says that a signal ended its wait; a system call would begin again. */
+	if (counts->error == -ERESTARTSYS)
+		counts->error = -EINTR;
 	contender_end(contender);
 	return counts->error;
 }

@@ -113,7 +113,7 @@ void exporter_leave(struct dma_buf *dmabuf, struct task_struct *before)
 static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct buffer *buffer = dmabuf->priv;
-	int ret = 0;
+	int ret;
 
 	if (buffer->inject & TESTEXP_INJECT_ATTACH)
 		return -ENOMEM;
@@ -124,11 +124,14 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !attach->importer_ops)
 		return -EOPNOTSUPP;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	if (buffer->revoked)
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
+	if (buffer->revoked) {
 		ret = -ENODEV;
-	else
+	} else {
 		buffer->seen.attaches++;
+	}
 	dma_resv_unlock(dmabuf->resv);
 
 	/*
@@ -578,17 +581,20 @@ const struct layout *exporter_layout(const struct dma_buf *dmabuf)
 	return buffer->revoked ? ERR_PTR(-ENODEV) : &buffer->backing.layout;
 }
 
-/* Copies the counters into @args. Return: 0, or -EINVAL for a foreign buffer. */
+/* Copies the counters into @args. Return: 0, -EINVAL for a foreign buffer, or -EINTR. */
 int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 {
 	struct testexp_stats asked = *args;
 	struct buffer *buffer;
+	int ret;
 
 	if (!exporter_owns(dmabuf))
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
-	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
 	*args = buffer->seen;
 	dma_resv_unlock(dmabuf->resv);
 
@@ -603,19 +609,22 @@ int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
  * @dmabuf: any
  * @args: as TESTEXP_IOC_DESCRIBE
  *
- * Return: 0, -EINVAL for a foreign buffer or beyond the end, -ENODEV when revoked.
+ * Return: 0, -EINVAL for a foreign buffer or beyond the end, -ENODEV when revoked,
+ * -EINTR when a signal came.
  */
 int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args)
 {
 	const struct layout_extent *extent;
 	struct buffer *buffer;
-	int ret = 0;
+	int ret;
 
 	if (!exporter_owns(dmabuf) || args->pgoff >= dmabuf->size >> PAGE_SHIFT)
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
-	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (ret)
+		return ret;
 	if (buffer->revoked) {
 		ret = -ENODEV;
 	} else {

@@ -72,20 +72,26 @@ static void importer_ask(struct importer *importer, const struct testexp_resolve
 							 &result->pfn, max_order);
 }
 
-static void importer_ask_chunk(struct importer *importer, const struct testexp_resolve *args,
-			       u64 first, struct testexp_result *results, u32 count)
+/* Return: 0, or -EINTR when a signal came while it waited for the lock. */
+static int importer_ask_chunk(struct importer *importer, const struct testexp_resolve *args,
+			      u64 first, struct testexp_result *results, u32 count)
 {
 	bool locked = args->flags & TESTEXP_RESOLVE_LOCKED;
 	struct dma_resv *resv = importer->attach->dmabuf->resv;
+	int ret;
 	u32 i;
 
-	if (locked)
-		dma_resv_lock(resv, NULL);
+	if (locked) {
+		ret = dma_resv_lock_interruptible(resv, NULL);
+		if (ret)
+			return ret;
+	}
 	for (i = 0; i < count; i++)
 		importer_ask(importer, args, args->pgoff + (first + i) * args->stride,
 			     results + i);
 	if (locked)
 		dma_resv_unlock(resv);
+	return 0;
 }
 
 static int importer_check_resolve(const struct testexp_resolve *args)
@@ -123,7 +129,9 @@ static int importer_resolve(struct testexp_call *call)
 			ret = -EINTR;
 			break;
 		}
-		importer_ask_chunk(call->owner, args, done, results, here);
+		ret = importer_ask_chunk(call->owner, args, done, results, here);
+		if (ret)
+			break;
 		if (copy_to_user(user_results + done, results, here * sizeof(*results))) {
 			ret = -EFAULT;
 			break;
@@ -267,7 +275,9 @@ static int importer_pin(struct importer *importer)
 	struct dma_resv *resv = importer->attach->dmabuf->resv;
 	int ret;
 
-	dma_resv_lock(resv, NULL);
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
 	ret = dma_buf_pin(importer->attach);
 	dma_resv_unlock(resv);
 	return ret;

@@ -38,7 +38,8 @@ static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctl
  * @user_args: from user space
  *
  * Return: what the row's serve returned, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG or
- * -EOPNOTSUPP as testexp_uapi.h says.
+ * -EOPNOTSUPP as testexp_uapi.h says. What the core would begin again after a signal
+ * ends with -EINTR, as the other waits do.
  */
 long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owner,
 		   unsigned int cmd, void __user *user_args)
@@ -72,7 +73,8 @@ long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owne
 	if (args.flags & ~row->flags)
 		return -EOPNOTSUPP;
 
-	return row->serve(&call);
+	ret = row->serve(&call);
+	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
 /* Copies the struct back, as far as the caller knows it. Return: 0 or -EFAULT. */

@@ -25,9 +25,26 @@
  *   ENOMEM      the kernel has no memory for it now
  *
  * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
- * caller's arrays, FILL may have installed the first pages, and MOVE and REVOKE
- * may have notified the importers. All offsets and lengths are in pages of 2^page_shift bytes
- * unless the name says bytes.
+ * caller's arrays, FILL may have installed the first pages, MOVE may have notified the
+ * importers, and REVOKE may have revoked. All offsets and lengths are in pages of
+ * 2^page_shift bytes unless the name says bytes.
+ *
+ * Waiting. Most calls take the buffer's reservation lock, and so wait for whoever holds
+ * it. The longest holds are a MOVE and a REVOKE that wait for a fence and a FILL with
+ * LOCKED that pauses: TESTEXP_WAIT_MS each; a MOVE also copies the buffer. (A
+ * contender holds its locks for TESTEXP_MAX_HOLD_TICKS.) Who waits gets the lock after
+ * those that waited before. A signal ends the wait, with EINTR, in STATS, DESCRIBE,
+ * RESTORE, MOVE, ATTACH, AUDIT, FILL with LOCKED, RESOLVE with LOCKED, and in JOIN as
+ * HOLD, LOCKED or FENCE_ADD. Nothing but the lock ends it in these, whose callers are to
+ * allow for that time:
+ *
+ *   REVOKE	as it promises that the buffer is revoked
+ *   RESOLVE, FILL	in the unlocked form of get_pfn
+ *   MAP, MEASURE, DELIVER, and JOIN in other roles
+ *   ATTACH	once more, when the core lists the attachment
+ *   the last close of an importer, also by the end of its process: to detach
+ *   an access by the CPU to a page that is not mapped yet; meanwhile it holds the lock
+ *	of its process's address space
  */
 #ifndef TESTEXP_UAPI_H
 #define TESTEXP_UAPI_H
@@ -42,8 +59,8 @@
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
- * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; a signal does not end
- * REVOKE's wait for the lock
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; a signal does not
+ * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE
  */
 #define TESTEXP_ABI_VERSION	5
 
@@ -264,6 +281,8 @@ struct testexp_create {
  * @detaches: [out] detach calls
  * @get_pfns: [out] get_pfn calls
  * @moves: [out] successful MOVE calls
+ *
+ * Errors: EINTR when a signal came.
  */
 struct testexp_stats {
 	__u32 size;
@@ -381,7 +400,8 @@ struct testexp_move {
  * @importer_fd: [out] close-on-exec, owned by the caller; keeps the buffer alive
  *
  * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the
- * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer.
+ * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer;
+ * EINTR when a signal came while this exporter or PIN waited for the lock.
  */
 struct testexp_attach {
 	__u32 size;
@@ -423,7 +443,8 @@ struct testexp_result {
  * @results: user pointer to @count struct testexp_result
  *
  * The ioctl succeeds when every call was made, whatever each answered.
- * Errors: EOVERFLOW if pgoff + (count - 1) * stride wraps; EINTR when killed.
+ * Errors: EOVERFLOW if pgoff + (count - 1) * stride wraps; EINTR when killed, or, with
+ * LOCKED, when a signal came while it waited for the lock.
  */
 struct testexp_resolve {
 	__u32 size;
@@ -460,7 +481,8 @@ struct testexp_map_entry {
  * @capacity: entries there is room for
  * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
  *
- * Errors: as dma_buf_map_attachment(), with KERNEL as dma_buf_vmap().
+ * Errors: as dma_buf_map_attachment(), with KERNEL as dma_buf_vmap(); EINTR when killed,
+ * or when a signal came while the core waited for a fence of the exporter's own.
  */
 struct testexp_map {
 	__u32 size;
@@ -487,7 +509,7 @@ struct testexp_map {
  * What an importer has to know before it may map a PFN, and get_pfn cannot tell.
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
- * ENODEV when revoked.
+ * ENODEV when revoked; EINTR when a signal came.
  */
 struct testexp_describe {
 	__u32 size;
