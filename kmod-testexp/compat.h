@@ -61,6 +61,9 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #define testexp_notify_importers	dma_buf_invalidate_mappings
 #endif
 
+/* From 7.1 a signalled fence without release callback has nothing of its driver in it. */
+#define TESTEXP_FENCE_DETACHES	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))
+
 /* Before, there are only calls that do not see every leaf, or that modules have not. */
 #define TESTEXP_HAS_WALK	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
 

@@ -27,6 +27,7 @@ struct fence_owner {
 };
 
 struct dma_fence *fence_alloc(u64 context, u64 seqno);
+void fence_module_exit(void);
 
 void fence_init(struct importer *importer);
 struct dma_fence *fence_prepare(struct importer *importer, struct dma_resv *resv);

@@ -16,6 +16,7 @@
 #include "contend.h"
 #include "devices.h"
 #include "exporter.h"
+#include "fence.h"
 #include "importer.h"
 #include "ioctl.h"
 #include "memory.h"
@@ -346,6 +347,7 @@ static void __exit testexp_exit(void)
 	misc_deregister(&control_device);
 	mmio_exit();
 	devices_exit();
+	fence_module_exit();
 
 	/* Every object holds the module: all are gone, and what they were charged. */
 	WARN_ON(exporter_nr_buffers() || importer_nr_importers() || memory_used_pages());
