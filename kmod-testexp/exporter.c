@@ -131,6 +131,7 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 		ret = -ENODEV;
 	} else {
 		buffer->seen.attaches++;
+		buffer->seen.p2p_attaches += attach->peer2peer;
 	}
 	dma_resv_unlock(dmabuf->resv);
 

@@ -247,13 +247,26 @@ static const struct dma_buf_attach_ops role_attach_ops = {
 	.testexp_move_notify = role_move_notify,
 };
 
+static const struct dma_buf_attach_ops role_attach_ops_no_p2p = {
+	.allow_peer2peer = false,
+	.testexp_move_notify = role_move_notify,
+};
+
+/* As the importer is attached, whose own callback would look for an importer. */
+static const struct dma_buf_attach_ops *role_attach_ops_like(const struct dma_buf_attachment *like)
+{
+	if (!like->importer_ops)
+		return NULL;
+	return like->importer_ops->allow_peer2peer ? &role_attach_ops : &role_attach_ops_no_p2p;
+}
+
 static int role_operate_attach(struct contender *contender)
 {
 	const struct dma_buf_attachment *like = role_attachment(contender, 0);
 	struct dma_buf_attachment *attach;
 
-	attach = dma_buf_dynamic_attach(like->dmabuf, like->dev,
-					like->importer_ops ? &role_attach_ops : NULL, contender);
+	attach = dma_buf_dynamic_attach(like->dmabuf, like->dev, role_attach_ops_like(like),
+					contender);
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
 	contender_spin(contender, contender->spec.hold_ticks);

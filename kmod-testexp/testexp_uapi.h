@@ -59,7 +59,7 @@
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
- * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; a signal does not
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; p2p_attaches; a signal does not
  * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE
  */
 #define TESTEXP_ABI_VERSION	5
@@ -281,6 +281,7 @@ struct testexp_create {
  * @detaches: [out] detach calls
  * @get_pfns: [out] get_pfn calls
  * @moves: [out] successful MOVE calls
+ * @p2p_attaches: [out] those of @attaches whose importer has allow_peer2peer
  *
  * Errors: EINTR when a signal came.
  */
@@ -297,6 +298,7 @@ struct testexp_stats {
 	__u64 detaches;
 	__u64 get_pfns;
 	__u64 moves;
+	__u64 p2p_attaches;
 };
 
 /* How long REVOKE, and MOVE unless told otherwise, wait for importers' fences. */

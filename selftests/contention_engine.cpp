@@ -36,6 +36,25 @@ Contender locked(std::uint64_t ops, bool user = false) {
             .user = user};
 }
 
+/* --- Roles --------------------------------------------------------------------------- */
+
+/* The exporter counts who allows peer-to-peer: the importer, and each attachment of the role. */
+void attaches_as_its_importer(std::uint32_t attach_flags, bool allows_p2p) {
+    constexpr std::uint64_t ops = 10;
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
+    const ContentionSpec spec{.importers = {importer.fd()},
+                              .contenders = {{.role = TESTEXP_ROLE_ATTACH, .ops = ops}}};
+    const Contention contention = contend(device(), spec).value();
+
+    ksft::expect_eq(contention.run().code(), 0, "RUN");
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.attaches, ops + 1, "attaches");
+    ksft::expect_eq(stats.p2p_attaches, allows_p2p ? ops + 1 : 0, "attaches with allow_peer2peer");
+}
+
 /* --- The gate ------------------------------------------------------------------------ */
 
 /* The kernel's threads are there long before, and must not have done anything. */
@@ -427,6 +446,13 @@ void make_plan(ksft::Plan& plan) {
         plan.add("contend.gate_waits_for_the_last[threads=" + std::to_string(nr_threads) + "]",
                  [=] { gate_waits_for_the_last(nr_threads); });
     plan.add("contend.gate_waits_for_run", gate_waits_for_run);
+    plan.add("P13.contender_attaches_as_its_importer[importer=static]",
+             [] { attaches_as_its_importer(0, false); });
+    plan.add("P13.contender_attaches_as_its_importer[importer=no_peer2peer]", [] {
+        attaches_as_its_importer(TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_P2P, false);
+    });
+    plan.add("P13.contender_attaches_as_its_importer[importer=peer2peer]",
+             [] { attaches_as_its_importer(TESTEXP_ATTACH_DYNAMIC, true); });
     plan.add("contend.gate_gives_up", gate_gives_up);
     plan.add("contend.ends_with_the_limited", ends_with_the_limited);
     plan.add("contend.ends_by_the_clock", ends_by_the_clock);
