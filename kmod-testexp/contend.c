@@ -340,15 +340,15 @@ static int contention_get_importers(struct contention *contention,
 	return 0;
 }
 
-/* A lock can be taken once. */
+/* A lock can be taken once, and other exporters may let several buffers share one. */
 static bool contender_has_doubles(const struct contender *contender)
 {
 	u32 i, j;
 
 	for (i = 1; i < contender->spec.count; i++)
 		for (j = 0; j < i; j++)
-			if (contender->importers[i]->attach->dmabuf ==
-			    contender->importers[j]->attach->dmabuf)
+			if (contender->importers[i]->attach->dmabuf->resv ==
+			    contender->importers[j]->attach->dmabuf->resv)
 				return true;
 	return false;
 }

@@ -896,8 +896,9 @@ enum testexp_role {
  * @path: RESOLVE: enum testexp_path; else 0
  * @cpu: the CPU that a thread of the kernel is bound to; -1: it floats, as USER must
  * @first: the first importer of its set
- * @count: importers in the set: 1; HOLD and LOCKED: at least 1, of different buffers.
- *	Several locks are taken in random order, in a ww acquire context, with backoff
+ * @count: importers in the set: 1; HOLD and LOCKED: at least 1, of different buffers,
+ *	which must not share a lock. Several locks are taken in random order, in a ww
+ *	acquire context, with backoff
  * @ops: operations to make; 0: as many as it can until the contention is over
  * @hold_ticks: how long each keeps what it took, at most TESTEXP_MAX_HOLD_TICKS
  * @idle_ticks: how long it spins between two operations, likewise
