@@ -20,10 +20,6 @@
 
 /* Since 6.2 the core maps under the reservation lock, before only for dynamic exporters. */
 #define TESTEXP_MAP_IS_LOCKED	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
-#if !TESTEXP_MAP_IS_LOCKED
-#define dma_buf_vmap_unlocked	dma_buf_vmap
-#define dma_buf_vunmap_unlocked	dma_buf_vunmap
-#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)

@@ -4,12 +4,14 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/highmem.h>
+#include <linux/iosys-map.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 
 #include "backing.h"
@@ -46,6 +48,8 @@
  * @inside: who is where the reservation lock keeps all others out; see
  *	exporter_enter()
  * @seen: counters of STATS, guarded by the reservation lock
+ * @vmap: the kernel's mapping of all pages while somebody has one, else NULL; guarded by
+ *	the reservation lock
  */
 struct buffer {
 	struct testexp_ops ops;
@@ -61,6 +65,7 @@ struct buffer {
 	wait_queue_head_t revoked_wait;
 	struct task_struct *inside;
 	struct testexp_stats seen;
+	void *vmap;
 };
 
 static atomic_t nr_buffers = ATOMIC_INIT(0);
@@ -439,6 +444,85 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* What the page table of the kernel's mapping takes. */
+static u64 exporter_vmap_charge(const struct layout *layout)
+{
+	return DIV_ROUND_UP_ULL(layout->nr_pages, PTRS_PER_PTE);
+}
+
+static void *exporter_map_all(const struct layout *layout)
+{
+	unsigned long nr_pages = layout->nr_pages, pgoff;
+	struct page **pages = kvmalloc_array(nr_pages, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	void *address;
+
+	if (!pages)
+		return NULL;
+	for (pgoff = 0; pgoff < nr_pages; pgoff++) {
+		pages[pgoff] = pfn_to_page(pgoff + layout_find(layout, pgoff)->delta);
+		cond_resched();
+	}
+	address = vmap(pages, nr_pages, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	return address;
+}
+
+/**
+ * exporter_prepare_vmap - do all that may fail of dma_buf_vmap()
+ * @dmabuf: any, its reservation lock held; one of another exporter is left alone
+ *
+ * The core warns of a vmap callback that fails. So an importer of this module calls this
+ * before, under the same hold of the lock, and the callback has nothing left to do.
+ *
+ * Return: 0, also when the exporter has no vmap; -ENODEV when revoked, -ENOSPC or -ENOMEM.
+ */
+int exporter_prepare_vmap(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+	const struct layout *layout;
+	int ret;
+
+	if (!exporter_owns(dmabuf) || !dmabuf->ops->vmap)
+		return 0;
+	if (buffer->revoked)
+		return -ENODEV;
+	if (buffer->vmap)
+		return 0;
+
+	layout = &buffer->backing.layout;
+	ret = memory_charge(exporter_vmap_charge(layout));
+	if (ret)
+		return ret;
+	buffer->vmap = exporter_map_all(layout);
+	if (!buffer->vmap) {
+		memory_uncharge(exporter_vmap_charge(layout));
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int exporter_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct buffer *buffer = dmabuf->priv;
+	int ret;
+
+	exporter_check_locked(dmabuf);
+	ret = exporter_prepare_vmap(dmabuf);
+	if (!ret)
+		iosys_map_set_vaddr(map, buffer->vmap);
+	return ret;
+}
+
+static void exporter_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	exporter_check_locked(dmabuf);
+	vunmap(buffer->vmap);
+	buffer->vmap = NULL;
+	memory_uncharge(exporter_vmap_charge(&buffer->backing.layout));
+}
+
 static void exporter_release(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
@@ -455,7 +539,8 @@ bool exporter_owns(const struct dma_buf *dmabuf)
 	return dmabuf->ops->release == exporter_release;
 }
 
-static void exporter_fill_ops(struct testexp_ops *ops, u32 flags)
+/* @all_ram: what is not RAM has nothing that the kernel could map. */
+static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 {
 	struct dma_buf_ops *base = &ops->base;
 
@@ -473,6 +558,10 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags)
 	}
 	if (!(flags & TESTEXP_CREATE_NO_MMAP))
 		base->mmap = exporter_mmap;
+	if (!(flags & TESTEXP_CREATE_NO_MMAP) && all_ram) {
+		base->vmap = exporter_vmap;
+		base->vunmap = exporter_vunmap;
+	}
 	if (!(flags & TESTEXP_CREATE_NO_GET_PFN))
 		testexp_ops_set_get_pfn(ops, flags & TESTEXP_CREATE_CHECK_LOCK ?
 					exporter_get_pfn_checked : exporter_get_pfn);
@@ -537,7 +626,6 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 	init_waitqueue_head(&buffer->revoked_wait);
 	buffer->flags = args->flags;
 	buffer->inject = args->inject;
-	exporter_fill_ops(&buffer->ops, args->flags);
 
 	ret = backing_create(&buffer->backing, extents, args->nr_extents,
 			     args->flags & TESTEXP_CREATE_SCATTER);
@@ -552,6 +640,8 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 	}
 	buffer->needs_p2p = buffer->has_mmio ||
 			    backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);
+	exporter_fill_ops(&buffer->ops, args->flags,
+			  exporter_count_segments(&buffer->backing.layout) > 0);
 
 	dmabuf = exporter_export(buffer);
 	if (IS_ERR(dmabuf)) {
@@ -718,6 +808,8 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 		return -ENODEV;
 	/* This module's importers do not give up a mapping when notified. */
 	if (seen->pins != seen->unpins || seen->maps != seen->unmaps)
+		return -EBUSY;
+	if (buffer->vmap)
 		return -EBUSY;
 	/* Which of the aliases would have to be copied? */
 	if (fresh->has_alias)

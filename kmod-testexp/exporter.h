@@ -15,6 +15,7 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 				const struct testexp_extent *extents);
 const struct layout *exporter_layout(const struct dma_buf *dmabuf);
 int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
+int exporter_prepare_vmap(struct dma_buf *dmabuf);
 int exporter_revoke(struct dma_buf *dmabuf);
 int exporter_restore(struct dma_buf *dmabuf);
 int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args);

@@ -3,7 +3,6 @@
 #include <linux/atomic.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
-#include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
@@ -168,14 +167,44 @@ static int importer_copy_segments(const struct sg_table *sgt, struct testexp_map
 	return 0;
 }
 
-static int importer_map_kernel(struct dma_buf *dmabuf)
+/* Before 6.2 other exporters take the reservation lock in vmap and vunmap themselves. */
+static bool importer_locks_vmap(const struct dma_buf *dmabuf)
 {
-	struct iosys_map map;
-	int ret = dma_buf_vmap_unlocked(dmabuf, &map);
+	return TESTEXP_MAP_IS_LOCKED || exporter_owns(dmabuf);
+}
 
-	if (!ret)
-		dma_buf_vunmap_unlocked(dmabuf, &map);
+/* The mapping is kept until the importer is closed. */
+static int importer_map_kernel(struct importer *importer)
+{
+	struct dma_buf *dmabuf = importer->attach->dmabuf;
+	bool lock = importer_locks_vmap(dmabuf);
+	int ret;
+
+	if (lock) {
+		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+		if (ret)
+			return ret;
+	}
+	ret = exporter_prepare_vmap(dmabuf);
+	if (!ret && iosys_map_is_null(&importer->kernel_map))
+		ret = dma_buf_vmap(dmabuf, &importer->kernel_map);
+	if (lock)
+		dma_resv_unlock(dmabuf->resv);
 	return ret;
+}
+
+static void importer_unmap_kernel(struct importer *importer)
+{
+	struct dma_buf *dmabuf = importer->attach->dmabuf;
+	bool lock = importer_locks_vmap(dmabuf);
+
+	if (iosys_map_is_null(&importer->kernel_map))
+		return;
+	if (lock)
+		dma_resv_lock(dmabuf->resv, NULL);
+	dma_buf_vunmap(dmabuf, &importer->kernel_map);
+	if (lock)
+		dma_resv_unlock(dmabuf->resv);
 }
 
 static int importer_map(struct testexp_call *call)
@@ -188,7 +217,7 @@ static int importer_map(struct testexp_call *call)
 	if (args->nr_entries)
 		return -EINVAL;
 	if (args->flags & TESTEXP_MAP_KERNEL)
-		return importer_map_kernel(importer->attach->dmabuf);
+		return importer_map_kernel(importer);
 
 	sgt = dma_buf_map_attachment_unlocked(importer->attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt))
@@ -289,6 +318,7 @@ static void importer_destroy(struct importer *importer)
 
 	/* A move that waits for the fence holds the lock that detaching needs. */
 	fence_refuse(importer);
+	importer_unmap_kernel(importer);
 	if (importer->flags & TESTEXP_ATTACH_PIN)
 		importer_unpin(importer);
 	dma_buf_detach(dmabuf, importer->attach);

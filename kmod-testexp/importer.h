@@ -6,6 +6,7 @@
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
+#include <linux/iosys-map.h>
 #include <linux/wait.h>
 
 #include "fence.h"
@@ -19,6 +20,8 @@
  * @flags: TESTEXP_ATTACH_*, immutable
  * @table: the PFNs it keeps
  * @fence: of what goes on with @table after move_notify; guarded by the table's lock
+ * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL; guarded by the
+ *	reservation lock
  * @pausing: FILLs that stand in their pause
  * @wait: woken when @pausing, the fence or the table's notifies changes
  */
@@ -28,6 +31,7 @@ struct importer {
 	u32 flags;
 	struct table table;
 	struct fence_owner fence;
+	struct iosys_map kernel_map;
 	atomic_t pausing;
 	wait_queue_head_t wait;
 };

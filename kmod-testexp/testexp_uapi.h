@@ -193,7 +193,7 @@ struct testexp_extent {
 #define TESTEXP_CREATE_DYNAMIC	  0x01u /* exporter has pin and unpin */
 #define TESTEXP_CREATE_NO_MAP	  0x02u /* no map_dma_buf; native only */
 #define TESTEXP_CREATE_NO_GET_PFN 0x04u /* no get_pfn */
-#define TESTEXP_CREATE_NO_MMAP	  0x08u /* no mmap */
+#define TESTEXP_CREATE_NO_MMAP	  0x08u /* neither mmap nor vmap */
 #define TESTEXP_CREATE_CACHE_SGT  0x10u /* cache_sgt_mapping */
 /* Repeats of one extent stand in descending physical order, so they never merge; not ALIAS. */
 #define TESTEXP_CREATE_SCATTER	  0x20u
@@ -313,7 +313,9 @@ struct testexp_stats {
  *
  * Mappings of the CPU are undone and importers notified under the reservation
  * lock, then their fences are waited for; from then on get_pfn, attach, map, and
- * an access of the CPU (SIGBUS) fail with ENODEV. Twice is the same as once.
+ * an access of the CPU (SIGBUS) fail with ENODEV. Twice is the same as once. An importer
+ * that cannot be notified keeps what it has, and so does one with MAP_KERNEL; the pages
+ * stay the buffer's own.
  *
  * Errors: ETIMEDOUT or EINTR when the wait ended before the fences; the buffer
  * is revoked all the same. So no signal, not even one that kills, ends the wait for the
@@ -369,7 +371,8 @@ struct testexp_restore {
  * next move or the end of the buffer; so during a move up to three times its
  * pages are.
  *
- * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped; EINVAL
+ * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped, by
+ * MAP_KERNEL too; EINVAL
  * when the types differ; ETIMEDOUT when a fence did not signal in time, EINTR when a
  * signal came. After these the buffer is where it was.
  */
@@ -471,7 +474,11 @@ struct testexp_map_entry {
 	__u64 link_pfn;
 };
 
-/* dma_buf_vmap() and dma_buf_vunmap() instead; there are no segments. */
+/*
+ * dma_buf_vmap() instead; there are no segments. The mapping is kept until the importer is
+ * closed, whatever happens to the buffer. Buffers of this module have it when all their
+ * pages are RAM, unless NO_MMAP.
+ */
 #define TESTEXP_MAP_KERNEL	0x01u
 #define TESTEXP_MAP_FLAGS	0x01u
 
@@ -483,8 +490,10 @@ struct testexp_map_entry {
  * @capacity: entries there is room for
  * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
  *
- * Errors: as dma_buf_map_attachment(), with KERNEL as dma_buf_vmap(); EINTR when killed,
- * or when a signal came while the core waited for a fence of the exporter's own.
+ * Errors: as dma_buf_map_attachment(); EINTR when killed, or when a signal came while the
+ * core waited for a fence of the exporter's own. With KERNEL as dma_buf_vmap(): EINVAL when
+ * the exporter has none, ENODEV when revoked, ENOSPC over max_pages, as its page table is
+ * charged, EINTR when a signal came.
  */
 struct testexp_map {
 	__u32 size;

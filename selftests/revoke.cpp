@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: after a revoke nobody gets at the buffer, by any way, twice is the same as once,
- * and no signal keeps it from revoking (P4); what attaches meanwhile is notified or refused
- * at its first get_pfn (P6); mappings of the CPU fault (P16); a restore gives all of it back
- * (P4); and exporters refuse at attach, not later, whom they could not notify (P3).
+ * and no signal keeps it from revoking (P4); what
+ * attaches meanwhile is notified or refused at its first get_pfn (P6); mappings of the CPU
+ * fault (P16); a restore gives all of it back (P4); and exporters refuse at attach, not later,
+ * whom they could not notify (P3).
  *
  * Method: each way in is tried before, between and after. An attach is held up
  * between its check and the list of attachments until the revoke has been.
@@ -138,6 +139,7 @@ void expect_all_refused(const Buffer& buffer, const Importer& importer, const Cl
     for (const std::uint32_t flags : {0U, static_cast<unsigned int>(dynamic)})
         ksft::expect_eq(device().attach(buffer.fd.get(), flags).code(),
                         kind.refuses_static() && !flags ? EOPNOTSUPP : ENODEV, "attach");
+    ksft::expect_eq(importer.map_kernel().code(), ENODEV, "vmap");
     ksft::expect_eq(importer.audit().value().entries, 0, "entries");
 }
 
@@ -223,6 +225,37 @@ void revoked_despite_a_signal(const Class& kind) {
         ksft::expect_eq(importer.audit().value().notifies, 2, "notifies, of MOVE and REVOKE");
         return seen;
     });
+}
+
+/* The kernel's own mapping keeps its pages as well, but no new one is made. */
+void kernel_mapping(const Class& kind) {
+    const std::uint64_t used_before = device().read_info().value().used_pages;
+    {
+        const Buffer buffer = create(kind);
+        const Contents contents(buffer, layout());
+        const Importer other = device().attach(buffer.fd.get(), dynamic).value();
+        {
+            const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+
+            ksft::expect_eq(importer.map_kernel().code(), 0, "vmap");
+            if (kind.can_move())
+                ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), EBUSY, "MOVE");
+            ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+            for (const Importer* each : {&importer, &other})
+                ksft::expect_eq(each->map_kernel().code(), ENODEV, "vmap after REVOKE");
+        }
+        ksft::expect_eq(other.map_kernel().code(), ENODEV, "vmap when the first is gone");
+        if (kind.can_restore()) {
+            ksft::expect_eq(restore(buffer), 0, "RESTORE");
+            if (kind.can_move())
+                ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), 0, "MOVE");
+            ksft::expect_eq(other.map_kernel().code(), 0, "vmap after RESTORE");
+            contents.expect_intact("at the end");
+        }
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().lock_violations, 0,
+                        "callbacks without the reservation lock");
+    }
+    ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages");
 }
 
 void revoke_then_close(const Class& kind, bool buffer_first) {
@@ -357,6 +390,7 @@ void make_plan(ksft::Plan& plan) {
                  [&] { revoke_then_close(kind, true); });
         plan.add("P4.revoke_then_close" + buffer + ",first=importer]",
                  [&] { revoke_then_close(kind, false); });
+        plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
         plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
         if (kind.can_restore())
             for (const Form& form : forms)

@@ -168,7 +168,7 @@ public:
     /* The DMA segments of a mapping that was made and undone for this call. */
     Result<std::vector<testexp_map_entry>> map() const;
 
-    /* Whether the kernel can map the buffer for itself; undone as well. */
+    /* Has the kernel map the buffer for itself, until the importer is closed. */
     Status map_kernel() const;
 
     /* What the page at @pgoff is, without resolving it. */
