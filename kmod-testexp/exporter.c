@@ -745,6 +745,9 @@ static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
 /* Takes the pages away from CPUs and importers; they may be in use until exporter_wait(). */
 static void exporter_invalidate(struct dma_buf *dmabuf)
 {
+	struct buffer *buffer = dmabuf->priv;
+
+	buffer->seen.invalidations++;
 	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
 	testexp_notify_importers(dmabuf);
 }

@@ -282,6 +282,9 @@ struct testexp_create {
  * @get_pfns: [out] get_pfn calls
  * @moves: [out] successful MOVE calls
  * @p2p_attaches: [out] those of @attaches whose importer has allow_peer2peer
+ * @invalidations: [out] how often the buffer was taken away from all at once: by REVOKE, or by
+ *	MOVE, which may have failed afterwards. Each is one pass over the CPU's mappings and one
+ *	call of move_notify for each importer that has it
  *
  * Errors: EINTR when a signal came.
  */
@@ -299,6 +302,7 @@ struct testexp_stats {
 	__u64 get_pfns;
 	__u64 moves;
 	__u64 p2p_attaches;
+	__u64 invalidations;
 };
 
 /* How long REVOKE, and MOVE unless told otherwise, wait for importers' fences. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: after a revoke nobody gets at the buffer, by any way, twice is the same as once,
- * and no signal keeps it from revoking (P4); what
+ * and no signal keeps it from revoking (P4); its work does not grow with the pages (P5); what
  * attaches meanwhile is notified or refused at its first get_pfn (P6); mappings of the CPU
  * fault (P16); a restore gives all of it back (P4); and exporters refuse at attach, not later,
  * whom they could not notify (P3).
@@ -279,6 +279,64 @@ void revoke_then_close(const Class& kind, bool buffer_first) {
 
 /* --- P5 ---------------------------------------------------------------------- */
 
+/* The exporter's callbacks, which no invalidation needs. */
+std::uint64_t callbacks(const testexp_stats& stats) {
+    return stats.pins + stats.unpins + stats.maps + stats.unmaps + stats.attaches + stats.detaches +
+           stats.get_pfns;
+}
+
+/*
+ * What an invalidation does is counted, so it does not grow with the pages: one pass over the
+ * CPU's mappings, one callback for each importer that has one, none of the exporter's own.
+ */
+void counted(const Class& kind, unsigned int nr_importers, std::uint64_t pages) {
+    const Layout layout = Layout{}.ram(1, {.repeat = pages});
+    const Buffer buffer =
+        device()
+            .create({.layout = layout, .flags = kind.create_flags | TESTEXP_CREATE_SCATTER})
+            .value();
+    const Contents contents(buffer, layout); /* mapped, and every page touched */
+    std::vector<Importer> importers;
+    std::uint64_t passes = 0, callbacks_before = 0;
+    const auto expect_one_more = [&](std::uint64_t more, const std::string& what) {
+        const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+        passes += more;
+        ksft::expect_eq(stats.invalidations, passes, "passes after " + what);
+        ksft::expect_eq(callbacks(stats), callbacks_before, "exporter's callbacks by " + what);
+        for (const Importer& importer : importers)
+            ksft::expect_eq(importer.audit().value().notifies, passes, "notifies after " + what);
+    };
+    const auto fill_all = [&] {
+        for (const Importer& importer : importers)
+            ksft::expect_eq(importer.fill({.count = pages}).code(), kind.code_of_get_pfn(), "FILL");
+        callbacks_before = callbacks(device().stats(buffer.fd.get()).value());
+    };
+
+    for (unsigned int i = 0; i < nr_importers; i++)
+        importers.push_back(device().attach(buffer.fd.get(), dynamic).value());
+    fill_all();
+    if (kind.can_move()) {
+        ksft::expect_eq(device().move(buffer.fd.get(), layout, TESTEXP_MOVE_SCATTER).code(), 0,
+                        "MOVE");
+        expect_one_more(1, "a move");
+        ksft::expect_eq(device().move(buffer.fd.get(), Layout{}.hole(pages)).code(), EINVAL,
+                        "MOVE to other types");
+        expect_one_more(0, "a move that is refused");
+        fill_all();
+    }
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    expect_one_more(1, "a revoke");
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE again");
+    expect_one_more(0, "the second revoke");
+    if (kind.can_restore()) {
+        ksft::expect_eq(restore(buffer), 0, "RESTORE");
+        fill_all();
+        ksft::expect_eq(revoke(buffer), 0, "REVOKE after RESTORE");
+        expect_one_more(1, "a revoke after a restore");
+    }
+}
+
 /* A revoke is over when the importers are done, not when they are told. */
 void fence_delays_revoke(const Class& kind) {
     const Buffer buffer = create(kind);
@@ -391,6 +449,11 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.revoke_then_close" + buffer + ",first=importer]",
                  [&] { revoke_then_close(kind, false); });
         plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
+        for (const unsigned int importers : {0U, 1U, 20U})
+            for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{1024}})
+                plan.add("P5.counted" + buffer + ",importers=" + std::to_string(importers) +
+                             ",pages=" + std::to_string(pages) + "]",
+                         [&, importers, pages] { counted(kind, importers, pages); });
         plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
         if (kind.can_restore())
             for (const Form& form : forms)
