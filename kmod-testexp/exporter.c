@@ -13,10 +13,12 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "backing.h"
 #include "compat.h"
 #include "exporter.h"
+#include "fence.h"
 
 /* A segment's length is an unsigned int, and must stay a multiple of a page. */
 #define EXPORTER_MAX_SEGMENT_PAGES	((u64)UINT_MAX >> PAGE_SHIFT)
@@ -50,6 +52,8 @@
  * @seen: counters of STATS, guarded by the reservation lock
  * @vmap: the kernel's mapping of all pages while somebody has one, else NULL; guarded by
  *	the reservation lock
+ * @busy: the fence of TESTEXP_INJECT_FENCE, or NULL; set before anybody else has the buffer
+ * @busy_ends: signals @busy
  */
 struct buffer {
 	struct testexp_ops ops;
@@ -66,6 +70,8 @@ struct buffer {
 	struct task_struct *inside;
 	struct testexp_stats seen;
 	void *vmap;
+	struct dma_fence *busy;
+	struct delayed_work busy_ends;
 };
 
 static atomic_t nr_buffers = ATOMIC_INIT(0);
@@ -523,10 +529,47 @@ static void exporter_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	memory_uncharge(exporter_vmap_charge(&buffer->backing.layout));
 }
 
+static void exporter_end_busy(struct work_struct *work)
+{
+	struct buffer *buffer = container_of(to_delayed_work(work), struct buffer, busy_ends);
+
+	dma_fence_signal(buffer->busy);
+}
+
+/* As a driver does that clears or fills a new buffer by DMA. Nobody else has it yet. */
+static int exporter_begin_busy(struct dma_buf *dmabuf)
+{
+	struct dma_fence *fence = fence_alloc(dma_fence_context_alloc(1), 1);
+	struct buffer *buffer = dmabuf->priv;
+	int ret;
+
+	if (!fence)
+		return -ENOMEM;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = dma_resv_reserve_fences(dmabuf->resv, 1);
+	if (!ret)
+		dma_resv_add_fence(dmabuf->resv, fence, DMA_RESV_USAGE_KERNEL);
+	dma_resv_unlock(dmabuf->resv);
+	if (ret) {
+		dma_fence_put(fence);
+		return ret;
+	}
+	buffer->busy = fence;
+	INIT_DELAYED_WORK(&buffer->busy_ends, exporter_end_busy);
+	schedule_delayed_work(&buffer->busy_ends, msecs_to_jiffies(TESTEXP_FENCE_MS));
+	return 0;
+}
+
 static void exporter_release(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
+	if (buffer->busy) {
+		cancel_delayed_work_sync(&buffer->busy_ends);
+		dma_fence_signal(buffer->busy);
+		dma_fence_put(buffer->busy);
+	}
 	backing_destroy(&buffer->left);
 	backing_destroy(&buffer->backing);
 	kfree(buffer);
@@ -649,6 +692,13 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 		goto err_destroy;
 	}
 	atomic_inc(&nr_buffers);
+	if (args->inject & TESTEXP_INJECT_FENCE) {
+		ret = exporter_begin_busy(dmabuf);
+		if (ret) {
+			dma_buf_put(dmabuf);
+			return ERR_PTR(ret);
+		}
+	}
 	args->nr_pages = buffer->backing.layout.nr_pages;
 	return dmabuf;
 

@@ -226,7 +226,13 @@ struct testexp_extent {
  * TESTEXP_WAIT_MS at most. STATS counts it as attached meanwhile.
  */
 #define TESTEXP_INJECT_LATE_ATTACH	0x08u
-#define TESTEXP_INJECT_ALL	0x0fu
+/*
+ * The buffer begins with a fence of usage KERNEL, as after a copy by DMA that is still
+ * under way. It signals after TESTEXP_FENCE_MS. A static importer waits for it where the
+ * core maps: in MAP, or in ATTACH to a DYNAMIC buffer.
+ */
+#define TESTEXP_INJECT_FENCE	0x10u
+#define TESTEXP_INJECT_ALL	0x1fu
 
 /**
  * struct testexp_create - make a buffer
@@ -410,7 +416,8 @@ struct testexp_move {
  *
  * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the
  * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer;
- * EINTR when a signal came while this exporter or PIN waited for the lock.
+ * EINTR when a signal came while this exporter or PIN waited for the lock, or the core
+ * for a fence of the exporter's own.
  */
 struct testexp_attach {
 	__u32 size;

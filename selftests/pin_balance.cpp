@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: when a callback of the exporter fails, its errno arrives, and still each pin
- * is undone exactly once, each mapping unmapped and each attach detached (P8).
+ * is undone exactly once, each mapping unmapped and each attach detached (P8); and so they
+ * are when a signal ends the core's wait for a fence of usage KERNEL.
  *
  * Method: each row of lib/truth.hpp with each callback failing. The row says which
  * callbacks run and when; counts are compared while the importer lives and after.
@@ -9,6 +10,10 @@
  * Does not see: that all is well when nothing fails (truth_table); which attachment
  * a pin belonged to; races of attach and detach.
  */
+#include <csignal>
+#include <ctime>
+#include <optional>
+
 #include "fixture.hpp"
 #include "truth.hpp"
 
@@ -161,6 +166,71 @@ void revoked_while_pinned() {
     ksft::expect_eq(device().stats(buffer.fd.get()).value().pins, 1, "pins after a refused attach");
 }
 
+/* --- A signal while the core waits for a fence ---------------------------------------- */
+
+/* Sends this process signals that do nothing but interrupt, while it lives. */
+class Interruptions {
+public:
+    Interruptions() {
+        struct sigaction action {};
+        sigevent event{};
+        const itimerspec often{{0, 5'000'000}, {0, 5'000'000}};
+
+        action.sa_handler = [](int) {}; /* and no SA_RESTART */
+        event.sigev_notify = SIGEV_SIGNAL;
+        event.sigev_signo = SIGUSR1;
+        if (sigaction(SIGUSR1, &action, nullptr) < 0 ||
+            timer_create(CLOCK_MONOTONIC, &event, &timer_) < 0 ||
+            timer_settime(timer_, 0, &often, nullptr) < 0)
+            ksft::fail(errno_error("timer").what);
+    }
+    Interruptions(const Interruptions&) = delete;
+    Interruptions& operator=(const Interruptions&) = delete;
+    ~Interruptions() { timer_delete(timer_); }
+
+private:
+    timer_t timer_{};
+};
+
+/*
+ * Calls until one was interrupted: the fence may have signalled before, if the machine stood
+ * still. No lock that the calls take is contended, so only the fence can have been waited for.
+ */
+void interrupted(std::uint32_t create_flags, bool in_attach) {
+    const testexp_info before = device().read_info().value();
+    int code = 0;
+
+    for (int attempt = 0; attempt < 20 && code == 0; attempt++) {
+        const Buffer buffer = device()
+                                  .create({.layout = Layout{}.ram(4),
+                                           .flags = create_flags,
+                                           .inject = TESTEXP_INJECT_FENCE})
+                                  .value();
+        std::optional<Importer> importer;
+
+        if (!in_attach)
+            importer = device().attach(buffer.fd.get()).value();
+        {
+            const Interruptions interruptions;
+
+            code = in_attach ? device().attach(buffer.fd.get()).code() : importer->map().code();
+        }
+        const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+        ksft::expect_eq(stats.maps, 1, "maps: it was mapped before the wait");
+        ksft::expect_eq(stats.unmaps, 1, "unmaps");
+        ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
+        ksft::expect_eq(stats.attaches - stats.detaches, in_attach ? 0 : 1, "attachments");
+
+        /* Nothing is left that would be in the way: it waits again, now to the end. */
+        if (in_attach)
+            importer = device().attach(buffer.fd.get()).value();
+        ksft::expect_eq(importer->map().code(), 0, "map when nobody interrupts");
+    }
+    ksft::expect_eq(code, EINTR, "what the signal made of the call");
+    ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
+}
+
 struct Injection {
     const char* name;
     std::uint32_t flags;
@@ -187,6 +257,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P8.two_importers", two_importers);
     plan.add("P8.pinned_by_importer", pinned_by_importer);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);
+    plan.add("P8.interrupted[call=map,buffer=static]", [] { interrupted(0, false); });
+    plan.add("P8.interrupted[call=attach,buffer=dynamic]",
+             [] { interrupted(TESTEXP_CREATE_DYNAMIC, true); });
 }
 
 } // namespace
