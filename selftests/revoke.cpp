@@ -12,6 +12,7 @@
  * Does not see: revokes by exporters of real devices; many at once: see move_storm.
  */
 #include <csignal>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -225,6 +226,59 @@ void revoked_despite_a_signal(const Class& kind) {
         ksft::expect_eq(importer.audit().value().notifies, 2, "notifies, of MOVE and REVOKE");
         return seen;
     });
+}
+
+/*
+ * An importer without a callback is told of nothing, so its table stays as it is. What keeps
+ * it from harm is that the pages stay the buffer's own: it pins them against moves, no revoke
+ * gives them away, and they live until it is closed.
+ */
+void untold_importer(const Class& kind) {
+    if (kind.can_move())
+        require_pfns();
+
+    const testexp_info before = device().read_info().value();
+    {
+        std::optional<Buffer> buffer = create(kind);
+        std::optional<Contents> contents(std::in_place, *buffer, layout());
+        const Importer importer = device().attach(buffer->fd.get()).value();
+        const auto expect_table = [&](std::uint64_t stale, const std::string& when) {
+            const testexp_audit audit = importer.audit().value();
+            const testexp_use use = importer.use(signature).value();
+
+            ksft::expect_eq(audit.notifies, 0, "notifies " + when);
+            ksft::expect_eq(audit.entries, nr_pages, "entries " + when);
+            ksft::expect_eq(audit.stale, stale, "stale entries " + when);
+            ksft::expect_eq(use.used, nr_pages, "used " + when);
+            ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0,
+                            "pages without their signature " + when);
+        };
+
+        ksft::expect_eq(importer.fill({.count = nr_pages}).code(), 0, "FILL");
+        expect_table(0, "before");
+        if (kind.can_move()) {
+            ksft::expect_eq(device().move(buffer->fd.get(), layout()).code(), EBUSY, "MOVE");
+            expect_table(0, "after the move that was refused");
+        }
+        ksft::expect_eq(revoke(*buffer), 0, "REVOKE");
+        expect_table(nr_pages, "after the revoke");
+        ksft::expect_eq(importer.fill({.count = nr_pages}).code(), ENODEV, "FILL");
+        expect_table(nr_pages, "after the FILL that was refused");
+        if (kind.can_restore()) {
+            ksft::expect_eq(restore(*buffer), 0, "RESTORE");
+            expect_table(0, "after the restore");
+            ksft::expect_eq(device().move(buffer->fd.get(), layout()).code(), EBUSY,
+                            "MOVE after the restore");
+            ksft::expect_eq(revoke(*buffer), 0, "REVOKE again");
+        }
+        contents.reset();
+        buffer.reset();
+        expect_table(nr_pages, "when only the importer is left");
+    }
+    const testexp_info after = device().read_info().value();
+
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
+    ksft::expect_eq(after.poison_violations, before.poison_violations, "poison_violations");
 }
 
 /* The kernel's own mapping keeps its pages as well, but no new one is made. */
@@ -449,6 +503,8 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.revoke_then_close" + buffer + ",first=importer]",
                  [&] { revoke_then_close(kind, false); });
         plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
+        if (!kind.refuses_static())
+            plan.add("P4.untold_importer" + buffer + "]", [&] { untold_importer(kind); });
         for (const unsigned int importers : {0U, 1U, 20U})
             for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{1024}})
                 plan.add("P5.counted" + buffer + ",importers=" + std::to_string(importers) +
