@@ -6,13 +6,15 @@
  * does. While it is revoked and restored, no importer keeps an entry (P6).
  *
  * Method: threads fill, use and audit their tables and write to the pages; another
- * moves or revokes a counted number of times, each after a round of all others.
+ * moves or revokes a counted number of times, each after a round of all others, and then
+ * until each race that the case is about has been seen. A storm without it is a failure.
  *
  * Does not see: interleavings that did not happen; see move and revoke for those that
  * matter. On an emulated machine threads interleave, but do not run at once.
  */
 #include <atomic>
 #include <functional>
+#include <mutex>
 
 #include <sched.h>
 
@@ -30,6 +32,9 @@ std::uint64_t nr_steps() {
     return quick() ? 60 : 300;
 }
 
+/* Far more than any race takes that is still to be seen after nr_steps(). */
+constexpr std::uint64_t most_steps = 5000;
+
 /* The layouts a buffer goes through. */
 Layout layout_of(std::uint64_t step) {
     switch (step % 3) {
@@ -46,30 +51,40 @@ Layout layout_of(std::uint64_t step) {
 struct Seen {
     std::uint64_t installed = 0;
     std::uint64_t retries = 0;
+    std::uint64_t notified = 0; /* between a resolve and its install */
+    std::uint64_t torn = 0;     /* FILLs that lost their first entries to a move before the end */
     std::uint64_t audited = 0;
     std::uint64_t stale = 0;
     std::uint64_t written = 0;
     std::uint64_t wrong = 0; /* pages without their signature */
     std::uint64_t attached = 0;
     std::uint64_t refused = 0;
+    std::uint64_t late = 0; /* attached, then refused at the first get_pfn */
+    std::uint64_t told = 0; /* attached and filled, then notified */
 
     Seen& operator+=(const Seen& other) {
         installed += other.installed;
         retries += other.retries;
+        notified += other.notified;
+        torn += other.torn;
         audited += other.audited;
         stale += other.stale;
         written += other.written;
         wrong += other.wrong;
         attached += other.attached;
         refused += other.refused;
+        late += other.late;
+        told += other.told;
         return *this;
     }
 
     std::string describe() const {
         return std::to_string(installed) + " installed, " + std::to_string(retries) + " retries, " +
-               std::to_string(audited) + " audited, " + std::to_string(stale) + " stale, " +
-               std::to_string(written) + " written, " + std::to_string(attached) + " attached, " +
-               std::to_string(refused) + " refused";
+               std::to_string(notified) + " notified in between, " + std::to_string(torn) +
+               " torn, " + std::to_string(audited) + " audited, " + std::to_string(stale) +
+               " stale, " + std::to_string(written) + " written, " + std::to_string(attached) +
+               " attached, " + std::to_string(refused) + " refused, " + std::to_string(late) +
+               " refused at get_pfn, " + std::to_string(told) + " told";
     }
 
     void add(const testexp_audit& audit) {
@@ -84,9 +99,10 @@ struct Seen {
 };
 
 /*
- * Makes rounds in some threads while this one makes @nr_steps steps. Each step comes
- * when a round has ended since the one before, so that neither side starves; and
- * rounds overlap steps, as they are not waited for one by one.
+ * Makes rounds in some threads while this one makes nr_steps() steps, and further ones until
+ * the rounds have seen enough, or most_steps. Each step comes when a round has ended since
+ * the one before, so that neither side starves; and rounds overlap steps, as they are not
+ * waited for one by one.
  */
 class Storm {
 public:
@@ -97,15 +113,21 @@ public:
     /* One whose rounds are so short that no step waits for them. */
     void add_background(Round round) { background_.push_back(std::move(round)); }
 
-    Seen run(const std::function<void(std::uint64_t)>& step) {
-        std::vector<std::future<Seen>> workers;
+    /* What all rounds have seen. @enough is asked about that; what it misses is the caller's
+     * to judge. */
+    Seen run(const std::function<void(std::uint64_t)>& step,
+             const std::function<bool(const Seen&)>& enough) {
+        std::vector<std::future<void>> workers;
 
         workers.reserve(rounds_.size() + background_.size());
         for (const Round& round : rounds_)
             workers.push_back(in_thread([&] { return work(round, ended_); }));
         for (const Round& round : background_)
             workers.push_back(in_thread([&] { return work(round, ended_in_background_); }));
-        for (std::uint64_t i = 0; i < nr_steps() && !broken_; i++) {
+        for (std::uint64_t i = 0; !broken_; i++) {
+            if (i >= nr_steps() && (i >= most_steps || enough(seen())))
+                break;
+
             const std::uint64_t before = ended_;
 
             step(i);
@@ -113,42 +135,56 @@ public:
                 sched_yield();
         }
         over_ = true;
-
-        Seen all;
-
-        for (std::future<Seen>& worker : workers)
-            all += worker.get();
-        return all;
+        for (std::future<void>& worker : workers)
+            worker.get();
+        return seen();
     }
 
 private:
-    Seen work(const Round& round, std::atomic<std::uint64_t>& ended) {
-        Seen seen;
-
+    void work(const Round& round, std::atomic<std::uint64_t>& ended) {
         try {
-            for (; !over_; ended++)
-                round(seen);
+            for (; !over_; ended++) {
+                Seen one;
+
+                round(one);
+
+                const std::lock_guard lock(mutex_);
+
+                seen_ += one;
+            }
         } catch (...) {
             broken_ = true;
             throw;
         }
-        return seen;
+    }
+
+    Seen seen() {
+        const std::lock_guard lock(mutex_);
+
+        return seen_;
     }
 
     std::vector<Round> rounds_;
     std::vector<Round> background_;
+    std::mutex mutex_; /* of seen_ */
+    Seen seen_;
     std::atomic<std::uint64_t> ended_{0};
     std::atomic<std::uint64_t> ended_in_background_{0};
     std::atomic<bool> over_{false};
     std::atomic<bool> broken_{false};
 };
 
-void fill_use_audit(const Importer& importer, const FillSpec& fill, Seen& seen) {
+/* @alone: no other thread fills this importer's table. */
+void fill_use_audit(const Importer& importer, bool alone, const FillSpec& fill, Seen& seen) {
     const testexp_fill filled = importer.fill(fill).value();
+    const testexp_use use = importer.use(signature, TESTEXP_USE_WRITE).value();
 
     seen.installed += filled.installed;
     seen.retries += filled.retries;
-    seen.add(importer.use(signature, TESTEXP_USE_WRITE).value());
+    seen.notified += filled.notified;
+    /* A move after the FILL would have dropped all of the entries. */
+    seen.torn += alone && use.used > 0 && use.used < fill.count ? 1 : 0;
+    seen.add(use);
     seen.add(importer.audit().value());
 }
 
@@ -162,31 +198,53 @@ struct Moving {
     std::vector<Importer> importers;
     std::uint64_t cpu_writes = 0;
 
-    Seen storm(const FillSpec& fill) {
+    /* The second importer fills with @paused. */
+    Seen storm(const FillSpec& fill, const FillSpec& paused,
+               const std::function<bool(const Seen&)>& enough) {
         Storm storm;
 
         for (unsigned int i = 0; i < nr_workers; i++)
             importers.push_back(device().attach(buffer.fd.get(), dynamic).value());
         for (unsigned int i = 0; i <= nr_workers; i++)
-            storm.add_worker(
-                [&, i](Seen& seen) { fill_use_audit(importers[i % nr_workers], fill, seen); });
+            storm.add_worker([&, i](Seen& seen) {
+                fill_use_audit(importers[i % nr_workers], i % nr_workers != 0,
+                               i == 1 ? paused : fill, seen);
+            });
         storm.add_background(
             [&](Seen&) { contents.add_one(cpu_writes++ % nr_pages, word_of_cpu); });
-        return storm.run([&](std::uint64_t step) {
-            device().move(buffer.fd.get(), layout_of(step + 1), TESTEXP_MOVE_SCATTER).value();
-        });
+        return storm.run(
+            [&](std::uint64_t step) {
+                device().move(buffer.fd.get(), layout_of(step + 1), TESTEXP_MOVE_SCATTER).value();
+            },
+            enough);
     }
 };
 
+/* The move came where it can do harm. Under the lock that is between two pages only. */
+bool raced(testexp_fill_mode mode, const Seen& seen) {
+    return mode == TESTEXP_FILL_LOCKED ? seen.torn > 0 : seen.notified > 0 && seen.retries > 0;
+}
+
+/*
+ * One of the importers pauses between resolve and install: with the lock held for a moment,
+ * so that a move queues up for it; without, until a move has come.
+ */
 void right_importer(testexp_fill_mode mode) {
     require_pfns();
 
     const std::uint64_t violations = poison_violations();
     {
         Moving moving;
-        const Seen seen = moving.storm({.mode = mode, .count = nr_pages});
+        const bool locked = mode == TESTEXP_FILL_LOCKED;
+        const Seen seen =
+            moving.storm({.mode = mode, .count = nr_pages},
+                         {.mode = mode, .count = nr_pages, .pause_ms = locked ? 1U : 1000U},
+                         [=](const Seen& so_far) { return raced(mode, so_far); });
 
         ksft::note(seen.describe());
+        ksft::expect(raced(mode, seen), "a move came in the middle of a FILL");
+        if (locked)
+            ksft::expect_eq(seen.notified, 0, "move_notify between resolve and install");
         ksft::expect_eq(seen.stale, 0, "stale entries");
         ksft::expect_eq(seen.wrong, 0, "pages without their signature");
         ksft::expect_eq(moving.contents.sum(word_of_importers), seen.written,
@@ -206,10 +264,13 @@ void naive_importer() {
     require_pfns();
 
     Moving moving;
-    const Seen seen =
-        moving.storm({.mode = TESTEXP_FILL_NAIVE, .count = nr_pages, .pause_ms = 1000});
+    const FillSpec fill{.mode = TESTEXP_FILL_NAIVE, .count = nr_pages, .pause_ms = 1000};
+    const Seen seen = moving.storm(fill, fill, [](const Seen& so_far) {
+        return so_far.notified > 0 && so_far.stale > 0 && so_far.wrong > 0;
+    });
 
     ksft::note(seen.describe());
+    ksft::expect(seen.notified > 0, "a move came between resolve and install");
     ksft::expect(seen.stale > 0, "AUDIT finds stale entries");
     ksft::expect(seen.wrong > 0, "USE finds pages without their signature");
     /* The CPU is no importer: nothing is lost of what it writes. */
@@ -235,13 +296,34 @@ void attach_fill_audit(int buffer_fd, Seen& seen) {
     }
     seen.attached++;
 
+    /* So that a revoke comes here as often as behind the FILL. */
+    for (int i = 0; i < 8; i++)
+        (void)importer.value().audit().value();
+
     const Result<testexp_fill> fill =
         importer.value().fill({.mode = TESTEXP_FILL_LOCKED, .count = nr_pages});
 
-    if (done_or_revoked(fill))
-        seen.installed += fill.value().installed;
-    /* An entry is fine as long as get_pfn says the same: not when it was revoked. */
-    seen.add(importer.value().audit().value());
+    const bool filled = done_or_revoked(fill);
+
+    seen.installed += filled ? fill.value().installed : 0;
+    seen.late += filled ? 0 : 1;
+    /* Several, so that a revoke comes in between. An entry is fine as long as get_pfn says
+     * the same: not when it was revoked. */
+    for (int i = 0; i < 8; i++) {
+        const testexp_audit audit = importer.value().audit().value();
+
+        seen.add(audit);
+        if (filled && audit.notifies > 0) {
+            seen.told++;
+            break;
+        }
+        sched_yield();
+    }
+}
+
+/* Each of what can become of an attach that a revoke comes close to. */
+bool all_outcomes(const Seen& seen) {
+    return seen.refused > 0 && seen.late > 0 && seen.told > 0;
 }
 
 void attach_against_revoke(std::uint32_t create_flags) {
@@ -256,15 +338,17 @@ void attach_against_revoke(std::uint32_t create_flags) {
     for (unsigned int i = 0; i < nr_workers; i++)
         storm.add_worker([=](Seen& seen) { attach_fill_audit(fd, seen); });
 
-    const Seen seen = storm.run([&](std::uint64_t step) {
-        (step % 2 ? device().restore(fd) : device().revoke(fd)).value();
-    });
+    const Seen seen = storm.run(
+        [&](std::uint64_t step) {
+            (step % 2 ? device().restore(fd) : device().revoke(fd)).value();
+        },
+        all_outcomes);
     const testexp_stats stats = device().stats(fd).value();
 
     ksft::note(seen.describe());
     ksft::expect_eq(seen.stale, 0, "entries that outlived a revoke");
-    ksft::expect(seen.attached > 0 && seen.refused > 0 && seen.installed > 0,
-                 "there was a storm: some attached, some were refused");
+    ksft::expect(all_outcomes(seen), "there was a race: attach was refused, or the first get_pfn "
+                                     "after it, or the importer was notified after that");
     ksft::expect_eq(stats.detaches, stats.attaches, "detaches, against attaches");
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
     ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
