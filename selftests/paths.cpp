@@ -13,12 +13,14 @@
  * page table of the CPU.
  */
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <set>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "fixture.hpp"
+#include "lifetime.hpp"
 #include "paths.hpp"
 
 using namespace testexp;
@@ -594,17 +596,117 @@ void measure_adds_up(testexp_path path, testexp_measure_mode mode) {
                  "each value has the clock's cost in it");
 }
 
-/* In both modes one lock hold serves a batch: a hold for each operation would show. */
-void single_mode_holds_the_lock_once() {
-    const Scene scene =
-        make_scene(TESTEXP_PATH_GET_PFN_BATCH, {.layout = Layout{}.ram(8, {.align_order = 3}),
-                                                .flags = TESTEXP_CREATE_CHECK_LOCK});
-    MeasureSpec spec = scene.spec();
+/* --- What is under one hold of the lock --------------------------------------------------- */
 
-    spec.mode = TESTEXP_MODE_SINGLE;
-    (void)scene.importer.measure(spec).value();
+constexpr std::uint32_t ops_per_hold = 512; /* as many as RESOLVE makes under one */
+
+/*
+ * How many calls of get_pfn STATS counts, which reads the number with the reservation lock held,
+ * while another thread does @work over and over. What @work does under one hold is seen whole or
+ * not at all. Ends when @enough, or after far more readings than that takes.
+ */
+std::set<std::uint64_t>
+counts_under_lock(const Buffer& buffer, const std::function<void()>& work,
+                  const std::function<bool(std::set<std::uint64_t>&)>& enough) {
+    constexpr int most_readings = 1'000'000;
+    std::atomic<bool> over{false};
+    std::set<std::uint64_t> counts;
+    auto worker = in_thread([&] {
+        while (!over)
+            work();
+    });
+
+    for (int i = 0; i < most_readings && !enough(counts) && is_running(worker); i++)
+        counts.insert(device().stats(buffer.fd.get()).value().get_pfns);
+    over = true;
+    worker.get();
+    return counts;
+}
+
+bool is_whole(std::uint64_t count) {
+    return count % ops_per_hold == 0;
+}
+
+using Work = std::function<void(const Scene&)>;
+
+Work measuring(testexp_measure_mode mode) {
+    return [=](const Scene& scene) {
+        MeasureSpec spec = scene.spec();
+
+        spec.mode = mode;
+        spec.ops_per_batch = ops_per_hold;
+        spec.batches = 20;
+        (void)scene.importer.measure(spec).value();
+    };
+}
+
+void delivering(const Scene& scene) {
+    (void)scene.importer.deliver(scene.spec(), ops_per_hold).value();
+}
+
+void resolving(const Scene& scene) {
+    const bool locked = scene.path == TESTEXP_PATH_GET_PFN_BATCH;
+
+    (void)scene.importer
+        .resolve(0, std::uint64_t{4} * ops_per_hold, 1, locked ? TESTEXP_RESOLVE_LOCKED : 0U)
+        .value();
+}
+
+/* A path with one hold for many calls; @one_hold false: the control, a hold for each. */
+void holds_the_lock(testexp_path path, const Work& work, bool one_hold) {
+    constexpr std::size_t nr_counts = 30;
+    const Scene scene = make_scene(
+        path, {.layout = Layout{}.ram(4 * ops_per_hold), .flags = TESTEXP_CREATE_CHECK_LOCK});
+    const std::set<std::uint64_t> counts = counts_under_lock(
+        scene.buffer, [&] { work(scene); },
+        [&](const auto& so_far) {
+            return one_hold ? so_far.size() >= nr_counts : !std::ranges::all_of(so_far, is_whole);
+        });
+
+    if (one_hold) {
+        ksft::expect(counts.size() >= nr_counts, "the lock was had between two holds");
+        for (const std::uint64_t count : counts)
+            ksft::expect(is_whole(count),
+                         "calls when somebody else had the lock: " + std::to_string(count) +
+                             ", a multiple of " + std::to_string(ops_per_hold));
+    } else {
+        ksft::expect(!std::ranges::all_of(counts, is_whole),
+                     "the lock was had between two calls of one batch");
+    }
     ksft::expect_eq(device().stats(scene.buffer.fd.get()).value().lock_violations, 0,
-                    "calls without the lock");
+                    "calls without the lock, or beside its holder");
+}
+
+void plan_holds(ksft::Plan& plan) {
+    const struct {
+        const char* name;
+        Work work;
+    } calls[] = {
+        {"MEASURE,mode=batch", measuring(TESTEXP_MODE_BATCH)},
+        {"MEASURE,mode=single", measuring(TESTEXP_MODE_SINGLE)},
+        {"DELIVER", delivering},
+        {"RESOLVE", resolving},
+    };
+    const struct {
+        const char* name;
+        testexp_path path;
+        bool one_hold;
+    } kinds[] = {
+        {"paths.one_hold[path=get_pfn_batch", TESTEXP_PATH_GET_PFN_BATCH, true},
+        {"paths.one_hold[path=exporter_op", TESTEXP_PATH_EXPORTER_OP, true},
+        {"paths.one_hold_control[path=get_pfn", TESTEXP_PATH_GET_PFN, false},
+    };
+
+    for (const auto& kind : kinds)
+        for (const auto& call : calls) {
+            /* RESOLVE knows no paths. */
+            if (call.name == std::string("RESOLVE") && kind.path == TESTEXP_PATH_EXPORTER_OP)
+                continue;
+            plan.add(std::string(kind.name) + ",call=" + call.name + "]",
+                     [=, path = kind.path, one_hold = kind.one_hold, work = call.work] {
+                         holds_the_lock(path, work, one_hold);
+                     });
+        }
 }
 
 void plan_errors(ksft::Plan& plan, testexp_path path, const std::string& parameter) {
@@ -646,7 +748,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("paths.dma_to_phys_is_wrong[behind=swiotlb]", [] {
         dma_to_phys_is_wrong(DmaKind::swiotlb, "the kernel was not booted with swiotlb=force");
     });
-    plan.add("paths.single_mode_holds_the_lock", single_mode_holds_the_lock_once);
+    plan_holds(plan);
 }
 
 } // namespace

@@ -57,6 +57,10 @@ template <typename Body> auto in_thread(Body body) {
     return std::async(std::launch::async, std::move(body));
 }
 
+template <typename T> bool is_running(const std::future<T>& result) {
+    return result.wait_for(std::chrono::seconds(0)) == std::future_status::timeout;
+}
+
 /* After a time that is long for the kernel. Finding it running proves nothing. */
 template <typename T> bool still_running(const std::future<T>& result) {
     return result.wait_for(std::chrono::milliseconds(200)) == std::future_status::timeout;
