@@ -5,8 +5,6 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "backing.h"
@@ -138,18 +136,11 @@ static struct layout_kind backing_kind(const struct testexp_extent *extent)
 	};
 }
 
-static int backing_descending(const void *a, const void *b)
-{
-	const struct memory_run *left = a, *right = b;
-
-	return left->pfn < right->pfn ? 1 : left->pfn > right->pfn ? -1 : 0;
-}
-
 static int backing_append_ram(struct backing *backing, const struct testexp_extent *extent,
 			      bool scatter)
 {
 	struct memory_run *runs = backing->runs + backing->nr_runs, *run;
-	u64 i;
+	u64 i, nth;
 	int ret;
 
 	for (i = 0; i < extent->repeat; i++) {
@@ -162,15 +153,22 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 		cond_resched();
 	}
 
-	/* Whoever follows at a lower address cannot continue its predecessor. */
-	if (scatter)
-		sort(runs, extent->repeat, sizeof(*runs), backing_descending, NULL);
-
-	for (i = 0; i < extent->repeat; i++) {
-		ret = layout_append(&backing->layout, backing_kind(extent), runs[i].pfn,
-				    runs[i].nr_pages);
+	if (scatter) {
+		ret = runs_sort(runs, extent->repeat);
 		if (ret)
 			return ret;
+	}
+
+	for (i = 0; i < extent->repeat; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* Whoever follows at a lower address cannot continue its predecessor. */
+		nth = scatter ? extent->repeat - 1 - i : i;
+		ret = layout_append(&backing->layout, backing_kind(extent), runs[nth].pfn,
+				    runs[nth].nr_pages);
+		if (ret)
+			return ret;
+		cond_resched();
 	}
 	return 0;
 }
@@ -241,36 +239,45 @@ static int backing_append(struct backing *backing, const struct testexp_extent *
 	}
 }
 
-/* Room for what is needed, charged before. Arrays of no entries are NULL or not. */
+static size_t backing_extents_bytes(const struct backing *backing)
+{
+	return backing->layout.capacity * sizeof(*backing->layout.extents);
+}
+
+static size_t backing_runs_bytes(const struct backing *backing)
+{
+	return backing->max_runs * sizeof(*backing->runs);
+}
+
+static size_t backing_claims_bytes(const struct backing *backing)
+{
+	return backing->max_claims * sizeof(*backing->claims);
+}
+
+/* Room for what is needed. Arrays of no entries are NULL. */
 static int backing_alloc_arrays(struct backing *backing, const struct backing_needs *needs)
 {
 	struct layout *layout = &backing->layout;
 
 	layout->capacity = needs->entries;
-	layout->extents = kvmalloc_array(needs->entries, sizeof(*layout->extents),
-					 GFP_KERNEL_ACCOUNT);
-	if (!layout->extents)
-		return -ENOMEM;
+	backing->max_runs = needs->runs;
+	backing->max_claims = needs->claims;
+
+	layout->extents = memory_kvmalloc(backing_extents_bytes(backing));
+	if (IS_ERR(layout->extents))
+		return PTR_ERR(layout->extents);
 
 	if (needs->runs) {
-		backing->runs = kvmalloc_array(needs->runs, sizeof(*backing->runs),
-					       GFP_KERNEL_ACCOUNT);
-		if (!backing->runs)
-			return -ENOMEM;
+		backing->runs = memory_kvmalloc(backing_runs_bytes(backing));
+		if (IS_ERR(backing->runs))
+			return PTR_ERR(backing->runs);
 	}
 	if (needs->claims) {
-		backing->claims = kcalloc(needs->claims, sizeof(*backing->claims),
-					  GFP_KERNEL_ACCOUNT);
-		if (!backing->claims)
-			return -ENOMEM;
+		backing->claims = memory_kvzalloc(backing_claims_bytes(backing));
+		if (IS_ERR(backing->claims))
+			return PTR_ERR(backing->claims);
 	}
 	return 0;
-}
-
-static u64 backing_pages_to_charge(const struct backing_needs *needs)
-{
-	return needs->ram_pages + PFN_UP(needs->entries * sizeof(struct layout_extent) +
-					 needs->runs * sizeof(struct memory_run));
 }
 
 /**
@@ -286,7 +293,6 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 		   u32 nr_extents, bool scatter)
 {
 	struct backing_needs needs = {};
-	u64 charge;
 	int ret;
 	u32 i;
 
@@ -294,15 +300,16 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 	if (ret)
 		return ret;
 
-	charge = backing_pages_to_charge(&needs);
-	ret = memory_charge(charge);
+	ret = memory_charge(needs.ram_pages);
 	if (ret)
 		return ret;
-	backing->charged_pages = charge;
+	backing->charged_pages = needs.ram_pages;
 
 	ret = backing_alloc_arrays(backing, &needs);
-	for (i = 0; i < nr_extents && !ret; i++)
+	for (i = 0; i < nr_extents && !ret; i++) {
 		ret = backing_append(backing, extents + i, scatter);
+		cond_resched();
+	}
 	if (ret)
 		backing_destroy(backing);
 	return ret;
@@ -336,9 +343,9 @@ void backing_destroy(struct backing *backing)
 	for (i = 0; i < backing->nr_claims; i++)
 		mmio_release(backing->claims[i]);
 
-	kfree(backing->claims);
-	kvfree(backing->runs);
-	kvfree(backing->layout.extents);
+	memory_kvfree(backing->claims, backing_claims_bytes(backing));
+	memory_kvfree(backing->runs, backing_runs_bytes(backing));
+	memory_kvfree(backing->layout.extents, backing_extents_bytes(backing));
 	memory_uncharge(backing->charged_pages);
 }
 
@@ -369,18 +376,19 @@ bool backing_has_attribute(const struct backing *backing, u32 attribute)
 /* Whether the two are alike page by page in all but the PFN. */
 bool backing_same_kinds(const struct backing *a, const struct backing *b)
 {
+	const struct layout_extent *in_a = a->layout.extents, *in_b = b->layout.extents;
 	u64 pgoff = 0, nr_pages = a->layout.nr_pages;
 
 	if (b->layout.nr_pages != nr_pages)
 		return false;
 
 	while (pgoff < nr_pages) {
-		const struct layout_extent *in_a = layout_find(&a->layout, pgoff);
-		const struct layout_extent *in_b = layout_find(&b->layout, pgoff);
-
 		if (!layout_same_kind(in_a->kind, in_b->kind))
 			return false;
 		pgoff = min(in_a->end, in_b->end);
+		in_a += in_a->end == pgoff;
+		in_b += in_b->end == pgoff;
+		cond_resched();
 	}
 	return true;
 }
@@ -413,6 +421,7 @@ int backing_copy(const struct backing *to, const struct backing *from)
 		const struct layout_extent *target = layout_find(&to->layout, pgoff);
 
 		end = min(source->end, target->end);
+		cond_resched();
 		if (source->kind.type != TESTEXP_EXTENT_RAM)
 			continue;
 		ret = backing_copy_pages(pgoff + target->delta, pgoff + source->delta,

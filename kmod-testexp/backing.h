@@ -12,11 +12,13 @@
 /**
  * struct backing - a layout and what it owns
  * @layout: where the pages are; its array belongs to the backing
- * @runs: the RAM, in the order it was asked for
+ * @runs: the RAM, extent by extent as it was asked for
  * @nr_runs: entries of @runs
+ * @max_runs: entries there is room for
  * @claims: what mmio_claim() returned, one for each MMIO extent that was asked for
  * @nr_claims: entries of @claims
- * @charged_pages: what counts against the module's limit, metadata included
+ * @max_claims: entries there is room for
+ * @charged_pages: RAM that counts against the module's limit; the arrays are charged apart
  * @has_alias: some RAM is in the layout more than once
  * @poisoned: nobody may access the RAM any more, and all of it says so
  */
@@ -24,8 +26,10 @@ struct backing {
 	struct layout layout;
 	struct memory_run *runs;
 	u32 nr_runs;
+	u32 max_runs;
 	void __iomem **claims;
 	u32 nr_claims;
+	u32 max_claims;
 	u64 charged_pages;
 	bool has_alias;
 	bool poisoned;

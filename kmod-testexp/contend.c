@@ -265,13 +265,18 @@ static long contention_ioctl(struct file *file, unsigned int cmd, unsigned long 
 			     file->private_data, cmd, (void __user *)arg);
 }
 
+/* @contention: only for its type */
+static size_t contention_bytes(const struct contention *contention, u32 nr_contenders)
+{
+	return struct_size(contention, contenders, nr_contenders);
+}
+
 static void contention_free(struct contention *contention)
 {
 	while (contention->nr_importers--)
 		importer_put(contention->importers[contention->nr_importers]);
 	mutex_destroy(&contention->lock);
-	memory_uncharge(contention->charged_pages);
-	kvfree(contention);
+	memory_kvfree(contention, contention_bytes(contention, contention->nr_contenders));
 }
 
 static int contention_release(struct inode *inode, struct file *file)
@@ -298,19 +303,12 @@ static int contention_check(const struct testexp_contend *args)
 
 static struct contention *contention_alloc(const struct testexp_contend *args)
 {
-	struct contention *contention;
-	size_t size = struct_size(contention, contenders, args->nr_contenders);
-	int ret = memory_charge(PFN_UP(size));
+	struct contention *contention = NULL;
 
-	if (ret)
-		return ERR_PTR(ret);
+	contention = memory_kvzalloc(contention_bytes(contention, args->nr_contenders));
+	if (IS_ERR(contention))
+		return contention;
 
-	contention = kvzalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!contention) {
-		memory_uncharge(PFN_UP(size));
-		return ERR_PTR(-ENOMEM);
-	}
-	contention->charged_pages = PFN_UP(size);
 	contention->run_ticks = args->run_ticks;
 	contention->timeout_ms = args->timeout_ms;
 	contention->nr_contenders = args->nr_contenders;

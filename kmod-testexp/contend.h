@@ -66,7 +66,6 @@ enum contention_state {
  * @running: contenders that have not ended
  * @inside: those of them that are in JOIN
  * @wait: woken when @running or @inside becomes 0
- * @charged_pages: what memory_charge() took
  * @nr_importers: entries in @importers
  * @nr_contenders: entries in @contenders
  * @mm: memory of RUN's caller, valid during that call
@@ -84,7 +83,6 @@ struct contention {
 	atomic_t running;
 	atomic_t inside;
 	wait_queue_head_t wait;
-	u64 charged_pages;
 	u32 nr_importers;
 	u32 nr_contenders;
 	struct mm_struct *mm;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "importer.h"
+#include "memory.h"
 #include "paths.h"
 #include "testexp_uapi.h"
 
@@ -36,6 +37,7 @@ int importer_deliver(struct testexp_call *call)
 		.stride = args->stride,
 		.address = args->address,
 	};
+	size_t bytes = (size_t)args->capacity * sizeof(struct testexp_delivered);
 	struct testexp_delivered *delivered;
 	struct resolve_run run;
 	int ret;
@@ -44,9 +46,9 @@ int importer_deliver(struct testexp_call *call)
 	    !args->capacity || args->capacity > TESTEXP_MAX_DELIVERED)
 		return -EINVAL;
 
-	delivered = kvcalloc(args->capacity, sizeof(*delivered), GFP_KERNEL_ACCOUNT);
-	if (!delivered)
-		return -ENOMEM;
+	delivered = memory_kvzalloc(bytes);
+	if (IS_ERR(delivered))
+		return PTR_ERR(delivered);
 
 	ret = resolve_begin(&run, importer->attach, &where);
 	if (ret)
@@ -63,6 +65,6 @@ int importer_deliver(struct testexp_call *call)
 			 run.nr_delivered * sizeof(*delivered)))
 		ret = -EFAULT;
 free:
-	kvfree(delivered);
+	memory_kvfree(delivered, bytes);
 	return ret ? ret : testexp_respond(call);
 }

@@ -242,6 +242,12 @@ static void exporter_fill_segments(const struct layout *layout, struct scatterli
 	}
 }
 
+/* What a table counts against the module's limit. The few links of its chain are left out. */
+static u64 exporter_sgt_pages(unsigned int segments)
+{
+	return PFN_UP((u64)segments * sizeof(struct scatterlist));
+}
+
 static struct sg_table *exporter_make_sgt(const struct layout *layout)
 {
 	int segments = exporter_count_segments(layout);
@@ -251,23 +257,35 @@ static struct sg_table *exporter_make_sgt(const struct layout *layout)
 	if (segments < 0)
 		return ERR_PTR(segments);
 
-	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-
-	ret = sg_alloc_table(sgt, segments, GFP_KERNEL);
-	if (ret) {
-		kfree(sgt);
+	ret = memory_charge(exporter_sgt_pages(segments));
+	if (ret)
 		return ERR_PTR(ret);
-	}
+
+	ret = -ENOMEM;
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL_ACCOUNT);
+	if (!sgt)
+		goto err_uncharge;
+
+	ret = sg_alloc_table(sgt, segments, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_free;
 	exporter_fill_segments(layout, sgt->sgl);
 	return sgt;
+
+err_free:
+	kfree(sgt);
+err_uncharge:
+	memory_uncharge(exporter_sgt_pages(segments));
+	return ERR_PTR(ret);
 }
 
 static void exporter_free_sgt(struct sg_table *sgt)
 {
+	unsigned int segments = sgt->orig_nents;
+
 	sg_free_table(sgt);
 	kfree(sgt);
+	memory_uncharge(exporter_sgt_pages(segments));
 }
 
 static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
@@ -459,18 +477,18 @@ static u64 exporter_vmap_charge(const struct layout *layout)
 static void *exporter_map_all(const struct layout *layout)
 {
 	unsigned long nr_pages = layout->nr_pages, pgoff;
-	struct page **pages = kvmalloc_array(nr_pages, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	struct page **pages = memory_kvmalloc(nr_pages * sizeof(*pages));
 	void *address;
 
-	if (!pages)
-		return NULL;
+	if (IS_ERR(pages))
+		return pages;
 	for (pgoff = 0; pgoff < nr_pages; pgoff++) {
 		pages[pgoff] = pfn_to_page(pgoff + layout_find(layout, pgoff)->delta);
 		cond_resched();
 	}
 	address = vmap(pages, nr_pages, VM_MAP, PAGE_KERNEL);
-	kvfree(pages);
-	return address;
+	memory_kvfree(pages, nr_pages * sizeof(*pages));
+	return address ? address : ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -486,6 +504,7 @@ int exporter_prepare_vmap(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 	const struct layout *layout;
+	void *address;
 	int ret;
 
 	if (!exporter_owns(dmabuf) || !dmabuf->ops->vmap)
@@ -499,11 +518,12 @@ int exporter_prepare_vmap(struct dma_buf *dmabuf)
 	ret = memory_charge(exporter_vmap_charge(layout));
 	if (ret)
 		return ret;
-	buffer->vmap = exporter_map_all(layout);
-	if (!buffer->vmap) {
+	address = exporter_map_all(layout);
+	if (IS_ERR(address)) {
 		memory_uncharge(exporter_vmap_charge(layout));
-		return -ENOMEM;
+		return PTR_ERR(address);
 	}
+	buffer->vmap = address;
 	return 0;
 }
 

@@ -74,7 +74,7 @@ void fence_module_exit(void)
  */
 struct dma_fence *fence_alloc(u64 context, u64 seqno)
 {
-	struct importer_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+	struct importer_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL_ACCOUNT);
 
 	if (!fence)
 		return NULL;

@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "exporter.h"
 #include "importer.h"
+#include "memory.h"
 #include "testexp_uapi.h"
 
 /* Calls under one hold of the reservation lock, and results in one copy. */
@@ -118,9 +119,9 @@ static int importer_resolve(struct testexp_call *call)
 	if (ret)
 		return ret;
 
-	results = kcalloc(IMPORTER_CHUNK, sizeof(*results), GFP_KERNEL_ACCOUNT);
-	if (!results)
-		return -ENOMEM;
+	results = memory_kvzalloc(IMPORTER_CHUNK * sizeof(*results));
+	if (IS_ERR(results))
+		return PTR_ERR(results);
 
 	for (done = 0; done < args->count; done += here) {
 		here = min_t(u64, args->count - done, IMPORTER_CHUNK);
@@ -137,7 +138,7 @@ static int importer_resolve(struct testexp_call *call)
 		}
 		cond_resched();
 	}
-	kfree(results);
+	memory_kvfree(results, IMPORTER_CHUNK * sizeof(*results));
 	return ret;
 }
 

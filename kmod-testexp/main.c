@@ -113,16 +113,35 @@ err_file:
 	return ret;
 }
 
-/* Copies the caller's extents; to be freed with kvfree(). */
+static size_t control_extents_bytes(u32 nr_extents)
+{
+	return array_size(nr_extents, sizeof(struct testexp_extent));
+}
+
+static void control_put_extents(const struct testexp_extent *extents, u32 nr_extents)
+{
+	memory_kvfree(extents, control_extents_bytes(nr_extents));
+}
+
+/* Copies the caller's extents; for control_put_extents(). */
 static struct testexp_extent *control_get_extents(u64 user_extents, u32 nr_extents)
 {
+	struct testexp_extent *extents;
+
 	if (!nr_extents)
 		return ERR_PTR(-EINVAL);
 	if (nr_extents > BACKING_MAX_EXTENTS)
 		return ERR_PTR(-ENOSPC);
 
-	return vmemdup_user(u64_to_user_ptr(user_extents),
-			    array_size(nr_extents, sizeof(struct testexp_extent)));
+	extents = memory_kvmalloc(control_extents_bytes(nr_extents));
+	if (IS_ERR(extents))
+		return extents;
+	if (copy_from_user(extents, u64_to_user_ptr(user_extents),
+			   control_extents_bytes(nr_extents))) {
+		control_put_extents(extents, nr_extents);
+		return ERR_PTR(-EFAULT);
+	}
+	return extents;
 }
 
 static int control_create(struct testexp_call *call)
@@ -139,7 +158,7 @@ static int control_create(struct testexp_call *call)
 		return PTR_ERR(extents);
 
 	dmabuf = exporter_create(args, extents);
-	kvfree(extents);
+	control_put_extents(extents, args->nr_extents);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	return control_respond_fd(call, dmabuf->file, &args->fd);
@@ -211,7 +230,7 @@ static int control_move(struct testexp_call *call)
 		goto put;
 	}
 	ret = exporter_move(dmabuf, args, extents);
-	kvfree(extents);
+	control_put_extents(extents, args->nr_extents);
 put:
 	dma_buf_put(dmabuf);
 	return ret;

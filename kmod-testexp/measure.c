@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "clock.h"
 #include "importer.h"
+#include "memory.h"
 #include "paths.h"
 #include "testexp_uapi.h"
 
@@ -144,9 +145,9 @@ int importer_measure(struct testexp_call *call)
 	if (ret)
 		return ret;
 
-	hist = kmalloc(sizeof(*hist), GFP_KERNEL_ACCOUNT);
-	if (!hist)
-		return -ENOMEM;
+	hist = memory_kvmalloc(sizeof(*hist));
+	if (IS_ERR(hist))
+		return PTR_ERR(hist);
 
 	ret = resolve_begin(&run, importer->attach, &where);
 	if (!ret) {
@@ -155,6 +156,6 @@ int importer_measure(struct testexp_call *call)
 	}
 	if (!ret && args->hist && copy_to_user(u64_to_user_ptr(args->hist), hist, sizeof(*hist)))
 		ret = -EFAULT;
-	kfree(hist);
+	memory_kvfree(hist, sizeof(*hist));
 	return ret ? ret : testexp_respond(call);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "compat.h"
 #include "memory.h"
@@ -43,21 +43,69 @@ u64 memory_used_pages(void)
 	return atomic64_read(&used_pages);
 }
 
-/* Count @nr_pages against the module's limit. Return: 0 or -ENOSPC. */
+/*
+ * Count @nr_pages against the module's limit. What is refused is never counted, not even
+ * for a moment: it must not make a smaller request beside it fail. Return: 0 or -ENOSPC.
+ */
 int memory_charge(u64 nr_pages)
 {
-	if (nr_pages > max_pages)
-		return -ENOSPC;
-	if (atomic64_add_return(nr_pages, &used_pages) > max_pages) {
-		atomic64_sub(nr_pages, &used_pages);
-		return -ENOSPC;
-	}
+	s64 used = atomic64_read(&used_pages);
+
+	do {
+		if (nr_pages > max_pages - used)
+			return -ENOSPC;
+	} while (!atomic64_try_cmpxchg(&used_pages, &used, used + nr_pages));
 	return 0;
 }
 
 void memory_uncharge(u64 nr_pages)
 {
 	atomic64_sub(nr_pages, &used_pages);
+}
+
+static void *memory_kvalloc(size_t bytes, gfp_t flags)
+{
+	int ret = memory_charge(PFN_UP(bytes));
+	void *room;
+
+	if (ret)
+		return ERR_PTR(ret);
+
+	room = kvmalloc(bytes, GFP_KERNEL_ACCOUNT | flags);
+	if (!room) {
+		memory_uncharge(PFN_UP(bytes));
+		return ERR_PTR(-ENOMEM);
+	}
+	return room;
+}
+
+/**
+ * memory_kvmalloc - allocate an array whose length the caller of an ioctl decides
+ * @bytes: its size; rounded up to pages, that is what it is charged
+ *
+ * All such memory comes from here or memory_kvzalloc(), however short its life is.
+ *
+ * Return: memory for memory_kvfree(); or ERR_PTR() of -ENOSPC over the module's limit
+ * or of -ENOMEM.
+ */
+void *memory_kvmalloc(size_t bytes)
+{
+	return memory_kvalloc(bytes, 0);
+}
+
+/* The same, zeroed. */
+void *memory_kvzalloc(size_t bytes)
+{
+	return memory_kvalloc(bytes, __GFP_ZERO);
+}
+
+/* @room: what memory_kvmalloc() or memory_kvzalloc() of the same @bytes returned, or NULL */
+void memory_kvfree(const void *room, size_t bytes)
+{
+	if (IS_ERR_OR_NULL(room))
+		return;
+	kvfree(room);
+	memory_uncharge(PFN_UP(bytes));
 }
 
 static void memory_free_pages(u64 pfn, u64 end)
@@ -102,17 +150,22 @@ static int memory_alloc_block(struct memory_run *run, unsigned int order, u64 sk
 
 /**
  * struct memory_gather - blocks of the largest order, some of them neighbours
- * @pfns: first page of each
- * @nr_blocks: entries of @pfns
- * @capacity: room in @pfns: as many as the limit ever allows
+ * @blocks: each as a run
+ * @nr_blocks: entries of @blocks
+ * @capacity: room in @blocks: as many as the limit ever allows
  * @free_blocks: how many are charged already, by whoever wants the run
  */
 struct memory_gather {
-	u64 *pfns;
+	struct memory_run *blocks;
 	u64 nr_blocks;
 	u64 capacity;
 	u64 free_blocks;
 };
+
+static size_t memory_gather_bytes(const struct memory_gather *gather)
+{
+	return gather->capacity * sizeof(*gather->blocks);
+}
 
 static bool memory_gather_one(struct memory_gather *gather)
 {
@@ -130,7 +183,10 @@ static bool memory_gather_one(struct memory_gather *gather)
 			memory_uncharge(MEMORY_BLOCK_PAGES);
 		return false;
 	}
-	gather->pfns[gather->nr_blocks++] = page_to_pfn(page);
+	gather->blocks[gather->nr_blocks++] = (struct memory_run) {
+		.pfn = page_to_pfn(page),
+		.nr_pages = MEMORY_BLOCK_PAGES,
+	};
 	return true;
 }
 
@@ -147,24 +203,19 @@ static bool memory_gather_more(struct memory_gather *gather)
 	return step;
 }
 
-static int memory_ascending(const void *a, const void *b)
-{
-	u64 left = *(const u64 *)a, right = *(const u64 *)b;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 /* Whether there is a place for @run among neighbours; sets its PFN then. */
 static bool memory_gather_find(struct memory_gather *gather, struct memory_run *run,
 			       unsigned int align_order, u64 skew)
 {
 	u64 i, start = 0, end = 0, first;
 
-	sort(gather->pfns, gather->nr_blocks, sizeof(*gather->pfns), memory_ascending, NULL);
+	/* Whoever is killed here is seen by memory_gather_more(). */
+	if (runs_sort(gather->blocks, gather->nr_blocks))
+		return false;
 	for (i = 0; i < gather->nr_blocks; i++) {
-		if (gather->pfns[i] != end)
-			start = gather->pfns[i];
-		end = gather->pfns[i] + MEMORY_BLOCK_PAGES;
+		if (gather->blocks[i].pfn != end)
+			start = gather->blocks[i].pfn;
+		end = gather->blocks[i].pfn + MEMORY_BLOCK_PAGES;
 
 		/* The first PFN from start on that is skew modulo the alignment. */
 		first = start + ((skew - start) & ((1ull << align_order) - 1));
@@ -182,7 +233,7 @@ static void memory_gather_end(struct memory_gather *gather, const struct memory_
 	u64 i, run_end = run->pfn + run->nr_pages;
 
 	for (i = 0; i < gather->nr_blocks; i++) {
-		u64 block = gather->pfns[i];
+		u64 block = gather->blocks[i].pfn;
 
 		if (block + MEMORY_BLOCK_PAGES <= run->pfn || block >= run_end)
 			__free_pages(pfn_to_page(block), TESTEXP_MAX_PAGE_ORDER);
@@ -192,7 +243,7 @@ static void memory_gather_end(struct memory_gather *gather, const struct memory_
 	}
 	if (gather->nr_blocks > gather->free_blocks)
 		memory_uncharge((gather->nr_blocks - gather->free_blocks) * MEMORY_BLOCK_PAGES);
-	kvfree(gather->pfns);
+	memory_kvfree(gather->blocks, memory_gather_bytes(gather));
 }
 
 /*
@@ -208,9 +259,9 @@ static int memory_alloc_gathered(struct memory_run *run, unsigned int align_orde
 	const struct memory_run nothing = {};
 	bool found = false;
 
-	gather.pfns = kvmalloc_array(gather.capacity, sizeof(*gather.pfns), GFP_KERNEL_ACCOUNT);
-	if (!gather.pfns)
-		return -ENOMEM;
+	gather.blocks = memory_kvmalloc(memory_gather_bytes(&gather));
+	if (IS_ERR(gather.blocks))
+		return PTR_ERR(gather.blocks);
 
 	while (!found && memory_gather_more(&gather))
 		found = memory_gather_find(&gather, run, align_order, skew);
@@ -227,7 +278,7 @@ static int memory_alloc_gathered(struct memory_run *run, unsigned int align_orde
  * @align_order: the first PFN is @skew modulo 2^@align_order
  * @skew: less than 2^@align_order
  *
- * Return: 0, -ENOMEM, or -EINTR when killed.
+ * Return: 0, -ENOMEM, -ENOSPC over the module's limit, or -EINTR when killed.
  */
 int memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew)
 {

@@ -5,15 +5,7 @@
 
 #include <linux/types.h>
 
-/**
- * struct memory_run - contiguous pages, each with a reference of its own
- * @pfn: the first
- * @nr_pages: how many
- */
-struct memory_run {
-	u64 pfn;
-	u64 nr_pages;
-};
+#include "runs.h"
 
 int memory_init_limit(void);
 u64 memory_max_pages(void);
@@ -21,6 +13,10 @@ u64 memory_used_pages(void);
 
 int memory_charge(u64 nr_pages);
 void memory_uncharge(u64 nr_pages);
+
+void *memory_kvmalloc(size_t bytes);
+void *memory_kvzalloc(size_t bytes);
+void memory_kvfree(const void *room, size_t bytes);
 
 int memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew);
 void memory_free(const struct memory_run *run);

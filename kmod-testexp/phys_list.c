@@ -3,10 +3,10 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 
 #include "exporter.h"
 #include "layout.h"
+#include "memory.h"
 #include "paths.h"
 #include "paths_loop.h"
 #include "phys_list.h"
@@ -19,8 +19,9 @@
  * No callback of dma-buf, but a private agreement of exporter and importer, as that
  * of vfio-pci and iommufd.
  *
- * Return: a list to be freed with kvfree(); -EINVAL for a foreign buffer, -ENODEV
- * when revoked, -ENXIO or -EOPNOTSUPP when some page has no PFN, -ENOMEM.
+ * Return: a list for phys_list_free(); -EINVAL for a foreign buffer, -ENODEV
+ * when revoked, -ENXIO or -EOPNOTSUPP when some page has no PFN, -ENOSPC over the
+ * module's limit, -ENOMEM.
  */
 struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 {
@@ -34,9 +35,9 @@ struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 	if (IS_ERR(layout))
 		return ERR_CAST(layout);
 
-	list = kvmalloc(struct_size(list, ranges, layout->nr_extents), GFP_KERNEL_ACCOUNT);
-	if (!list)
-		return ERR_PTR(-ENOMEM);
+	list = memory_kvmalloc(struct_size(list, ranges, layout->nr_extents));
+	if (IS_ERR(list))
+		return list;
 
 	list->nr_ranges = layout->nr_extents;
 	for (i = 0; i < layout->nr_extents; i++) {
@@ -44,13 +45,18 @@ struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 		int error = layout_extent_error(extent);
 
 		if (unlikely(error)) {
-			kvfree(list);
+			phys_list_free(list);
 			return ERR_PTR(error);
 		}
 		list->ranges[i].address = layout_extent_pfn(extent) << PAGE_SHIFT;
 		list->ranges[i].length_bytes = layout_extent_pages(extent) << PAGE_SHIFT;
 	}
 	return list;
+}
+
+void phys_list_free(const struct phys_list *list)
+{
+	memory_kvfree(list, struct_size(list, ranges, list->nr_ranges));
 }
 
 static __always_inline int resolve_walk_list(struct resolve_run *run,
@@ -88,7 +94,7 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 		if (IS_ERR(list))
 			return PTR_ERR(list);
 		ret = resolve_walk_list(run, list, deliver);
-		kvfree(list);
+		phys_list_free(list);
 		if (ret)
 			return ret;
 	}

@@ -26,5 +26,6 @@ struct phys_list {
 };
 
 struct phys_list *phys_list_make(struct dma_buf *dmabuf);
+void phys_list_free(const struct phys_list *list);
 
 #endif /* TESTEXP_PHYS_LIST_H */

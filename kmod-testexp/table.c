@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/dma-resv.h>
+#include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "backing.h"
 #include "compat.h"
 #include "exporter.h"
 #include "importer.h"
+#include "memory.h"
 
 /* An entry: present, then 6 bits of order, then the PFN. */
 #define TABLE_PRESENT		1ull
@@ -34,20 +35,20 @@ static int table_entry_order(u64 entry)
 
 void table_init(struct table *table)
 {
+	mutex_init(&table->making);
 	mutex_init(&table->lock);
 }
 
-static u64 table_charge(u32 nr_entries)
+static size_t table_bytes(u32 nr_entries)
 {
-	return PFN_UP(nr_entries * sizeof(u64));
+	return nr_entries * sizeof(u64);
 }
 
 void table_destroy(struct table *table)
 {
-	if (table->entries)
-		memory_uncharge(table_charge(table->nr_entries));
-	kvfree(table->entries);
+	memory_kvfree(table->entries, table_bytes(table->nr_entries));
 	mutex_destroy(&table->lock);
+	mutex_destroy(&table->making);
 }
 
 /* What was resolved before this must not be installed. Under the table's lock. */
@@ -67,37 +68,36 @@ void table_drop_all(struct table *table)
 		memset(table->entries, 0, table->nr_entries * sizeof(*table->entries));
 }
 
-/* Makes room for the buffer's pages unless there is. Return: 0, -ENOSPC or -ENOMEM. */
-static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
+static int table_make(struct table *table, const struct dma_buf *dmabuf)
 {
 	u32 nr_entries = min_t(u64, dmabuf->size >> PAGE_SHIFT, TESTEXP_TABLE_PAGES);
-	u64 *entries;
-	int ret;
+	u64 *entries = memory_kvzalloc(table_bytes(nr_entries));
 
-	ret = memory_charge(table_charge(nr_entries));
-	if (ret)
-		return ret;
-
-	entries = kvcalloc(nr_entries, sizeof(*entries), GFP_KERNEL_ACCOUNT);
-	if (!entries) {
-		memory_uncharge(table_charge(nr_entries));
-		return -ENOMEM;
-	}
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
 
 	mutex_lock(&table->lock);
-	if (!table->entries) {
-		table->nr_entries = nr_entries;
-		table->entries = entries;
-		entries = NULL;
-	}
+	table->nr_entries = nr_entries;
+	table->entries = entries;
 	mutex_unlock(&table->lock);
-
-	/* Another FILL was first. */
-	if (entries) {
-		kvfree(entries);
-		memory_uncharge(table_charge(nr_entries));
-	}
 	return 0;
+}
+
+/*
+ * Makes room for the buffer's pages unless there is. Return: 0, -ENOSPC, -ENOMEM, or -EINTR
+ * when killed.
+ */
+static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
+{
+	int ret = 0;
+
+	if (mutex_lock_killable(&table->making))
+		return -EINTR;
+	/* Nobody else writes it. */
+	if (!table->entries)
+		ret = table_make(table, dmabuf);
+	mutex_unlock(&table->making);
+	return ret;
 }
 
 /**

@@ -11,6 +11,7 @@
 
 /**
  * struct table - a place for each of the first pages of a buffer
+ * @making: held by the FILL that allocates @entries; nests outside @lock
  * @lock: nests inside the reservation lock, and under it no
  *	memory is allocated, as fences are signalled under it
  * @entries: nr_entries of them, or NULL before the first use; 0 is an empty one
@@ -19,6 +20,7 @@
  * @notifies: calls of move_notify; for tests, no part of the protocol
  */
 struct table {
+	struct mutex making; /* so that two FILLs do not charge it twice */
 	struct mutex lock; /* guards all of it */
 	u64 *entries;
 	u32 nr_entries;

@@ -23,6 +23,8 @@
  *   EOPNOTSUPP  unknown bit in @flags, or the running kernel cannot do it
  *   EFAULT      a pointer is bad
  *   ENOMEM      the kernel has no memory for it now
+ *   ENOSPC      with the memory that the ioctl needs, used_pages of INFO would be more
+ *               than max_pages
  *
  * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
  * caller's arrays, FILL may have installed the first pages, MOVE may have notified the
@@ -60,7 +62,8 @@
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
  * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; p2p_attaches; a signal does not
- * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE
+ * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE;
+ * used_pages counts sg_tables and what an ioctl needs while it runs
  */
 #define TESTEXP_ABI_VERSION	5
 
@@ -93,8 +96,13 @@
  * @nr_buffers: [out] buffers alive
  * @nr_importers: [out] importers alive
  * @reserved: [out] 0
- * @max_pages: [out] most pages all buffers together may hold
- * @used_pages: [out] pages they hold now
+ * @max_pages: [out] most pages that the module may hold
+ * @used_pages: [out] pages that it holds now: the RAM of buffers; and, each rounded up to
+ *	pages, all arrays whose length a caller decides: extents, tables of FILL,
+ *	sg_tables while they are mapped (an importer without DYNAMIC keeps one of a
+ *	DYNAMIC or CACHE_SGT buffer before 6.16), contentions, and what an ioctl needs
+ *	while it runs. Not counted: what has a fixed size and belongs to one descriptor,
+ *	mapping or fence, less than a page each
  * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an
  *	instruction-counting emulator the clock counts instructions whatever
  *	this says.
@@ -417,7 +425,7 @@ struct testexp_move {
  * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the
  * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer;
  * EINTR when a signal came while this exporter or PIN waited for the lock, or the core
- * for a fence of the exporter's own.
+ * for a fence of the exporter's own; ENOSPC where attaching maps, as the sg_table is charged.
  */
 struct testexp_attach {
 	__u32 size;
@@ -501,10 +509,10 @@ struct testexp_map_entry {
  * @capacity: entries there is room for
  * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
  *
- * Errors: as dma_buf_map_attachment(); EINTR when killed, or when a signal came while the
- * core waited for a fence of the exporter's own. With KERNEL as dma_buf_vmap(): EINVAL when
- * the exporter has none, ENODEV when revoked, ENOSPC over max_pages, as its page table is
- * charged, EINTR when a signal came.
+ * Errors: as dma_buf_map_attachment(), which of this exporter may be ENOSPC as well, with
+ * @nr_entries 0; EINTR when killed, or when a signal came while the core waited for a fence of
+ * the exporter's own. With KERNEL as dma_buf_vmap(): EINVAL when the exporter has none, ENODEV
+ * when revoked, ENOSPC over max_pages, as its page table is charged, EINTR when a signal came.
  */
 struct testexp_map {
 	__u32 size;

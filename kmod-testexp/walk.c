@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
+#include "memory.h"
 #include "walk.h"
 
 #if TESTEXP_HAS_WALK
@@ -83,11 +84,11 @@ int walk_run(const struct testexp_walk *args)
 	    check_add_overflow(args->address, length, &end) || end > ULONG_MAX)
 		return -EOVERFLOW;
 
-	results = kcalloc(WALK_CHUNK, sizeof(*results), GFP_KERNEL_ACCOUNT);
-	if (!results)
-		return -ENOMEM;
+	results = memory_kvzalloc(WALK_CHUNK * sizeof(*results));
+	if (IS_ERR(results))
+		return PTR_ERR(results);
 	ret = walk_chunks(args, results);
-	kfree(results);
+	memory_kvfree(results, WALK_CHUNK * sizeof(*results));
 	return ret;
 }
 

@@ -506,6 +506,17 @@ int next_descriptor() {
     return Fd(dup(device().fd())).get();
 }
 
+/* What the sg_table of a mapping is charged. Each extent of these shapes is a segment. */
+std::int64_t sg_table_pages(const Shape& shape) {
+    constexpr std::uint64_t scatterlist_bytes = 32;
+    std::uint64_t segments = 0;
+
+    for (const testexp_extent& extent : shape.layout.extents)
+        segments += extent.repeat;
+    return static_cast<std::int64_t>((segments * scatterlist_bytes + page_bytes() - 1) /
+                                     page_bytes());
+}
+
 Counts count_all(const Shape& shape, const Objects& objects) {
     const testexp_info now = device().read_info().value();
     Counts counts;
@@ -519,8 +530,12 @@ Counts count_all(const Shape& shape, const Objects& objects) {
         const testexp_stats seen = device().stats(objects.buffer.fd.get()).value();
 
         counts.values["pins held"] = static_cast<std::int64_t>(seen.pins - seen.unpins);
-        if (!(shape.create_flags & TESTEXP_CREATE_CACHE_SGT)) /* those are kept, and rightly so */
-            counts.values["mappings held"] = static_cast<std::int64_t>(seen.maps - seen.unmaps);
+        const auto mappings = static_cast<std::int64_t>(seen.maps - seen.unmaps);
+
+        if (!(shape.create_flags & TESTEXP_CREATE_CACHE_SGT))
+            counts.values["mappings held"] = mappings;
+        else /* those are kept, and charged, and rightly so */
+            counts.values["used_pages"] -= mappings * sg_table_pages(shape);
         counts.values["attachments"] = static_cast<std::int64_t>(seen.attaches - seen.detaches);
         counts.values["lock violations"] = seen.lock_violations;
     }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Runs of contiguous pages, and their order. Pure, so that it is tested natively as well. */
+#ifndef TESTEXP_RUNS_H
+#define TESTEXP_RUNS_H
+
+#include <linux/types.h>
+
+/**
+ * struct memory_run - contiguous pages, each with a reference of its own
+ * @pfn: the first
+ * @nr_pages: how many
+ */
+struct memory_run {
+	u64 pfn;
+	u64 nr_pages;
+};
+
+int runs_sort(struct memory_run *runs, u64 nr_runs);
+
+#endif /* TESTEXP_RUNS_H */

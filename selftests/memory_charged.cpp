@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: used_pages counts all memory that a caller makes the module hold: RAM, arrays, and
+ * sg_tables as long as they are mapped. At max_pages a call fails with ENOSPC and harms
+ * nothing. A call that is refused makes no other call fail, and neither does a FILL that
+ * has its table already.
+ *
+ * Method: what each object must be charged is computed and compared with INFO. Buffers of
+ * RAM take all but a few pages of the limit; then calls that need more than these.
+ *
+ * Does not see: what is charged to the memory cgroup; objects of a fixed size, which are
+ * not counted.
+ */
+#include <atomic>
+#include <cstdlib>
+
+#include <sys/ioctl.h>
+
+#include "fixture.hpp"
+#include "lifetime.hpp"
+
+using namespace testexp;
+
+namespace {
+
+/* Of the module, on every 64-bit kernel from 6.1 on. */
+constexpr std::uint64_t scatterlist_bytes = 32;
+constexpr std::uint64_t layout_extent_bytes = 40;
+constexpr std::uint64_t memory_run_bytes = 16;
+
+constexpr std::uint64_t many_extents = 4096;
+
+std::uint64_t pages_of_bytes(std::uint64_t bytes) {
+    return (bytes + page_bytes() - 1) / page_bytes();
+}
+
+std::uint64_t used_pages() {
+    return device().read_info().value().used_pages;
+}
+
+/* Extents that never merge, so each is a segment. */
+Buffer scattered(std::uint32_t flags = 0) {
+    return device()
+        .create({.layout = Layout{}.ram(1, {.repeat = many_extents}),
+                 .flags = flags | TESTEXP_CREATE_SCATTER})
+        .value();
+}
+
+constexpr std::uint64_t sgt_bytes = many_extents * scatterlist_bytes;
+
+/* --- What is counted ------------------------------------------------------------ */
+
+void counts_a_buffer() {
+    const std::uint64_t before = used_pages();
+    {
+        const Buffer ram = scattered();
+
+        ksft::expect_eq(used_pages() - before,
+                        many_extents + pages_of_bytes(many_extents * layout_extent_bytes) +
+                            pages_of_bytes(many_extents * memory_run_bytes),
+                        "pages of a buffer of RAM");
+    }
+    {
+        const std::uint64_t repeat = device().info().max_extents;
+        CreateSpec holes{.layout = Layout{}.hole(1)};
+
+        holes.layout.extents[0].repeat = repeat;
+        const Buffer buffer = device().create(holes).value();
+
+        ksft::expect_eq(used_pages() - before, pages_of_bytes(repeat * layout_extent_bytes),
+                        "pages of a buffer of as many holes as there may be");
+    }
+    ksft::expect_eq(used_pages(), before, "used_pages after");
+}
+
+/* A static importer of a dynamic buffer has it mapped from attach to detach, before 6.16. */
+void counts_what_attach_maps() {
+    constexpr std::uint64_t nr_importers = 8;
+    const Buffer buffer = scattered(TESTEXP_CREATE_DYNAMIC);
+    const std::uint64_t before = used_pages();
+    std::vector<Importer> importers;
+
+    importers.reserve(nr_importers);
+    for (std::uint64_t nth = 1; nth <= nr_importers; nth++) {
+        importers.push_back(device().attach(buffer.fd.get()).value());
+        REQUIRE(device().stats(buffer.fd.get()).value().maps > 0, "attach does not map");
+        ksft::expect_eq(used_pages() - before, nth * pages_of_bytes(sgt_bytes),
+                        "pages of " + std::to_string(nth) + " importers");
+    }
+    importers.pop_back();
+    ksft::expect_eq(used_pages() - before, (nr_importers - 1) * pages_of_bytes(sgt_bytes),
+                    "pages when one is closed");
+    importers.clear();
+    ksft::expect_eq(used_pages(), before, "used_pages after");
+}
+
+void counts_what_is_cached() {
+    const std::uint64_t without_buffer = used_pages();
+    Result<Buffer> created =
+        device().create({.layout = Layout{}.ram(1, {.repeat = many_extents}),
+                         .flags = TESTEXP_CREATE_CACHE_SGT | TESTEXP_CREATE_SCATTER});
+
+    REQUIRE(created.code() != EOPNOTSUPP, "the kernel caches no sg_table");
+
+    Buffer buffer = std::move(created).value();
+    const std::uint64_t before = used_pages();
+    {
+        const Importer importer = device().attach(buffer.fd.get()).value();
+
+        ksft::expect_eq(used_pages(), before, "used_pages before it is mapped");
+        (void)importer.map().value();
+        ksft::expect_eq(used_pages() - before, pages_of_bytes(sgt_bytes), "pages of one mapping");
+        (void)importer.map().value();
+        ksft::expect_eq(used_pages() - before, pages_of_bytes(sgt_bytes), "and of the next");
+    }
+    ksft::expect_eq(used_pages(), before, "used_pages after");
+    buffer.fd.reset();
+    ksft::expect_eq(used_pages(), without_buffer, "used_pages without the buffer");
+}
+
+/* --- The limit ------------------------------------------------------------------ */
+
+/* Takes all but @left pages of the limit, until it is destroyed. */
+class Eater {
+public:
+    explicit Eater(std::uint64_t left) {
+        constexpr std::uint64_t block = 256;
+
+        /* Less than a page for the arrays of a block; what that leaves goes block by block. */
+        take(Layout{}.ram(block, {.repeat = (free_pages() - left) / (block + 1) - 8}));
+        while (free_pages() > left + 2 * block)
+            take(Layout{}.ram(block));
+        /* One page of extents and one of runs. */
+        take(Layout{}.ram(free_pages() - left - 2));
+        ksft::expect_eq(free_pages(), left, "pages left of the limit");
+    }
+
+private:
+    static std::uint64_t free_pages() { return device().info().max_pages - used_pages(); }
+
+    void take(const Layout& layout) {
+        buffers_.push_back(device().create({.layout = layout}).value());
+    }
+
+    std::vector<Buffer> buffers_;
+};
+
+/* Taking the memory of a large machine would be no kindness. */
+void require_small_limit() {
+    REQUIRE(device().info().max_pages <= std::uint64_t{4} << 18,
+            "max_pages is more than 4 GiB: load the module with less");
+}
+
+/* @body needs more than is left; meanwhile others get what they need, and afterwards all do. */
+template <typename Body> void refused_at_the_limit(std::uint64_t left, const Body& body) {
+    require_small_limit();
+
+    const std::uint64_t before = used_pages();
+    const Buffer bystander = device().create({.layout = Layout{}.ram(16)}).value();
+    const Importer importer = device().attach(bystander.fd.get()).value();
+
+    (void)importer.fill({.count = 16}).value();
+
+    const std::uint64_t with_bystander = used_pages();
+    {
+        const Eater eater(left);
+        const std::uint64_t at_the_limit = used_pages();
+
+        body(ENOSPC);
+        ksft::expect_eq(used_pages(), at_the_limit, "used_pages when refused");
+        ksft::expect_eq(importer.map().code(), 0, "MAP of another buffer");
+        ksft::expect_eq(importer.audit().value().stale, 0, "stale entries of another importer");
+    }
+    ksft::expect_eq(used_pages(), with_bystander, "used_pages with the limit far away");
+    body(0);
+    ksft::expect_eq(used_pages(), with_bystander, "used_pages after success");
+    ksft::expect(with_bystander > before, "the buffer is charged");
+}
+
+void attach_at_the_limit() {
+    require_small_limit();
+
+    const Buffer buffer = scattered(TESTEXP_CREATE_DYNAMIC);
+    const testexp_info before = device().read_info().value();
+
+    (void)device().attach(buffer.fd.get()).value();
+    REQUIRE(device().stats(buffer.fd.get()).value().maps > 0, "attach does not map");
+    refused_at_the_limit(pages_of_bytes(sgt_bytes) - 1, [&](int code) {
+        ksft::expect_eq(device().attach(buffer.fd.get()).code(), code, "ATTACH");
+    });
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.maps, 2, "maps");
+    ksft::expect_eq(stats.attaches, stats.detaches, "attaches, against detaches");
+    ksft::expect_eq(stats.pins, stats.unpins, "pins, against unpins");
+    ksft::expect_eq(stats.maps, stats.unmaps, "maps, against unmaps");
+    ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
+}
+
+void map_at_the_limit() {
+    require_small_limit();
+
+    const Buffer buffer = scattered();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    refused_at_the_limit(pages_of_bytes(sgt_bytes) - 1, [&](int code) {
+        std::vector<testexp_map_entry> entries(many_extents);
+        testexp_map map{};
+
+        map.size = sizeof(map);
+        map.entries = reinterpret_cast<std::uintptr_t>(entries.data());
+        map.capacity = many_extents;
+        ksft::expect_eq(ioctl(importer.fd(), TESTEXP_IOC_MAP, &map) < 0 ? errno : 0, code, "MAP");
+        ksft::expect_eq(map.nr_entries, code == 0 ? many_extents : 0, "nr_entries");
+        for (const testexp_path path : {TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_SGT_CACHED})
+            ksft::expect_eq(
+                importer
+                    .measure(
+                        {.path = path, .nr_pages = many_extents, .ops_per_batch = 1, .batches = 2})
+                    .code(),
+                code, "MEASURE");
+    });
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.maps, stats.unmaps, "maps, against unmaps");
+    ksft::expect_eq(stats.maps, 6,
+                    "maps: 1 of MAP, 4 of sgt_map with its warm-up, 1 of sgt_cached, "
+                    "and none that failed");
+}
+
+/* What an ioctl needs only while it runs. */
+void transient_at_the_limit() {
+    const Buffer buffer = scattered();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    /* Types that there are not: found out only when there was room to copy them. */
+    const std::vector<testexp_extent> extents(1U << 16, testexp_extent{
+                                                            .nr_pages = 1,
+                                                            .repeat = 1,
+                                                            .type = TESTEXP_EXTENT_TYPES,
+                                                            .align_order = 0,
+                                                            .skew = 0,
+                                                            .at = 0,
+                                                            .cache = 0,
+                                                            .attributes = 0,
+                                                        });
+    /* So many pages are left; each call below needs more, or just so many. */
+    constexpr std::uint64_t left = 16;
+    const auto capacity =
+        static_cast<std::uint32_t>(left * page_bytes() / sizeof(testexp_delivered));
+    const auto deliver = [&](testexp_path path, std::uint32_t entries) {
+        return importer.deliver({.path = path, .nr_pages = many_extents}, 1, entries).code();
+    };
+
+    refused_at_the_limit(left, [&](int code) {
+        ksft::expect_eq(device().create({.layout = Layout{.extents = extents}}).code(),
+                        code == 0 ? EINVAL : code, "CREATE of many extents");
+        ksft::expect_eq(deliver(TESTEXP_PATH_GET_PFN, capacity), 0, "DELIVER that just fits");
+        ksft::expect_eq(deliver(TESTEXP_PATH_GET_PFN, capacity + 1), code, "DELIVER");
+        ksft::expect_eq(importer
+                            .measure({.path = TESTEXP_PATH_PHYS_LIST,
+                                      .nr_pages = many_extents,
+                                      .ops_per_batch = 1,
+                                      .batches = 1})
+                            .code(),
+                        code, "a list of all extents");
+    });
+}
+
+/* A table that is there needs nothing more. */
+void fill_at_the_limit() {
+    const Buffer buffer =
+        device().create({.layout = Layout{}.hole(TESTEXP_TABLE_PAGES - 4).ram(4)}).value();
+    const FillSpec fill{.count = 4, .pgoff = TESTEXP_TABLE_PAGES - 4};
+
+    require_small_limit();
+
+    const std::uint64_t before = used_pages();
+    const std::uint64_t table = pages_of_bytes(TESTEXP_TABLE_PAGES * sizeof(std::uint64_t));
+    {
+        const Importer first = device().attach(buffer.fd.get()).value();
+        const Importer second = device().attach(buffer.fd.get()).value();
+        const Eater eater(2 * table - 1);
+
+        ksft::expect_eq(first.fill(fill).code(), 0, "the FILL that makes the table");
+        ksft::expect_eq(first.fill(fill).code(), 0, "the next one");
+        ksft::expect_eq(second.fill(fill).code(), ENOSPC, "the FILL of another importer");
+        ksft::expect_eq(first.audit().value().entries, 4, "entries");
+        ksft::expect_eq(second.audit().value().entries, 0, "entries of the other");
+    }
+    ksft::expect_eq(used_pages(), before, "used_pages after");
+}
+
+/* Two threads whose first FILL comes at once: one makes the table for both. */
+void first_fills_at_once() {
+    require_small_limit();
+
+    const Buffer buffer =
+        device().create({.layout = Layout{}.hole(TESTEXP_TABLE_PAGES - 1).ram(1)}).value();
+    const FillSpec fill{.count = 1, .pgoff = TESTEXP_TABLE_PAGES - 1};
+    const Eater eater(pages_of_bytes(TESTEXP_TABLE_PAGES * sizeof(std::uint64_t)));
+
+    for (int round = 0; round < (quick() ? 100 : 500); round++) {
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        std::atomic<int> ready{0};
+        const auto meet_and_fill = [&] {
+            ready++;
+            while (ready < 2)
+                sched_yield();
+            return importer.fill(fill).code();
+        };
+        std::future<int> other = in_thread(meet_and_fill);
+        const int code = meet_and_fill();
+
+        ksft::expect_eq(code, 0, "one of two first FILLs");
+        ksft::expect_eq(other.get(), 0, "the other");
+    }
+}
+
+/* --- Beside a request that is refused --------------------------------------------- */
+
+void refused_beside_small_ones() {
+    const testexp_info& info = device().info();
+    const Buffer buffer = device().create({.layout = Layout{}.ram(1)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    /* All of it, of which the buffer has some already. */
+    CreateSpec all{.layout = Layout{}.ram(512, {.repeat = info.max_pages / 512})};
+
+    if (info.max_pages % 512 > 0)
+        all.layout.ram(info.max_pages % 512);
+
+    std::atomic<bool> over{false};
+    std::atomic<std::uint64_t> refused{0};
+    std::future<std::uint64_t> large = in_thread([&] {
+        std::uint64_t others = 0;
+
+        for (; !over; refused++)
+            others += device().create(all).code() == ENOSPC ? 0 : 1;
+        return others;
+    });
+    std::uint64_t failed = 0;
+
+    /* Each of these charges its results. */
+    for (std::uint64_t i = 0; i < (quick() ? 20000 : 100000) || refused < 1000; i++)
+        failed += importer.resolve(0, 1) ? 0 : 1;
+    over = true;
+    ksft::expect_eq(large.get(), 0, "large requests that were not refused");
+    ksft::expect_eq(failed, 0, "small requests that failed");
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    plan.add("memory.charged[what=buffer]", counts_a_buffer);
+    plan.add("memory.charged[what=attach]", counts_what_attach_maps);
+    plan.add("memory.charged[what=cached_mapping]", counts_what_is_cached);
+    plan.add("memory.limit[by=attach]", attach_at_the_limit);
+    plan.add("memory.limit[by=map]", map_at_the_limit);
+    plan.add("memory.limit[by=transient]", transient_at_the_limit);
+    plan.add("memory.limit[by=fill]", fill_at_the_limit);
+    plan.add("memory.limit[by=two_fills]", first_fills_at_once);
+    plan.add("memory.refused_beside_small_ones", refused_beside_small_ones);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan, 300);
+}
