@@ -2,12 +2,15 @@
 #include <linux/dma-resv.h>
 #include <linux/log2.h>
 
+#include "importer.h"
 #include "paths.h"
 #include "paths_loop.h"
 
 /* Only what is not inlined: the note that a result is worth. */
 int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int max_order)
 {
+	const struct importer *importer = run->attach->importer_priv;
+
 	if (run->nr_delivered == run->capacity)
 		return -ENOSPC;
 	run->delivered[run->nr_delivered++] = (struct testexp_delivered) {
@@ -15,6 +18,8 @@ int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int 
 		.pfn = pfn,
 		.nr_pages = nr_pages,
 		.max_order = max_order,
+		/* Without the lock: a path that does not hold it is to be found out. */
+		.notifies = READ_ONCE(importer->table.notifies),
 	};
 	return 0;
 }

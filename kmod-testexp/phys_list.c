@@ -14,7 +14,7 @@
 /**
  * phys_list_make - tell an importer where the buffer is
  * @dmabuf: any, its reservation lock held; the list is true until that is dropped,
- *	or as long as a PFN of get_pfn would be
+ *	or as long as a PFN of get_pfn would be, so an importer uses it under the lock
  *
  * No callback of dma-buf, but a private agreement of exporter and importer, as that
  * of vfio-pci and iommufd.
@@ -78,10 +78,23 @@ static __always_inline int resolve_walk_list(struct resolve_run *run,
 	return 0;
 }
 
+/* Under the reservation lock, without which the list means nothing. */
+static __always_inline int resolve_list(struct resolve_run *run, struct dma_buf *dmabuf,
+					bool deliver)
+{
+	struct phys_list *list = phys_list_make(dmabuf);
+	int ret;
+
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	ret = resolve_walk_list(run, list, deliver);
+	phys_list_free(list);
+	return ret;
+}
+
 static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 ops, bool deliver)
 {
 	struct dma_buf *dmabuf = run->attach->dmabuf;
-	struct phys_list *list;
 	int ret;
 
 	for (; ops; ops--) {
@@ -89,12 +102,8 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 		if (signal_pending(current))
 			return -EINTR;
 		dma_resv_lock(dmabuf->resv, NULL);
-		list = phys_list_make(dmabuf);
+		ret = resolve_list(run, dmabuf, deliver);
 		dma_resv_unlock(dmabuf->resv);
-		if (IS_ERR(list))
-			return PTR_ERR(list);
-		ret = resolve_walk_list(run, list, deliver);
-		phys_list_free(list);
 		if (ret)
 			return ret;
 	}

@@ -63,7 +63,8 @@
  * neither RAM nor MMIO; CONTEND
  * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; p2p_attaches; a signal does not
  * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE;
- * used_pages counts sg_tables and what an ioctl needs while it runs
+ * used_pages counts sg_tables and what an ioctl needs while it runs; DELIVER tells
+ * @notifies
  */
 #define TESTEXP_ABI_VERSION	5
 
@@ -753,7 +754,10 @@ enum testexp_path {
 	 * some of its neighbours, too.
 	 */
 	TESTEXP_PATH_FOLLOW_PFNMAP_COLD,
-	/* The whole buffer's list of physical ranges, made by the exporter, and walked. */
+	/*
+	 * The whole buffer's list of physical ranges, made by the exporter, and walked: all
+	 * of it under one hold of the reservation lock.
+	 */
 	TESTEXP_PATH_PHYS_LIST,
 	TESTEXP_PATHS
 };
@@ -843,14 +847,16 @@ struct testexp_measure {
  * @pfn: PFN of that page; of SGT_MAP and SGT_CACHED the DMA address in pages
  * @nr_pages: pages that follow one another from there on
  * @max_order: what get_pfn said; TESTEXP_UNTOUCHED_ORDER from the other paths
- * @reserved: 0
+ * @notifies: how often move_notify of this importer had been called when this was noted,
+ *	modulo 2^32. A path that notes under the reservation lock, or while it is mapped,
+ *	finds the pages that the buffer has after so many notifies
  */
 struct testexp_delivered {
 	__u64 pgoff;
 	__u64 pfn;
 	__u64 nr_pages;
 	__s32 max_order;
-	__u32 reserved;
+	__u32 notifies;
 };
 
 /**

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: a path that works under the reservation lock, or while the buffer is mapped, finds
+ * the pages that the buffer has at that moment and no others, however often the buffer
+ * moves meanwhile (P1). That is so for phys_list as well: its list is walked under the lock.
+ *
+ * Method: one thread moves the buffer without end, and keeps where it was after each move;
+ * another one makes DELIVER. Each entry tells how many moves the importer had been told of
+ * when the entry was noted, so it must be of the placement that came with that move. The
+ * paths that unlock before they note are the control: they find pages that the buffer has
+ * left.
+ *
+ * Does not see: what happens to a result after DELIVER has noted it.
+ */
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include <sched.h>
+
+#include "fixture.hpp"
+#include "lifetime.hpp"
+#include "paths.hpp"
+
+using namespace testexp;
+
+namespace {
+
+using Placement = std::vector<std::uint64_t>; /* the PFN of each page, or of the first alone */
+
+std::uint64_t nr_moves() {
+    return quick() ? 100 : 500;
+}
+
+/* Where a buffer can be; its moves go from one to the next, and round. */
+struct Places {
+    std::vector<Layout> layouts;
+    bool descending;   /* each page has the PFN before that of the last, so the first says all */
+    std::uint32_t ops; /* of one DELIVER */
+    std::size_t check_every = 1;
+};
+
+/* PFNs that nothing is behind: no page is copied, so there are many moves and long lists. */
+Places synthetic_places(std::uint64_t pages, std::uint32_t ops) {
+    const auto at = [pages](std::uint64_t first_pfn) {
+        return Layout{}.synthetic(first_pfn, 1, {.cache = TESTEXP_CACHE_WB, .repeat = pages});
+    };
+
+    return {.layouts = {at(0x100000), at(0x900000)}, .descending = true, .ops = ops};
+}
+
+/* For paths that map. */
+Places ram_places(std::uint32_t ops) {
+    return {.layouts = {Layout{}.ram(1, {.repeat = 64})}, .descending = false, .ops = ops};
+}
+
+/* What was seen, added up. */
+struct Seen {
+    std::uint64_t delivered = 0;   /* calls of DELIVER */
+    std::uint64_t entries = 0;     /* of these, compared */
+    std::uint64_t wrong = 0;       /* entries that are not where the buffer was */
+    std::uint64_t interrupted = 0; /* calls between whose entries a move came */
+    std::uint64_t moves = 0;
+    std::uint64_t busy = 0;       /* moves that were refused, as the buffer was mapped */
+    std::uint64_t placements = 0; /* those that at least one entry is of */
+
+    std::string describe() const {
+        return std::to_string(moves) + " moves, " + std::to_string(busy) + " refused, " +
+               std::to_string(delivered) + " DELIVERs, " + std::to_string(interrupted) +
+               " of them interrupted, " + std::to_string(placements) + " placements seen, " +
+               std::to_string(entries) + " entries, " + std::to_string(wrong) + " wrong";
+    }
+};
+
+class Storm {
+public:
+    Storm(testexp_path path, Places places)
+        : path_(path), places_(std::move(places)),
+          buffer_(device()
+                      .create({.layout = places_.layouts[0],
+                               .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER})
+                      .value()),
+          importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()) {}
+
+    /* At least so many moves and calls, and more while @go_on says so, to a limit. */
+    Seen run(const std::function<bool(const Seen&)>& go_on) {
+        keep_placement();
+
+        std::future<void> deliveries = in_thread([this] { deliver_all(); });
+
+        try {
+            for (std::uint64_t i = 1; !over_; i++) {
+                const Seen seen = seen_now();
+
+                if (i > nr_moves() && seen.delivered > nr_moves() &&
+                    (!go_on(seen) || i > 1000 * nr_moves()))
+                    break;
+                move_once(places_.layouts[i % places_.layouts.size()]);
+            }
+        } catch (...) {
+            over_ = true;
+            deliveries.wait();
+            throw;
+        }
+        over_ = true;
+        deliveries.get();
+        return seen_now();
+    }
+
+private:
+    Seen seen_now() {
+        const std::lock_guard guard(lock_);
+
+        return seen_;
+    }
+
+    /* Nobody else moves the buffer, so it stays where it is meanwhile. */
+    void keep_placement() {
+        const std::uint64_t count = places_.descending ? 1 : buffer_.nr_pages;
+        Placement placement;
+
+        for (const testexp_result& answer : importer_.resolve(0, count).value())
+            placement.push_back(answer.pfn);
+
+        const std::uint64_t notifies = importer_.audit().value().notifies;
+        const std::lock_guard guard(lock_);
+
+        placements_[notifies] = std::move(placement);
+    }
+
+    void move_once(const Layout& layout) {
+        while (!over_) {
+            const Status status = device().move(buffer_.fd.get(), layout, TESTEXP_MOVE_SCATTER);
+
+            if (status) {
+                keep_placement();
+
+                const std::lock_guard guard(lock_);
+
+                seen_.moves++;
+                return;
+            }
+            if (status.code() != EBUSY)
+                throw std::runtime_error(status.error().what);
+
+            const std::lock_guard guard(lock_);
+
+            seen_.busy++;
+        }
+    }
+
+    void deliver_all() {
+        try {
+            while (!over_)
+                deliver_once();
+        } catch (...) {
+            over_ = true;
+            throw;
+        }
+    }
+
+    void deliver_once() {
+        const std::vector<testexp_delivered> entries =
+            importer_.deliver({.path = path_, .nr_pages = buffer_.nr_pages}, places_.ops).value();
+        Seen here{.delivered = 1};
+
+        here.interrupted = entries.front().notifies != entries.back().notifies ? 1 : 0;
+        for (std::size_t i = 0; i < entries.size(); i += places_.check_every, here.entries++)
+            here.wrong += is_right(entries[i]) ? 0 : 1;
+
+        const std::lock_guard guard(lock_);
+
+        noted_.insert(entries.front().notifies);
+        seen_.delivered += here.delivered;
+        seen_.entries += here.entries;
+        seen_.wrong += here.wrong;
+        seen_.interrupted += here.interrupted;
+        seen_.placements = noted_.size();
+    }
+
+    /* A move that is told of has not ended yet, maybe. */
+    const Placement* placement_of(std::uint32_t notifies) {
+        while (true) {
+            {
+                const std::lock_guard guard(lock_);
+                const auto found = placements_.find(notifies);
+
+                if (found != placements_.end())
+                    return &found->second;
+            }
+            if (over_)
+                return nullptr;
+            sched_yield();
+        }
+    }
+
+    bool is_right(const testexp_delivered& entry) {
+        if (!last_ || last_notifies_ != entry.notifies) {
+            last_ = placement_of(entry.notifies);
+            last_notifies_ = entry.notifies;
+        }
+        if (!last_)
+            return true; /* of a move that ended the storm */
+        if (places_.descending)
+            return entry.pfn == last_->at(0) - entry.pgoff;
+        for (std::uint64_t i = 0; i < entry.nr_pages; i++)
+            if (last_->at(entry.pgoff + i) != entry.pfn + i)
+                return false;
+        return true;
+    }
+
+    testexp_path path_;
+    Places places_;
+    Buffer buffer_;
+    Importer importer_;
+    std::atomic<bool> over_{false};
+    std::mutex lock_;
+    Seen seen_;                                     /* under the lock */
+    std::map<std::uint64_t, Placement> placements_; /* by notifies; under the lock */
+    std::set<std::uint64_t> noted_;                 /* under the lock */
+    const Placement* last_ = nullptr;               /* of @last_notifies_ */
+    std::uint32_t last_notifies_ = 0;
+};
+
+/* A path, and what makes it last: the longer it takes, the more moves want to come between. */
+struct Kind {
+    testexp_path path;
+    Places (*places)();
+};
+
+constexpr Kind kinds[] = {
+    {TESTEXP_PATH_PHYS_LIST, [] { return synthetic_places(TESTEXP_MAX_DELIVERED, 1); }},
+    {TESTEXP_PATH_GET_PFN_BATCH, [] { return synthetic_places(256, 4096); }},
+    {TESTEXP_PATH_EXPORTER_OP, [] { return synthetic_places(256, 4096); }},
+    {TESTEXP_PATH_SGT_MAP, [] { return ram_places(1); }},
+    {TESTEXP_PATH_SGT_CACHED, [] { return ram_places(4096); }},
+    {TESTEXP_PATH_SGT_DMA_TO_PHYS, [] { return ram_places(4096); }},
+};
+
+bool is_mapped(testexp_path path) {
+    return path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
+           path == TESTEXP_PATH_SGT_DMA_TO_PHYS;
+}
+
+void finds_what_is_there(const Kind& kind) {
+    require_pfns();
+    if (is_mapped(kind.path))
+        REQUIRE(dma_kind() == DmaKind::direct,
+                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+
+    Places places = kind.places();
+
+    /* From where a move came on, all entries of a list are wrong, so some of them tell. */
+    places.check_every = 16;
+
+    Storm storm(kind.path, std::move(places));
+    const Seen seen = storm.run([](const Seen& now) { return now.placements < 20; });
+
+    ksft::note(seen.describe());
+    ksft::expect(seen.placements >= 20, "moves came between the operations");
+    ksft::expect_eq(seen.wrong, 0, "entries of another placement");
+    ksft::expect_eq(seen.interrupted, 0, "moves under the lock, or while it is mapped");
+}
+
+/* One page at a time, without the lock when it is noted. */
+void unlocked_finds_what_was_there(testexp_path path) {
+    require_pfns();
+
+    Storm storm(path, synthetic_places(256, 4096));
+    const Seen seen = storm.run([](const Seen& now) { return now.wrong == 0; });
+
+    ksft::note(seen.describe());
+    ksft::expect(seen.wrong > 0, "entries of another placement");
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    for (const Kind& kind : kinds)
+        plan.add(std::string("P1.delivered[path=") + path_row(kind.path).name + "]",
+                 [&] { finds_what_is_there(kind); });
+    for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE})
+        plan.add(std::string("P1.delivered_control[path=") + path_row(path).name + "]",
+                 [=] { unlocked_finds_what_was_there(path); });
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan, 300);
+}
