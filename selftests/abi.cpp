@@ -20,6 +20,7 @@
 #include <linux/capability.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -670,7 +671,62 @@ void read_only_struct(const Call& call) {
 
     ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
     ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
     ksft::expect_eq(next_descriptor(), next, "the next descriptor");
+}
+
+/* Lets no more descriptors be made, until it is destroyed. */
+class FullTable {
+public:
+    FullTable() {
+        if (getrlimit(RLIMIT_NOFILE, &before_) < 0)
+            ksft::fail(errno_error("getrlimit").what);
+
+        /* All lower numbers are taken when the next one is that of the last filler plus 1. */
+        rlimit none = before_;
+
+        do
+            fillers_.emplace_back(dup(device().fd()));
+        while (next_descriptor() != fillers_.back().get() + 1);
+        none.rlim_cur = static_cast<rlim_t>(fillers_.back().get()) + 1;
+        if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+            ksft::fail(errno_error("setrlimit").what);
+    }
+    FullTable(const FullTable&) = delete;
+    FullTable& operator=(const FullTable&) = delete;
+    ~FullTable() { (void)setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+    std::vector<Fd> fillers_;
+};
+
+/* Nothing is kept of what has no descriptor, and the same call works when there is one. */
+void full_descriptor_table(const Call& call) {
+    const Objects objects;
+    const testexp_info before = device().read_info().value();
+    std::vector<unsigned char> argument = call.good(objects);
+
+    {
+        const FullTable full;
+
+        ksft::expect_eq(dup(device().fd()), -1, "dup()");
+        ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument.data()), EMFILE,
+                        "no descriptor left");
+    }
+
+    const testexp_info after = device().read_info().value();
+    const int next = next_descriptor();
+
+    ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
+    ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
+    ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
+    argument = call.good(objects);
+    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument.data()), 0,
+                    "with room for a descriptor");
+    ksft::expect_eq(close(next), 0, "close() of the one that was made");
+    ksft::expect_eq(device().read_info().value().used_pages, before.used_pages,
+                    "used_pages after that");
 }
 
 /* As many extents as INFO says, each repeat being one, and as many pages. */
@@ -1314,9 +1370,12 @@ void make_plan(ksft::Plan& plan) {
     }
     for (const Call& call : calls)
         if (call.request == TESTEXP_IOC_CREATE || call.request == TESTEXP_IOC_ATTACH ||
-            call.request == TESTEXP_IOC_CONTEND)
+            call.request == TESTEXP_IOC_CONTEND) {
             plan.add(std::string("abi.read_only_struct[ioctl=") + call.name + "]",
                      [&] { read_only_struct(call); });
+            plan.add(std::string("abi.full_descriptor_table[ioctl=") + call.name + "]",
+                     [&] { full_descriptor_table(call); });
+        }
     plan.add("abi.unknown_ioctl", unknown_ioctls);
     plan.add("abi.wrong_descriptor", wrong_kind_of_descriptor);
     plan.add("abi.not_a_buffer", not_a_buffer);

@@ -2,7 +2,7 @@
 /*
  * Claim: the attachment of an importer without a device survives everything (P9):
  * next to one with a device, closed in either order; shown by bufinfo in debugfs as
- * a readable line; revoked.
+ * a readable line; revoked. And bufinfo lists each of many buffers and attachments.
  *
  * Method: attach both kinds to one buffer; read bufinfo before and after.
  *
@@ -10,6 +10,10 @@
  * each of them (truth_table). A stock kernel has no such importers.
  */
 #include <algorithm>
+#include <map>
+#include <sstream>
+
+#include <sys/stat.h>
 
 #include "bufinfo.hpp"
 #include "fixture.hpp"
@@ -50,6 +54,45 @@ void bufinfo() {
     ksft::expect_eq(count_lines(after, "(null)"), 0, "lines '(null)'");
 }
 
+/* 500 buffers, each of a length of its own and with an importer: each is listed once. */
+void bufinfo_of_many() {
+    constexpr std::uint64_t count = 500;
+    std::vector<Buffer> buffers;
+    std::vector<Importer> importers;
+
+    for (std::uint64_t i = 1; i <= count; i++) {
+        buffers.push_back(device().create({.layout = Layout{}.hole(i)}).value());
+        importers.push_back(device().attach(buffers.back().fd.get()).value());
+    }
+
+    /* size, flags, mode, count, exporter, inode */
+    std::map<std::uint64_t, std::uint64_t> bytes_of_inode;
+    std::uint64_t listed = 0, attachments = 0, inode = 0, bytes = 0;
+    std::string flags, mode, references, exporter;
+    const std::string attachment = std::string("\t") + device().info().importer_device;
+
+    for (const std::string& line : bufinfo_lines()) {
+        std::istringstream fields(line);
+
+        if (fields >> bytes >> flags >> mode >> references >> exporter >> inode &&
+            exporter == TESTEXP_DEVICE_NAME) {
+            bytes_of_inode[inode] = bytes;
+            listed++;
+        }
+        attachments += line.starts_with(attachment) ? 1 : 0;
+    }
+    ksft::expect_eq(listed, count, "lines of this exporter's buffers");
+    for (std::uint64_t i = 0; i < count; i++) {
+        struct stat status {};
+
+        if (fstat(buffers[i].fd.get(), &status) < 0)
+            ksft::fail(errno_error("fstat").what);
+        ksft::expect_eq(bytes_of_inode[status.st_ino], (i + 1) * page_bytes(),
+                        "bytes listed for buffer " + std::to_string(i));
+    }
+    ksft::expect_eq(attachments, count, "attachments listed");
+}
+
 /* Both kinds side by side, closed in either order. */
 void side_by_side(bool device_less_first) {
     require_no_device();
@@ -86,6 +129,7 @@ void stock_kernel_refuses() {
 void make_plan(ksft::Plan& plan) {
     (void)device();
     plan.add("P9.bufinfo", bufinfo);
+    plan.add("bufinfo.many", bufinfo_of_many);
     plan.add("P9.side_by_side[first_closed=no_device]", [] { side_by_side(true); });
     plan.add("P9.side_by_side[first_closed=device]", [] { side_by_side(false); });
     plan.add("P9.revoked", revoked_without_device);

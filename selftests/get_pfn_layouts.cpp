@@ -17,6 +17,8 @@
 #include <optional>
 #include <vector>
 
+#include <unistd.h>
+
 #include "agreement.hpp"
 #include "every_layout.hpp"
 #include "fixture.hpp"
@@ -141,6 +143,11 @@ std::vector<Named> large_layouts() {
         {"1_GiB_one_page_short", Layout{}.synthetic(5 * g, g - 1)},
         {"1_GiB_misplaced", Layout{}.hole(1).synthetic(5 * g, g)},
         {"2_GiB_congruent", Layout{}.hole(7).synthetic(5 * g + 7, 2 * g)},
+        {"4_GiB", Layout{}.synthetic(8 * g, 4 * g)},
+        {"4_GiB_and_a_page", Layout{}.synthetic(8 * g, 4 * g + 1)},
+        {"8_GiB", Layout{}.synthetic(8 * g, 8 * g)},
+        {"8_GiB_behind_4_GiB_and_a_page",
+         Layout{}.synthetic(16 * g, 4 * g + 1).synthetic(32 * g + 1, 8 * g)},
         {"2^50_bytes", Layout{}.synthetic(0, pages_of_pib)},
         {"2^50_bytes_odd_tail", Layout{}.synthetic(pages_of_pib, pages_of_pib - 3)},
         {"2^50_bytes_halved", interrupted(pages_of_pib / 2 - 1, 1, pages_of_pib / 2)},
@@ -162,6 +169,39 @@ void large_layout(const Layout& layout) {
 
     expect_agreement(layout, checked);
     ksft::note(checked.text());
+}
+
+/*
+ * Of an extent whose length in bytes, or that of the one before it, needs more than 32 bits:
+ * all that tells its length.
+ */
+void long_extents(const std::vector<std::uint64_t>& lengths) {
+    constexpr std::uint64_t far = std::uint64_t{1} << 24;
+    Layout layout;
+
+    for (std::size_t i = 0; i < lengths.size(); i++)
+        layout.synthetic((lengths.size() - i) * far, lengths[i]);
+
+    const Buffer buffer = device().create({.layout = layout}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::vector<testexp_delivered> list =
+        importer.deliver({.path = TESTEXP_PATH_PHYS_LIST, .nr_pages = buffer.nr_pages}, 1).value();
+    std::uint64_t pgoff = 0;
+
+    ksft::expect_eq(list.size(), lengths.size(), "ranges");
+    for (std::size_t i = 0; i < lengths.size(); i++) {
+        const testexp_describe last = importer.describe(pgoff + lengths[i] - 1).value();
+
+        ksft::expect_eq(last.first, pgoff, "first page that DESCRIBE tells");
+        ksft::expect_eq(last.nr_pages, lengths[i], "pages that DESCRIBE tells");
+        ksft::expect_eq(list.at(i).pgoff, pgoff, "pgoff of the range");
+        ksft::expect_eq(list.at(i).pfn, (lengths.size() - i) * far, "its first PFN");
+        ksft::expect_eq(list.at(i).nr_pages, lengths[i], "its pages");
+        pgoff += lengths[i];
+    }
+    ksft::expect_eq(buffer.nr_pages, pgoff, "nr_pages");
+    ksft::expect_eq(lseek(buffer.fd.get(), 0, SEEK_END), static_cast<off_t>(pgoff * page_bytes()),
+                    "size of the dma-buf in bytes");
 }
 
 /*
@@ -222,6 +262,15 @@ void make_plan(ksft::Plan& plan) {
     for (const Named& named : large_layouts())
         plan.add(std::string("P18.large[layout=") + named.name + "]",
                  [=] { large_layout(named.layout); });
+
+    constexpr std::uint64_t four_gib = std::uint64_t{1} << 20;
+
+    plan.add("P18.long_extent[bytes=4_GiB]", [] { long_extents({four_gib}); });
+    plan.add("P18.long_extent[bytes=4_GiB_and_a_page]", [] { long_extents({four_gib + 1}); });
+    plan.add("P18.long_extent[bytes=8_GiB]", [] { long_extents({2 * four_gib}); });
+    plan.add("P18.long_extent[bytes=all_of_them]", [] {
+        long_extents({four_gib, four_gib + 1, 1, 2 * four_gib, 1});
+    });
 
     const std::uint64_t most = device().info().max_extents;
     const std::uint64_t fewer = quick() ? most / 8 : most;
