@@ -9,8 +9,8 @@
  *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
  *                                   "waiter" with N threads waits for it, both for at least MS
  *   lock_calls crowd N MS           N threads sleep for MS, in hrtimer_nanosleep()
- *   lock_calls sleep EXPORTER       makes a buffer, prints its descriptor, polls it once for
- *                                   each byte from standard input, until that ends
+ *   lock_calls sleep EXPORTER...    makes one buffer each, prints their descriptors, polls each
+ *                                   once for each byte from standard input, until that ends
  *
  * poll() takes and drops the reservation lock once, whatever the exporter.
  */
@@ -140,13 +140,17 @@ int map_all(std::span<char*> words) {
 }
 
 int sleep_with(std::span<char*> words) {
-    const Fd buffer = make(words[0]);
+    std::vector<Fd> buffers;
     char byte = 0;
 
-    fmt::print("{}\n", buffer.get());
+    for (const char* exporter : words) {
+        buffers.push_back(make(exporter));
+        fmt::print("{}\n", buffers.back().get());
+    }
     std::fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) == 1)
-        poll_once(buffer.get());
+        for (const Fd& buffer : buffers)
+            poll_once(buffer.get());
     return 0;
 }
 
@@ -251,6 +255,6 @@ int main(int argc, char** argv) {
         return 1;
     }
     fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N MS | "
-                       "sleep EXPORTER\n");
+                       "sleep EXPORTER...\n");
     return 2;
 }
