@@ -80,6 +80,11 @@ Verdict verdict_of_create_call(Bytes passed, Bytes array, const testexp_info& in
         verdict.defects.insert(ENOSPC);
     else if (args.nr_extents > layout.extents.size())
         verdict.defects.insert(EFAULT);
+    if (args.nr_extents * sizeof(testexp_extent) >> info.page_shift > info.max_pages / 2) {
+        /* The module's copy of the array alone may be too much. */
+        verdict.obstacles.insert(ENOSPC);
+        verdict.obstacles.insert(ENOMEM);
+    }
     add(verdict_of_create(layout, args.flags, info), verdict);
     return verdict;
 }

@@ -172,6 +172,24 @@ TEST(CallRules, CreateDefects) {
     }
 }
 
+/* What is too much for the machine is an obstacle: it may be said before the defect is seen. */
+TEST(CallRules, CopyOfTheArrayMayBeTooLarge) {
+    Create create;
+    testexp_info small = info();
+    const auto obstacles = [&] {
+        return testexp::verdict_of_create_call(create.passed.place(),
+                                               create.array.from(create.passed.args.extents), small)
+            .obstacles;
+    };
+
+    create.passed.args.nr_extents = 1000; /* of 48 bytes */
+    EXPECT_EQ(obstacles(), Errnos{});
+    small.max_pages = 22;
+    EXPECT_EQ(obstacles(), Errnos{});
+    small.max_pages = 21;
+    EXPECT_EQ(obstacles(), (Errnos{ENOSPC, ENOMEM}));
+}
+
 /* --- RESOLVE ------------------------------------------------------------------ */
 
 TEST(CallRules, ResolveDefects) {
