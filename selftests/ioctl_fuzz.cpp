@@ -297,6 +297,8 @@ public:
             for (std::uint64_t left = 1 + draw.below(6); left; left--)
                 layout_.extents.push_back(good_extent(draw, layout_.nr_pages()));
         passed_.args.flags = draw.flags(TESTEXP_CREATE_FLAGS);
+        if (draw.one_in(2)) /* where few buffers of RAM would have a truth */
+            passed_.args.flags |= witness_flags(layout_);
         if (draw.one_in(4))
             passed_.args.inject = draw.flags(TESTEXP_INJECT_ALL);
         if (draw.one_in(2))
