@@ -44,6 +44,7 @@
  *   RESOLVE, FILL	in the unlocked form of get_pfn
  *   MAP, MEASURE, DELIVER, and JOIN in other roles
  *   ATTACH	once more, when the core lists the attachment
+ *   RUN	when it ends, for the operations that its contenders are in
  *   the last close of an importer, also by the end of its process: to detach
  *   an access by the CPU to a page that is not mapped yet; meanwhile it holds the lock
  *	of its process's address space
@@ -1013,7 +1014,8 @@ struct testexp_join {
  * @reserved: 0
  *
  * The threads of the kernel live during this call only. All contenders, and this
- * call, meet at a gate, which opens when the last has come.
+ * call, meet at a gate, which opens when the last has come. At the end it waits, signals
+ * or not, for the operation that each contender is in.
  *
  * Errors: EBUSY when it was called before; EINTR when a signal came: that ends the
  * contention.
