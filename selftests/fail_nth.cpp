@@ -893,8 +893,9 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
         for (const Operation& operation : misuses)
             add(operation, one);
     add(op_mmap, one);
-    add(op_fault, one);
-    add(op_fault, {many_extents("exporter=static", 0, 0)});
+    /* MADV_POPULATE_WRITE tells how a fault ended, but not of VM_PFNMAP; there WALK faults in. */
+    add(op_fault, {{.name = "", .create_flags = TESTEXP_CREATE_SHOW_PAGES}});
+    add(op_fault, {many_extents("exporter=static", TESTEXP_CREATE_SHOW_PAGES, 0)});
     add(op_life, common_attachments());
 }
 
