@@ -321,9 +321,13 @@ void attach_fill_audit(int buffer_fd, Seen& seen) {
     }
 }
 
-/* Each of what can become of an attach that a revoke comes close to. */
-bool all_outcomes(const Seen& seen) {
-    return seen.refused > 0 && seen.late > 0 && seen.told > 0;
+/*
+ * Both sides of the race: a revoke before attach, and one after it. That a revoke comes
+ * between attach and the first get_pfn is left to chance here, because some kernels never
+ * switch threads there; revoke makes it happen, in P6.late_attach.
+ */
+bool both_sides(const Seen& seen) {
+    return seen.refused > 0 && seen.told > 0;
 }
 
 void attach_against_revoke(std::uint32_t create_flags) {
@@ -342,13 +346,13 @@ void attach_against_revoke(std::uint32_t create_flags) {
         [&](std::uint64_t step) {
             (step % 2 ? device().restore(fd) : device().revoke(fd)).value();
         },
-        all_outcomes);
+        both_sides);
     const testexp_stats stats = device().stats(fd).value();
 
     ksft::note(seen.describe());
     ksft::expect_eq(seen.stale, 0, "entries that outlived a revoke");
-    ksft::expect(all_outcomes(seen), "there was a race: attach was refused, or the first get_pfn "
-                                     "after it, or the importer was notified after that");
+    ksft::expect(both_sides(seen),
+                 "there was a race: attach was refused, and an importer was notified");
     ksft::expect_eq(stats.detaches, stats.attaches, "detaches, against attaches");
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
     ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
