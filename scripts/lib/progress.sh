@@ -9,8 +9,9 @@ elapsed() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 # run_step STEP LOG PATTERN TOTAL CMD...: runs CMD, output appended to LOG. Progress is the number of lines in LOG that match PATTERN (an extended
 # regular expression, '' for none) of about TOTAL; or what ninja says itself where PATTERN is `ninja`. Returns CMD's status. A signal to this shell ends CMD and everything it started.
 run_step() {
-	local step=$1 log=$2 pattern=$3 total=$4 start=$SECONDS next=$progress_interval_s pid status=0
+	local step=$1 log=$2 pattern=$3 total=$4 start=$SECONDS next=$progress_interval_s pid status=0 traps
 	shift 4
+	traps=$(trap -p INT TERM HUP) # the caller's, for afterwards
 	# a session of its own, so that one kill reaches all of make's children; pdeathsig for the case that nobody is left to kill them
 	setsid setpriv --pdeathsig TERM -- "$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
@@ -28,6 +29,7 @@ run_step() {
 	done
 	wait "$pid" || status=$?
 	trap - INT TERM HUP
+	eval "$traps"
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	[ $status -ne 0 ] || say "$(progress_text), done"
 	return $status
