@@ -73,7 +73,7 @@ available_memory_mib() { awk '/^(MemAvailable|SwapFree):/ { sum += $2 } END { pr
 step_problems() {
 	local missing=$1 step disk=0 memory=0
 	shift
-	for step; do
+	for step in "${@%%-*}"; do # a flavour of stock is as stock
 		[ -z "${step_leaves[$step]:-}" ] || compgen -G "$(cache_dir)/${step_leaves[$step]}" >/dev/null || disk=$((disk + step_disk[$step]))
 		[ "${step_memory[$step]:-0}" -le $memory ] || memory=${step_memory[$step]}
 	done

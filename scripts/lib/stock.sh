@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The kernels that this machine's Debian has packages of. Needs common.sh and deps.sh.
+# The flavours of kernels, and which of Debian's own this machine has packages of. Needs common.sh, deps.sh and `root`.
 
 # What apt calls the releases of a flavour, 6.12.117+deb13-amd64 for one; those of clouds and PREEMPT_RT are others.
 declare -A stock_releases=(
@@ -10,6 +10,19 @@ declare -A stock_releases=(
 
 stock_flavours() { printf '%s\n' "${!stock_releases[@]}" | sort; }
 
+# The flavours that are built from source.
+flavours() {
+	echo base
+	find "${root:?}/kernel/config" -name '*.config' ! -name base.config -printf '%f\n' | sed 's/\.config$//' | sort
+}
+
+# check_flavour NAME: ends here when there is none of that name.
+check_flavour() {
+	local known
+	known=$(stock_flavours && flavours)
+	grep -qxF -- "$1" <<<"$known" || die "no flavour '$1'; there are: $(paste -sd ' ' <<<"$known")"
+}
+
 known_stock() {
 	apt-cache search --names-only "^linux-image-${stock_releases[$1]}-unsigned\$" | sed -n 's/^linux-image-\(.*\)-unsigned .*/\1/p' |
 		grep -vE -- '-(cloud|rt)-' | sort -V | tail -n 1
@@ -18,13 +31,14 @@ known_stock() {
 # stock_headers FLAVOUR: prints the package of the newest release's headers. Lists that are old may name one that the mirror has no more, so they are brought
 # up to date unless the package is there. Returns 1 after one line on stderr when there is none.
 stock_headers() {
-	local release log
+	local release log reason
 	release=$(known_stock "$1")
 	if [ -z "$release" ] || [ -n "$(missing_packages "linux-headers-$release")" ]; then
 		log=$(mktemp)
-		update_lists "$log"
+		reason='this Debian has no such kernel'
+		update_lists "$log" || reason=$(apt_reason "$log")
 		release=$(known_stock "$1")
-		[ -n "$release" ] || say "apt knows no linux-image-${stock_releases[$1]}-unsigned: $(apt_reason "$log")"
+		[ -n "$release" ] || say "apt knows no package for kernel $1 (linux-image-${stock_releases[$1]}-unsigned): $reason"
 		rm -f "$log"
 	fi
 	[ -z "$release" ] || echo "linux-headers-$release"
