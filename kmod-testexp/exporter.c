@@ -826,8 +826,8 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
  * exporter_revoke - take the buffer away from all importers
  * @dmabuf: any
  *
- * No signal ends the wait for the lock: whoever takes memory away cannot leave it at
- * that. The wait is bounded, as testexp_uapi.h says.
+ * No signal ends the wait for the lock: whoever takes memory away cannot give up before
+ * it is done. testexp_uapi.h says how long the wait may last.
  *
  * Return: 0, -EINVAL for a foreign buffer, -ETIMEDOUT or -EINTR when importers may
  * still be using what they had. Then the buffer is revoked, too.

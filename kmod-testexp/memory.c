@@ -81,7 +81,7 @@ static void *memory_kvalloc(size_t bytes, gfp_t flags)
 
 /**
  * memory_kvmalloc - allocate an array whose length the caller of an ioctl decides
- * @bytes: its size; rounded up to pages, that is what it is charged
+ * @bytes: its size, which is charged rounded up to pages
  *
  * All such memory comes from here or memory_kvzalloc(), however short its life is.
  *

@@ -93,7 +93,7 @@ static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 
 	if (mutex_lock_killable(&table->making))
 		return -EINTR;
-	/* Nobody else writes it. */
+	/* Only whoever holds @making sets table->entries. */
 	if (!table->entries)
 		ret = table_make(table, dmabuf);
 	mutex_unlock(&table->making);

@@ -20,7 +20,7 @@
  * @notifies: calls of move_notify; for tests, no part of the protocol
  */
 struct table {
-	struct mutex making; /* so that two FILLs do not charge it twice */
+	struct mutex making; /* so that two FILLs do not charge for two tables */
 	struct mutex lock; /* guards all of it */
 	u64 *entries;
 	u32 nr_entries;

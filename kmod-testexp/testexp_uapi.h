@@ -35,19 +35,20 @@
  * it. The longest holds are a MOVE and a REVOKE that wait for a fence and a FILL with
  * LOCKED that pauses: TESTEXP_WAIT_MS each; a MOVE also copies the buffer. (A
  * contender holds its locks for TESTEXP_MAX_HOLD_TICKS.) Who waits gets the lock after
- * those that waited before. A signal ends the wait, with EINTR, in STATS, DESCRIBE,
- * RESTORE, MOVE, ATTACH, AUDIT, FILL with LOCKED, RESOLVE with LOCKED, and in JOIN as
- * HOLD, LOCKED or FENCE_ADD. Nothing but the lock ends it in these, whose callers are to
- * allow for that time:
+ * those that waited before, each of which may hold it that long. A signal ends the wait,
+ * with EINTR, in STATS, DESCRIBE, RESTORE, MOVE, ATTACH, AUDIT, FILL with LOCKED, RESOLVE
+ * with LOCKED, MAP with KERNEL, and in JOIN as HOLD, LOCKED or FENCE_ADD, or as RESOLVE by
+ * a path that MEASURE runs under the lock. The following calls wait until they have the
+ * lock, whatever signal comes, and their callers must allow for that time:
  *
  *   REVOKE	as it promises that the buffer is revoked
  *   RESOLVE, FILL	in the unlocked form of get_pfn
- *   MAP, MEASURE, DELIVER, and JOIN in other roles
+ *   MAP without KERNEL, MEASURE, DELIVER, and JOIN as MAP, ATTACH or RESOLVE by other paths
  *   ATTACH	once more, when the core lists the attachment
  *   RUN	when it ends, for the operations that its contenders are in
  *   the last close of an importer, also by the end of its process: to detach
- *   an access by the CPU to a page that is not mapped yet; meanwhile it holds the lock
- *	of its process's address space
+ *   an access by the CPU to a page that is not mapped yet; while it waits, the lock of
+ *	its process's address space is held
  */
 #ifndef TESTEXP_UAPI_H
 #define TESTEXP_UAPI_H
@@ -62,8 +63,9 @@
 /*
  * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
  * neither RAM nor MMIO; CONTEND
- * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; p2p_attaches; a signal does not
- * end REVOKE's wait for the lock, but that of STATS, DESCRIBE, ATTACH and RESOLVE;
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; vmap, which MAP_KERNEL keeps;
+ * INJECT_FENCE; p2p_attaches and invalidations; a signal no longer ends REVOKE's wait for
+ * the lock, and now ends that of STATS, DESCRIBE, ATTACH and RESOLVE with LOCKED;
  * used_pages counts sg_tables and what an ioctl needs while it runs; DELIVER tells
  * @notifies
  */
@@ -102,7 +104,8 @@
  * @used_pages: [out] pages that it holds now: the RAM of buffers; and, each rounded up to
  *	pages, all arrays whose length a caller decides: extents, tables of FILL,
  *	sg_tables while they are mapped (an importer without DYNAMIC keeps one of a
- *	DYNAMIC or CACHE_SGT buffer before 6.16), contentions, and what an ioctl needs
+ *	DYNAMIC or CACHE_SGT buffer before 6.16), page tables of MAP_KERNEL, contentions,
+ *	and what an ioctl needs
  *	while it runs. Not counted: what has a fixed size and belongs to one descriptor,
  *	mapping or fence, less than a page each
  * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an
@@ -339,8 +342,8 @@ struct testexp_stats {
  *
  * Errors: ETIMEDOUT or EINTR when the wait ended before the fences; the buffer
  * is revoked all the same. So no signal, not even one that kills, ends the wait for the
- * lock, which lasts as long as the longest hold before it: a MOVE takes TESTEXP_WAIT_MS
- * and the time to copy the buffer.
+ * lock. That wait lasts as long as all holds before it together; the longest is that of a
+ * MOVE: TESTEXP_WAIT_MS and the time to copy the buffer.
  */
 struct testexp_revoke {
 	__u32 size;
@@ -391,10 +394,9 @@ struct testexp_restore {
  * next move or the end of the buffer; so during a move up to three times its
  * pages are.
  *
- * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped, by
- * MAP_KERNEL too; EINVAL
- * when the types differ; ETIMEDOUT when a fence did not signal in time, EINTR when a
- * signal came. After these the buffer is where it was.
+ * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped, by MAP_KERNEL
+ * too; EINVAL when the types differ; ETIMEDOUT when a fence did not signal in time, EINTR
+ * when a signal came. After an error the buffer is where it was.
  */
 struct testexp_move {
 	__u32 size;

@@ -37,7 +37,7 @@ std::uint64_t nr_moves() {
 /* Where a buffer can be; its moves go from one to the next, and round. */
 struct Places {
     std::vector<Layout> layouts;
-    bool descending;   /* each page has the PFN before that of the last, so the first says all */
+    bool descending;   /* each PFN is 1 less than that of the page before: the first says all */
     std::uint32_t ops; /* of one DELIVER */
     std::size_t check_every = 1;
 };
@@ -84,7 +84,7 @@ public:
                       .value()),
           importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()) {}
 
-    /* At least so many moves and calls, and more while @go_on says so, to a limit. */
+    /* Makes nr_moves() moves and calls, and then more, up to a limit, while @go_on says so. */
     Seen run(const std::function<bool(const Seen&)>& go_on) {
         keep_placement();
 
@@ -180,7 +180,7 @@ private:
         seen_.placements = noted_.size();
     }
 
-    /* A move that is told of has not ended yet, maybe. */
+    /* Waits: the importer may have been told of a move whose placement is not kept yet. */
     const Placement* placement_of(std::uint32_t notifies) {
         while (true) {
             {
@@ -252,7 +252,7 @@ void finds_what_is_there(const Kind& kind) {
 
     Places places = kind.places();
 
-    /* From where a move came on, all entries of a list are wrong, so some of them tell. */
+    /* After a move all further entries of the list are wrong, so every 16th is enough to see. */
     places.check_every = 16;
 
     Storm storm(kind.path, std::move(places));
@@ -264,7 +264,7 @@ void finds_what_is_there(const Kind& kind) {
     ksft::expect_eq(seen.interrupted, 0, "moves under the lock, or while it is mapped");
 }
 
-/* One page at a time, without the lock when it is noted. */
+/* A path that resolves one page at a time, and has dropped the lock when the page is noted. */
 void unlocked_finds_what_was_there(testexp_path path) {
     require_pfns();
     REQUIRE(!is_debug_kernel(), "too slow to wait here for a move in those few instructions");

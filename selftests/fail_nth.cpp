@@ -534,7 +534,7 @@ Counts count_all(const Shape& shape, const Objects& objects) {
 
         if (!(shape.create_flags & TESTEXP_CREATE_CACHE_SGT))
             counts.values["mappings held"] = mappings;
-        else /* those are kept, and charged, and rightly so */
+        else /* the core keeps cached mappings, so their charge is no leak */
             counts.values["used_pages"] -= mappings * sg_table_pages(shape);
         counts.values["attachments"] = static_cast<std::int64_t>(seen.attaches - seen.detaches);
         counts.values["lock violations"] = seen.lock_violations;

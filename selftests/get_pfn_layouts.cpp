@@ -172,8 +172,8 @@ void large_layout(const Layout& layout) {
 }
 
 /*
- * Of an extent whose length in bytes, or that of the one before it, needs more than 32 bits:
- * all that tells its length.
+ * Extents of which one or several are longer than 32 bits of bytes can say: DESCRIBE, phys_list
+ * and the size of the dma-buf tell the right lengths.
  */
 void long_extents(const std::vector<std::uint64_t>& lengths) {
     constexpr std::uint64_t far = std::uint64_t{1} << 24;
