@@ -13,7 +13,7 @@
 
 static unsigned long max_pages;
 module_param(max_pages, ulong, 0400);
-MODULE_PARM_DESC(max_pages, "Most pages all buffers together may hold (default: 3/4 of memory)");
+MODULE_PARM_DESC(max_pages, "Most pages that the module may hold (default: 3/4 of memory)");
 
 static atomic64_t used_pages = ATOMIC64_INIT(0);
 
