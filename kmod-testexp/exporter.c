@@ -10,6 +10,7 @@
 #include <linux/pagemap.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
@@ -483,12 +484,19 @@ static void *exporter_map_all(const struct layout *layout)
 	if (IS_ERR(pages))
 		return pages;
 	for (pgoff = 0; pgoff < nr_pages; pgoff++) {
+		if (fatal_signal_pending(current)) {
+			address = ERR_PTR(-EINTR);
+			goto free;
+		}
 		pages[pgoff] = pfn_to_page(pgoff + layout_find(layout, pgoff)->delta);
 		cond_resched();
 	}
 	address = vmap(pages, nr_pages, VM_MAP, PAGE_KERNEL);
+	if (!address)
+		address = ERR_PTR(-ENOMEM);
+free:
 	memory_kvfree(pages, nr_pages * sizeof(*pages));
-	return address ? address : ERR_PTR(-ENOMEM);
+	return address;
 }
 
 /**
@@ -498,7 +506,8 @@ static void *exporter_map_all(const struct layout *layout)
  * The core warns of a vmap callback that fails. So an importer of this module calls this
  * before, under the same hold of the lock, and the callback has nothing left to do.
  *
- * Return: 0, also when the exporter has no vmap; -ENODEV when revoked, -ENOSPC or -ENOMEM.
+ * Return: 0, also when the exporter has no vmap; -ENODEV when revoked, -ENOSPC, -ENOMEM, or
+ * -EINTR when killed.
  */
 int exporter_prepare_vmap(struct dma_buf *dmabuf)
 {
@@ -515,6 +524,9 @@ int exporter_prepare_vmap(struct dma_buf *dmabuf)
 		return 0;
 
 	layout = &buffer->backing.layout;
+	/* Aliases make a buffer longer than its memory, and vmap() refuses such an array. */
+	if (layout->nr_pages > totalram_pages())
+		return -ENOMEM;
 	ret = memory_charge(exporter_vmap_charge(layout));
 	if (ret)
 		return ret;

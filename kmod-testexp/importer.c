@@ -181,16 +181,21 @@ static int importer_map_kernel(struct importer *importer)
 	bool lock = importer_locks_vmap(dmabuf);
 	int ret;
 
+	ret = mutex_lock_interruptible(&importer->map_lock);
+	if (ret)
+		return ret;
 	if (lock) {
 		ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
 		if (ret)
-			return ret;
+			goto unlock;
 	}
 	ret = exporter_prepare_vmap(dmabuf);
 	if (!ret && iosys_map_is_null(&importer->kernel_map))
 		ret = dma_buf_vmap(dmabuf, &importer->kernel_map);
 	if (lock)
 		dma_resv_unlock(dmabuf->resv);
+unlock:
+	mutex_unlock(&importer->map_lock);
 	return ret;
 }
 
@@ -350,6 +355,7 @@ static struct importer *importer_alloc(u32 flags)
 		return NULL;
 	importer->flags = flags;
 	table_init(&importer->table);
+	mutex_init(&importer->map_lock);
 	fence_init(importer);
 	atomic_set(&importer->pausing, 0);
 	init_waitqueue_head(&importer->wait);

@@ -7,6 +7,7 @@
 #include <linux/dma-buf.h>
 #include <linux/fs.h>
 #include <linux/iosys-map.h>
+#include <linux/mutex.h>
 #include <linux/wait.h>
 
 #include "fence.h"
@@ -20,8 +21,8 @@
  * @flags: TESTEXP_ATTACH_*, immutable
  * @table: the PFNs it keeps
  * @fence: of what goes on with @table after move_notify; guarded by the table's lock
- * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL; guarded by the
- *	reservation lock
+ * @map_lock: guards @kernel_map; taken outside the reservation lock
+ * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL
  * @pausing: FILLs that stand in their pause
  * @wait: woken when @pausing, the fence or the table's notifies changes
  */
@@ -31,6 +32,7 @@ struct importer {
 	u32 flags;
 	struct table table;
 	struct fence_owner fence;
+	struct mutex map_lock; /* of kernel_map */
 	struct iosys_map kernel_map;
 	atomic_t pausing;
 	wait_queue_head_t wait;

@@ -17,6 +17,8 @@ MODULE_PARM_DESC(max_pages, "Most pages that the module may hold (default: 3/4 o
 
 static atomic64_t used_pages = ATOMIC64_INIT(0);
 
+#define MEMORY_SMALL_BYTES	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
+
 /* A test must not wake the OOM killer: it is to fail instead. */
 #define MEMORY_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
@@ -71,7 +73,13 @@ static void *memory_kvalloc(size_t bytes, gfp_t flags)
 	if (ret)
 		return ERR_PTR(ret);
 
-	room = kvmalloc(bytes, GFP_KERNEL_ACCOUNT | flags);
+	/*
+	 * What a few pages hold has no second way to be had, so that one allocation that is
+	 * made to fail is seen. kvmalloc() warns of more than INT_MAX bytes, and a caller may
+	 * ask for them.
+	 */
+	flags |= GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	room = bytes <= MEMORY_SMALL_BYTES ? kmalloc(bytes, flags) : kvmalloc(bytes, flags);
 	if (!room) {
 		memory_uncharge(PFN_UP(bytes));
 		return ERR_PTR(-ENOMEM);

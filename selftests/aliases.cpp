@@ -83,6 +83,26 @@ void no_move() {
                     "MOVE to one without");
 }
 
+/*
+ * A TiB of places for 16 MiB: an array of its pages alone would be 2 GiB. Buffer and importer
+ * are dynamic, so that attach does not map the same pages 65,536 times.
+ */
+void no_kernel_mapping_beyond_memory() {
+    constexpr std::uint64_t ram_pages = 4096;
+    Layout layout = Layout{}.ram(ram_pages, {.align_order = 0});
+
+    for (int i = 1; i < 65536; i++)
+        layout.alias(0, ram_pages);
+
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_DYNAMIC}).value();
+    const Importer importer = device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+    const std::uint64_t used = device().read_info().value().used_pages;
+
+    ksft::expect_eq(importer.map_kernel().code(), ENOMEM, "KERNEL");
+    ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages after it");
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Named& named : layouts())
@@ -91,6 +111,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P22.alias_has_the_same_bytes", same_bytes);
     plan.add("P18.alias_of_mmio", mmio_twice);
     plan.add("P22.alias_cannot_be_moved_to", no_move);
+    plan.add("abi.no_kernel_mapping_beyond_memory", no_kernel_mapping_beyond_memory);
 }
 
 } // namespace
