@@ -306,8 +306,9 @@ void kernel_mapping(const Class& kind) {
             ksft::expect_eq(other.map_kernel().code(), 0, "vmap after RESTORE");
             contents.expect_intact("at the end");
         }
-        ksft::expect_eq(device().stats(buffer.fd.get()).value().lock_violations, 0,
-                        "callbacks without the reservation lock");
+        if (device().has(TESTEXP_FEAT_MAP_LOCKED))
+            ksft::expect_eq(device().stats(buffer.fd.get()).value().lock_violations, 0,
+                            "callbacks without the reservation lock");
     }
     ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages");
 }
@@ -505,7 +506,8 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
         if (!kind.refuses_static())
             plan.add("P4.untold_importer" + buffer + "]", [&] { untold_importer(kind); });
-        for (const unsigned int importers : {0U, 1U, 20U})
+        /* Each may map the pages at attach, and DMA-API debugging warns of more than 7 at once. */
+        for (const unsigned int importers : {0U, 1U, 6U})
             for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{1024}})
                 plan.add("P5.counted" + buffer + ",importers=" + std::to_string(importers) +
                              ",pages=" + std::to_string(pages) + "]",
