@@ -83,7 +83,7 @@ void bufinfo_of_many() {
     }
     ksft::expect_eq(listed, count, "lines of this exporter's buffers");
     for (std::uint64_t i = 0; i < count; i++) {
-        struct stat status {};
+        struct stat status = {};
 
         if (fstat(buffers[i].fd.get(), &status) < 0)
             ksft::fail(errno_error("fstat").what);

@@ -268,9 +268,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P18.long_extent[bytes=4_GiB]", [] { long_extents({four_gib}); });
     plan.add("P18.long_extent[bytes=4_GiB_and_a_page]", [] { long_extents({four_gib + 1}); });
     plan.add("P18.long_extent[bytes=8_GiB]", [] { long_extents({2 * four_gib}); });
-    plan.add("P18.long_extent[bytes=all_of_them]", [] {
-        long_extents({four_gib, four_gib + 1, 1, 2 * four_gib, 1});
-    });
+    const std::vector<std::uint64_t> all = {four_gib, four_gib + 1, 1, 2 * four_gib, 1};
+
+    plan.add("P18.long_extent[bytes=all_of_them]", [all] { long_extents(all); });
 
     const std::uint64_t most = device().info().max_extents;
     const std::uint64_t fewer = quick() ? most / 8 : most;

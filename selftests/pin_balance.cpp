@@ -172,7 +172,7 @@ void revoked_while_pinned() {
 class Interruptions {
 public:
     Interruptions() {
-        struct sigaction action {};
+        struct sigaction action = {};
         sigevent event{};
         const itimerspec often{{0, 5'000'000}, {0, 5'000'000}};
 

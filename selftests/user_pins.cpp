@@ -114,7 +114,7 @@ int write_by_process_vm(const Mapping& mapping) {
 /* A file that is there for certain and is longer than a page. File systems in memory copy. */
 Fd direct_file() {
     constexpr const char* path = "/proc/self/exe";
-    struct statfs where {};
+    struct statfs where = {};
     Fd file(open(path, O_RDONLY | O_DIRECT | O_CLOEXEC));
 
     if (!file)

@@ -24,7 +24,7 @@ void do_nothing(int /*signal*/) {
 
 /* Without SA_RESTART, so that a call which the signal ends is seen to end. */
 void install_handler() {
-    struct sigaction action {};
+    struct sigaction action = {};
 
     action.sa_handler = do_nothing;
     if (sigaction(SIGUSR1, &action, nullptr) < 0)
