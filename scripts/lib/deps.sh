@@ -44,9 +44,42 @@ as_root() {
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
+# Options of apt for the sources that add_updates made, a line each; nothing where the machine's own are enough.
+more_sources() {
+	[ ! -d "$(cache_dir)/apt" ] || printf '%s\n' -o "Dir::Etc::sourceparts=$(cache_dir)/apt" -o Dir::Etc::sourcelist=/dev/null
+}
+
+known_package() {
+	local sources=()
+	mapfile -t sources < <(more_sources)
+	apt-cache "${sources[@]}" show "$1" >/dev/null 2>&1
+}
+
+# add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with its updates. They are put beside the
+# machine's sources in a directory of ours, so that nothing of the machine is changed. Does nothing where apt knows that kernel. Returns 1 when no mirror answers.
+add_updates() {
+	local dir codename mirror security=http://security.debian.org/debian-security source
+	dir=$(cache_dir)/apt
+	! known_package linux-source-6.12 || return 0
+	update_lists "$1" || return
+	! known_package linux-source-6.12 || return 0
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	mirror=$(sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+	[ "$codename" ] && [ "$mirror" ] && mkdir -p "$dir" || return 0
+	case $mirror in *//deb.debian.org/*) security=$mirror-security ;; esac
+	for source in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ ! -s "$source" ] || ln -sf "$source" "$dir/"
+	done
+	printf 'deb %s main\n' "$mirror $codename-updates" "$security $codename-security" >"$dir/updates.list"
+	say "apt here knows no Linux 6.12: looking in $codename-updates and $codename-security as well ($dir)"
+	update_lists "$1"
+}
+
 # Runs apt-get without questions; waits for another apt instead of failing on its lock.
 apt_get() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
+	local sources=()
+	mapfile -t sources < <(more_sources)
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${sources[@]}" -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
 }
 
 # Prints those of the named packages that are not installed.
@@ -93,7 +126,7 @@ step_problems() {
 # need STEP...: looks for everything that these steps need, then installs what is missing, all at once. A step may be a stock flavour (stock.sh). Returns 1
 # after one line on stderr when the machine cannot do it.
 need() {
-	local step packages=() headers missing problems
+	local step packages=() headers missing problems log
 	for step; do
 		# shellcheck disable=SC2206  # a list of words it is
 		packages+=(${step_packages[${step%%-*}]?no step $step})
@@ -103,6 +136,15 @@ need() {
 	if [ "$problems" ]; then
 		say "$problems"
 		return 1
+	fi
+	if [ "$missing" ]; then
+		log=$(mktemp)
+		add_updates "$log" || problems=$(apt_reason "$log")
+		rm -f "$log"
+		if [ "$problems" ]; then
+			say "apt cannot install $missing: $problems"
+			return 1
+		fi
 	fi
 	for step; do
 		[[ $step != stock* ]] || { headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
@@ -133,7 +175,7 @@ install_packages() {
 	local log=$1
 	shift
 	apt_get install -s --no-install-recommends "$@" >"$log" 2>&1 || return
-	export -f apt_get as_root
+	export -f apt_get as_root more_sources cache_dir
 	if [ "$(id -u)" -eq 0 ]; then
 		run_step 'install packages' "$log" '^(Unpacking|Setting up) ' "$(grep -cE '^(Inst|Conf) ' "$log")" bash -c 'apt_get install --no-install-recommends "$@"' bash "$@"
 	else

@@ -24,7 +24,9 @@ check_flavour() {
 }
 
 known_stock() {
-	apt-cache search --names-only "^linux-image-${stock_releases[$1]}-unsigned\$" | sed -n 's/^linux-image-\(.*\)-unsigned .*/\1/p' |
+	local sources=()
+	mapfile -t sources < <(more_sources)
+	apt-cache "${sources[@]}" search --names-only "^linux-image-${stock_releases[$1]}-unsigned\$" | sed -n 's/^linux-image-\(.*\)-unsigned .*/\1/p' |
 		grep -vE -- '-(cloud|rt)-' | sort -V | tail -n 1
 }
 
