@@ -625,6 +625,14 @@ void create_fields() {
     ksft::expect_eq(with([](auto& a) { a.reserved = 1; }), EINVAL, "reserved");
     ksft::expect_eq(with([](auto& a) { a.nr_extents = 0; }), EINVAL, "nr_extents 0");
     ksft::expect_eq(with([](auto& a) { a.nr_extents = ~0U; }), ENOSPC, "nr_extents too many");
+
+    /* One more than there may be is refused before any is copied. */
+    const auto one_too_many = [](testexp_create& a) {
+        a.nr_extents = device().info().max_extents + 1;
+        a.extents = bad_pointer;
+    };
+
+    ksft::expect_eq(with(one_too_many), ENOSPC, "nr_extents one too many");
     ksft::expect_eq(with([](auto& a) { a.inject = TESTEXP_INJECT_ALL + 1; }), EINVAL, "inject");
     ksft::expect_eq(with([](auto& a) { a.extents = 0; }), EFAULT, "extents NULL");
     ksft::expect_eq(with([](auto& a) { a.extents = bad_pointer; }), EFAULT, "extents");
