@@ -11,8 +11,7 @@ build_userspace() {
 	local target=$1 preset=${2:-} dir log
 	dir=$(userspace_dir "$preset")
 	log=$dir/build.log
-	# Paths are hashed relative to the clone, so that a second clone takes its objects from the first.
-	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache" CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1)
+	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
 	case $target in
 	job | all | unit) need userspace native results || return 1 ;;
 	*) need userspace || return 1 ;;
