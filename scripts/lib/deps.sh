@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the scripts need of a Debian machine, step by step, and how they get it: git and root, or sudo, are all that a new machine must have.
+# This file lists what each step of the scripts needs of a Debian machine, and installs it. A new machine must have git, and root or sudo.
 # This is the one list of packages. Needs common.sh.
 
 # shellcheck source=scripts/lib/progress.sh

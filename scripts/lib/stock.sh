@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The flavours of kernels, and which of Debian's own this machine has packages of. Needs common.sh, deps.sh and `root`.
 
-# What apt calls the releases of a flavour, 6.12.117+deb13-amd64 for one; those of clouds and PREEMPT_RT are others.
+# A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT belong to no flavour.
 declare -A stock_releases=(
 	[stock]='[0-9]+\.[0-9]+[0-9.]*[-+][a-z0-9.+~]*-?amd64'
 	[stock-6.1]='6\.1\.[0-9]+-[0-9]+-amd64'
