@@ -243,7 +243,7 @@ static void exporter_fill_segments(const struct layout *layout, struct scatterli
 	}
 }
 
-/* What a table counts against the module's limit. The few links of its chain are left out. */
+/* Pages that a table is charged. The few links of its chain are not counted. */
 static u64 exporter_sgt_pages(unsigned int segments)
 {
 	return PFN_UP((u64)segments * sizeof(struct scatterlist));
@@ -460,7 +460,7 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!buffer->has_ram && !buffer->has_mmio)
 		return -EOPNOTSUPP;
 
-	/* Of a VM_PFNMAP mapping nobody can pin a page, which would outlive a revoke or a move. */
+	/* Nobody can pin a page of VM_PFNMAP. A pinned page would outlive a revoke or a move. */
 	vm_flags_set(vma, (show_pages ? VM_MIXEDMAP : VM_PFNMAP | VM_IO) |
 			  VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
@@ -469,7 +469,7 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* What the page table of the kernel's mapping takes. */
+/* Pages that the page table of the kernel's mapping is charged. */
 static u64 exporter_vmap_charge(const struct layout *layout)
 {
 	return DIV_ROUND_UP_ULL(layout->nr_pages, PTRS_PER_PTE);
