@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What every command of this program shares: paths, messages, child processes, files that are written whole, and the doors to the shell scripts.
+
+Packages, kernels, the module and user space are the business of shell scripts (deps.sh, scripts/kernel, scripts/module, build.sh). This file calls them.
+"""
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+LIB = pathlib.Path(__file__).resolve().parent.parent
+ROOT = LIB.parent.parent
+SCRIPTS = ROOT / "scripts"
+
+# How scripts/vm ends when the guest's command has no status of its own.
+GUEST_NOT_STARTED, GUEST_BUG, GUEST_LOST = 250, 251, 252
+GUEST_ENDS = {
+    GUEST_NOT_STARTED: "the guest could not start",
+    GUEST_BUG: "the guest's kernel panicked or reported a bug",
+    GUEST_LOST: "the guest was lost or ran out of time",
+}
+
+_name = "suite"
+_output = threading.Lock()
+
+
+class Problem(Exception):
+    """One line for the user: what is wrong, and what to do. The command ends with status 1."""
+
+
+def set_name(name):
+    """The command's name, which every message begins with."""
+    global _name  # pylint: disable=global-statement
+    _name = name
+
+
+def say(text):
+    """One line on stderr. Threads may call it."""
+    with _output:
+        print(f"{_name}: {text}", file=sys.stderr, flush=True)
+
+
+def elapsed(seconds):
+    return f"{int(seconds) // 60}m{int(seconds) % 60:02}s"
+
+
+def run_main(main, arguments):
+    """Runs a command; returns its exit status. Whatever ends the command, its children end too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    try:
+        return main(arguments)
+    except Problem as problem:
+        say(problem)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        end_children()
+
+
+def _interrupted(number, _):
+    raise KeyboardInterrupt(number)
+
+
+# --- child processes ---------------------------------------------------------------------------------------------------------------------------
+
+_children = set()
+
+
+@contextlib.contextmanager
+def child(command, **options):
+    """A process in a session of its own. The whole session is ended when the block is left early."""
+    # pylint: disable-next=consider-using-with
+    process = subprocess.Popen([str(word) for word in command], start_new_session=True, **{"stdin": subprocess.DEVNULL, **options})
+    _children.add(process)
+    try:
+        yield process
+        process.wait()
+    finally:
+        _end(process)
+        _children.discard(process)
+
+
+def call(command, **options):
+    """Runs a command to its end; returns its exit status. A signal N counts as 128 + N, as in a shell."""
+    with child(command, **options) as process:
+        status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def capture(command, **options):
+    """Runs a command to its end; returns (exit status, standard output)."""
+    with child(command, stdout=subprocess.PIPE, text=True, errors="replace", **options) as process:
+        output = process.communicate()[0]
+    status = process.returncode
+    return (status if status >= 0 else 128 - status), output
+
+
+def call_logged(command, log, **options):
+    """Runs a command with its output in the file `log`; returns its exit status."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "wb") as file:
+        return call(command, stdout=file, stderr=subprocess.STDOUT, **options)
+
+
+def _end(process, patience_s=10):
+    """Ends a process and all it started: first a request, then force."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+
+
+def end_children():
+    for process in list(_children):
+        _end(process)
+
+
+def last_line(path):
+    """The last line of a file that holds anything, or ""."""
+    with contextlib.suppress(OSError):
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+    return ""
+
+
+# --- files -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def write_whole(path, text):
+    """Writes a file whole or not at all: beside its place first, then renamed."""
+    path = pathlib.Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_json(path, value):
+    write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def cache_dir():
+    home = os.environ.get("XDG_CACHE_HOME") or (os.path.join(os.environ["HOME"], ".cache") if "HOME" in os.environ else None)
+    if not home:
+        raise Problem("HOME is not set; set HOME or XDG_CACHE_HOME")
+    return pathlib.Path(home) / "dmabuf-pfn"
+
+
+@contextlib.contextmanager
+def locked(path, why):
+    """Holds an exclusive lock on the file `path` in the block. Another holder is waited for; `why` says for what."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another {why} (lock: {path})")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- the shell scripts -------------------------------------------------------------------------------------------------------------------------
+
+_SHELL = 'for file in common deps build; do . "$root/scripts/lib/$file.sh"; done; "$@"'
+
+
+def _shell(run, *words):
+    return run(["bash", "-u", "-c", _SHELL, "bash", *words], env={**os.environ, "me": _name, "root": str(ROOT)})
+
+
+def need(*steps):
+    """Gets all that these steps of deps.sh need of the machine, in one go."""
+    # not in a session of its own: sudo may have to ask on the terminal
+    if _shell(subprocess.call, "need", *steps) != 0:
+        raise Problem(f"this machine lacks what {' '.join(dict.fromkeys(steps))} need; see the line above")
+
+
+def userspace_dir(preset=""):
+    """Where user space is built: a directory for each clone and preset, as build.sh has it."""
+    key = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+    return cache_dir() / "build" / f"{key}{'-' + preset if preset else ''}"
+
+
+_build = threading.Lock()
+
+
+def build_userspace(target, preset=""):
+    """Builds a target of CMake. One build at a time: the processors are busy with one."""
+    with _build:
+        if _shell(call, "build_userspace", target, *([preset] if preset else [])) != 0:
+            raise Problem(f"user space was not built ({target}{' with ' + preset if preset else ''}); see the lines above")
+    return userspace_dir(preset)
+
+
+def script(name, *arguments):
+    """A script of ours that prints a path, such as `kernel build base`; returns its last line. Its messages go to the user."""
+    status, output = capture([SCRIPTS / name, *arguments])
+    lines = output.strip().splitlines()
+    if status != 0 or not lines:
+        raise Problem(f"scripts/{name} {' '.join(map(str, arguments))} failed with status {status}; see the lines above")
+    return pathlib.Path(lines[-1])
+
+
+_once = {}
+_once_lock = threading.Lock()
+
+
+def once(*key):
+    """A lock for each key."""
+    with _once_lock:
+        return _once.setdefault(key, threading.Lock())
+
+
+def kernel_tree(flavour):
+    """The built tree or image of a flavour. The first call may build it, which takes minutes."""
+    with once("kernel", flavour):
+        return script("kernel", "build", flavour)
+
+
+def module_for(flavour):
+    """The test module, built for a flavour or a tree."""
+    with once("module", flavour):
+        return script("module", "--kernel", flavour)
+
+
+def revision():
+    """The commit of this tree, with -dirty when the tree is not quite that."""
+    status, output = capture(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"], stderr=subprocess.DEVNULL)
+    return output.strip() if status == 0 else "unknown"
+
+
+# --- guests ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def vm_command(kernel, command, *, smp=None, mem=3072, timeout=1800, share=None, console=None, arguments=()):
+    """The words that run `command` in a guest; memory in MiB, timeout in seconds. `arguments` are further options of scripts/vm."""
+    words = [SCRIPTS / "vm", "--kernel", kernel, "--mem", mem, "--timeout", timeout]
+    for option, value in (("--smp", smp), ("--share", share), ("--console", console)):
+        if value is not None:
+            words += [option, value]
+    return [*words, *arguments, "--", *command]
+
+
+class Progress:
+    """A line on stderr every 15 seconds while the block runs: what is done, and for how long."""
+
+    INTERVAL_S = 15
+
+    def __init__(self, text):
+        self.text = text
+        self.started = time.monotonic()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def _tell(self):
+        while not self._end.wait(self.INTERVAL_S):
+            say(f"{self.text() if callable(self.text) else self.text}, {elapsed(time.monotonic() - self.started)}")
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
