@@ -21,6 +21,7 @@ declare -A step_packages=(
 	[vm]='qemu-system-x86 busybox-static util-linux kmod python3'
 	[results]='gnuplot-nox bpftrace'
 	[perf]='linux-perf'
+	[sparse]='sparse'
 	[lint]='shellcheck clang-format sparse perl xz-utils git python3 shfmt'
 	[tidy]='clang-tidy'
 	[export]='python3-prometheus-client'
