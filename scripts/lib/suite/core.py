@@ -3,6 +3,7 @@
 
 Packages, kernels, the module and user space are the business of shell scripts (deps.sh, scripts/kernel, scripts/module, build.sh). This file calls them.
 """
+import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
@@ -36,6 +37,10 @@ class Problem(Exception):
     """One line for the user: what is wrong, and what to do. The command ends with status 1."""
 
 
+class Said(Problem):
+    """A problem whose line the user has already, from a shell script of ours."""
+
+
 def set_name(name):
     """The command's name, which every message begins with."""
     global _name  # pylint: disable=global-statement
@@ -59,8 +64,11 @@ def run_main(main, arguments):
     try:
         return main(arguments)
     except Problem as problem:
-        say(problem)
+        if not isinstance(problem, Said):
+            say(problem)
         return 1
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE  # whoever read our output has gone
     except KeyboardInterrupt:
         return 130
     finally:
@@ -80,7 +88,7 @@ _children = set()
 def child(command, **options):
     """A process in a session of its own. The whole session is ended when the block is left early."""
     # pylint: disable-next=consider-using-with
-    process = subprocess.Popen([str(word) for word in command], start_new_session=True, **{"stdin": subprocess.DEVNULL, **options})
+    process = subprocess.Popen([str(word) for word in command], **{"stdin": subprocess.DEVNULL, "start_new_session": True, **options})
     _children.add(process)
     try:
         yield process
@@ -105,6 +113,33 @@ def capture(command, **options):
     return (status if status >= 0 else 128 - status), output
 
 
+def call_teed(command, log, stdout=None, **options):
+    """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only its messages do. Returns its exit status."""
+    streams = {"stdout": stdout, "stderr": subprocess.PIPE} if stdout else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with open(log, "wb") as file, child(command, **streams, **options) as process:
+        pipe = (process.stderr if stdout else process.stdout).fileno()
+        while data := os.read(pipe, 1 << 16):
+            file.write(data)
+            file.flush()
+            while data:
+                data = data[os.write(1, data):]
+        status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def together(*functions):
+    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children of all are ended at once."""
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        futures = [pool.submit(function) for function in functions]
+        try:
+            for future in concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:
+            end_children()
+            raise
+    return [future.result() for future in futures]
+
+
 def call_logged(command, log, **options):
     """Runs a command with its output in the file `log`; returns its exit status."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +152,20 @@ def _end(process, patience_s=10):
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+        _signal(process, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience_s)
+
+
+def _signal(process, number):
+    """Signals the process and its group, unless its group is ours. A process of root takes signals from root alone."""
+    kill = os.kill if os.getpgid(process.pid) == os.getpgid(0) else os.killpg
+    try:
+        kill(process.pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        subprocess.call(["sudo", "-n", "kill", f"-{int(number)}", str(process.pid)], stdin=subprocess.DEVNULL)
 
 
 def end_children():
@@ -190,7 +235,18 @@ def need(*steps):
     """Gets all that these steps of deps.sh need of the machine, in one go."""
     # not in a session of its own: sudo may have to ask on the terminal
     if _shell(subprocess.call, "need", *steps) != 0:
-        raise Problem(f"this machine lacks what {' '.join(dict.fromkeys(steps))} need; see the line above")
+        raise Said(f"this machine lacks what {' '.join(dict.fromkeys(steps))} need; see the line above")
+
+
+def check_kernel(kernel):
+    """Refuses a kernel that does not exist, before anything is got, built or written for it."""
+    if kernel == "running":
+        return
+    if "/" in kernel:
+        if not os.path.isdir(kernel):
+            raise Problem(f"no kernel tree in {kernel}")
+    elif _shell(call, "check_flavour", kernel) != 0:
+        raise Said(f"no kernel {kernel}")
 
 
 def userspace_dir(preset=""):
@@ -206,7 +262,7 @@ def build_userspace(target, preset=""):
     """Builds a target of CMake. One build at a time: the processors are busy with one."""
     with _build:
         if _shell(call, "build_userspace", target, *([preset] if preset else [])) != 0:
-            raise Problem(f"user space was not built ({target}{' with ' + preset if preset else ''}); see the lines above")
+            raise Said(f"user space was not built ({target}{' with ' + preset if preset else ''}); see the lines above")
     return userspace_dir(preset)
 
 
@@ -215,7 +271,7 @@ def script(name, *arguments):
     status, output = capture([SCRIPTS / name, *arguments])
     lines = output.strip().splitlines()
     if status != 0 or not lines:
-        raise Problem(f"scripts/{name} {' '.join(map(str, arguments))} failed with status {status}; see the lines above")
+        raise Said(f"scripts/{name} {' '.join(map(str, arguments))} failed with status {status}; see the lines above")
     return pathlib.Path(lines[-1])
 
 
