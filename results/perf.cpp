@@ -17,6 +17,17 @@ namespace {
 constexpr std::size_t shown_functions = 12;
 constexpr const char* cycles = "cycles:k";
 
+std::optional<Counter> parse_counter(const nlohmann::json& value) {
+    if (value.is_null())
+        return std::nullopt;
+
+    const Counter counter{value.at("count").get<double>(), value.at("running").get<double>()};
+
+    if (counter.running <= 0 || counter.running > 100)
+        throw std::invalid_argument("a counter that ran for no part of the time, or for more");
+    return counter;
+}
+
 PerfPath parse_path(const nlohmann::json& object) {
     PerfPath path;
 
@@ -25,7 +36,7 @@ PerfPath parse_path(const nlohmann::json& object) {
     path.ops = object.at("ops").get<double>();
     path.event = object.at("event").get<std::string>();
     for (const auto& [event, value] : object.at("counters").items())
-        path.counters[event] = value.is_null() ? std::nullopt : std::optional(value.get<double>());
+        path.counters[event] = parse_counter(value);
     for (const nlohmann::json& stack : object.at("stacks"))
         path.stacks.push_back({stack.at(0).get<std::string>(), stack.at(1).get<std::uint64_t>()});
     if (path.ops <= 0)
@@ -65,11 +76,24 @@ Paragraph pmu_statement(const Perf& perf) {
         Tone::warning};
 }
 
+/* Per operation; with the share of the time if perf had to extrapolate. */
+std::string show_counter(const PerfPath& path, const std::string& event) {
+    if (!has(path, event))
+        return "–";
+
+    const Counter& counter = *path.counters.at(event);
+    const std::string number = fmt::format("{:.4g}", counter.count / path.ops);
+
+    return counter.running < 100 ? fmt::format("{} ({:.0f} %)", number, counter.running) : number;
+}
+
 Table counter_table(const Perf& perf) {
     Table table;
 
-    table.caption = "perf stat of the simplest case of each path, per operation; making the buffer "
-                    "and the warm-up are in it. task-clock is in ms";
+    table.caption = "perf stat of the simplest case of each path, per operation: the difference "
+                    "between a long and a short run. One batch in each measurement is a warm-up "
+                    "and counts as part of the others. A percentage in brackets is the share of "
+                    "the time in which the event was counted. task-clock is in ms";
     table.columns = {{"path", false}, {"ops", true}};
     for (const std::string& event : events(perf, true))
         table.columns.push_back({event, true});
@@ -77,9 +101,7 @@ Table counter_table(const Perf& perf) {
         Row row{{path.path, show_number(path.ops)}, Tone::plain};
 
         for (const std::string& event : events(perf, true))
-            row.cells.push_back(has(path, event)
-                                    ? fmt::format("{:.4g}", *path.counters.at(event) / path.ops)
-                                    : "–");
+            row.cells.push_back(show_counter(path, event));
         table.rows.push_back(row);
     }
     return table;

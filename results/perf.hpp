@@ -15,12 +15,17 @@
 
 namespace report {
 
+struct Counter {
+    double count = 0;     /* of the operations, without the set-up */
+    double running = 100; /* percent of the time in which the processor counted it */
+};
+
 struct PerfPath {
     std::string path;
-    std::string name;                                      /* of the case */
-    double ops = 0;                                        /* that the counters are of */
-    std::map<std::string, std::optional<double>> counters; /* nothing: this machine has no such */
-    std::string event;                                     /* that was sampled */
+    std::string name;                                       /* of the case */
+    double ops = 0;                                         /* that the counters are of */
+    std::map<std::string, std::optional<Counter>> counters; /* nothing: this machine has no such */
+    std::string event;                                      /* that was sampled */
     std::vector<Stack> stacks;
 };
 

@@ -12,11 +12,14 @@ nlohmann::json perf_json(const nlohmann::json& cycles) {
     auto json = nlohmann::json::parse(R"({
         "failures": ["sgt_map: requires more"],
         "paths": [{"path": "get_pfn", "case": "resolve/path:get_pfn", "ops": 1000,
-                   "event": "cpu-clock:k", "counters": {"page-faults": 500}, "samples": 4,
+                   "event": "cpu-clock:k", "counters": {"page-faults":
+                   {"count": 500, "running": 62.5}}, "samples": 4,
                    "stacks": [["a;b", 3], ["a;b;a", 1]]}]
     })");
 
-    json["paths"][0]["counters"]["cycles:k"] = cycles;
+    json["paths"][0]["counters"]["cycles:k"] = nullptr;
+    if (!cycles.is_null())
+        json["paths"][0]["counters"]["cycles:k"] = {{"count", cycles}, {"running", 100}};
     return json;
 }
 
@@ -32,7 +35,7 @@ TEST(Perf, CountersArePerOperation) {
     const auto section = report::perf_section(report::parse_perf(perf_json(130000)));
 
     EXPECT_EQ(table(section, 0).rows[0].cells,
-              (std::vector<std::string>{"get_pfn", "1,000", "130", "0.5"}));
+              (std::vector<std::string>{"get_pfn", "1,000", "130", "0.5 (62 %)"}));
     EXPECT_EQ(std::get<report::Paragraph>(section.blocks[0]).tone, report::Tone::good);
 }
 
@@ -61,6 +64,9 @@ TEST(Perf, OtherJsonIsRefused) {
     nlohmann::json json = perf_json(1);
 
     json["paths"][0]["ops"] = 0;
+    EXPECT_THROW(report::parse_perf(json), std::invalid_argument);
+    json = perf_json(1);
+    json["paths"][0]["counters"]["cycles:k"]["running"] = 0;
     EXPECT_THROW(report::parse_perf(json), std::invalid_argument);
     EXPECT_THROW(report::parse_perf({{"paths", {}}}), nlohmann::json::exception);
 }
