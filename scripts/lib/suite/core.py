@@ -48,13 +48,22 @@ def set_name(name):
 
 
 def say(text):
-    """One line on stderr. Threads may call it."""
+    """One line on stderr. Threads may call it. On a terminal, a line of progress that a script left unfinished is cleared first."""
     with _output:
-        print(f"{_name}: {text}", file=sys.stderr, flush=True)
+        print(f"{_clear()}{_name}: {text}", file=sys.stderr, flush=True)
+
+
+def _clear():
+    return "\r\033[K" if sys.stderr.isatty() else ""
 
 
 def elapsed(seconds):
     return f"{int(seconds) // 60}m{int(seconds) % 60:02}s"
+
+
+def processors():
+    """How many processors this process may use, as nproc says."""
+    return len(os.sched_getaffinity(0))
 
 
 def run_main(main, arguments):
@@ -82,14 +91,26 @@ def _interrupted(number, _):
 # --- child processes ---------------------------------------------------------------------------------------------------------------------------
 
 _children = set()
+_children_lock = threading.Lock()
+_stopped = threading.Event()
+
+
+class Stopped(Exception):
+    """The command is at its end: no child process may be started any more."""
 
 
 @contextlib.contextmanager
 def child(command, **options):
-    """A process in a session of its own. The whole session is ended when the block is left early."""
-    # pylint: disable-next=consider-using-with
-    process = subprocess.Popen([str(word) for word in command], **{"stdin": subprocess.DEVNULL, "start_new_session": True, **options})
-    _children.add(process)
+    """A process in a session of its own. The whole session is ended when the block is left early. The process gets SIGTERM when we are killed."""
+    words = [str(word) for word in command]
+    options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
+    if options["start_new_session"]:
+        words = ["setpriv", "--pdeathsig", "TERM", "--", *words]
+    with _children_lock:
+        if _stopped.is_set():
+            raise Stopped
+        process = subprocess.Popen(words, **options)  # pylint: disable=consider-using-with
+        _children.add(process)
     try:
         yield process
         process.wait()
@@ -107,7 +128,7 @@ def call(command, **options):
 
 def capture(command, **options):
     """Runs a command to its end; returns (exit status, standard output)."""
-    with child(command, stdout=subprocess.PIPE, text=True, errors="replace", **options) as process:
+    with child(command, stdout=subprocess.PIPE, **{"text": True, "errors": "replace", **options}) as process:
         output = process.communicate()[0]
     status = process.returncode
     return (status if status >= 0 else 128 - status), output
@@ -171,6 +192,17 @@ def _signal(process, number):
 def end_children():
     for process in list(_children):
         _end(process)
+
+
+def stop():
+    """Ends all children, whichever thread has them; none can be started afterwards."""
+    with _children_lock:
+        _stopped.set()
+    end_children()
+
+
+def stopped():
+    return _stopped.is_set()
 
 
 def last_line(path):
