@@ -13,8 +13,8 @@ build_userspace() {
 	log=$dir/build.log
 	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
 	case $target in
-	job | all | unit) need userspace native results || return 1 ;;
-	*) need userspace || return 1 ;;
+	job | all | native | unit) need userspace native results || return 1 ;;
+	*) need userspace native || return 1 ;; # what the first configuration does not find stays out of all later builds
 	esac
 	if ! mkdir -p "$dir" || ! : >"$log"; then
 		say "cannot write to $dir; is the disk full?"
