@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Self-tests in a guest, for the legs."""
+import dataclasses
+import os
+import pathlib
+
+import core
+
+
+@dataclasses.dataclass
+class Ended:
+    """A guest at its end: the status it had, what it printed, and where its results are."""
+    status: int
+    log: pathlib.Path
+    ktap: pathlib.Path
+    console: pathlib.Path
+
+
+def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=None, environment=None, arguments=(), **vm):
+    """Runs self-tests in a guest of their own, all of them unless programs are named. `short` is --quick (as the leg's form says); `cases` and `arguments`
+    are KSFT_CASES and options of scripts/vm."""
+    log = checks.log(name)
+    share = checks.directory / log.stem
+    share.mkdir(exist_ok=True)
+    core.kernel_tree(kernel)
+    words = [core.ROOT / "selftests/run", "--bin", core.userspace_dir(preset) / "selftests", "--out", share / "ktap", "--module", core.module_for(kernel)]
+    if checks.quick if short is None else short:
+        words.append("--quick")
+    command = core.vm_command(kernel, [*words, *programs], **{"timeout": 3600, **vm}, share=share, console=share / "console.txt", arguments=arguments)
+    more = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}
+    return Ended(core.call_logged(command, log, env={**os.environ, **more}), log, share / "ktap", share / "console.txt")
+
+
+def judged(checks, name, kernel, programs=(), **options):
+    """The same, and what they found is counted."""
+    ended = self_tests(checks, name, kernel, programs, **options)
+    checks.self_tests(name, ended.ktap, ended.status, ended.log)
+    return ended
+
+
+def tap_with_module(checks, name, program, *arguments):
+    """A program that prints TAP, in a guest of base that has the module."""
+    load = ["sh", "-c", 'insmod "$1" && exec "$2"', "sh", core.module_for("base"), program]
+    checks.tap(name, core.vm_command("base", load, timeout=1800, arguments=arguments))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The leg icount: instruction counts are the same each time, whoever counts them."""
+import json
+import os
+
+import core
+import guests
+from checks import NotSo
+
+REFERENCE = core.ROOT / "results/reference/icount-6.12.json"
+
+
+def benchmarks(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+    except (OSError, ValueError, KeyError) as error:
+        raise NotSo(f"no counts in {path}: {error}") from error
+
+
+def minima(path):
+    """Minimum of each case. phys_list allocates its list anew each time, and what that takes depends on which pages are free: the reference holds it."""
+    return {case["name"]: case["per_op"] for case in benchmarks(path) if "/path:phys_list/" not in case["name"]}
+
+
+def differences(first, second):
+    """Names of what differs."""
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def same(log, first, second):
+    log.expect(first, "nothing was counted")
+    different = differences(first, second)
+    log.expect(not different, f"{len(different)} of {len(first)} differ: {' '.join(different[:5])}")
+
+
+def compare_with_reference(checks, directory):
+    """A path may have moved only if the reference file moved with it. One of another compiler says nothing."""
+    log = checks.log("reference")
+    status = core.call_logged([core.SCRIPTS / "compare", REFERENCE, directory], log)
+    if status == 2:
+        second_line = (log.read_text(errors="replace").splitlines() + ["", ""])[1]
+        checks.skips("counts of the reference", f"requires the kernel and compilers it was made with: {second_line}")
+    elif status != 0:
+        checks.fails("counts of the reference", f"status {status}; if what moved is wanted: scripts/costs --update", log)
+    else:
+        checks.passes()
+
+
+def count_contention(log, path):
+    """A few of its cases: one buffer for two and eight, overlapping sets, and a path that allocates beside a holder."""
+    some = "get_pfn/threads:[28]/hold_ns:1000/buffers:all/iterations|threads:4/.*buffers:sets|sgt_map/threads:2"
+    log.run(["bash", "-c", '. "$root/scripts/lib/contention.sh"; count_contention "$@"', "bash", "base", core.userspace_dir(), core.module_for("base"), path, "--",
+             "--quick", f"--benchmark_filter={some}"], env={**os.environ, "root": str(core.ROOT)})
+
+
+def is_contention(path):
+    """Or the comparison says nothing."""
+    return len([case for case in benchmarks(path) if case["ops"] > 100 and case["jain"] > 0 and case["max"] > 0]) == 4
+
+
+def library_agrees(log, path):
+    """One factor, of the clock's frequency, is between Google Benchmark's number and ours, whatever the case."""
+    factors = [case["real_time"] / case["mean"] for case in benchmarks(path) if case.get("mean")]
+    log.expect(len(factors) > 100, f"only {len(factors)} cases")
+    log.expect((max(factors) - min(factors)) / max(factors) < 1e-9, f"the factor is between {min(factors)} and {max(factors)}")
+
+
+def cross_checks(checks):
+    """The same cost counted in other ways: by the modes of MEASURE, by the kernel's benchmark of mappings, by BPF."""
+    guests.judged(checks, "cross-checks of the modes", "base", ["cross_checks"], short=True, arguments=["--icount"])
+    ended = guests.judged(checks, "sgt_map and dma_map_benchmark", "base", ["map_benchmark"], short=True, environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"},
+                          arguments=["--icount", "--iommu"])
+    checks.must_pass(ended.ktap, r"cross.map_benchmark.pages=256\]", r"cross.map_benchmark.pages=511\]")
+    guests.tap_with_module(checks, "histogram of dmabuf-lat calls", core.userspace_dir() / "bpf/tests/cost-test", "--icount")
+
+
+def icount(checks):
+    first, second = (checks.directory / f"icount-{number}" for number in (1, 2))
+    for number, out in enumerate((first, second), 1):
+        if not checks.command(f"pass {number}", [core.SCRIPTS / "costs", "--no-compare", "--out", out]):
+            return
+    counts = "bench-icount.json"
+    checks.check("they agree to the last digit", lambda log: same(log, minima(first / counts), minima(second / counts)))
+    compare_with_reference(checks, first)
+    boots = [checks.directory / f"contention-{number}.json" for number in (1, 2)]
+    if all([checks.check(f"contention, boot {number}", lambda log, path=path: count_contention(log, path)) for number, path in enumerate(boots, 1)]):
+        checks.check("four cases of contention, with waits", lambda log: log.expect(is_contention(boots[0]), "not so"))
+        checks.check("contention agrees to the last digit", lambda log: log.expect(boots[0].read_bytes() == boots[1].read_bytes(), f"{boots[0]} and {boots[1]} differ"))
+    checks.check("Google Benchmark's time is the mean", lambda log: library_agrees(log, first / counts))
+    cross_checks(checks)

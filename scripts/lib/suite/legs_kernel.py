@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Legs that ask a kernel in a guest: right or wrong, not what it costs."""
+import re
+
+import contract as contract_tables
+import core
+import guests
+import tests_json
+from checks import NotSo
+
+
+def main_job(checks, kernel, *arguments):
+    """The whole main job, and then what must have come out of it. Returns its directory."""
+    out, log = checks.directory / "run", checks.log("run")
+    quick = ["--quick"] if checks.quick else []
+    status = core.call_logged([core.SCRIPTS / "run", "--kernel", kernel, *quick, "--out", out, *arguments], log)
+    checks.self_tests(f"self-tests on {kernel}", out / "ktap", None, log)
+    missing = out / "missing.txt"
+    checks.holds(f"everything was measured on {kernel}", out.is_dir() and not missing.exists(), f"not measured: {core.last_line(missing) or f'no {out}'} ({missing})")
+    checks.holds(f"report of {kernel}", all((out / name).is_file() and (out / name).stat().st_size for name in ("report.html", "summary.txt")), f"none in {out}")
+    if status != 0 and not checks.result.failed:
+        checks.fails(f"main job on {kernel}", f"scripts/run ended with status {status}", log)
+    return out
+
+
+def base(checks):
+    summary = main_job(checks, "base", "--perf") / "summary.txt"
+    checks.holds("perf sampled", summary.is_file() and "samples of" in summary.read_text(errors="replace"), f"{summary} has no samples")
+
+
+def stock(checks):
+    main_job(checks, "stock")
+
+
+def only_self_tests(checks, kernel, **options):
+    """For kernels that differ in what is right or wrong, not in what it costs."""
+    guests.judged(checks, f"self-tests on {kernel}", kernel, smp=2, mem=4096, **options)
+
+
+def nomove(checks):
+    only_self_tests(checks, "nomove")
+
+
+def debug(checks):
+    only_self_tests(checks, "debug", short=True)
+
+
+# --- portability -------------------------------------------------------------------------------------------------------------------------------
+
+
+def kernel_or_skip(checks, kernel):
+    """Gets a kernel of Debian. Debian drops old releases from its archive: what cannot be had is no failure."""
+    log = checks.log(f"kernel {kernel}")
+    if core.call_logged([core.SCRIPTS / "kernel", "build", kernel], log) == 0:
+        return True
+    if re.search(r": apt (knows no|cannot)", log.read_text(errors="replace")):
+        checks.skips(f"kernel {kernel}", core.last_line(log))
+    else:
+        checks.fails(f"kernel {kernel}", "it cannot be had", log)
+    return False
+
+
+def module_check(checks, kernel):
+    return checks.command(f"module for {kernel} with W=1 C=1", [core.SCRIPTS / "module", "--kernel", kernel, "--check"])
+
+
+def portability(checks):
+    module_check(checks, "stock")
+    checks.native_tests("native, with clang++", core.userspace_dir("clang"))
+    if kernel_or_skip(checks, "stock-6.1"):
+        module_check(checks, "stock-6.1")
+        only_self_tests(checks, "stock-6.1", preset="clang")
+
+
+def regression(checks):
+    checks.command("the same results on stock and base", [core.SCRIPTS / "regression", "--out", checks.directory / "regression"])
+
+
+# --- a guest for a few cases -------------------------------------------------------------------------------------------------------------------
+
+NO_WARNINGS = ["--append", "panic_on_warn=1"]
+
+
+def panics_of_warning(checks, log):
+    """Ends as it should only when the guest panicked of a WARNING: else the silence of the other guest would mean nothing."""
+    ended = guests.self_tests(checks, "control", "base", ["get_pfn_errors"], cases="null_attach[form=locked]", arguments=NO_WARNINGS)
+    log.expect(ended.status == core.GUEST_BUG, f"the guest ended with status {ended.status} ({ended.log})")
+    said = re.search(r"Kernel panic - not syncing: .*panic_on_warn set", ended.console.read_text(errors="replace"))
+    log.expect(said, f"the guest's kernel did not panic of a WARNING ({ended.console})")
+
+
+def panic(checks):
+    checks.check("a WARNING ends this guest", lambda log: panics_of_warning(checks, log))
+    guests.judged(checks, "foreign exporters under panic_on_warn", "base", ["foreign_exporters"], arguments=NO_WARNINGS)
+
+
+WRONG_LOCKS = ["lock_held[call=get_pfn_unlocked]", "lock_held[call=attach]", "lock_held[call=detach]", "lock_held[call=export]", "importers_lock_outside"]
+
+
+def locking(checks):
+    """The first report switches lockdep off, so that each call needs a boot of its own."""
+    for call in WRONG_LOCKS:
+        ended = guests.judged(checks, call, "debug", ["lockdep_splats"], cases=call)
+        checks.must_pass(ended.ktap, ".*" + re.escape(call))
+
+
+def witnesses(checks):
+    """Guests that have what some cases would be skipped without."""
+    ended = guests.judged(checks, "guest with iommu", "base", ["bad_witnesses", "mmio", "paths"],
+                          environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--iommu"])
+    checks.must_pass(ended.ktap, r"P17.*behind=iommu\]", r"paths.*behind=iommu\]")
+    # and without a BAR, which every other guest has
+    ended = guests.judged(checks, "guest with swiotlb", "base", ["abi", "bad_witnesses", "paths"], environment={"TESTEXP_MMIO_BAR": ""},
+                          arguments=["--append", "swiotlb=force"])
+    checks.must_pass(ended.ktap, r"P17.*behind=swiotlb\]", r"paths.*behind=swiotlb\]", r".*mmio_without_a_bar\]")
+    ended = guests.judged(checks, "guest with memory", "base", ["get_pfn_runs"], cases="run[order=18", mem=8192)
+    checks.must_pass(ended.ktap, r".*run.order=18\]")
+
+
+# --- what other legs found ---------------------------------------------------------------------------------------------------------------------
+
+# The legs that the contract's tests are in, and what docs/contract-tests.md calls each.
+CONTRACT_RUNS = {"base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"}
+
+
+def contract_runs(checks):
+    """The cases that passed, by flavour. A leg without results fails here by name."""
+    runs = {}
+    for leg, flavour in CONTRACT_RUNS.items():
+        directory = checks.results_of(leg)
+        found = sorted(directory.rglob("tests.json")) if directory else []
+        if not found:
+            checks.fails(f"results of {leg}", f"there are none of this tree; run: scripts/test {leg}")
+        for path in found:
+            try:
+                runs.setdefault(flavour, set()).update(tests_json.passed_cases(path.parent))
+            except core.Problem as problem:
+                checks.fails(f"results of {leg}", problem)
+    return runs
+
+
+def contract(checks):
+    runs = contract_runs(checks)
+    if checks.result.failed:
+        return
+    table = core.ROOT / "docs/contract-tests.md"
+    rows = list(contract_tables.rows(table.read_text(encoding="utf-8")))
+    if not rows:
+        raise NotSo(f"{table} names no tests")
+    for line, patterns in rows:
+        unmet = contract_tables.unmet(patterns, runs)
+        checks.holds(line, not unmet, f"no case that passed is called {' or '.join(unmet)}")
+
+
+# --- probes, faults ----------------------------------------------------------------------------------------------------------------------------
+
+
+def probes(checks):
+    for program in ("calls", "locks"):
+        guests.tap_with_module(checks, f"dmabuf-lat {program}", core.userspace_dir() / f"bpf/tests/{program}-test")
+
+
+def faults(checks):
+    """The same ones every time: a fault that nobody has tried yet is no reason to refuse a change that has nothing to do with it."""
+    out, of_base = checks.directory / "faults", checks.results_of("base")
+    if of_base and (of_base / "run/report.html").is_file():
+        out = of_base / "run"
+    checks.tap("faults", [core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053, "--out", out])

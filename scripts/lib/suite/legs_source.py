@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Legs about the source: style, unit tests, scripts, fuzzers, a new machine."""
+import concurrent.futures
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+import core
+import guests
+from checks import NotSo
+
+TARBALL = "/usr/src/linux-source-6.12.tar.xz"
+PATCHES = core.ROOT / "kernel/patches/6.12"
+
+# --- lint --------------------------------------------------------------------------------------------------------------------------------------
+
+# A result or a patch cannot say its licence.
+WITHOUT_SPDX = re.compile(r"(COPYING|CMakePresets\.json|results/tests/golden/.*|selftests/unit/corpus/.*|.*\.(patch|json|png|svg))")
+
+
+def git_files(*patterns):
+    status, output = core.capture(["git", "-C", core.ROOT, "ls-files", "-z", "--", *patterns])
+    names = list(filter(None, output.split("\0")))
+    if status != 0 or not names:
+        raise core.Problem(f"git lists no file {' '.join(patterns)} in {core.ROOT}")
+    return [name for name in names if (core.ROOT / name).is_file()]
+
+
+def paths(*patterns):
+    return [core.ROOT / name for name in git_files(*patterns)]
+
+
+def shell_files():
+    """Those whose first line says so, and those that are sourced."""
+    first = re.compile(rb"#!.*\b(ba|da|busybox )?sh$")
+    for path in paths():
+        with open(path, "rb") as file:
+            if path.match("scripts/lib/*.sh") or first.fullmatch(file.readline().rstrip()):
+                yield path
+
+
+def spdx(log):
+    without = [name for name in git_files() if not WITHOUT_SPDX.fullmatch(name)
+               and b"SPDX-License-Identifier: GPL-2.0" not in (core.ROOT / name).read_bytes()]
+    log.expect(not without, f"no SPDX line: {' '.join(without)}")
+
+
+def series():
+    lines = (PATCHES / "series").read_text(encoding="utf-8").splitlines()
+    return [PATCHES / line for line in lines if line and not line.startswith("#")]
+
+
+def patches_apply(log, scratch):
+    """git am on the files as Debian has them."""
+    wanted = ("drivers/dma-buf", "include/linux/dma-buf.h", "Documentation/driver-api/dma-buf.rst")
+    log.run(["tar", "-C", scratch, "--strip-components=1", "-xf", TARBALL, *(f"linux-source-6.12/{name}" for name in wanted)])
+    for words in (["init", "-q"], ["config", "user.name", "test"], ["config", "user.email", "test@example.org"], ["add", "-A"], ["commit", "-q", "-m", "base"],
+                  ["am", "-q", *series()]):
+        log.run(["git", "-C", scratch, *words])
+
+
+def core_warnings(log, scratch, tree):
+    """What base has of drivers/dma-buf, in a directory of its own: a built tree of ours has no objects left to build in."""
+    sources = tree / "drivers/dma-buf"
+    for path in (*sources.glob("*.[ch]"), sources / "Makefile"):
+        shutil.copy(path, scratch)
+    objects = re.findall(r"^  CC +drivers/dma-buf/([^/\s]+\.o)$", (tree / "build.log").read_text(errors="replace"), re.MULTILINE)
+    log.expect(objects, f"{tree}/build.log names no object of drivers/dma-buf")
+    log.run(["make", "-C", tree, f"M={scratch}", "W=1", "C=1", *objects])
+    text = open(log.file.name, encoding="utf-8", errors="replace").read()
+    log.expect(re.search(r"^  CHECK .*/dma-buf\.c$", text, re.MULTILINE), "sparse did not run on dma-buf.c")
+    warnings = re.findall(r".*(?:warning:|error:).*", text)
+    log.expect(not warnings, warnings and warnings[0])
+
+
+def lint(checks):
+    tree = core.kernel_tree("base")
+    checkpatch = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict"]
+    checks.check("SPDX lines", spdx)
+    checks.check("shellcheck", lambda log: log.run(["shellcheck", "-S", "warning", "-x", *shell_files()]))
+    checks.check("clang-format", lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
+    checks.check("checkpatch --strict, patches", lambda log: log.run([*checkpatch, *sorted(PATCHES.glob("*.patch"))]))
+    # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for
+    checks.check("checkpatch --strict, module", lambda log: log.run(
+        [*checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted((core.ROOT / "kmod-testexp").glob("*.[ch]"))]))
+    with checks.scratch() as scratch:
+        checks.check("git am", lambda log: patches_apply(log, scratch))
+    checks.command("faults fit the module", [core.SCRIPTS / "mutants", "--check"])
+    with checks.scratch() as scratch:
+        checks.check("drivers/dma-buf with W=1 C=1", lambda log: core_warnings(log, scratch, tree))
+    checks.command("kernel-doc of the patches", [tree / "scripts/kernel-doc", "-none", "-Werror", tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"])
+    checks.command("module with W=1 C=1", [core.SCRIPTS / "module", "--kernel", "base", "--check"])
+
+
+def tidy_file(path, headers):
+    """Clean, unless clang-tidy says something; a text that was found clean with these headers is not looked at again, as a file takes half a minute."""
+    stamp = core.cache_dir() / "tidy" / hashlib.sha256(path.read_bytes() + headers).hexdigest()[:32]
+    if stamp.exists():
+        return ""
+    status, output = core.capture(["clang-tidy", "--quiet", "-p", core.userspace_dir(), path], stderr=subprocess.STDOUT)
+    if status == 0:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
+    return "" if status == 0 else output or f"{path}: status {status}\n"
+
+
+def tidy(checks):
+    headers = hashlib.sha256(b"".join(path.read_bytes() for path in paths("*.h", "*.hpp", "*.clang-tidy", "*CMakeLists.txt"))).digest()
+
+    def all_files(log):
+        files = paths("*.cpp")
+        with concurrent.futures.ThreadPoolExecutor(core.processors()) as pool:
+            said = list(pool.map(functools.partial(tidy_file, headers=headers), files))
+        log.file.writelines(said)
+        unclean = [str(path.relative_to(core.ROOT)) for path, text in zip(files, said) if text]
+        log.file.flush()
+        log.expect(not unclean, " ".join(unclean))
+
+    checks.check("clang-tidy", all_files)
+
+
+# --- native, fuzz ------------------------------------------------------------------------------------------------------------------------------
+
+
+def native(checks):
+    data = core.ROOT / "bpf/tests/data"
+    checks.native_tests("native", core.userspace_dir())
+    checks.tap("dmabuf-lat export", [core.ROOT / "bpf/tests/export-test", core.userspace_dir() / "bpf/dmabuf-lat", data / "latency.json", data / "bpftrace.json"])
+
+
+def fuzz_layout(checks, log):
+    """What a fuzzer finds is printed as a test case, and the input stays beside the log. The seed is always the same: docs/fuzzing.md has longer runs."""
+    with checks.scratch() as corpus:
+        log.run([core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", "-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600",
+                 f"-artifact_prefix={checks.logs}/", corpus, core.ROOT / "selftests/unit/corpus/layout"])
+
+
+def fuzz(checks):
+    # with longer buffers the unit tests take minutes under sanitizers
+    checks.native_tests("unit tests with sanitizers", core.userspace_dir("fuzz") / "selftests/unit", {**os.environ, "TESTEXP_MAX_PAGES": "18"})
+    checks.check("libFuzzer on layout.c", lambda log: fuzz_layout(checks, log))
+    # KASAN and lockdep look on
+    guests.judged(checks, "fuzzer of the ioctls on debug", "debug", ["ioctl_fuzz"], short=True, environment={"TESTEXP_BATCHES": "4" if checks.quick else "8"})
+
+
+# --- scripts, newcomer -------------------------------------------------------------------------------------------------------------------------
+
+# They boot guests or build for minutes. Any other test takes seconds, and is part of the short form.
+LONG_TESTS = ("kernel-test", "namespace-test", "stage-test", "vm-test")
+
+
+def scripts(checks):
+    tests = sorted(path for path in (core.SCRIPTS / "tests").iterdir() if os.access(path, os.X_OK) and path.is_file())
+    missing = set(LONG_TESTS) - {path.name for path in tests}
+    if missing:
+        raise NotSo(f"scripts/tests has no {' '.join(sorted(missing))}")
+    for path in tests:
+        if not (checks.quick and path.name in LONG_TESTS):
+            checks.tap(path.name, [path])
+
+
+def newcomer(checks):
+    """Whole it takes half an hour."""
+    short = [] if checks.named and not checks.quick else ["--short"]
+    checks.tap("newcomer", [core.LIB / "newcomer", *short, "--logs", checks.logs / "newcomer"])

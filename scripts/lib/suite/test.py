@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0
+"""All tests: which legs are to run, and what came of them. What the legs are is in legs.py, how they run side by side in schedule.py."""
+import argparse
+import re
+import sys
+import textwrap
+import time
+import traceback
+
+import core
+from checks import Checks, NotSo, Result
+from schedule import Schedule, default_jobs
+from state import State
+
+INTRO = """\
+usage: scripts/test [--quick] [--jobs N] [all|LEG...]
+       scripts/test [--jobs N] --failed|--resume
+       scripts/test --list
+
+Without a word this runs what a person runs after a change, in short forms: {default}.
+`all` runs every leg at full bounds but those that only run when named ({named}). LEG... runs those, at full bounds.
+The run ends with the table of its legs and with "N passed, N failed, N skipped". Exit status 0 only when nothing failed and something passed.
+
+--quick    short forms
+--jobs N   so many legs side by side (here {jobs}: as many as there are processors, and 6 GiB of memory for each)
+--failed   the legs that failed in the last run, in the same forms
+--resume   continue the last run, which was cut; only on the same tree, since results of another one say nothing
+--list     the table of all legs: minutes on two processors without KVM, once kernels are there
+
+Logs and results are below {directory}.
+
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise core.Problem(f"{message}; see --help")
+
+
+def parse(argv, table):
+    parser = Parser(prog="scripts/test", add_help=False, allow_abbrev=False)
+    for option in ("-h", "--help"):
+        parser.add_argument(option, action="store_true", dest="help")
+    for option in ("--quick", "--failed", "--resume", "--list"):
+        parser.add_argument(option, action="store_true")
+    parser.add_argument("--jobs", type=int)
+    parser.add_argument("legs", nargs="*")
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.legs if name != "all" and name not in table]
+    if unknown:
+        raise core.Problem(f"no leg '{unknown[0]}'; see --list")
+    if options.jobs is not None and options.jobs < 1:
+        raise core.Problem("--jobs needs a number from 1 on")
+    if options.failed + options.resume + bool(options.legs or options.quick) > 1:
+        raise core.Problem("--failed and --resume take their legs and forms from the last run; name nothing beside them")
+    return options
+
+
+def chosen(options, table):
+    """The legs to run, each with its form."""
+    if not options.legs:
+        return {name: form(True, False) for name, leg in table.items() if leg.by_default}
+    names = [name for name, leg in table.items() if name in options.legs or ("all" in options.legs and leg.in_all)]
+    return {name: form(options.quick, name in options.legs) for name in names}
+
+
+def form(quick, named):
+    return {"quick": quick, "named": named}
+
+
+# --- texts -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def help_text(table, directory):
+    legs = table.values()
+    text = INTRO.format(default=" ".join(leg.name for leg in legs if leg.by_default), named=" ".join(leg.name for leg in legs if not leg.in_all),
+                        jobs=default_jobs(), directory=directory)
+    return text + list_text(table)
+
+
+def list_text(table):
+    lines = [f"{'leg':11} {'full':>5} {'short':>5}  what it does (minutes; * runs without a word, - only when named)"]
+    for leg in table.values():
+        mark = "*" if leg.by_default else " " if leg.in_all else "-"
+        first, *rest = textwrap.wrap(leg.text, 110)
+        lines.append(f"{leg.name:11} {leg.full_minutes:5.1f} {leg.quick_minutes:5.1f} {mark}{first}")
+        lines += [f"{'':25}{line}" for line in rest]
+    return "\n".join(lines) + "\n"
+
+
+def table_text(table, forms, results):
+    lines = [f"{'leg':11} {'stated':>6} {'taken':>6} {'passed':>7} {'failed':>7} {'skipped':>7}   (minutes)"]
+    for name, result in results.items():
+        stated = table[name].minutes(forms[name]["quick"])
+        lines.append(f"{name:11} {stated:6.1f} {result.seconds / 60:6.1f} {result.passed:7} {result.failed:7} {result.skipped:7}")
+    return "\n".join(lines)
+
+
+def checked_text(directories):
+    """How much the oracles were asked, by all legs together: each test says it in a line of its own."""
+    sums = [0, 0, 0]
+    for path in (path for directory in directories for pattern in ("*.ktap", "*.output") for path in directory.rglob(pattern)):
+        for match in re.finditer(r"checked: (\d+) layouts, (\d+) pgoffs, (\d+) ", path.read_text(errors="replace")):
+            sums = [total + int(number) for total, number in zip(sums, match.groups())]
+    return "checked against the oracles: {} layouts, {} pgoffs, {} (pgoff, order) pairs".format(*sums) if any(sums) else ""
+
+
+# --- a run -------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """One run: its legs with their forms, and the results so far."""
+
+    def __init__(self, state, table, forms, results):
+        self.state, self.table, self.forms, self.results = state, table, forms, dict(results)
+
+    def go(self, jobs):
+        legs = [self.table[name] for name in self.forms if name not in self.results]
+        started = time.monotonic()
+        steps = [step for leg in legs for step in leg.needs]
+        if steps:
+            core.need(*dict.fromkeys(steps))
+        try:
+            Schedule(legs, jobs, self.run_leg, self.minutes).run()
+        except KeyboardInterrupt:
+            core.say(f"interrupted; scripts/test --resume continues it. Logs: {self.state.directory}")
+            raise
+        self.state.end()
+        return self.report(time.monotonic() - started)
+
+    def minutes(self, leg):
+        return leg.minutes(self.forms[leg.name]["quick"])
+
+    def run_leg(self, leg):
+        """In a thread of its own. Whatever goes wrong in a leg is a failure of that leg."""
+        form_of_leg = self.forms[leg.name]
+        checks = Checks(leg.name, self.state.begin_leg(leg.name), results_of=self.state.results_of, **form_of_leg)
+        core.say(f"{leg.name} begins{', in its short form' if form_of_leg['quick'] else ''}; {leg.minutes(form_of_leg['quick']):g} min are stated")
+        started = time.monotonic()
+        try:
+            self.work(leg, checks)
+        except core.Stopped:
+            return
+        checks.result.seconds = time.monotonic() - started
+        self.results[leg.name] = checks.result
+        core.say(f"{leg.name} ended after {core.elapsed(checks.result.seconds)}: {checks.result}")
+        if not self.state.end_leg(leg.name, checks.result):
+            core.say(f"the tree was changed while {leg.name} ran: its result is neither for --resume nor for the leg contract")
+
+    @staticmethod
+    def work(leg, checks):
+        try:
+            for kernel in leg.kernels:
+                core.kernel_tree(kernel)
+            for target, preset in leg.builds:
+                core.build_userspace(target, preset)
+            leg.run(checks)
+        except core.Stopped:
+            raise
+        except (core.Problem, NotSo) as problem:
+            checks.fails("it could not run", problem)
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            log = checks.log("exception")
+            log.write_text(traceback.format_exc(), encoding="utf-8")
+            checks.fails("it broke", f"{type(error).__name__}: {error} (log {log})")
+        if checks.result.passed + checks.result.failed == 0 and not leg.may_skip_all:
+            checks.fails("nothing was tested", f"{checks.result.skipped} checks were skipped, and there were no others")
+
+    def report(self, seconds):
+        results = {name: self.results[name] for name in self.forms}
+        if checked := checked_text(map(self.state.leg_dir, results)):
+            core.say(checked)
+        core.say(f"all legs in {core.elapsed(seconds)}; logs and results in {self.state.directory}")
+        for message in [message for result in results.values() for message in result.messages if message.startswith("FAILED")]:
+            core.say(message)
+        total = Result(*(sum(getattr(result, name) for result in results.values()) for name in ("passed", "failed", "skipped")))
+        print(table_text(self.table, self.forms, results))
+        print(total, flush=True)
+        return 0 if total.failed == 0 and total.passed > 0 else 1
+
+
+def main(argv, legs=None):
+    if legs is None:
+        import legs as all_legs  # pylint: disable=import-outside-toplevel
+        legs = all_legs.LEGS
+    table = {leg.name: leg for leg in legs}
+    options = parse(argv, table)
+    if options.help or options.list:
+        sys.stdout.write(help_text(table, core.cache_dir() / "test") if options.help else list_text(table))
+        return 0
+    state, results = State(), {}
+    if options.resume:
+        results = state.resume()
+        total = ", ".join(f"{sum(getattr(result, name) for result in results.values())} {name}" for name in ("passed", "failed", "skipped"))
+        core.say(f"continuing the run of {state.run['started']}; taken over: {' '.join(results) or 'no leg'} ({total})")
+    else:
+        state.begin(state.failed() if options.failed else chosen(options, table))
+    gone = [name for name in state.run["forms"] if name not in table]
+    if gone:
+        raise core.Problem(f"the last run had a leg '{gone[0]}', which is no more; begin a new run")
+    return Run(state, table, state.run["forms"], results).go(options.jobs or default_jobs())

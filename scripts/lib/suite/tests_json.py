@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads tests.json, in which selftests/run says how the self-tests of a run went. Nothing is judged again here: what cannot be read is a failure."""
+import json
+
+import core
+
+VERSION = 1
+
+
+def load(directory):
+    """The document in that directory. A Problem says why there is none, or why it is not the whole truth."""
+    path = directory / "tests.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["version"] != VERSION:
+            raise core.Problem(f"{path} has version {document['version']}, and this reads {VERSION}")
+        counts = [document[name] for name in ("passed", "failed", "skipped")]
+        if any(type(count) is not int or count < 0 for count in counts) or not isinstance(document["programs"], list):
+            raise ValueError("its counts or its programs are none")
+        if document["complete"] is not True:
+            raise core.Problem(f"the self-tests did not come to their end; the last program was {_last_program(document)} ({path})")
+    except OSError as error:
+        raise core.Problem(f"the self-tests left no {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise core.Problem(f"{path} is damaged: {error}") from error
+    return document
+
+
+def _last_program(document):
+    return document["programs"][-1]["name"] if document["programs"] else "none"
+
+
+def passed_cases(directory):
+    """The names of the cases that passed."""
+    return {case["name"] for case in _cases(load(directory)) if case["verdict"] == "passed"}
+
+
+def failures(document):
+    """A line for each case that failed, and for whatever else was wrong."""
+    lines = [f"{program['name']}: {case['name']}" for program in document["programs"] for case in program["cases"] if case["verdict"] == "failed"]
+    lines += [f"{program['name']}: {fault}" for program in document["programs"] for fault in program["faults"]]
+    return lines + list(document["faults"])
+
+
+def _cases(document):
+    for program in document["programs"]:
+        yield from program["cases"]
