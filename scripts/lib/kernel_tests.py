@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own dma-buf tests: runs them on this kernel, or compares two such runs. Used by scripts/regression.
+"""The kernel's own dma-buf tests: runs them on this kernel, and compares two such runs. Used by lib/suite/regression.py, which runs this file in a guest.
 
 A run is a text: `SUITE CASE pass|fail|skip REASON`, one line a case. What the tests print cannot be taken as it is: they stop in the middle of their plan when
 something is missing, and the number is all that names a case for sure.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import re
 import subprocess
-import sys
 
 PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 RESULT = re.compile(r"^(not )?ok (\d+) *(.*)$", re.MULTILINE)
@@ -120,38 +118,30 @@ def compare_runs(before, after):
     return rows, faults
 
 
-def compare(args):
-    rows, faults = compare_runs(read_run(args.before), read_run(args.after))
+def comparison(before, after, names):
+    """What regression.json holds, of two files with runs."""
+    rows, faults = compare_runs(read_run(before), read_run(after))
     cases = [dict(zip(("suite", "case", "before", "after", "reason"), row)) for row in rows]
-    document = {"before": args.names[0], "after": args.names[1], "faults": faults, "cases": cases}
-    args.out.write_text(json.dumps(document, indent=1) + "\n")
-    for fault in faults:
+    return {"before": names[0], "after": names[1], "faults": faults, "cases": cases}
+
+
+def print_comparison(document):
+    for fault in document["faults"]:
         print(f"differs: {fault}")
     for suite in SUITES:
-        outcomes = [row[3] for row in rows if row[0] == suite]
-        print(f"{suite}: {', '.join(f'{outcomes.count(word)} {word}' for word in ('pass', 'fail', 'skip'))} on {args.names[1]}")
-    return 1 if faults else 0
+        outcomes = [case["after"] for case in document["cases"] if case["suite"] == suite]
+        print(f"{suite}: {', '.join(f'{outcomes.count(word)} {word}' for word in ('pass', 'fail', 'skip'))} on {document['after']}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    runner = commands.add_parser("run")
-    runner.add_argument("--bin", type=pathlib.Path, required=True)
-    runner.add_argument("--module", required=True)
-    runner.add_argument("--out", type=pathlib.Path, required=True)
-    runner.add_argument("--hide", default="")
-    runner.add_argument("--hugepages", action="store_true")
-    runner.set_defaults(serve=run)
-    comparer = commands.add_parser("compare")
-    comparer.add_argument("before", type=pathlib.Path)
-    comparer.add_argument("after", type=pathlib.Path)
-    comparer.add_argument("--names", nargs=2, required=True)
-    comparer.add_argument("--out", type=pathlib.Path, required=True)
-    comparer.set_defaults(serve=compare)
-    args = parser.parse_args()
-    return args.serve(args)
+    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--module", required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--hide", default="")
+    parser.add_argument("--hugepages", action="store_true")
+    run(parser.parse_args())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,6 +3,7 @@
 
 Packages, kernels, the module and user space are the business of shell scripts (deps.sh, scripts/kernel, scripts/module, build.sh). This file calls them.
 """
+import argparse
 import concurrent.futures
 import contextlib
 import fcntl
@@ -41,6 +42,16 @@ class Said(Problem):
     """A problem whose line the user has already, from a shell script of ours."""
 
 
+class Parser(argparse.ArgumentParser):
+    """A wrong option is a problem like any other: one line, status 1. No option may be shortened."""
+
+    def __init__(self, **options):
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **options})
+
+    def error(self, message):
+        raise Problem(f"{message}; see --help")
+
+
 def set_name(name):
     """The command's name, which every message begins with."""
     global _name  # pylint: disable=global-statement
@@ -76,7 +87,10 @@ def run_main(main, arguments):
         if not isinstance(problem, Said):
             say(problem)
         return 1
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            say(f"{error.filename or 'a file'}: {error.strerror}")
+            return 1
         return 128 + signal.SIGPIPE  # whoever read our output has gone
     except KeyboardInterrupt:
         return 130
@@ -232,6 +246,15 @@ def write_whole(path, text):
 
 def write_json(path, value):
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def made_directory(path):
+    """The directory of --out, made if need be; its absolute path."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"cannot create {path}: {error.strerror}; name another with --out") from error
+    return pathlib.Path(path).resolve()
 
 
 def cache_dir():

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The main job, the host's side: get what is missing, build, boot, self-test, benchmark, probe, report. What runs on the kernel under test is job.py."""
+import contextlib
+import json
+import os
+import pathlib
+import time
+
+import contention
+import core
+import job
+
+TEXT = """\
+Builds what is missing, runs self-tests, benchmark and probes on a real kernel, and writes a report.
+
+--kernel base       Linux 6.12 with the get_pfn patches, in a guest (default; built the first time: a quarter of an hour)
+         stock      the newest kernel that this Debian has, in a guest: nothing to build but the module
+         stock-6.1  the same with the 6.1 that Debian 12 comes with
+         running    this machine as it is, no guest: loads the module here, needs root and the kernel's headers
+         TREE       a built kernel tree, in a guest
+--tune              with running: governor performance, turbo and SMT off, clocksource tsc for as long as it measures (scripts/lib/tune);
+                    without it nothing of the machine is changed
+--perf              also count with perf stat and sample with perf record, path by path; what the machine has no counter for is named
+--quick             a short form of everything; leaves out only the kernel's own tests, which base compares with stock (scripts/regression)
+--out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
+
+DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt, kernel-log.json, regression.json,
+summary.txt and report.html. The mutation score is no part of a run: scripts/mutants --out DIR takes it, into the same report.
+Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what), 130 interrupted."""
+
+INTERRUPTED = 130
+
+
+class Run:
+    """One run directory, and what becomes of the run. This side alone writes missing.txt."""
+
+    def __init__(self, options):
+        self.kernel, self.out = options.kernel, options.out
+        self.here = options.kernel == "running"
+        self.quick, self.perf = ["--quick"] * options.quick, ["--perf"] * options.perf
+        self.tune = [core.LIB / "tune", "--"] if options.tune else []
+        self.compare = options.kernel == "base" and not options.quick
+        self.steps = 6 if self.here else 8 if self.compare else 7
+        self.step_number, self.started = 0, time.monotonic()
+        self.status, self.lost = 0, []
+        self.bin = self.module = None
+
+    def step(self, text):
+        self.step_number += 1
+        core.say(f"step {self.step_number} of {self.steps}, {core.elapsed(time.monotonic() - self.started)}: {text}")
+
+    def missing(self, line):
+        """`what: why`, for the report."""
+        core.say(line)
+        self.note(line)
+
+    def note(self, line):
+        self.lost.append(line)
+        self.status = self.status or 1
+        try:
+            core.write_whole(self.out / "missing.txt", "".join(f"{line}\n" for line in self.lost))
+        except OSError as error:
+            core.say(f"missing.txt cannot be written: {error.strerror}")
+
+    # --- before anything is measured -----------------------------------------------------------------------------------------------------------
+
+    def needs(self):
+        """The steps of deps.sh, all in one go and before any of them begins."""
+        steps = ["userspace", "native", "results", "module", "python"]
+        steps += [] if self.here else ["vm"]
+        steps += ["perf"] if self.perf else []
+        if self.here or "/" in self.kernel:
+            return steps
+        if self.kernel.startswith("stock"):
+            return [*steps, self.kernel]
+        return [*steps, "kernel", *["stock"] * self.compare]
+
+    def prepare(self):
+        """Kernels are got or built beside user space: downloading and unpacking leave the processors idle."""
+        self.step("what this machine must have")
+        core.need(*self.needs())
+        self.step(f"user space and kernel {self.kernel}")
+        builds = [lambda: core.build_userspace("job")]
+        if not self.here and "/" not in self.kernel:
+            builds.append(lambda: core.kernel_tree(self.kernel))
+        self.bin = core.together(*builds)[0]
+        self.step("module")
+        self.module = core.module_for(self.kernel)
+
+    # --- on the kernel under test --------------------------------------------------------------------------------------------------------------
+
+    def job_command(self, name, *arguments):
+        return ["/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module, "--out", self.out, *self.quick,
+                *arguments]
+
+    def run_job(self, name, *arguments, console="", **machine):
+        """One job, where the kernel under test is, and what it has to say. `machine` is for the guest only."""
+        command, status = self.job_command(name, *arguments), INTERRUPTED
+        try:
+            if self.here:
+                status = self.as_root([*self.tune, *command])
+            else:
+                status = core.call(core.vm_command(self.kernel, command, share=self.out, timeout=1500, console=self.out / console, **machine))
+        finally:
+            self.take_account(name, status, console)
+
+    def as_root(self, command):
+        """Runs a command of this machine as root; what it leaves in the run directory is the user's."""
+        named = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(("TESTEXP_", "DMABUF_PFN_"))]
+        if os.geteuid() == 0:
+            return core.call(["env", *named, *command])
+        # in our own session: sudo may have to ask on the terminal, and Ctrl-C there is for the job too
+        try:
+            return core.call(["sudo", "env", *named, *command], start_new_session=False)
+        finally:
+            if core.call(["sudo", "chown", "-R", f"{os.geteuid()}:{os.getegid()}", self.out], start_new_session=False) != 0:
+                core.say(f"what root made in {self.out} stays root's: sudo chown failed")
+
+    def take_account(self, name, status, console=""):
+        """What a job could not do, in its own words; and in ours when it did not come to its end."""
+        path = job.account_path(self.out, name)
+        account = job.read_json(path)
+        for line in account.get("missing", []):
+            self.note(line)
+        if not self.guest_end(f"the job {name}", status, console) and not account.get("complete"):
+            self.missing(f"the job {name}: {'did not come to its end' if account else 'did not begin'}, status {status}")
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        self.status = self.status or int(status != 0)
+
+    def guest_end(self, what, status, console):
+        """Whether the status is the guest's, not that of what ran in it; then it is named."""
+        if self.here or status not in core.GUEST_ENDS:
+            return False
+        self.missing(f"{what}: {core.GUEST_ENDS[status]}; see the lines above and {console}")
+        return True
+
+    def measure(self):
+        self.step("self-tests, benchmark and probes")
+        self.run_job("tests", *self.perf, console="console.txt", smp=2, mem=4096)
+        if self.here:
+            self.missing("instruction counts: need an emulated machine: run once more with --kernel base")
+        else:
+            self.step("instruction counts")
+            self.run_job("icount", console="console-icount.txt", arguments=["--icount"])
+        self.step("contention")
+        self.contention()
+        if self.compare:
+            self.step("the kernel's own tests, here and on the stock kernel")
+            self.regression()
+
+    def contention(self):
+        """Short of processors, this machine or a guest says so case by case."""
+        if self.here:
+            self.run_job("contention")
+            return
+        console, log = "console-contention.txt", self.out / "bench-contention.log"
+        status = contention.count_contention(self.kernel, self.bin, self.module, self.out / "bench-contention.json", ["--console", self.out / console],
+                                             self.quick, log)
+        if not self.guest_end("contention", status, console) and status != 0:
+            self.missing(f"contention: bench_contention ended with status {status}: {core.last_line(log)}")
+        self.status = self.status or int(status != 0)
+
+    def regression(self):
+        if core.call([core.SCRIPTS / "regression", "--kernel", self.kernel, "--out", self.out]) != 0:
+            self.status = self.status or 1
+        if not (self.out / "regression.json").exists():
+            self.missing("the kernel's own tests: did not run on both kernels; see regression/")
+
+    # --- the report ----------------------------------------------------------------------------------------------------------------------------
+
+    def report(self):
+        if core.call([self.bin / "results/results_report", self.out]) != 0:
+            core.say(f"there is no report; see the line above. The results are in {self.out}")
+            self.status = self.status or 1
+            return
+        core.say(f"report: {self.out}/report.html and {self.out}/summary.txt")
+
+    def all(self):
+        """Whatever ends the run, the results so far are worth a report."""
+        try:
+            self.measure()
+        except KeyboardInterrupt:
+            self.missing("the rest: the run was interrupted")
+            self.status = INTERRUPTED
+        except (core.Problem, OSError) as problem:
+            self.missing(f"the rest: {problem}")
+        if self.status != INTERRUPTED:
+            self.step("report")
+        self.report()
+        with contextlib.suppress(FileNotFoundError):
+            print((self.out / "summary.txt").read_text(encoding="utf-8"), end="", flush=True)
+        return self.status
+
+
+def parse(arguments):
+    parser = core.Parser(prog="scripts/run", description=TEXT, add_help=False,
+                         usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]")
+    parser.add_argument("--kernel", default="base", help=core.argparse.SUPPRESS)
+    parser.add_argument("--out", type=pathlib.Path, help=core.argparse.SUPPRESS)
+    for flag in ("--quick", "--perf", "--tune"):
+        parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
+    parser.add_argument("-h", "--help", action="help", help=core.argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.tune and options.kernel != "running":
+        raise core.Problem("--tune is for --kernel running; a guest has nothing to tune")
+    core.check_kernel(options.kernel)
+    if "/" in options.kernel:
+        options.kernel = os.path.realpath(options.kernel)
+    return options
+
+
+def new_directory(options):
+    name = pathlib.Path(options.kernel).name
+    out = core.made_directory(options.out or core.ROOT / "out" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if any(out.iterdir()):
+        raise core.Problem(f"{out} is not empty; results are never overwritten, name a new directory with --out")
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise core.Problem(f"{out} cannot be written to; name another with --out")
+    return out
+
+
+def main(arguments):
+    options = parse(arguments)
+    options.out = new_directory(options)
+    os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=pathlib.Path(options.kernel).name)
+    run = Run(options)
+    run.prepare()
+    return run.all()
