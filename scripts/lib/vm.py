@@ -29,7 +29,11 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / "
 NO_START, KERNEL_BUG, LOST = 250, 251, 252
 OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
 PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
-PROBE_TIMEOUT_S = 20
+# Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
+PROBE_TIMEOUT_S = 60
+# Guards against a kernel that does not print to its console. The last line arrives within a second; ten on a busy machine.
+CONSOLE_TIMEOUT_S = 100
+CONSOLE_END = b"dmabuf-vm: end"
 
 EPILOG = """\
 exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 251 the guest panicked or its kernel reported a bug,
@@ -163,16 +167,32 @@ def accelerator(options, image, initrd):
 
 
 def kvm_works(image, initrd):
-    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing. The verdict is kept until the machine reboots."""
+    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing. A verdict is kept until the machine reboots. A probe that was only slow is none."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     verdict = CACHE / "vm" / f"kvm-{hashlib.sha256(image.read_bytes() + initrd.read_bytes() + boot.encode()).hexdigest()[:16]}"
     if not verdict.exists():
-        with Guest(["-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"], image, initrd, "dmabuf_vm=probe", None) as guest:
-            alive = any(word == "alive" for word in guest.words(time.monotonic() + PROBE_TIMEOUT_S))
+        alive = probe_kvm(image, initrd)
+        if alive is None:
+            say(f"the probe of KVM has not booted within {PROBE_TIMEOUT_S} s: this guest is emulated, the next one will try again")
+            return False
         verdict.write_text("yes" if alive else "no")
     return verdict.read_text() == "yes"
+
+
+def probe_kvm(image, initrd):
+    """True: the kernel came up. False: QEMU ended, or said that KVM cannot run this code. None: neither within the time."""
+    deadline = time.monotonic() + PROBE_TIMEOUT_S
+    with tempfile.TemporaryFile() as messages, \
+            Guest(["-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"], image, initrd, "dmabuf_vm=probe", messages) as guest:
+        while time.monotonic() < deadline:
+            # in short turns: after an internal error QEMU says so, and stays with the guest stopped
+            if any(word == "alive" for word in guest.words(min(deadline, time.monotonic() + 1))):
+                return True
+            if guest.process.poll() is not None or b"KVM internal error" in os.pread(messages.fileno(), 1 << 16, 0):
+                return False
+    return None
 
 
 def file_systems(options, job):
@@ -301,11 +321,14 @@ def kernel_bug(console):
     return None
 
 
-def wait_for_console(console):
-    """The console is a file that QEMU writes; the guest's last line in it says that all before has arrived."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and b"dmabuf-vm: end" not in console.read_bytes()[-4096:]:
+def console_is_whole(console):
+    """The console is a file that QEMU writes; the guest's last line in it says that all before has arrived. Waits for it."""
+    deadline = time.monotonic() + CONSOLE_TIMEOUT_S
+    while CONSOLE_END not in console.read_bytes():
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
+    return True
 
 
 def follow(guest, options, console):
@@ -318,8 +341,11 @@ def follow(guest, options, console):
             raise CannotStart(f"the guest cannot start: {rest}")
         if kind == "started":
             started = True
+        if kind == "cut":
+            say("something that the command left behind holds its output open: what that prints from now on is lost")
         if kind == "exit":
-            wait_for_console(console)
+            if not console_is_whole(console):
+                return None, f"the end of the guest's console has not arrived within {CONSOLE_TIMEOUT_S} s, so nobody knows what its kernel reported"
             return int(rest), ""
     if time.monotonic() >= deadline:
         return None, f"the guest timed out after {options.timeout} s" + ("" if started else ", before it reached user space")
@@ -407,4 +433,5 @@ def main():
     return status
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
