@@ -6,17 +6,29 @@
 userspace_dir() { printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"; }
 
 # build_userspace TARGET [PRESET]: configures, and builds `job` (what scripts/run needs), `all` (the native tests too), or what the preset is for, see
-# CMakePresets.json. Prints nothing but progress. Returns 1 after one line on stderr.
+# CMakePresets.json. Prints nothing but progress. Another build in the same directory is waited for. Returns 1 after one line on stderr.
 build_userspace() {
-	local target=$1 preset=${2:-} dir log
+	local target=$1 preset=${2:-} dir log lock status=0
 	dir=$(userspace_dir "$preset")
 	log=$dir/build.log
-	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
 	case $target in
 	job | all | native | unit) need userspace native results || return 1 ;;
 	*) need userspace native || return 1 ;; # what the first configuration does not find stays out of all later builds
 	esac
-	if ! mkdir -p "$dir" || ! : >"$log"; then
+	if ! mkdir -p "$dir" || ! { exec {lock}>>"$dir/lock"; } 2>/dev/null; then
+		say "cannot write to $dir; is the disk full?"
+		return 1
+	fi
+	flock -n "$lock" || { say "waiting for another build of user space in $dir" && flock "$lock"; }
+	build_target || status=$?
+	exec {lock}>&-
+	return $status
+}
+
+# build_target: with the variables of build_userspace, which calls it.
+build_target() {
+	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
+	if ! : >"$log"; then
 		say "cannot write to $dir; is the disk full?"
 		return 1
 	fi
