@@ -40,8 +40,8 @@ exit status: CMD's own; 250 could not start (no QEMU, no kernel, bad option), 25
 252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C. A WARNING between the console lines
 `expect-warning: begin` and `expect-warning: end` (written to /dev/kmsg) is not a bug, nor is the one report with TEXT that there must be between
 `expect-splat: begin TEXT` and `expect-splat: end`.
-CMD finds in DMABUF_PFN_CLOCK what its clock is worth: tsc (KVM, or no guest at all), icount (instructions), invalid (TCG); and its
-caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do."""
+CMD finds in DMABUF_PFN_CLOCK what the clock of its guest is worth: tsc (KVM), icount (instructions), invalid (TCG); and its
+caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do. Of this machine itself nothing is said: it may be emulated too."""
 
 
 class CannotStart(Exception):
@@ -395,10 +395,10 @@ def run_guest(options, scratch):
 
 
 def run_here(options):
-    """--kernel running: no guest; this machine's own clock."""
+    """--kernel running: no guest. What its clock is worth is for those to find out who read it."""
     command = options.command if os.geteuid() == 0 else ["sudo", "-E", *options.command]
     try:
-        code = subprocess.run(command, env={**os.environ, "DMABUF_PFN_CLOCK": "tsc"}, timeout=options.timeout, check=False).returncode
+        code = subprocess.run(command, timeout=options.timeout, check=False).returncode
     except subprocess.TimeoutExpired:
         say(f"{options.command[0]} timed out after {options.timeout} s")
         return LOST
