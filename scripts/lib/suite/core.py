@@ -24,6 +24,8 @@ SCRIPTS = ROOT / "scripts"
 
 # How scripts/vm ends when the guest's command has no status of its own.
 GUEST_NOT_STARTED, GUEST_BUG, GUEST_LOST = 250, 251, 252
+# Guards against a guest that hangs: what a guest does takes five minutes at most where nothing else runs.
+GUEST_TIMEOUT_S = 3600
 GUEST_ENDS = {
     GUEST_NOT_STARTED: "the guest could not start",
     GUEST_BUG: "the guest's kernel panicked or reported a bug",

@@ -35,7 +35,7 @@ def count(out):
     module = core.module_for("base")
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR="base")
     command = ["sh", "-c", IN_GUEST, "sh", module, built / "bench/bench_resolve", out / "bench-icount.json"]
-    status = core.call(core.vm_command("base", command, timeout=900, share=out, arguments=["--icount"]), stdout=sys.stderr)
+    status = core.call(core.vm_command("base", command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]), stdout=sys.stderr)
     if status != 0:
         raise core.Problem(f"instructions were not counted (status {status}); see above")
     return built

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The leg icount: instruction counts are the same each time, whoever counts them."""
 import json
-import os
 
+import contention
 import core
 import guests
 from checks import NotSo
@@ -49,8 +49,9 @@ def compare_with_reference(checks, directory):
 def count_contention(log, path):
     """A few of its cases: one buffer for two and eight, overlapping sets, and a path that allocates beside a holder."""
     some = "get_pfn/threads:[28]/hold_ns:1000/buffers:all/iterations|threads:4/.*buffers:sets|sgt_map/threads:2"
-    log.run(["bash", "-c", '. "$root/scripts/lib/contention.sh"; count_contention "$@"', "bash", "base", core.userspace_dir(), core.module_for("base"), path, "--",
-             "--quick", f"--benchmark_filter={some}"], env={**os.environ, "root": str(core.ROOT)})
+    status = contention.count_contention("base", core.userspace_dir(), core.module_for("base"), path,
+                                         bench_arguments=["--quick", f"--benchmark_filter={some}"], messages=log.file)
+    log.expect(status == 0, f"the guest ended with status {status}")
 
 
 def is_contention(path):

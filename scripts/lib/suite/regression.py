@@ -98,8 +98,8 @@ class Regression:
         command = ["/usr/bin/python3", "-B", core.LIB / "kernel_tests.py", "--bin", self.source, "--module", module, "--out", result,
                    "--hide", hidden, *self.hugepages]
         with open(self.logs / f"{side}-output.txt", "wb") as output:
-            status = core.call(core.vm_command(kernel, command, mem=4096, timeout=900, share=self.logs, console=self.logs / f"{side}-console.txt",
-                                               arguments=["--append", PATIENT]), stdout=output)
+            status = core.call(core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
+                                               console=self.logs / f"{side}-console.txt", arguments=["--append", PATIENT]), stdout=output)
         if status != 0:
             raise core.Problem(f"the tests did not get to their end on {kernel} (status {status}); see {self.logs}")
         return result

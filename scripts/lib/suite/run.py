@@ -100,7 +100,7 @@ class Run:
             if self.here:
                 status = self.as_root([*self.tune, *command])
             else:
-                status = core.call(core.vm_command(self.kernel, command, share=self.out, timeout=1500, console=self.out / console, **machine))
+                status = core.call(core.vm_command(self.kernel, command, share=self.out, timeout=core.GUEST_TIMEOUT_S, console=self.out / console, **machine))
         finally:
             self.take_account(name, status, console)
 
@@ -156,7 +156,7 @@ class Run:
             return
         console, log = "console-contention.txt", self.out / "bench-contention.log"
         status = contention.count_contention(self.kernel, self.bin, self.module, self.out / "bench-contention.json", ["--console", self.out / console],
-                                             self.quick, log)
+                                             self.quick, log=log)
         if not self.guest_end("contention", status, console) and status != 0:
             self.missing(f"contention: bench_contention ended with status {status}: {core.last_line(log)}")
         self.status = self.status or int(status != 0)
