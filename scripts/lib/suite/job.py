@@ -153,7 +153,7 @@ class Job:
         try:
             status = core.call_teed(command, log)
         except OSError as error:
-            self.missing(what, f"{pathlib.Path(command[0]).name} cannot be run: {error.strerror}")
+            self.missing(what, f"{error.filename or pathlib.Path(command[0]).name}: {error.strerror}")
             return
         if status != 0:
             self.missing(what, f"{pathlib.Path(command[0]).name} ended with status {status}: {core.last_line(log)}")

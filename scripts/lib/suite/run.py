@@ -170,11 +170,12 @@ class Run:
     # --- the report ----------------------------------------------------------------------------------------------------------------------------
 
     def report(self):
-        if core.call([self.bin / "results/results_report", self.out]) != 0:
-            core.say(f"there is no report; see the line above. The results are in {self.out}")
-            self.status = self.status or 1
-            return
-        core.say(f"report: {self.out}/report.html and {self.out}/summary.txt")
+        status = core.call([self.bin / "results/results_report", self.out])
+        self.status = self.status or int(status != 0)
+        if (self.out / "report.html").exists():
+            core.say(f"report: {self.out}/report.html and {self.out}/summary.txt")
+        else:
+            core.say(f"there is no report: results_report ended with status {status}; the results are in {self.out}")
 
     def all(self):
         """Whatever ends the run, the results so far are worth a report."""
