@@ -69,8 +69,8 @@ def library_agrees(log, path):
 def cross_checks(checks):
     """The same cost counted in other ways: by the modes of MEASURE, by the kernel's benchmark of mappings, by BPF."""
     guests.judged(checks, "cross-checks of the modes", "base", ["cross_checks"], short=True, arguments=["--icount"])
-    ended = guests.judged(checks, "sgt_map and dma_map_benchmark", "base", ["map_benchmark"], short=True, environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"},
-                          arguments=["--icount", "--iommu"])
+    ended = guests.judged(checks, "sgt_map and dma_map_benchmark", "base", ["map_benchmark"], short=True,
+                          environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--icount", "--iommu"])
     checks.must_pass(ended.ktap, r"cross.map_benchmark.pages=256\]", r"cross.map_benchmark.pages=511\]")
     guests.tap_with_module(checks, "histogram of dmabuf-lat calls", core.userspace_dir() / "bpf/tests/cost-test", "--icount")
 
@@ -86,6 +86,7 @@ def icount(checks):
     boots = [checks.directory / f"contention-{number}.json" for number in (1, 2)]
     if all([checks.check(f"contention, boot {number}", lambda log, path=path: count_contention(log, path)) for number, path in enumerate(boots, 1)]):
         checks.check("four cases of contention, with waits", lambda log: log.expect(is_contention(boots[0]), "not so"))
-        checks.check("contention agrees to the last digit", lambda log: log.expect(boots[0].read_bytes() == boots[1].read_bytes(), f"{boots[0]} and {boots[1]} differ"))
+        checks.check("contention agrees to the last digit",
+                     lambda log: log.expect(boots[0].read_bytes() == boots[1].read_bytes(), f"{boots[0]} and {boots[1]} differ"))
     checks.check("Google Benchmark's time is the mean", lambda log: library_agrees(log, first / counts))
     cross_checks(checks)

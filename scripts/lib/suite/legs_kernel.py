@@ -16,8 +16,10 @@ def main_job(checks, kernel, *arguments):
     status = core.call_logged([core.SCRIPTS / "run", "--kernel", kernel, *quick, "--out", out, *arguments], log)
     checks.self_tests(f"self-tests on {kernel}", out / "ktap", None, log)
     missing = out / "missing.txt"
-    checks.holds(f"everything was measured on {kernel}", out.is_dir() and not missing.exists(), f"not measured: {core.last_line(missing) or f'no {out}'} ({missing})")
-    checks.holds(f"report of {kernel}", all((out / name).is_file() and (out / name).stat().st_size for name in ("report.html", "summary.txt")), f"none in {out}")
+    checks.holds(f"everything was measured on {kernel}", out.is_dir() and not missing.exists(),
+                 f"not measured: {core.last_line(missing) or 'anything'} ({missing})")
+    reports = [out / name for name in ("report.html", "summary.txt")]
+    checks.holds(f"report of {kernel}", all(path.is_file() and path.stat().st_size for path in reports), f"none in {out}")
     if status != 0 and not checks.result.failed:
         checks.fails(f"main job on {kernel}", f"scripts/run ended with status {status}", log)
     return out

@@ -91,7 +91,8 @@ def lint(checks):
     checks.command("faults fit the module", [core.SCRIPTS / "mutants", "--check"])
     with checks.scratch() as scratch:
         checks.check("drivers/dma-buf with W=1 C=1", lambda log: core_warnings(log, scratch, tree))
-    checks.command("kernel-doc of the patches", [tree / "scripts/kernel-doc", "-none", "-Werror", tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"])
+    documented = [tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"]
+    checks.command("kernel-doc of the patches", [tree / "scripts/kernel-doc", "-none", "-Werror", *documented])
     checks.command("module with W=1 C=1", [core.SCRIPTS / "module", "--kernel", "base", "--check"])
 
 
@@ -128,14 +129,15 @@ def tidy(checks):
 def native(checks):
     data = core.ROOT / "bpf/tests/data"
     checks.native_tests("native", core.userspace_dir())
-    checks.tap("dmabuf-lat export", [core.ROOT / "bpf/tests/export-test", core.userspace_dir() / "bpf/dmabuf-lat", data / "latency.json", data / "bpftrace.json"])
+    words = [core.ROOT / "bpf/tests/export-test", core.userspace_dir() / "bpf/dmabuf-lat", data / "latency.json", data / "bpftrace.json"]
+    checks.tap("dmabuf-lat export", words)
 
 
 def fuzz_layout(checks, log):
     """What a fuzzer finds is printed as a test case, and the input stays beside the log. The seed is always the same: docs/fuzzing.md has longer runs."""
     with checks.scratch() as corpus:
-        log.run([core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", "-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600",
-                 f"-artifact_prefix={checks.logs}/", corpus, core.ROOT / "selftests/unit/corpus/layout"])
+        limits = ["-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600", f"-artifact_prefix={checks.logs}/"]
+        log.run([core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", *limits, corpus, core.ROOT / "selftests/unit/corpus/layout"])
 
 
 def fuzz(checks):
@@ -143,7 +145,8 @@ def fuzz(checks):
     checks.native_tests("unit tests with sanitizers", core.userspace_dir("fuzz") / "selftests/unit", {**os.environ, "TESTEXP_MAX_PAGES": "18"})
     checks.check("libFuzzer on layout.c", lambda log: fuzz_layout(checks, log))
     # KASAN and lockdep look on
-    guests.judged(checks, "fuzzer of the ioctls on debug", "debug", ["ioctl_fuzz"], short=True, environment={"TESTEXP_BATCHES": "4" if checks.quick else "8"})
+    batches = {"TESTEXP_BATCHES": "4" if checks.quick else "8"}
+    guests.judged(checks, "fuzzer of the ioctls on debug", "debug", ["ioctl_fuzz"], short=True, environment=batches)
 
 
 # --- scripts, newcomer -------------------------------------------------------------------------------------------------------------------------
@@ -153,6 +156,8 @@ LONG_TESTS = ("kernel-test", "namespace-test", "stage-test", "vm-test")
 
 
 def scripts(checks):
+    if not checks.quick:
+        core.kernel_tree("base")
     tests = sorted(path for path in (core.SCRIPTS / "tests").iterdir() if os.access(path, os.X_OK) and path.is_file())
     missing = set(LONG_TESTS) - {path.name for path in tests}
     if missing:
