@@ -363,7 +363,7 @@ def revision():
 # --- guests ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def vm_command(kernel, command, *, smp=None, mem=3072, timeout=1800, share=None, console=None, arguments=()):
+def vm_command(kernel, command, *, smp=None, mem=3072, timeout=GUEST_TIMEOUT_S, share=None, console=None, arguments=()):
     """The words that run `command` in a guest; memory in MiB, timeout in seconds. `arguments` are further options of scripts/vm."""
     words = [SCRIPTS / "vm", "--kernel", kernel, "--mem", mem, "--timeout", timeout]
     for option, value in (("--smp", smp), ("--share", share), ("--console", console)):

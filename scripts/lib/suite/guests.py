@@ -26,7 +26,7 @@ def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=
     words = [core.ROOT / "selftests/run", "--bin", core.userspace_dir(preset) / "selftests", "--out", share / "ktap", "--module", core.module_for(kernel)]
     if checks.quick if short is None else short:
         words.append("--quick")
-    command = core.vm_command(kernel, [*words, *programs], **{"timeout": 3600, **vm}, share=share, console=share / "console.txt", arguments=arguments)
+    command = core.vm_command(kernel, [*words, *programs], **vm, share=share, console=share / "console.txt", arguments=arguments)
     more = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}
     return Ended(core.call_logged(command, log, env={**os.environ, **more}), log, share / "ktap", share / "console.txt")
 
@@ -41,4 +41,4 @@ def judged(checks, name, kernel, programs=(), **options):
 def tap_with_module(checks, name, program, *arguments):
     """A program that prints TAP, in a guest of base that has the module."""
     load = ["sh", "-c", 'insmod "$1" && exec "$2"', "sh", core.module_for("base"), program]
-    checks.tap(name, core.vm_command("base", load, timeout=1800, arguments=arguments))
+    checks.tap(name, core.vm_command("base", load, arguments=arguments))

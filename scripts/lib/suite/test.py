@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
 """All tests: which legs are to run, and what came of them. What the legs are is in legs.py, how they run side by side in schedule.py."""
-import argparse
 import re
 import sys
 import textwrap
@@ -32,13 +31,8 @@ Logs and results are below {directory}.
 """
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise core.Problem(f"{message}; see --help")
-
-
 def parse(argv, table):
-    parser = Parser(prog="scripts/test", add_help=False, allow_abbrev=False)
+    parser = core.Parser(prog="scripts/test", add_help=False)
     for option in ("-h", "--help"):
         parser.add_argument(option, action="store_true", dest="help")
     for option in ("--quick", "--failed", "--resume", "--list"):
