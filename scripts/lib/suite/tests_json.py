@@ -22,7 +22,7 @@ def load(directory):
     except OSError as error:
         raise core.Problem(f"the self-tests left no {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise core.Problem(f"{path} is damaged: {error}") from error
+        raise core.Problem(f"{path} is damaged: {error!r}") from error
     return document
 
 
@@ -31,8 +31,18 @@ def _last_program(document):
 
 
 def passed_cases(directory):
-    """The names of the cases that passed."""
-    return {case["name"] for case in _cases(load(directory)) if case["verdict"] == "passed"}
+    """The names of the cases that passed. A run in which none did, or whose kernel log nobody judged, proves nothing, which is a Problem."""
+    document = load(directory)
+    try:
+        judged = document["kernel_log"]["judged"]
+        names = {case["name"] for case in _cases(document) if case["verdict"] == "passed"}
+    except (KeyError, TypeError) as error:
+        raise core.Problem(f"{directory / 'tests.json'} is damaged: {error!r}") from error
+    if judged is not True:
+        raise core.Problem(f"what the kernel logged in the run of {directory} was not judged")
+    if not names:
+        raise core.Problem(f"no case passed in the run of {directory}")
+    return names
 
 
 def failures(document):
