@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <fstream>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -12,42 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "pci.hpp"
+#include "module_parameters.hpp"
 
 namespace testexp {
 
 namespace {
-
-std::string variable(const char* name, const std::string& otherwise) {
-    const char* text = std::getenv(name);
-
-    return text ? text : otherwise;
-}
-
-/*
- * The calls that the kernel answers with a WARNING are tested unless that is a panic
- * here. QEMU's ivshmem is memory and nothing else, so its BAR may be taken; any
- * other device has to be named.
- */
-std::string module_parameters() {
-    constexpr PciId ivshmem{.vendor = 0x1af4, .device = 0x1110};
-    char panic_on_warn = '0';
-    std::string parameters;
-
-    std::ifstream("/proc/sys/kernel/panic_on_warn") >> panic_on_warn;
-    if (panic_on_warn == '0')
-        parameters += " allow_misuse=1";
-
-    const std::string found = find_free_device(ivshmem);
-    const std::string bar = variable("TESTEXP_MMIO_BAR", found.empty() ? "" : found + "/2");
-    const std::string importer = variable("TESTEXP_IMPORTER_DEVICE", "");
-
-    if (!bar.empty())
-        parameters += " mmio_bar=" + bar;
-    if (!importer.empty())
-        parameters += " importer_device=" + importer;
-    return parameters;
-}
 
 /* 0 or the errno. */
 int insert(const std::string& path) {

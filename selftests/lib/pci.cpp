@@ -11,7 +11,7 @@ namespace testexp {
 
 namespace {
 
-const std::filesystem::path devices = "/sys/bus/pci/devices";
+const std::filesystem::path all_devices = "/sys/bus/pci/devices";
 
 unsigned int read_hex(const std::filesystem::path& path) {
     unsigned int value = 0;
@@ -22,7 +22,7 @@ unsigned int read_hex(const std::filesystem::path& path) {
 
 } // namespace
 
-std::string find_free_device(const PciId& id) {
+std::string find_free_device(const PciId& id, const std::filesystem::path& devices) {
     std::set<std::filesystem::path> paths; /* sorted, as the directory is not */
     std::error_code error;
 
@@ -36,7 +36,7 @@ std::string find_free_device(const PciId& id) {
 }
 
 std::string PciBar::resource_path() const {
-    return devices / device / ("resource" + std::to_string(number));
+    return all_devices / device / ("resource" + std::to_string(number));
 }
 
 /* Each line of the file "resource" is first byte, last byte and flags of a BAR. */
@@ -50,7 +50,7 @@ std::optional<PciBar> find_bar(const std::string& name) {
         return std::nullopt;
     bar.number = std::atoi(name.c_str() + slash + 1);
 
-    std::ifstream file(devices / bar.device / "resource");
+    std::ifstream file(all_devices / bar.device / "resource");
 
     for (int line = 0; line < bar.number; line++)
         std::getline(file, rest);

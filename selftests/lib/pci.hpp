@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -14,7 +15,8 @@ struct PciId {
 };
 
 /* Name of the first device of this sort that no driver has, e.g. "0000:00:11.0"; "" for none. */
-std::string find_free_device(const PciId& id);
+std::string find_free_device(const PciId& id,
+                             const std::filesystem::path& devices = "/sys/bus/pci/devices");
 
 /* A BAR by the name that the module's parameter mmio_bar has for it: "0000:00:11.0/2". */
 struct PciBar {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "module_parameters.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "pci.hpp"
+
+namespace testexp {
+
+namespace {
+
+std::string variable(const char* name, const std::string& otherwise) {
+    const char* text = std::getenv(name);
+
+    return text ? text : otherwise;
+}
+
+/* A machine that does not say so may panic. */
+bool survives_warnings(const std::filesystem::path& panic_on_warn) {
+    std::string value;
+
+    std::ifstream(panic_on_warn) >> value;
+    return value == "0";
+}
+
+} // namespace
+
+/*
+ * The calls that the kernel answers with a WARNING are tested unless that is a panic
+ * here. QEMU's ivshmem is memory and nothing else, so its BAR may be taken; any
+ * other device has to be named.
+ */
+std::string module_parameters(const MachineFiles& files) {
+    constexpr PciId ivshmem{.vendor = 0x1af4, .device = 0x1110};
+    const std::string found = find_free_device(ivshmem, files.pci_devices);
+    const std::string bar = variable("TESTEXP_MMIO_BAR", found.empty() ? "" : found + "/2");
+    const std::string importer = variable("TESTEXP_IMPORTER_DEVICE", "");
+    std::string parameters;
+
+    if (variable("TESTEXP_ALLOW_MISUSE", survives_warnings(files.panic_on_warn) ? "1" : "0") == "1")
+        parameters += " allow_misuse=1";
+    if (!bar.empty())
+        parameters += " mmio_bar=" + bar;
+    if (!importer.empty())
+        parameters += " importer_device=" + importer;
+    return parameters;
+}
+
+} // namespace testexp

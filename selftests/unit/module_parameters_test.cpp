@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: the module is loaded with what this machine can bear and has: no provoked
+ * WARNING where one is a panic, and no BAR of a device that has a driver.
+ */
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "module_parameters.hpp"
+
+namespace {
+
+class ModuleParameters : public testing::Test {
+protected:
+    void SetUp() override {
+        root_ = std::filesystem::path(testing::TempDir()) /
+                ("module_parameters." + std::to_string(getpid()));
+        files_ = {.panic_on_warn = root_ / "panic_on_warn", .pci_devices = root_ / "devices"};
+        std::filesystem::create_directories(files_.pci_devices);
+        write(files_.panic_on_warn, "0");
+        unsetenv("TESTEXP_ALLOW_MISUSE");
+        unsetenv("TESTEXP_MMIO_BAR");
+        unsetenv("TESTEXP_IMPORTER_DEVICE");
+    }
+
+    void TearDown() override { std::filesystem::remove_all(root_); }
+
+    static void write(const std::filesystem::path& path, const std::string& text) {
+        std::ofstream(path) << text << '\n';
+    }
+
+    void add(const std::string& name, const std::string& vendor, const std::string& device) const {
+        std::filesystem::create_directories(files_.pci_devices / name);
+        write(files_.pci_devices / name / "vendor", vendor);
+        write(files_.pci_devices / name / "device", device);
+    }
+
+    std::string parameters() const { return testexp::module_parameters(files_); }
+
+    std::filesystem::path root_;
+    testexp::MachineFiles files_;
+};
+
+TEST_F(ModuleParameters, NoMisuseWhereAWarningIsAPanic) {
+    EXPECT_EQ(parameters(), " allow_misuse=1");
+    write(files_.panic_on_warn, "1");
+    EXPECT_EQ(parameters(), "");
+    std::filesystem::remove(files_.panic_on_warn);
+    EXPECT_EQ(parameters(), "") << "a kernel that does not say";
+}
+
+TEST_F(ModuleParameters, MisuseAsTheUserSays) {
+    setenv("TESTEXP_ALLOW_MISUSE", "0", 1);
+    EXPECT_EQ(parameters(), "");
+    write(files_.panic_on_warn, "1");
+    setenv("TESTEXP_ALLOW_MISUSE", "1", 1);
+    EXPECT_EQ(parameters(), " allow_misuse=1");
+}
+
+TEST_F(ModuleParameters, TheFirstIvshmemThatNoDriverHas) {
+    add("0000:00:02.0", "0x8086", "0x1110");
+    add("0000:00:03.0", "0x1af4", "0x1000");
+    add("0000:00:04.0", "0x1af4", "0x1110");
+    std::filesystem::create_directories(files_.pci_devices / "0000:00:04.0" / "driver");
+    EXPECT_EQ(parameters(), " allow_misuse=1");
+    add("0000:00:06.0", "0x1af4", "0x1110");
+    add("0000:00:05.0", "0x1af4", "0x1110");
+    EXPECT_EQ(parameters(), " allow_misuse=1 mmio_bar=0000:00:05.0/2");
+}
+
+TEST_F(ModuleParameters, WhatTheUserNames) {
+    add("0000:00:05.0", "0x1af4", "0x1110");
+    setenv("TESTEXP_MMIO_BAR", "0000:01:00.0/0", 1);
+    EXPECT_EQ(parameters(), " allow_misuse=1 mmio_bar=0000:01:00.0/0");
+    setenv("TESTEXP_MMIO_BAR", "", 1);
+    EXPECT_EQ(parameters(), " allow_misuse=1");
+    setenv("TESTEXP_IMPORTER_DEVICE", "0000:00:10.0", 1);
+    EXPECT_EQ(parameters(), " allow_misuse=1 importer_device=0000:00:10.0");
+}
+
+} // namespace
