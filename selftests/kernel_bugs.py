@@ -36,6 +36,7 @@ class Judge:
     def __init__(self):
         self.kind = self.text = None  # of the announcement that is in force
         self.found = 0
+        self.announced_bugs = 0  # those that came as a test had announced
         self.lockdep_spent = False  # lockdep reports one bug of locking and then goes off: that one was announced
 
     def bug(self, message):
@@ -46,8 +47,10 @@ class Judge:
             return None
         if self.kind == "splat" and self.text in message:
             self.found += 1
-            return None
-        return None if self.kind == "warning" and WARNING.match(message) else message
+        elif self.kind != "warning" or not WARNING.match(message):
+            return message
+        self.announced_bugs += 1
+        return None
 
     def announced(self, match):
         kind, text, found = self.kind, self.text, self.found
@@ -57,3 +60,17 @@ class Judge:
             return None
         self.lockdep_spent = self.lockdep_spent or (found == 1 and text.startswith("possible "))
         return None if found == 1 else f"'{text}' was announced, but reported {found} times"
+
+
+def judge_text(text):
+    """What a whole log says, as `dmesg` prints one: the value of a kernel-log.json. A log without a line of the kernel's is not judged."""
+    judge = Judge()
+    lines = [line for line in text.splitlines() if CONSOLE_PREFIX.match(line)]
+    bugs = []
+    for line in lines:
+        if bug := judge.bug(message(line)):
+            bugs.append(line if bug in line else bug)
+    if judge.kind:
+        bugs.append("the log ends within what a test had announced")
+    return {"judged": bool(lines), "why": "" if lines else "the log has no line with the kernel's time stamp", "bugs": bugs,
+            "announced": judge.announced_bugs}
