@@ -1,28 +1,42 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """selftests/run against programs that lie, crash, hang or stop short: shell scripts in place of the real ones."""
+import contextlib
+import glob
 import importlib.machinery
 import importlib.util
+import io
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 import unittest.mock
+import xml.etree.ElementTree as xml
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path.append(os.path.dirname(HERE))
-import kernel_bugs  # pylint: disable=wrong-import-position
+SELFTESTS = os.path.dirname(HERE)
+sys.path.append(SELFTESTS)
+# pylint: disable=wrong-import-position
+import kernel_bugs
+import kernel_log
+import limits
+import module
+import verdicts
 
-RUN = os.path.join(os.path.dirname(HERE), "run")
+RUN = os.path.join(SELFTESTS, "run")
 HEADER = "echo TAP version 13; echo 1..2; "
 
 # Name: what the program does, the end of the last line, words that the output must have.
 CASES = {
     "good": (HEADER + "echo ok 1 a; echo ok 2 b", "2 passed, 0 failed, 0 skipped", ""),
     "skips_one": (HEADER + "echo ok 1 a; echo 'ok 2 b # SKIP no hardware'", "1 passed, 0 failed, 1 skipped", "skipped 1: no hardware"),
+    "skips_each": (HEADER + "echo 'ok 1 a # SKIP no hardware'; echo 'ok 2 b # SKIP no module'; exit 4", "0 passed, 0 failed, 2 skipped",
+                   "nothing was tested"),
     "skips_all": ("echo TAP version 13; echo '1..0 # SKIP not root'; exit 4", "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
     "fails": (HEADER + "echo '# because'; echo not ok 1 a; echo ok 2 b; exit 1", "1 passed, 1 failed, 0 skipped", "# because"),
     "fails_but_says_0": (HEADER + "echo not ok 1 a; echo ok 2 b", "1 passed, 2 failed, 0 skipped", "exit status 0 does not fit"),
@@ -35,7 +49,18 @@ CASES = {
     "silent": (":", "0 passed, 1 failed, 0 skipped", "no plan"),
     "no_version": ("echo 1..1; echo ok 1 a", "1 passed, 1 failed, 0 skipped", "no version line"),
     "bails_out": (HEADER + "echo ok 1 a; echo Bail out! tired; exit 1", "1 passed, 1 failed, 0 skipped", "Bail out! tired"),
-    "hangs": (HEADER + "echo ok 1 a; sleep 100", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+    "hangs": (HEADER + "echo ok 1 a; sleep 1000", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+    "hangs_without_output": (HEADER + "echo ok 1 a; exec >/dev/null 2>&1; sleep 1000", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+    "half_a_line": (HEADER + "echo ok 1 a; printf 'ok 2 b'", "2 passed, 1 failed, 0 skipped", "the last line was cut off"),
+    "two_plans": (HEADER + "echo ok 1 a; echo 1..2; echo ok 2 b", "2 passed, 1 failed, 0 skipped", "the plan is not where it belongs"),
+    "two_outputs": (HEADER + "echo ok 1 a; echo ok 2 b; " + HEADER + "echo ok 1 c; echo ok 2 d", "4 passed, 1 failed, 0 skipped", "two programs"),
+    "same_name": (HEADER + "echo ok 1 a; echo ok 2 a", "2 passed, 1 failed, 0 skipped", "two cases are called 'a'"),
+    "too_early": ("echo not ok 1 z; " + HEADER + "echo ok 1 a; echo ok 2 b", "2 passed, 1 failed, 0 skipped", "before the version line"),
+    "no_case": ("echo TAP version 13; echo 1..0", "0 passed, 1 failed, 0 skipped", "no case, and no word of why"),
+    "no_number": ("echo TAP version 13; echo 1..1; echo ok 1 a; echo not ok", "1 passed, 1 failed, 0 skipped", "a failure without a number"),
+    "fails_and_skips": (HEADER + "echo not ok 1 a; echo 'ok 2 b # SKIP no hardware'; exit 4", "0 passed, 2 failed, 1 skipped", "exit status 4 does not"),
+    # what a program leaves behind has its output, and is not waited for
+    "leaves_a_child": (HEADER + "setsid sleep 1000 & echo $! >$0.child; echo ok 1 a; echo ok 2 b", "2 passed, 0 failed, 0 skipped", ""),
 }
 
 # What the kselftest runner prints of one program: its lines, and the runner's own of it.
@@ -56,8 +81,28 @@ LOGS = {
     "bails_out": (RUNNER.format(GOOD + "# Bail out! leaked\n", "not ok 1", " # exit=1"), "2 passed, 1 failed, 0 skipped", "Bail out! leaked"),
     "skips": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1", " # SKIP"), "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
     "stops_short": ("TAP version 13\n1..2\n" + GOOD + "ok 1 selftests: dmabuf: a\n", "2 passed, 1 failed, 0 skipped", "1 programs, but 2"),
-    "empty": ("", "0 passed, 1 failed, 0 skipped", "no result of the kselftest runner"),
+    "empty": ("", "0 passed, 1 failed, 0 skipped", "no version line"),
+    "no_result": ("# selftests: dmabuf: a\n", "0 passed, 1 failed, 0 skipped", "no result of the kselftest runner"),
+    # a skip as some runners print one: the name behind the directive, or no name at all
+    "skips_named_late": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1 # SKIP", ""), "0 passed, 0 failed, 1 skipped", "a: 0 passed"),
+    "skips_unnamed": ("TAP version 13\n1..2\n# selftests: dmabuf: a\n" + GOOD + "ok 1 selftests: dmabuf: a\n# selftests: dmabuf: b\nok 2 # SKIP\n",
+                      "2 passed, 0 failed, 1 skipped", "b: 0 passed"),
+    "skips_with_a_failure": (RUNNER.format(BAD, "ok 1", " # SKIP"), "1 passed, 2 failed, 0 skipped", "exit status 4 does not fit"),
+    "one_program": (GOOD.replace("# ", ""), "2 passed, 0 failed, 0 skipped", "log: 2 passed"),
+    "parent_hides_a_failure": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 x\nok 1 suite\n", "0 passed, 2 failed, 0 skipped",
+                               "'suite' is ok, but 1 of its cases failed"),
+    "parent_fails_alone": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 x\nnot ok 1 suite\n", "1 passed, 1 failed, 0 skipped",
+                           "'suite' is not ok, but none of its cases failed"),
+    "console_cut": ("[    0.1] TAP version 14\n[    0.1] 1..1\n[    0.1]   # Subtest: s\n[    0.1]   1..1\n[    0.1]   ok 1 x\n",
+                    "1 passed, 1 failed, 0 skipped", "the test 's' has no result"),
+    "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
+
+
+def wanted_status(totals):
+    """What the last line of a run says, as an exit status."""
+    passed, failed = (int(part.split()[0]) for part in totals.split(", ")[:2])
+    return 1 if failed else 0 if passed else 4
 
 
 class ReadTest(unittest.TestCase):
@@ -67,15 +112,36 @@ class ReadTest(unittest.TestCase):
                 done = subprocess.run([RUN, "--read", "-"], input=log, capture_output=True, text=True, check=False)
                 self.assertEqual(done.stdout.splitlines()[-1:], [totals], done.stdout + done.stderr)
                 self.assertIn(words, done.stdout)
-                self.assertEqual(done.returncode, 0 if " 0 failed" in totals else 1)
+                self.assertEqual(done.returncode, wanted_status(totals))
+
+    def test_writes_verdicts(self):
+        with tempfile.TemporaryDirectory() as directory:
+            subprocess.run([RUN, "--read", "-", "--out", directory], input=LOGS["fails"][0], capture_output=True, text=True, check=False)
+            value = read_verdicts(directory)
+        self.assertEqual((value["complete"], value["passed"], value["failed"]), (True, 1, 1))
+        self.assertEqual(value["programs"][0]["cases"][0], {"name": "a", "verdict": "failed", "reason": "because", "seconds": None})
+
+
+def read_verdicts(directory):
+    """tests.json of a run; junit.xml must have the same counts."""
+    with open(os.path.join(directory, "tests.json"), encoding="utf-8") as file:
+        value = json.load(file)
+    counts = xml.parse(os.path.join(directory, "junit.xml")).getroot().attrib
+    if value["complete"]:
+        assert int(counts["failures"]) + int(counts["errors"]) == value["failed"], counts
+    assert int(counts["skipped"]) == value["skipped"], counts
+    assert value["failed"] == sum(program["verdict"] == "failed" and sum(case["verdict"] == "failed" for case in program["cases"]) +
+                                  bool(program["faults"]) for program in value["programs"]) + len(value["faults"]), value
+    return value
 
 
 class RunTest(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)
-        shutil.copy(RUN, self.directory)
-        shutil.copy(kernel_bugs.__file__, self.directory)
+        for path in [RUN, *glob.glob(f"{SELFTESTS}/*.py")]:
+            shutil.copy(path, self.directory)
+        self.out = os.path.join(self.directory, "ktap")
 
     def add(self, name, body):
         with open(os.path.join(self.directory, name + ".cpp"), "w", encoding="ascii"):
@@ -86,19 +152,124 @@ class RunTest(unittest.TestCase):
                 file.write(f"#!/bin/sh\n{body}\n")
             os.chmod(path, 0o755)
 
+    def command(self, *names):
+        """It may run where the kernel's log cannot be read."""
+        return [os.path.join(self.directory, "run"), "--bin", self.directory, "--out", self.out, "--allow-no-kernel-log", *names]
+
     def run_it(self, *names):
-        return subprocess.run([os.path.join(self.directory, "run"), "--bin", self.directory, "--timeout", "2",
-                               "--out", os.path.join(self.directory, "ktap"), *names], capture_output=True, text=True, check=False)
+        return subprocess.run(self.command(*names), capture_output=True, text=True, check=False)
+
+    def verdicts(self):
+        return read_verdicts(self.out)
+
+    def end_child(self, name):
+        path = os.path.join(self.directory, f"{name}.child")
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                os.kill(int(file.read()), signal.SIGKILL)
 
     def test_verdicts(self):
         for name, (body, totals, words) in CASES.items():
             with self.subTest(name):
                 self.add(name, body)
-                done = self.run_it(name)
-                self.assertEqual(done.stdout.splitlines()[-1], totals, done.stdout)
+                done = self.run_it(name, *["--timeout=2"] * name.startswith("hangs"))
+                self.end_child(name)
+                self.assertEqual(done.stdout.splitlines()[-1:], [totals], done.stdout + done.stderr)
                 self.assertIn(words, done.stdout)
-                self.assertEqual(done.returncode, 0 if " 0 failed" in totals else 1)
-                self.assertTrue(os.path.exists(os.path.join(self.directory, "ktap", name + ".ktap")))
+                self.assertEqual(done.returncode, wanted_status(totals))
+                self.assertTrue(os.path.exists(os.path.join(self.out, name + ".ktap")))
+                value = self.verdicts()
+                self.assertEqual("{passed} passed, {failed} failed, {skipped} skipped".format(**value), totals)
+                self.assertTrue(value["complete"])
+                self.assertEqual(value["programs"][0]["verdict"], ["passed", "failed", None, None, "skipped"][done.returncode])
+
+    def test_what_is_in_tests_json(self):
+        self.add("mixed", "echo TAP version 13; echo 1..3; echo '# got 3'; echo '# wanted 4'; echo not ok 1 a; echo ok 2 - b; "
+                          "echo 'ok 3 c # SKIP no hardware'; exit 1")
+        self.add("stops_short", CASES["stops_short"][0])
+        self.run_it()
+        value = self.verdicts()
+        self.assertEqual((value["version"], value["quick"], value["planned"]), (1, False, ["mixed", "stops_short"]))
+        mixed, short = value["programs"]
+        self.assertEqual([(case["name"], case["verdict"], case["reason"]) for case in mixed["cases"]],
+                         [("a", "failed", "got 3; wanted 4"), ("b", "passed", ""), ("c", "skipped", "no hardware")])
+        self.assertEqual((mixed["name"], mixed["status"], mixed["faults"], mixed["announced"]), ("mixed", 1, [], 0))
+        self.assertEqual((short["verdict"], short["faults"]), ("failed", ["KTAP: 1 results, but 2 were planned"]))
+
+    def test_seconds(self):
+        """A case has the time from the result before its own, and the first from the plan."""
+        self.add("good", CASES["good"][0])
+        self.run_it()
+        program = self.verdicts()["programs"][0]
+        seconds = [case["seconds"] for case in program["cases"]]
+        self.assertTrue(all(value >= 0 for value in seconds), seconds)
+        self.assertLessEqual(sum(seconds), program["seconds"] + 0.1)
+        run = load_run()
+        output = run.ktap.read("TAP version 13\n# slow to begin\n1..2\n# hm\nok 1 a\nok 2 b\n")
+        self.assertEqual(run.case_seconds(output.cases, [1, 5, 6, 7, 8.5, 8.75], output.starts_at), [2.5, 0.25])
+
+    def test_cut_off(self):
+        """The machine goes away in the middle: what is on the disk then must not look good, and must be whole."""
+        self.add("a_good", CASES["good"][0])
+        self.add("b_hangs", "echo TAP version 13; echo 1..2; echo ok 1 a; echo $$ >$0.pid; mv $0.pid $0.there; sleep 1000")
+        self.add("c_never", CASES["good"][0])
+        there = os.path.join(self.directory, "b_hangs.there")
+        with subprocess.Popen(self.command(), stdout=subprocess.DEVNULL) as process:
+            while not os.path.exists(there):
+                self.assertIsNone(process.poll())
+            process.kill()
+        with open(there, encoding="ascii") as file:
+            os.killpg(int(file.read()), signal.SIGKILL)
+        value = self.verdicts()
+        self.assertFalse(value["complete"])
+        self.assertEqual([(program["name"], program["verdict"]) for program in value["programs"]], [("a_good", "passed"), ("b_hangs", "running")])
+        self.assertEqual(value["planned"], ["a_good", "b_hangs", "c_never"])
+        with open(os.path.join(self.out, "junit.xml"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("the program did not end", text)
+        self.assertIn("not run: c_never", text)
+        self.assertEqual([name for name in os.listdir(self.out) if name.startswith(".")], [])
+        with open(os.path.join(self.out, "b_hangs.ktap"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "TAP version 13\n1..2\nok 1 a\n")
+
+    def test_interrupted(self):
+        self.add("hangs", "echo $$ >$0.child; mv $0.child $0.there; sleep 1000")
+        with subprocess.Popen(self.command(), stdout=subprocess.DEVNULL) as process:
+            there = os.path.join(self.directory, "hangs.there")
+            while not os.path.exists(there):
+                self.assertIsNone(process.poll())
+            process.terminate()
+        self.assertEqual(process.returncode, 130)
+        self.assertFalse(self.verdicts()["complete"])
+        with open(there, encoding="ascii") as file:
+            self.assertRaises(ProcessLookupError, os.kill, int(file.read()), 0)
+
+    def test_old_verdicts_go(self):
+        self.add("good", CASES["good"][0])
+        self.run_it()
+        self.assertEqual(self.verdicts()["passed"], 2)
+        done = self.run_it("--module", "/nonexistent.ko")
+        value = self.verdicts()
+        self.assertEqual((value["passed"], value["failed"], value["complete"]), (0, 1, False))
+        self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (1, "0 passed, 1 failed, 0 skipped"))
+
+    def test_too_much_output(self):
+        self.add("floods", "yes")
+        with open(os.path.join(self.directory, "limits.py"), "a", encoding="ascii") as file:
+            file.write("OUTPUT_BYTES = 100000\n")
+        done = self.run_it()
+        self.assertIn("printed more than 100000 bytes", done.stdout)
+        self.assertEqual(done.returncode, 1)
+
+    def test_no_program(self):
+        """What the kernel refuses to start is a failure of that program, and the next one runs."""
+        self.add("bad", "")
+        with open(os.path.join(self.directory, "bad"), "wb") as file:
+            file.write(b"\x7fELF nonsense")
+        self.add("good", CASES["good"][0])
+        done = self.run_it()
+        self.assertEqual(done.stdout.splitlines()[-1], "2 passed, 1 failed, 0 skipped")
+        self.assertIn("cannot be started: Exec format error", done.stdout)
 
     def test_sums_up(self):
         for name in ("good", "fails", "skips_one"):
@@ -145,42 +316,102 @@ unreferenced object 0xffff888004c1ec00 (size 64):
 def load_run():
     """selftests/run as a module."""
     loader = importlib.machinery.SourceFileLoader("run", RUN)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
-    loader.exec_module(module)
-    return module
+    run = importlib.util.module_from_spec(importlib.util.spec_from_loader("run", loader))
+    loader.exec_module(run)
+    return run
 
 
-class ParametersTest(unittest.TestCase):
+class Log:
+    """A kernel's log that has these lines."""
+
+    def __init__(self, *recent, why=""):
+        self.recent, self.why = recent, why
+
+    def new_bugs(self):
+        return []
+
+
+class ModuleTest(unittest.TestCase):
+    """insmod, rmmod and module_parameters are scripts here."""
+
     def setUp(self):
-        self.devices = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.devices)
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.add("module_parameters", "echo allow_misuse=1 mmio_bar=0000:00:05.0/2")
+        self.add("insmod", f'echo "$@" >{self.directory}/loaded')
+        self.add("modprobe", "")
+        path = unittest.mock.patch.dict(os.environ, PATH=f"{self.directory}:{os.environ['PATH']}")
+        path.start()
+        self.addCleanup(path.stop)
 
-    def add(self, name, vendor, device, driver=False):
-        os.makedirs(os.path.join(self.devices, name, *["driver"] * driver))
-        for file, value in (("vendor", vendor), ("device", device)):
-            with open(os.path.join(self.devices, name, file), "w", encoding="ascii") as output:
-                output.write(f"{value:#06x}\n")
+    def add(self, name, body):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\n{body}\n")
+        os.chmod(path, 0o755)
 
-    def parameters(self, **environment):
-        with unittest.mock.patch.dict(os.environ, environment):
-            return load_run().module_parameters(self.devices)
+    def test_parameters_are_the_programs(self):
+        module.load("test.ko", self.directory, Log())
+        with open(f"{self.directory}/loaded", encoding="ascii") as file:
+            self.assertEqual(file.read(), "test.ko allow_misuse=1 mmio_bar=0000:00:05.0/2\n")
 
-    def test_ivshmem_that_no_driver_has(self):
-        self.add("0000:00:02.0", 0x8086, 0x1110)
-        self.add("0000:00:03.0", 0x1af4, 0x1000)
-        self.assertEqual(self.parameters(), ["allow_misuse=1"])
-        self.add("0000:00:04.0", 0x1af4, 0x1110, driver=True)
-        self.assertEqual(self.parameters(), ["allow_misuse=1"])
-        self.add("0000:00:06.0", 0x1af4, 0x1110)
-        self.add("0000:00:05.0", 0x1af4, 0x1110)
-        self.assertEqual(self.parameters(), ["allow_misuse=1", "mmio_bar=0000:00:05.0/2"])
+    def test_no_parameters(self):
+        self.add("module_parameters", "exit 1")
+        with self.assertRaisesRegex(module.Problem, "module_parameters failed; build the target 'selftests'"):
+            module.load("test.ko", self.directory, Log())
+        self.assertFalse(os.path.exists(f"{self.directory}/loaded"))
 
-    def test_what_the_user_names(self):
-        self.add("0000:00:05.0", 0x1af4, 0x1110)
-        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR="0000:01:00.0/0"), ["allow_misuse=1", "mmio_bar=0000:01:00.0/0"])
-        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR=""), ["allow_misuse=1"])
-        self.assertEqual(self.parameters(TESTEXP_MMIO_BAR="", TESTEXP_IMPORTER_DEVICE="0000:00:10.0"),
-                         ["allow_misuse=1", "importer_device=0000:00:10.0"])
+    def test_refused(self):
+        self.add("insmod", "echo 'insmod: ERROR: Unknown symbol' >&2; exit 1")
+        with self.assertRaisesRegex(module.Problem, "cannot load test.ko: insmod: ERROR.*\nthe kernel says: test: Unknown symbol frob"):
+            module.load("test.ko", self.directory, Log("test: Unknown symbol frob"))
+        with self.assertRaisesRegex(module.Problem, "\nwhat the kernel says cannot be read: /dev/kmsg: gone"):
+            module.load("test.ko", self.directory, Log(why="/dev/kmsg: gone"))
+
+    def unload(self, body):
+        self.add("rmmod", body)
+        with unittest.mock.patch.object(limits, "RELEASE_PAUSE_S", 0):
+            return module.unload()
+
+    def test_unload(self):
+        self.assertEqual(self.unload(""), [])
+        self.assertEqual(self.unload("echo in use >&2; exit 1"), ["the module cannot be unloaded, so something leaked: in use"])
+        self.assertEqual(self.unload(f'echo >>{self.directory}/tries; test $(wc -l <{self.directory}/tries) -gt 30'), [])
+
+
+class NoKernelLogTest(unittest.TestCase):
+    """Where /dev/kmsg cannot be read."""
+
+    def run_it(self, *arguments):
+        run = load_run()
+        with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(io.StringIO()) as said, \
+                unittest.mock.patch.object(kernel_log, "KMSG", "/nonexistent"), \
+                unittest.mock.patch.object(run, "programs_in", lambda *_: ["good"]), \
+                unittest.mock.patch.object(sys, "argv", ["run", "--bin", directory, "--out", directory, *arguments]):
+            with open(os.path.join(directory, "good"), "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\n{CASES['good'][0]}\n")
+            os.chmod(file.name, 0o755)
+            return run.main(), said.getvalue(), read_verdicts(directory)
+
+    def test_is_a_failure(self):
+        status, said, value = self.run_it()
+        self.assertEqual((status, value["failed"]), (1, 1))
+        self.assertIn("failed: what the kernel logs cannot be read (/nonexistent: No such file or directory)", said)
+        self.assertEqual(value["kernel_log"], {"judged": False, "why": "/nonexistent: No such file or directory", "bugs": [], "announced": 0})
+
+    def test_is_allowed(self):
+        status, said, value = self.run_it("--allow-no-kernel-log")
+        self.assertEqual((status, value["failed"], value["kernel_log"]["judged"]), (0, 0, False))
+        self.assertIn("\nnot judged: what the kernel logged: /nonexistent: No such file or directory\n2 passed", said)
+
+
+class JunitTest(unittest.TestCase):
+    def test_what_xml_cannot_hold(self):
+        run = verdicts.Run(["a"], complete=True, faults=["bell \a, null \0, <tag> & \"quotes\""])
+        with tempfile.TemporaryDirectory() as directory:
+            run.write(directory)
+            root = xml.parse(os.path.join(directory, "junit.xml")).getroot()
+        self.assertEqual(root.find(".//error").get("message"), 'bell ?, null ?, <tag> & "quotes"')
 
 
 class KernelTest(unittest.TestCase):
@@ -199,10 +430,15 @@ class KernelTest(unittest.TestCase):
     def test_not_the_kernels(self):
         self.assertEqual(kernel_bugs.message("BUG: written to the console by hand"), "")
 
+    @staticmethod
+    def kernel_log(lockdep=None):
+        with unittest.mock.patch.object(kernel_log, "KMSG", "/nonexistent"):
+            log = kernel_log.KernelLog()
+        log.taints, log.lockdep = 0, lockdep
+        return log
+
     def test_new_taint(self):
-        run = load_run()
-        log = run.KernelLog.__new__(run.KernelLog)
-        log.fd, log.judge, log.taints, log.lockdep = None, kernel_bugs.Judge(), 0, None
+        log = self.kernel_log()
         log.read_taints = lambda: 1 << 7
         self.assertEqual(log.new_bugs(), ["kernel taint changed from 0 to 128"])
         self.assertEqual(log.new_bugs(), [])
@@ -216,6 +452,22 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(self.judge(begin, "WARNING: CPU: 0 PID: 1", "BUG: never announced", end, "WARNING: CPU: 1 PID: 1"),
                          ["BUG: never announced", "WARNING: CPU: 1 PID: 1"])
 
+    def test_announced_are_counted(self):
+        lines = ["expect-warning: begin", "WARNING: 1", "WARNING: 2", "expect-warning: end", "WARNING: 3",
+                 "expect-splat: begin possible recursion", "WARNING: possible recursion", "expect-splat: end"]
+        value = kernel_bugs.judge_text("".join(f"[   12.345678][  T123] {line}\n" for line in lines))
+        self.assertEqual(value, {"judged": True, "why": "", "bugs": ["[   12.345678][  T123] WARNING: 3"], "announced": 3})
+
+    def test_text_of_no_kernel(self):
+        for text in ("", "BUG: written by hand\n"):
+            value = kernel_bugs.judge_text(text)
+            self.assertEqual((value["judged"], value["bugs"]), (False, []))
+            self.assertIn("no line", value["why"])
+
+    def test_text_that_is_cut(self):
+        value = kernel_bugs.judge_text("[    1.000000] expect-warning: begin\n[    2.000000] WARNING: 1\n")
+        self.assertEqual(value["bugs"], ["the log ends within what a test had announced"])
+
     def test_announced_splat(self):
         begin, end = "dmabuf_testexp: expect-splat: begin possible recursive locking detected", "dmabuf_testexp: expect-splat: end"
         splat, other = "WARNING: possible recursive locking detected", "WARNING: possible circular locking dependency detected"
@@ -227,9 +479,7 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(self.judge(splat), [splat])
 
     def lockdep_log(self, before, after, *messages):
-        run = load_run()
-        log = run.KernelLog.__new__(run.KernelLog)
-        log.fd, log.judge, log.taints, log.lockdep = None, kernel_bugs.Judge(), 0, before
+        log = self.kernel_log(before)
         log.read_taints, log.read_lockdep, log.new_lines = lambda: 0, lambda: after, lambda: messages
         return log
 
@@ -250,8 +500,7 @@ class KernelTest(unittest.TestCase):
 
     def leaks(self, text):
         """A detector whose file holds this text, and the words that were written to it."""
-        run = load_run()
-        detector = run.LeakDetector("/nonexistent")
+        detector = kernel_log.LeakDetector("/nonexistent")
         words = []
         with tempfile.NamedTemporaryFile("w", delete=False) as file:
             self.addCleanup(os.unlink, file.name)
@@ -273,7 +522,7 @@ class KernelTest(unittest.TestCase):
 
     def test_no_leaks(self):
         self.assertEqual(self.leaks("")[0].new_leaks(settled=True), [])
-        self.assertEqual(load_run().LeakDetector("/nonexistent").new_leaks(), [])
+        self.assertEqual(kernel_log.LeakDetector("/nonexistent").new_leaks(), [])
 
     def test_leak_detector_stops(self):
         detector, _ = self.leaks("")

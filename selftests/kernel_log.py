@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the kernel says while programs run: its log, its taints, whether lockdep is on, and the leaks that kmemleak finds."""
+import collections
+import os
+import re
+import time
+
+import kernel_bugs
+import limits
+
+KMSG = "/dev/kmsg"
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+
+# Taints that are no news here: a WARNING (judged by the log), a module that is not in the tree, one that is not signed.
+TAINTS_EXPECTED = 1 << 9 | 1 << 12 | 1 << 13
+
+
+class KernelLog:
+    """What the kernel logs from now on, and whether it still checks locks. What a test provokes stands between two lines that the module prints."""
+
+    def __init__(self):
+        self.judge = kernel_bugs.Judge()
+        self.why = ""  # the log is not judged
+        self.bugs = []  # all that were found
+        self.recent = collections.deque(maxlen=10)  # lines
+        try:
+            self.fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
+            os.lseek(self.fd, 0, os.SEEK_END)
+        except OSError as error:
+            self.fd = None
+            self.why = f"{KMSG}: {error.strerror}"
+        self.taints = self.read_taints()
+        self.lockdep = self.read_lockdep()
+
+    @staticmethod
+    def read_lockdep():
+        """1: on, 0: off, as after its first report; None: the kernel has none."""
+        try:
+            with open("/proc/lockdep_stats", encoding="ascii") as file:
+                return int(re.search(r"debug_locks: +(\d)", file.read())[1])
+        except FileNotFoundError:
+            return None
+
+    @staticmethod
+    def read_taints():
+        with open("/proc/sys/kernel/tainted", encoding="ascii") as file:
+            return int(file.read()) & ~TAINTS_EXPECTED
+
+    @property
+    def announced(self):
+        return self.judge.announced_bugs
+
+    def new_lines(self):
+        while self.fd is not None:
+            try:
+                record = os.read(self.fd, 8192)
+            except BrokenPipeError:  # some were overwritten before they were read
+                yield "BUG: kernel log overflowed, lines were lost"
+                continue
+            except BlockingIOError:
+                return
+            yield record.decode(errors="replace").split(";", 1)[1].split("\n", 1)[0]
+
+    def new_bugs(self):
+        lines = list(self.new_lines())
+        self.recent.extend(lines)
+        bugs = [bug for line in lines if (bug := self.judge.bug(line))]
+        if self.lockdep and not self.read_lockdep():
+            self.lockdep = 0
+            if not self.judge.lockdep_spent:
+                bugs.append("lockdep went off, and no test has announced that: nothing finds wrong locking any more")
+        taints = self.read_taints()
+        if taints != self.taints:
+            bugs.append(f"kernel taint changed from {self.taints} to {taints}")
+            self.taints = taints
+        self.bugs += bugs
+        return bugs
+
+    def summary(self):
+        return {"judged": not self.why, "why": self.why, "bugs": self.bugs, "announced": self.announced}
+
+
+class LeakDetector:
+    """Objects that nothing points to any more, which kmemleak finds. Each report has a backtrace, and names the program in `comm`."""
+
+    SHOWN = 10
+
+    def __init__(self, path=None):
+        self.path = path or KMEMLEAK
+        self.usable = os.path.exists(self.path)
+        self.switched_off = False
+        if not self.usable:
+            return
+        try:
+            self.scan(2)
+            self.tell("clear")
+        except PermissionError:
+            self.usable = False
+            self.switched_off = True
+
+    def tell(self, word):
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(word)
+
+    def scan(self, times):
+        for _ in range(times):
+            self.tell("scan")
+
+    @staticmethod
+    def split(text):
+        return [report.rstrip() for report in re.split(r"^(?=unreferenced object )", text, flags=re.MULTILINE) if report.strip()]
+
+    def new_leaks(self, settled=False):
+        """What was leaked since the last call. An object is old enough anyway when it is settled. kmemleak reports what two scans found unreferenced."""
+        if not self.usable:
+            return []
+        try:
+            if not settled:
+                time.sleep(limits.KMEMLEAK_SETTLED_S)
+            self.scan(2)
+            with open(self.path, encoding="utf-8", errors="replace") as file:
+                reports = self.split(file.read())
+            self.tell("clear")
+        except PermissionError:
+            return ["kmemleak has stopped, so leaks were not found"]
+        if len(reports) > self.SHOWN:
+            reports[self.SHOWN:] = [f"and {len(reports) - self.SHOWN} more objects like these"]
+        return ["kmemleak: " + report for report in reports]
+
+    def summary(self):
+        return {"judged": self.usable, "switched_off": self.switched_off}

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads KTAP: the output of one program or of a kernel's console, and what the kselftest runner makes of several programs.
+
+The reader is strict, since output that stops short must never look good: what cannot be told apart from a loss is a fault. KTAP allows output without a
+plan, and a test without a result; here both are faults. Lines that are none of KTAP's count for nothing. Where kunit.py judges otherwise, see
+selftests/unit/kunit_logs_test.py.
+"""
+import dataclasses
+import re
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+SKIP_STATUS = 4
+
+VERSION = re.compile(r"K?TAP version \d+$")
+PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?$", re.IGNORECASE)
+RESULT = re.compile(r"(not )?ok (\d+)(?: +(?:- )?(.*))?$")
+DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(.*)$", re.IGNORECASE)
+SUBTEST = re.compile(r"# Subtest: (.*)$")
+PROGRAM = re.compile(r"selftests: \S+: (\S+)")
+
+# A kernel that was booted for its tests alone ends with one of these, and what it prints then is no output of a test.
+CONSOLE_ENDS = re.compile(r"\s*(?:List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)")
+
+WHOLE = "(all)"  # the name of the one case of a program that skipped as a whole
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    verdict: str
+    reason: str = ""  # of a skip, or what was said before a failure
+    lines: list = dataclasses.field(default_factory=list)  # those about a failure, as they were printed
+    at: int = -1  # the number of its line
+
+
+@dataclasses.dataclass
+class Output:
+    """What a program printed. Faults are what is wrong with the output itself."""
+    cases: list = dataclasses.field(default_factory=list)
+    faults: list = dataclasses.field(default_factory=list)
+    starts_at: int = 0  # the number of the line with the plan
+    planned: int | None = None
+
+    def count(self, verdict):
+        return sum(case.verdict == verdict for case in self.cases)
+
+    def skipped_whole(self):
+        return self.planned == 0 and self.count(SKIPPED) > 0
+
+    def status(self):
+        """The exit status that belongs to this output."""
+        if self.count(FAILED):
+            return 1
+        return SKIP_STATUS if self.count(SKIPPED) and not self.count(PASSED) else 0
+
+
+@dataclasses.dataclass
+class _Level:
+    """A test and those below it, which are indented further. `plan` is None until it came."""
+    indent: int
+    name: str = ""
+    plan: int | None = None
+    results: int = 0
+    cases: list = dataclasses.field(default_factory=list)
+    names: set = dataclasses.field(default_factory=set)
+
+
+def _start(lines):
+    """Where the version line is, and how much a console puts before each line: as much as stands before the version."""
+    for number, line in enumerate(lines):
+        if match := re.search(r"K?TAP version \d+$", line.rstrip()):
+            return number, match.start()
+    return 0, 0
+
+
+class _Reader:
+    def __init__(self):
+        self.output = Output()
+        self.levels = []
+        self.said = []
+        self.has_version = False
+
+    def fault(self, text):
+        self.output.faults.append(f"KTAP: {text}")
+
+    def read(self, lines):
+        start, prefix = _start(lines)
+        if any(RESULT.match(line) for line in lines[:start]):
+            self.fault("a result stands before the version line")
+        for at, line in enumerate(lines[start:], start):
+            if CONSOLE_ENDS.search(line):
+                break
+            text = line.rstrip()[prefix:]
+            self.line(at, text.lstrip(" \t"), len(text) - len(text.lstrip(" \t")))
+        self.finish()
+        return self.output
+
+    def line(self, at, text, indent):
+        if VERSION.match(text):
+            self.version(indent)
+        elif match := SUBTEST.match(text):
+            self.level(indent).name = match[1]
+        elif match := PLAN.match(text):
+            self.plan(at, self.level(indent), match)
+        elif match := RESULT.match(text):
+            self.result(at, indent, match, text)
+        elif text.startswith("Bail out!"):
+            self.output.faults.append(text)
+        elif text.startswith("not ok"):
+            self.fault(f"a failure without a number: {text}")
+        elif text.startswith("#"):
+            self.said.append(text)
+
+    def version(self, indent):
+        if self.has_version and indent <= self.levels[0].indent:
+            self.fault("a second version line: this is the output of two programs")
+        self.has_version = True
+        self.level(indent)
+
+    def level(self, indent):
+        """The test that a line belongs to, by how far the line is indented."""
+        while len(self.levels) > 1 and self.levels[-1].indent > indent:
+            lost = self.levels.pop()
+            self.fault(f"the test '{lost.name}' has no result")
+            self.levels[-1].cases += lost.cases
+        if not self.levels or indent > self.levels[-1].indent:
+            self.levels.append(_Level(indent))
+        return self.levels[-1]
+
+    def plan(self, at, level, match):
+        if level.plan is not None or level.results:
+            self.fault("the plan is not where it belongs, or there are two")
+        level.plan = int(match[1])
+        if level is self.levels[0]:
+            self.output.starts_at = at
+        if level.plan == 0 and match[2] is not None:
+            level.cases.append(Case(WHOLE, SKIPPED, match[2] or "no reason", at=at))
+
+    def result(self, at, indent, match, text):
+        below = self.levels.pop() if len(self.levels) > 1 and self.levels[-1].indent > indent else None
+        level = self.level(indent)
+        level.results += 1
+        if int(match[2]) != level.results:
+            self.fault(f"result {match[2]} stands where {level.results} should")
+        case = self.case(at, match, text)
+        if case.name in level.names:
+            self.fault(f"two cases are called '{case.name}'")
+        level.names.add(case.name)
+        if below:
+            self.parent(level, below, case)
+        else:
+            level.cases.append(case)
+        self.said = []
+
+    def case(self, at, match, text):
+        directive = DIRECTIVE.match(match[3] or "")
+        name, word, reason = directive.groups() if directive else (match[3] or "", "", "")
+        name = name.strip() or f"(number {match[2]})"
+        if word.upper() == "SKIP":
+            return Case(name, SKIPPED, reason.strip() or "no reason", at=at)
+        if match[1] or word.upper() in ("TIMEOUT", "ERROR"):
+            said = [line.lstrip("# ") for line in self.said]
+            return Case(name, FAILED, "; ".join(filter(None, [*said, reason])), [*self.said, text], at)
+        return Case(name, PASSED, reason, at=at)
+
+    def parent(self, level, below, case):
+        """A test whose cases stood before it. Only these count; the two must agree."""
+        self.close(below, case.name)
+        failed = sum(one.verdict == FAILED for one in below.cases)
+        if failed and case.verdict != FAILED:
+            self.fault(f"'{case.name}' is ok, but {failed} of its cases failed")
+        elif case.verdict == FAILED and not failed:
+            self.fault(f"'{case.name}' is not ok, but none of its cases failed")
+        for one in below.cases:
+            one.name = f"{case.name}.{one.name}"
+        level.cases += below.cases
+
+    def close(self, level, name):
+        """Whether a test brought what it planned."""
+        of = f"'{name}': " if name else ""
+        if level.plan is None:
+            self.fault(f"{of}no plan")
+        elif level.plan != level.results:
+            self.fault(f"{of}{level.results} results, but {level.plan} were planned")
+        elif not level.cases:
+            self.fault(f"{of}no case, and no word of why")
+
+    def finish(self):
+        if not self.has_version:
+            self.fault("no version line")
+        while len(self.levels) > 1:
+            self.level(self.levels[-2].indent)
+        top = self.levels[0] if self.levels else _Level(0)
+        self.close(top, "")
+        self.output.cases, self.output.planned = top.cases, top.plan
+
+
+def read(text):
+    """Reads the output of one program."""
+    return _Reader().read(text.split("\n"))
+
+
+@dataclasses.dataclass
+class RunnerProgram:
+    """A program as the kselftest runner tells of it: its own lines, and its exit status or the reason why there is none."""
+    name: str
+    text: str
+    status: int | None
+    fault: str
+
+    def output(self):
+        """What the program printed; a runner may say that it skipped a program, and nothing else."""
+        if self.status == SKIP_STATUS and not re.search(r"^K?TAP version", self.text, re.MULTILINE):
+            return Output([Case(WHOLE, SKIPPED, "the runner says so, and the program says nothing")], planned=0)
+        return read(self.text)
+
+
+def _runner_status(not_ok, note):
+    if not not_ok:
+        return (SKIP_STATUS if re.match(r"SKIP\b", note) else 0), ""
+    if match := re.match(r"exit=(\d+)$", note):
+        return int(match[1]), ""
+    return None, f"the runner says: {note or 'not ok'}"
+
+
+def _runner_result(match, inner):
+    """The runner's line of one program. It may lack the name, as in `ok 3 # SKIP`, or have the name behind the directive; the header has the name too."""
+    text = match[3] or ""
+    named = PROGRAM.search(text) or next(filter(None, map(PROGRAM.match, inner)), None)
+    note = re.search(r"# *([^#]*)$", PROGRAM.sub("", text))
+    status, fault = _runner_status(match[1], note[1].strip() if note else "")
+    lines = [line for line in inner if not PROGRAM.match(line)]
+    return RunnerProgram(named[1] if named else f"(program {match[2]})", "".join(f"{line}\n" for line in lines), status, fault)
+
+
+def is_runners(text):
+    """Whether this is the output of the kselftest runner, and not that of one program."""
+    return re.search(r"^(?:# |(?:not )?ok \d+ (?:# *SKIP *)?)selftests: \S+", text, re.MULTILINE | re.IGNORECASE) is not None
+
+
+def read_runner(text):
+    """The programs that the runner tells of, and what is wrong with its own lines. What make prints between them is not the runner's."""
+    programs, faults, inner, plans = [], [], [], []
+    for line in text.split("\n"):
+        line = line.rstrip("\r")
+        if line.startswith("# "):
+            inner.append(line[2:])
+        elif match := PLAN.match(line):
+            plans.append(int(match[1]))
+            inner = []
+        elif match := RESULT.match(line):
+            programs.append(_runner_result(match, inner))
+            inner = []
+    if not programs:
+        faults.append("this has no result of the kselftest runner")
+    elif sum(plans) != len(programs):
+        faults.append(f"the runner tells of {len(programs)} programs, but {sum(plans)} were planned")
+    return programs, faults
