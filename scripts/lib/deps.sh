@@ -27,8 +27,9 @@ declare -A step_packages=(
 	[export]='python3-prometheus-client'
 	[json]='jq'
 	[fuzz]='libclang-rt-dev'
+	[mutants]='python3-clang'
 	[series]='git xz-utils linux-source-6.12'
-	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm'
+	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm python3-clang'
 	[newcomer]='debootstrap git util-linux'
 )
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Writes all mutants of a file into one text, in which a number that is set when the program starts chooses one of them, or none.
+
+A slot becomes a choice: `(testexp_site(5) == 17 ? (faulty) : (right))`, a statement an if. testexp_site() notes that the slot was executed, and returns
+the number that is set. Each faulty text has a line of its own, by which the compiler's complaints are given to the mutant they are about.
+"""
+
+import collections
+import re
+
+PRELUDE = '#include "mutant.h"\n'  # of a file of the module
+
+
+def one_line(text):
+    return " ".join(re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL).split())
+
+
+def choice(slot, site, text, faults):
+    """The lines that take the place of a slot; faults: [(number, faulty text)]. Yields (line, number of the mutant that is in it or None)."""
+    asked = f"testexp_site({site})"
+    if slot.kind in ("statement", "jump"):
+        yield "{", None
+        for number, faulty in faults:
+            yield f"if ({asked} == {number}) {{ {one_line(faulty)}; }} else", number
+            asked = "testexp_mutant"
+        yield f"{{ {text}; }} }}", None
+        return
+    yield "(", None
+    for number, faulty in faults:
+        yield f"{asked} == {number} ? ({one_line(faulty)}) :", number
+        asked = "testexp_mutant"
+    yield f"({text}))", None
+
+
+def write(source, slots, mutants, first_site=0, prelude=PRELUDE):
+    """Returns the text, which begins with the prelude, {line: id of the mutant in it} and {number of a slot: site}. mutants: [(number, Mutant)]; numbers
+    begin with 1."""
+    by_slot = collections.defaultdict(list)
+    for number, mutant in mutants:
+        for slot, faulty in mutant.edits:
+            by_slot[slot].append((number, faulty))
+    ids = {number: mutant.id for number, mutant in mutants}
+    text, position, lines, sites = prelude, 0, {}, {}
+    for place, slot in enumerate(slots):
+        if place not in by_slot:
+            continue
+        sites[place] = first_site + len(sites)
+        text += source[position:slot.start]
+        for line, number in choice(slot, sites[place], source[slot.start:slot.end], by_slot[place]):
+            text += line + "\n"
+            if number is not None:
+                lines[text.count("\n")] = ids[number]
+        text = text[:-1]
+        position = slot.end
+        if slot.kind in ("statement", "jump"):  # the semicolon is in the choice
+            position = source.index(";", position) + 1
+    return text + source[position:], lines, sites
+
+
+COMPLAINT = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)? (?P<kind>fatal error|error|note|warning): (?P<text>.*)$")
+
+
+def refused(log, lines):
+    """The mutants that the compiler's complaints are about, and those complaints that are about none. lines: {file name: {line: id}}."""
+    found, left, pending = set(), [], None
+    for line in log.splitlines():
+        match = COMPLAINT.match(line)
+        if not match:
+            continue
+        here = lines.get(match["file"].split("/")[-1], {}).get(int(match["line"]))
+        if match["kind"] in ("error", "fatal error"):
+            if pending:
+                left.append(pending)
+            pending = line
+        elif match["kind"] == "warning":
+            if pending:
+                left.append(pending)
+            pending = None
+        if pending and here:  # in the text itself, or in a macro that a note says it came from
+            found.add(here)
+            pending = None
+    return found, left + [pending] * bool(pending)
