@@ -57,9 +57,9 @@ def parameters(binaries):
     return words.split()
 
 
-def load(path, binaries, log):
-    """A module that cannot be loaded is a problem, with what the kernel says of it."""
-    error = _call("insmod", path, *parameters(binaries))[1]
+def load(path, binaries, log, more=()):
+    """A module that cannot be loaded is a problem, with what the kernel says of it. more: parameters that this module has beyond the usual ones."""
+    error = _call("insmod", path, *parameters(binaries), *more)[1]
     if error:
         log.new_bugs()
         said = [f"the kernel says: {line}" for line in log.recent] or [f"what the kernel says cannot be read: {log.why or 'nothing'}"]

@@ -355,6 +355,11 @@ class ModuleTest(unittest.TestCase):
         with open(f"{self.directory}/loaded", encoding="ascii") as file:
             self.assertEqual(file.read(), "test.ko allow_misuse=1 mmio_bar=0000:00:05.0/2\n")
 
+    def test_more_parameters(self):
+        module.load("test.ko", self.directory, Log(), ["mutant=17"])
+        with open(f"{self.directory}/loaded", encoding="ascii") as file:
+            self.assertEqual(file.read(), "test.ko allow_misuse=1 mmio_bar=0000:00:05.0/2 mutant=17\n")
+
     def test_no_parameters(self):
         self.add("module_parameters", "exit 1")
         with self.assertRaisesRegex(module.Problem, "module_parameters failed; build the target 'selftests'"):
