@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The host's side of a hunt: boots guests until every job has its verdict."""
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import threading
+
+import core
+import guest as guest_side
+import verdicts
+
+HERE = pathlib.Path(__file__).resolve().parent
+MODULE = guest_side.MODULE
+
+# A program that prints no line for so long is ended, and a case that takes so long. The slowest takes a tenth of this on two cores without KVM. What hits a
+# limit is tried again with AGAIN times as much.
+PROGRAM_LIMIT_S = 180
+CASE_LIMIT_S = 60
+AGAIN = 4
+BOOT_LIMIT_S = 300
+# Beyond the limit of a program: a debug kernel on a busy machine takes minutes to come up, and to look for leaks.
+SILENCE_S = 300
+
+# programs: [(name, seconds without a line, seconds of a case or None for its own limit)]; control: no fault; sites: tell which sites were executed; mutant:
+# number of a generated fault, 0 for none, which `where` ("module" or "kernel") is told to switch on
+Job = collections.namedtuple("Job", "name module programs control sites mutant where", defaults=(False, False, 0, None))
+
+# What scripts/vm says of how a guest ended; not of how it began.
+COMPLAINT = re.compile(r"scripts/vm: (?!installing|no usable KVM|waiting)")
+
+
+def limited(programs):
+    return [(program, PROGRAM_LIMIT_S, CASE_LIMIT_S) for program in programs]
+
+
+class Guest:
+    """One boot, and what it told of its jobs."""
+
+    def __init__(self, kernel, jobs, binaries, work, ended=lambda job, attempt: None):
+        self.kernel, self.jobs, self.binaries, self.work, self.ended = kernel, jobs, binaries, work, ended
+        self.silence = max(limit for job in jobs for _, limit, _ in job.programs) + SILENCE_S
+        self.runs, self.current, self.done, self.silent = collections.defaultdict(list), None, set(), False
+
+    def run(self):
+        """Returns {name: Attempt} of the jobs that were begun; `ended` was told of each whose end was regular."""
+        self.work.mkdir(parents=True)
+        jobs = [{**job._asdict(), "directory": str(self.work / job.name), "binaries": str(self.binaries)} for job in self.jobs]
+        core.write_json(self.work / "jobs.json", jobs)
+        limit = BOOT_LIMIT_S + sum(len(job.programs) for job in self.jobs) * self.silence
+        command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"], timeout=limit, share=self.work,
+                                  console=self.work / "console.txt")
+        with open(self.work / "vm.log", "w+b") as log:
+            with core.child(command, stdout=-1, stderr=log, text=True, errors="replace") as guest:
+                self.listen(guest)
+                guest.wait()
+            log.seek(0)
+            said = [line.removeprefix("scripts/vm: ") for line in log.read().decode(errors="replace").splitlines() if COMPLAINT.match(line)]
+        return self.attempts(guest.returncode, said[0] if said else "")
+
+    def listen(self, guest):
+        """Notes what the guest tells, and ends it when that is nothing for too long."""
+        watchdog = self.watch(guest)
+        for line in guest.stdout:
+            watchdog.cancel()
+            watchdog = self.watch(guest)
+            with contextlib.suppress(ValueError):
+                if line.startswith("{"):
+                    self.note(json.loads(line))
+        watchdog.cancel()
+
+    def watch(self, guest):
+        watchdog = threading.Timer(self.silence, self.end, [guest])
+        watchdog.daemon = True
+        watchdog.start()
+        return watchdog
+
+    def end(self, guest):
+        self.silent = True
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.killpg(guest.pid, signal.SIGTERM)
+
+    def note(self, event):
+        """A program begins, a program ended, or a job has ended."""
+        name = event.pop("job")
+        if "begins" in event:
+            self.current = (name, event["begins"])
+        elif "ends" in event:
+            self.done.add(name)
+            self.current = None
+            job = next(job for job in self.jobs if job.name == name)
+            self.ended(job, verdicts.Attempt(self.runs[name], None, None, ""))
+        else:
+            self.runs[name].append(event)
+
+    def attempts(self, status, said):
+        said = re.sub(r" \(console: .*", "", said)
+        if status == core.GUEST_NOT_STARTED:
+            raise core.Problem(f"the guest could not start: {said or self.work / 'vm.log'}")
+        found = {name: verdicts.Attempt(self.runs[name], None, None, "") for name in self.done}
+        if self.silent:
+            end, what = "silent", f"the guest told nothing for {self.silence} s"
+        elif status == core.GUEST_BUG:
+            end, what = "bug", said or core.GUEST_ENDS[status]
+        elif "timed out" in said:
+            end, what = "silent", said
+        else:
+            end, what = "lost", said or f"scripts/vm ended with status {status}"
+        # a guest that ends between two jobs has cost none of them its verdict
+        name, program = self.current or (None, None)
+        if name is None and not found:
+            name = self.jobs[0].name
+        if name is not None and name not in self.done:
+            last = self.runs[name][-1]["program"] if self.runs[name] else None
+            found[name] = verdicts.Attempt(self.runs[name], None if program == last else program, end, what)
+        return found
+
+
+class Engine:
+    """Tries jobs on one kernel. `report(job, verdict)` is told of each verdict as soon as there is one."""
+
+    def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None):
+        """right: (kernel, module) without a fault, for those faults that are tried again; None: the same, as a parameter makes the fault. seen: is told of
+        each attempt that gave a verdict."""
+        self.kernel, self.binaries, self.work, self.report = kernel, binaries, work, report
+        self.right, self.seen = right, seen
+        self.boots, self.doubtful = 0, []
+
+    def boot(self, jobs, ended=lambda job, attempt: None, kernel=None):
+        self.boots += 1
+        return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{self.boots}", ended).run()
+
+    def settle(self, job, attempt):
+        """Reports what is clear, and keeps the rest for later."""
+        verdict = verdicts.first_verdict(attempt)
+        if verdict:
+            self.seen(job, attempt)
+            self.report(job, verdict)
+        else:
+            self.doubtful.append((job, attempt))
+
+    def run(self, jobs):
+        left = list(jobs)
+        while left:
+            told = set()
+
+            def ended(job, attempt, told=told):
+                told.add(job.name)
+                self.settle(job, attempt)
+
+            attempts = self.boot(left, ended)
+            for job in left:
+                if job.name in attempts and job.name not in told:
+                    self.settle(job, attempts[job.name])
+            left = [job for job in left if job.name not in attempts]
+            if left:
+                core.say(f"booting again for the other {len(left)}")
+        doubtful, self.doubtful = self.doubtful, []
+        for job, first in doubtful:
+            self.try_again(job, first)
+
+    def try_again(self, job, first):
+        """Alone, in a fresh guest, with more time; a fault after the same program without it."""
+        core.say(f"{job.name}: no verdict ({verdicts.what_of(first)}); once more, alone")
+        programs = [(name, limit * AGAIN, case_limit and case_limit * AGAIN) for name, limit, case_limit in job.programs]
+        if job.control:
+            second = self.boot([job._replace(programs=programs)]).get(job.name)
+            verdict = second and verdicts.first_verdict(second)
+            if verdict:
+                self.seen(job, second)
+            self.report(job, verdict or verdicts.Verdict("error", verdicts.stopped_in(first), verdicts.twice(first, second), None))
+            return
+        names = [name for name, *_ in programs]
+        program = verdicts.stopped_in(first)
+        programs = programs[names.index(program) if program in names else 0:]
+        kernel, module = self.right or (self.kernel, job.module)
+        control = Job("control-of-it", module, programs[:1], True, where=job.where)
+        fault = job._replace(programs=programs)
+        if kernel == self.kernel:
+            attempts = self.boot([control, fault])
+        else:
+            attempts = {**self.boot([control], kernel=kernel), **self.boot([fault])}
+        silence = max(limit for _, limit, _ in programs) + SILENCE_S
+        self.report(job, verdicts.second_verdict(first, attempts.get(control.name), attempts.get(job.name), silence))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds the module with all generated faults in it: once, kept under the cache by content."""
+
+import collections
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+
+import build
+import core
+import rules
+import schemata
+import slots
+
+HERE = pathlib.Path(__file__).resolve().parent
+# A file, and the translation unit that shows it: exporter, importer, what they are made of, and their ABI. Not in here are the measuring loops, the
+# contenders and the misuse: they are tools of the tests.
+FILES = {name: name if name.endswith(".c") else "layout.c" for name in (
+    "exporter.c", "importer.c", "layout.c", "layout.h", "backing.c", "runs.c", "memory.c", "table.c", "fence.c", "phys_list.c", "mmio.c", "ioctl.c", "main.c",
+    "deliver.c", "measure.c", "walk.c")}
+EXIT = "module_exit(testexp_exit);"
+ROUNDS = 8  # of compiling without what was refused
+
+# number: what chooses it; sites: of its slots
+Generated = collections.namedtuple("Generated", "number id file rule text sites")
+# kernel, module: what to boot and load; directory: where what is found out is kept; refused: how many the compiler refused; where: module or kernel
+Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where")
+
+FLAVOUR = "base"
+
+
+def key(kdir, *more):
+    """What the build depends on; a verdict depends on it as well."""
+    digest = hashlib.sha256(str(kdir).encode())
+    for path in sorted([*build.MODULE_SOURCES.glob("*.[ch]"), build.MODULE_SOURCES / "Kbuild", *more,
+                        *(HERE / name for name in ("mutant.c", "mutant.h", "rules.py", "slots.py", "schemata.py", "generated.py"))]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def compile_command(directory, unit):
+    """The command line that compiled a file there."""
+    text = (directory / f".{unit.removesuffix('.c')}.o.cmd").read_text(encoding="utf-8")
+    return re.match(r"savedcmd_\S+ := (.*)", text)[1]
+
+
+def find(directory, kdir):
+    """{file: (source, its slots, its mutants)} of a directory where the module was built."""
+    found = {}
+    for file, unit in FILES.items():
+        arguments = slots.clang_arguments(compile_command(directory, unit), kdir)
+        source = (directory / file).read_text(encoding="utf-8")
+        places = slots.find_slots(directory / file, directory / unit, arguments)
+        found[file] = source, places, rules.mutants_of(file, source, places)
+    return found
+
+
+def generated(number, mutant, sites):
+    return Generated(number, mutant.id, mutant.file, mutant.rule, mutant.text, sorted({sites[slot] for slot, _ in mutant.edits}))
+
+
+def write_all(found, dropped, directory):
+    """Writes every file with its mutants but those dropped. Returns ([Generated], {file: {line: id}})."""
+    mutants, lines, first_site = [], {}, 0
+    for file, (source, places, all_mutants) in found.items():
+        numbered = [(len(mutants) + place, mutant) for place, mutant in enumerate((mutant for mutant in all_mutants if mutant.id not in dropped), 1)]
+        text, lines[file], sites = schemata.write(source, places, numbered, first_site)
+        first_site += len(sites)
+        (directory / file).write_text(text, encoding="utf-8")
+        mutants += [generated(number, mutant, sites) for number, mutant in numbered]
+    main = (directory / "main.c").read_text(encoding="utf-8")
+    if main.count(EXIT) != 1:
+        raise core.Problem(f"main.c of the module has no `{EXIT}`; generated.py puts its own exit there")
+    own = f"static void __exit mutant_exit(void)\n{{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}}\n{EXIT.replace('testexp_exit', 'mutant_exit')}"
+    (directory / "main.c").write_text(main.replace(EXIT, own), encoding="utf-8")
+    kbuild = (build.MODULE_SOURCES / "Kbuild").read_text(encoding="utf-8")
+    (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\nccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}\n", encoding="utf-8")
+    return mutants, lines
+
+
+def compile_all(found, kdir, directory):
+    """Compiles until nothing is refused. Returns ([Generated], ids that the compiler refused)."""
+    dropped, log = set(), directory / "build.log"
+    for name in ("mutant.c", "mutant.h"):
+        shutil.copy(HERE / name, directory)
+    for _ in range(ROUNDS):
+        mutants, lines = write_all(found, dropped, directory)
+        if build.make(kdir, directory, log, "-k") == 0:
+            return mutants, dropped
+        refused, unclear = schemata.refused(log.read_text(errors="replace"), lines)
+        if not refused:
+            raise core.Problem(f"the module with generated faults does not build: {(unclear or [core.last_line(log)])[0]} (log: {log})")
+        dropped |= refused
+        core.say(f"the compiler refused {len(refused)} faults; once more without them")
+    raise core.Problem(f"the module with generated faults does not build after {ROUNDS} rounds (log: {log})")
+
+
+def keep(directory, mutants, dropped):
+    core.write_json(directory / "mutants.json", {"refused": sorted(dropped), "mutants": [mutant._asdict() for mutant in mutants]})
+
+
+def kept(directory):
+    """([Generated], number of those that were refused)."""
+    document = json.loads((directory / "mutants.json").read_text(encoding="utf-8"))
+    return [Generated(**mutant) for mutant in document["mutants"]], len(document["refused"])
+
+
+def prepare():
+    """The module with all faults, for the kernel base."""
+    kdir = build.last_line_of("kernel", "build", FLAVOUR)
+    directory = core.cache_dir() / "mutants" / key(kdir)
+    with core.locked(core.cache_dir() / "mutants" / ".lock", "build of generated faults"):
+        if not (directory / "mutants.json").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            core.say("finding faults by rule, and building the module with all of them")
+            build.copy_sources(directory / "build")
+            if build.make(kdir, directory / "build", directory / "plain.log") != 0:
+                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} (log: {directory / 'plain.log'})")
+            mutants, dropped = compile_all(find(directory / "build", kdir), kdir, directory / "build")
+            shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
+            keep(directory, mutants, dropped)
+            shutil.rmtree(directory / "build")
+    return Built("generated-module", FLAVOUR, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory), "module")

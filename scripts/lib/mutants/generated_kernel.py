@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds a kernel with all generated faults of the lines that kernel/patches/6.12 adds to dma-buf.c.
+
+The faults are one more patch for `scripts/kernel mutant`. Parameters of the built-in dma_buf choose a fault and tell what was executed, so a running guest
+goes from one fault to the next.
+"""
+
+import contextlib
+import difflib
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import build
+import core
+import generated
+import rules
+import schemata
+import slots
+
+SUBJECT = "drivers/dma-buf/dma-buf.c"
+SERIES = core.ROOT / "kernel" / "patches" / "6.12"
+PRELUDE = """\
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/moduleparam.h>
+#include <linux/sysfs.h>
+
+static unsigned int testexp_mutant;
+core_param_of_mutant
+static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
+
+static int testexp_sites_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%*pb\\n", NR_SITES, testexp_sites);
+}
+
+static int testexp_sites_set(const char *text, const struct kernel_param *param)
+{
+	bitmap_zero(testexp_sites, NR_SITES);
+	return 0;
+}
+
+static const struct kernel_param_ops testexp_sites_ops = {
+	.get = testexp_sites_get,
+	.set = testexp_sites_set,
+};
+module_param_cb(sites, &testexp_sites_ops, NULL, 0600);
+
+static __always_inline unsigned int testexp_site(unsigned int site)
+{
+	if (!test_bit(site, testexp_sites))
+		set_bit(site, testexp_sites);
+	return READ_ONCE(testexp_mutant);
+}
+
+""".replace("core_param_of_mutant", "module_param_named(mutant, testexp_mutant, uint, 0600);")
+
+
+def patches():
+    """Those of the series, in their order."""
+    names = [line.split("#")[0].strip() for line in (SERIES / "series").read_text().splitlines()]
+    return [SERIES / name for name in names if name]
+
+
+def part_of(patch, subject):
+    """What a patch changes in one file."""
+    parts = re.split(r"^(?=diff --git )", patch.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return "".join(part.split("\n-- \n")[0] + "\n" for part in parts if part.startswith(f"diff --git a/{subject} "))
+
+
+def without_series(path):
+    """The text of the subject before the series was applied."""
+    with tempfile.TemporaryDirectory() as work:
+        copy = pathlib.Path(work) / SUBJECT
+        copy.parent.mkdir(parents=True)
+        shutil.copy(path, copy)
+        for patch in reversed(patches()):
+            if part := part_of(patch, SUBJECT):
+                done = subprocess.run(["patch", "-R", "-p1", "-s", "-f", "-d", work], input=part, capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    raise core.Problem(f"{patch.name} cannot be taken back from {path}: {done.stdout.strip()}")
+        return copy.read_text(encoding="utf-8")
+
+
+def added_lines(old, new):
+    """Numbers of the lines that are new, beginning with 1."""
+    added = set()
+    for tag, _, _, start, end in difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes():
+        if tag in ("insert", "replace"):
+            added.update(range(start + 1, end + 1))
+    return added
+
+
+def find(kdir, command):
+    """(source, slots, the mutants whose slots are all in added lines)."""
+    path = pathlib.Path(kdir) / SUBJECT
+    source = path.read_text(encoding="utf-8")
+    places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
+    added = added_lines(without_series(path), source)
+    lines = [source.count("\n", 0, slot.start) + 1 for slot in places]
+    return source, places, [mutant for mutant in rules.mutants_of("dma-buf.c", source, places) if all(lines[slot] in added for slot, _ in mutant.edits)]
+
+
+def patch_of(source, text):
+    return "".join(difflib.unified_diff(source.splitlines(True), text.splitlines(True), f"a/{SUBJECT}", f"b/{SUBJECT}"))
+
+
+def write(source, places, mutants):
+    """([Generated], the text, {line: id})."""
+    text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, PRELUDE)
+    made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
+    return made, text.replace("NR_SITES", str(len(sites) or 1)), lines
+
+
+def build_image(found, directory):
+    """Puts the image with all faults into the directory, without those that the compiler refuses. Returns ([Generated], refused ids, tree)."""
+    source, places, mutants = found
+    dropped = set()
+    for _ in range(generated.ROUNDS):
+        made, text, lines = write(source, places, [mutant for mutant in mutants if mutant.id not in dropped])
+        core.write_whole(directory / "faults.patch", patch_of(source, text))
+        try:
+            return made, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch", directory / "bzImage", generated.FLAVOUR)
+        except build.Mistake as mistake:
+            log = re.search(r"\(log: (.*)\)$", str(mistake))
+            refused = set()
+            with contextlib.suppress(OSError):
+                refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "", {"dma-buf.c": lines})
+            if not refused:
+                raise
+            dropped |= refused
+            core.say(f"the compiler refused {len(refused)} faults; once more without them")
+    raise core.Problem(f"the kernel with generated faults does not build after {generated.ROUNDS} rounds")
+
+
+def prepare():
+    """The kernel with all faults, and the module for it."""
+    kdir = build.last_line_of("kernel", "build", generated.FLAVOUR)
+    directory = core.cache_dir() / "mutants" / f"kernel-{generated.key(kdir, pathlib.Path(__file__), *patches())}"
+    with core.locked(core.cache_dir() / "mutants" / ".lock", "build of generated faults"):
+        if not (directory / "mutants.json").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            build.copy_sources(directory / "plain")
+            if build.make(kdir, directory / "plain", directory / "plain.log") != 0:
+                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} (log: {directory / 'plain.log'})")
+            core.say("finding faults by rule, and building a kernel with all of them")
+            mutants, dropped, tree = build_image(find(kdir, generated.compile_command(directory / "plain", "exporter.c")), directory)
+            build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
+            generated.keep(directory, mutants, dropped)
+    module = str(directory / "module" / f"{build.MODULE}.ko")
+    return generated.Built("generated-kernel", str(directory / "bzImage"), module, directory, *generated.kept(directory), "kernel")

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The guest's side of a hunt: runs the programs of each job on the module with the job's fault, and tells line by line what came out.
+
+What was told before a guest dies is not lost. Whether an outcome is a verdict is the host's business (verdicts.py).
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODULE = "dmabuf_testexp"
+KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
+DIRTY = 75  # the kernel is in no state for another fault
+
+TIMED_OUT = re.compile(r"timed out after (\d+) s")
+UNKILLABLE = re.compile(r"(\w+) cannot be killed, so it hangs in the kernel")
+EXPECTATION = "not so: "  # a failure, whatever happened to the case after it
+KERNEL_LOG = re.compile(r"kernel log")
+# What leaves the kernel in doubt: anything it said itself, but a warning, or the module that cannot go.
+DOUBT = re.compile(r"kernel log[^:]*: (?!.*WARNING: )|kernel taint|cannot be unloaded")
+
+
+def tell(**event):
+    print(json.dumps(event), flush=True)
+
+
+def complaints(tests):
+    """(failed cases as [name, reason], faults of programs and of the run) of a tests.json."""
+    cases, faults = [], list(tests["faults"])
+    for program in tests["programs"]:
+        cases += [[case["name"], case.get("reason") or ""] for case in program["cases"] if case["verdict"] == "failed"]
+        faults += program["faults"]
+    return cases, faults
+
+
+def outcome(word, found="", case="", limit=None):
+    return {"outcome": word, "found": found, "case": case, "limit": limit}
+
+
+def judge(tests, status, output):
+    """What came out of one program, from the runner's tests.json (None: there is none), its exit status and its last words.
+
+    passed: every case that was not skipped. skipped: every one. failed: found a fault. hung: nothing failed but a limit in time. broken: no result.
+    """
+    words = (output.strip().splitlines() or [""])[-1]
+    if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
+        return outcome("hung", stuck[0])
+    if tests is None or not tests.get("complete"):
+        return outcome("broken", f"selftests/run ended with status {status} and left no whole tests.json: {words}")
+    cases, faults = complaints(tests)
+    if not cases and not faults:
+        if tests["failed"] or status not in (0, 4):
+            return outcome("broken", f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
+        return outcome("passed" if tests["passed"] else "skipped")
+    late = [(name, match) for name, reason in cases + [["", fault] for fault in faults] if (match := TIMED_OUT.search(reason))]
+    clear = [name for name, reason in cases if not TIMED_OUT.search(reason) or EXPECTATION in reason]
+    said = [fault for fault in faults if KERNEL_LOG.match(fault)]
+    if clear or said or not late:
+        return outcome("failed", (clear + said + faults)[0])
+    # whatever else is wrong, such as objects that are left, comes of being killed
+    name, match = late[0]
+    return outcome("hung", f"{name or 'the program'} {match[0]}", name, int(match[1]))
+
+
+def read_tests(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def switch_on(job):
+    """Chooses the kernel's fault. The module's is chosen when it is loaded."""
+    if job["where"] == "kernel":
+        (KERNEL_PARAMETERS / "sites").write_text("0")
+        (KERNEL_PARAMETERS / "mutant").write_text(str(job["mutant"]))
+    elif job["sites"]:
+        subprocess.run(["dmesg", "--clear"], check=False)
+
+
+def switch_off(job):
+    if job["where"] == "kernel":
+        (KERNEL_PARAMETERS / "mutant").write_text("0")
+
+
+def executed_sites(where):
+    """The sites that the kernel, or the last module to be unloaded, has told of (mutant.h, generated_kernel.py); None: it has not."""
+    if where == "kernel":
+        words = (KERNEL_PARAMETERS / "sites").read_text().replace(",", "")
+        return [bit for bit in range(len(words) * 4) if int(words, 16) >> bit & 1]
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace", check=False).stdout
+    if "testexp-sites: begin" not in log:
+        return None
+    words = re.findall(r"testexp-sites: (\d+) ([0-9a-f]+)$", log.rsplit("testexp-sites: begin", 1)[1], re.MULTILINE)
+    return [int(word) * 64 + bit for word, bits in words for bit in range(64) if int(bits, 16) >> bit & 1]
+
+
+def try_program(job, program, limit, case_limit, directory):
+    """Runs one program; returns what judge() says of it with the time it took."""
+    words = [str(ROOT / "selftests" / "run"), "--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick", "--timeout", str(limit)]
+    if job["where"] == "module":
+        words += ["--parameter", f"mutant={job['mutant']}"]
+    environment = {**os.environ, "KSFT_STOP_AT_FAILURE": "1"}
+    if case_limit:
+        environment["KSFT_CASE_TIMEOUT"] = str(case_limit)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "tests.json").unlink(missing_ok=True)
+    started = time.monotonic()
+    done = subprocess.run([*words, program], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    seconds = round(time.monotonic() - started, 1)
+    output = done.stdout + done.stderr
+    (directory / f"{program}.log").write_text(output)
+    tests = read_tests(directory / "tests.json")
+    times = {case["name"]: case.get("seconds") for part in (tests or {}).get("programs", []) for case in part["cases"]}
+    verdict, still = judge(tests, done.returncode, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
+    if still and verdict["outcome"] in ("passed", "skipped"):
+        verdict.update(outcome="broken", found="selftests/run left the module loaded and said nothing of it")
+    return {**verdict, "seconds": seconds, "times": times, "clean": not still and not DOUBT.search(output)}
+
+
+def hunt(jobs):
+    """Tries each job. A control goes on when something fails, as each of its programs counts."""
+    for job in jobs:
+        clean = True
+        for program, limit, case_limit in job["programs"]:
+            tell(job=job["name"], begins=program)
+            switch_on(job)
+            run = try_program(job, program, limit, case_limit, pathlib.Path(job["directory"]))
+            switch_off(job)
+            clean = run.pop("clean")
+            tell(job=job["name"], program=program, sites=executed_sites(job["where"]) if job["sites"] else None, **run)
+            if not clean or (run["outcome"] not in ("passed", "skipped") and not job["control"]):
+                break
+        tell(job=job["name"], ends=True)
+        if not clean:
+            return DIRTY
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(hunt(json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Faults that were thought of: entries of the file `module` beside this, and patches of kernel/mutants. Both name the programs that must find them."""
+
+import collections
+import pathlib
+import re
+import sys
+
+import core
+
+MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
+KERNEL_FAULTS = core.ROOT / "kernel" / "mutants"
+
+# kind: module or kernel; file: what it changes; flavour: the kernel it shows on; edits: [(function or "", old, new)] or [] for a patch.
+Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
+
+HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w.]+) +(?P<programs>\w+(?: \w+)*?)(?: kernel=(?P<flavour>\w+))?$")
+
+
+class Mistake(Exception):
+    """One line that says what is wrong with a fault itself, or with what builds it."""
+
+
+# --- reading -----------------------------------------------------------------------------------------------------------------------------------
+
+def read_module_faults(path):
+    """The entries of the file `module`; its head says how one looks."""
+    faults = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if heading := HEADING.match(line):
+            function, last = "", ""
+            faults.append(Fault(heading["name"], "module", "kmod-testexp/" + heading["file"], "", heading["programs"].split(),
+                                heading["flavour"] or "base", []))
+            continue
+        if not faults or (line[0] in "-+@" and not faults[-1].text):
+            sys.exit(f"scripts/mutants: {path.name}:{number}: no heading or no text before this line")
+        fault, mark, rest = faults[-1], line[0], line[1:].strip()
+        if mark == "@":
+            function = rest
+        elif mark == "-" and last == "-":
+            fault.edits[-1][1] += "\n" + rest
+        elif mark == "-":
+            fault.edits.append([function, rest, ""])
+        elif mark == "+" and fault.edits:
+            fault.edits[-1][2] += line[1:] + "\n"
+        else:
+            faults[-1] = fault._replace(text=f"{fault.text} {line.strip()}".strip())
+        last = mark
+    return faults
+
+
+def read_kernel_fault(path):
+    """A patch: text, then `Contract:`, `Found-by:` and perhaps `Kernel:`, then the diff."""
+    head = path.read_text().split("\n---\n", 1)[0]
+    trailers = dict(re.findall(r"^(Contract|Found-by|Kernel): (.+)$", head, re.MULTILINE))
+    if not {"Contract", "Found-by"} <= trailers.keys():
+        sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
+    text = " ".join(head.split("\n\nContract:")[0].split())
+    return Fault(path.stem, "kernel", f"kernel/mutants/{path.name}", text, trailers["Found-by"].split(), trailers.get("Kernel", "base"), [])
+
+
+def all_faults():
+    faults = read_module_faults(MODULE_FAULTS) + [read_kernel_fault(path) for path in sorted(KERNEL_FAULTS.glob("*.patch"))]
+    twice = [name for name, count in collections.Counter(fault.name for fault in faults).items() if count > 1]
+    if twice:
+        sys.exit(f"scripts/mutants: two faults have the name {twice[0]}")
+    known = {path.stem for path in (core.ROOT / "selftests").glob("*.cpp")}
+    for fault in faults:
+        for program in fault.programs:
+            if program not in known:
+                sys.exit(f"scripts/mutants: {fault.name}: there is no program {program}")
+    return faults
+
+
+def function_span(text, function):
+    """Where the body of a function is: from its name to the closing brace in the first column."""
+    match = re.search(rf"^(?![\s/*#])[^;\n]*\b{re.escape(function)}\([^;{{]*\)\s*\{{.*?^\}}", text, re.MULTILINE | re.DOTALL)
+    if not match:
+        raise Mistake(f"there is no function {function}")
+    return match.span()
+
+
+def apply_edits(text, edits):
+    """The text with every edit made. The old text must be there once; how it is broken into lines does not matter."""
+    for function, old, new in edits:
+        start, end = function_span(text, function) if function else (0, len(text))
+        pattern = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
+        places = list(pattern.finditer(text, start, end))
+        if len(places) != 1:
+            raise Mistake(f"`{' '.join(old.split())}` is there {len(places)} times{' in ' + function if function else ''}, not once")
+        if places[0].group().split() == new.split():
+            raise Mistake("the fault changes nothing")
+        text = text[:places[0].start()] + new.strip() + text[places[0].end():]
+    return text
+
+
+def all_fit(faults):
+    """Whether every module fault still finds its text; says which do not."""
+    fits = True
+    for fault in faults:
+        try:
+            if fault.kind == "module":
+                apply_edits((core.ROOT / fault.file).read_text(), fault.edits)
+        except (Mistake, OSError) as why:
+            core.say(f"{fault.name} no longer fits {fault.file}: {why}")
+            fits = False
+    return fits

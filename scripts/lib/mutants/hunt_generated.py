@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tries faults that were made by rule. One module, or one kernel, has them all, and a parameter says which is on.
+
+First each program runs without a fault, and its module tells which sites it executed. A fault is then tried with the programs that execute its site, the
+fastest first, until one finds it. A fault that no program executes has survived.
+"""
+
+import collections
+import hashlib
+import os
+import pathlib
+
+import core
+import engine
+import generated
+import generated_kernel
+import state
+from record import Record
+from verdicts import Verdict
+
+KNOWN = pathlib.Path(__file__).resolve().parent / "known"
+# A case may take TIMES as long as its program took without a fault, and a program so long between two lines; but at least these.
+TIMES = 10
+PROGRAM_LIMIT_S, CASE_LIMIT_S = 60, 30
+# These cannot run on this kernel or would be blind after it.
+LEFT_OUT = ["lockdep_splats"]
+
+Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
+
+
+def read_known(path=KNOWN):
+    """({id: reason} of those that mean the same as the original, {id: reason} of those known to survive)."""
+    equivalent, survivors = {}, {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        word, name, reason = (line.split(None, 2) + ["", "", ""])[:3]
+        if word not in ("equivalent", "survives") or not reason:
+            raise core.Problem(f"{path.name}:{number}: say `equivalent ID reason` or `survives ID reason`")
+        (equivalent if word == "equivalent" else survivors)[name] = reason
+    return equivalent, survivors
+
+
+def choose(mutants, sample, seed):
+    """N of them by a hash of seed and id, so that a new fault changes one of the sample or none; all without N."""
+    if not sample or sample >= len(mutants):
+        return mutants
+    by_hash = sorted(mutants, key=lambda mutant: hashlib.sha256(f"{seed} {mutant.id}".encode()).digest())
+    chosen = {mutant.id for mutant in by_hash[:sample]}
+    return [mutant for mutant in mutants if mutant.id in chosen]
+
+
+def programs_for(mutant, programs):
+    """The programs that execute one of its sites, the fastest first. programs: rows of State.programs."""
+    wanted = set(mutant.sites)
+    return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"])) if wanted & set(row["sites"])]
+
+
+def limits(programs, rows):
+    """As engine.Job has them."""
+    return [(name, max(PROGRAM_LIMIT_S, round(TIMES * rows[name]["seconds"])), max(CASE_LIMIT_S, round(TIMES * rows[name]["seconds"]))) for name in programs]
+
+
+class Hunt:
+    """built: what has the faults in it; binaries: where the built programs are; options: sample, seed, only."""
+
+    def __init__(self, built, options, binaries, work):
+        self.built, self.options, self.binaries, self.work = built, options, pathlib.Path(binaries), work
+        mutants = built.mutants
+        self.equivalent, self.survivors = read_known()
+        self.files = {mutant.file for mutant in mutants}
+        for name in sorted({*self.equivalent, *self.survivors} - {mutant.id for mutant in mutants}):
+            if any(name.startswith(file.replace(".", "_") + "-") for file in self.files):
+                core.say(f"{KNOWN.name} names {name}, and no rule makes that any more")
+        self.all = [mutant for mutant in mutants if mutant.id not in self.equivalent]
+        if options.only:
+            unknown = sorted(set(options.only) - {mutant.id for mutant in mutants})
+            if unknown:
+                raise core.Problem(f"no generated fault '{unknown[0]}'; see --generated --list")
+            self.chosen = [mutant for mutant in mutants if mutant.id in options.only]
+        else:
+            self.chosen = choose(self.all, options.sample, options.seed)
+        names = sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp") if path.stem not in LEFT_OUT)
+        self.state = state.State(built.directory, {name: state.fingerprint(self.binaries / name) for name in names})
+        self.record = Record([built.kind], self.survivors)
+        self.tried = {}
+
+    def job(self, name, programs, mutant=0):
+        control = mutant == 0
+        return engine.Job(name, self.built.module, programs, control, control, mutant, self.built.where)
+
+    def engine(self, work, report, **options):
+        return engine.Engine(self.built.kernel, self.binaries, self.work / work, report, **options)
+
+    def run(self):
+        self.record.plan(len(self.chosen))
+        broken = self.run_controls()
+        self.record.control(self.built.kind, Verdict("error", broken[0][0], broken[0][1], None) if broken else Verdict("survived", None, None, None))
+        if broken:
+            # their sites are not known, so no fault could be called a survivor
+            for mutant in self.chosen:
+                self.record.fault(self.fault(mutant, []), Verdict("error", None, f"the programs do not pass without a fault: {broken[0][0]}", None))
+            return self.record
+        self.try_all()
+        return self.record
+
+    # --- the programs without a fault ---
+
+    def run_controls(self):
+        """Runs each program that is not known yet, and notes what it executes. Returns [(program, what is wrong)]."""
+        todo, broken = [name for name, digest in self.state.fingerprints.items() if name not in self.state.programs], []
+        by_job = {f"control-{name}": name for name in todo}
+
+        def note(job, attempt):
+            # one program each
+            run = attempt.runs[0] if attempt.runs else None
+            if run and run["outcome"] in ("passed", "skipped") and run["sites"] is not None:
+                self.state.add_program(by_job[job.name], run["seconds"], run["sites"])
+
+        def report(job, verdict):
+            if verdict.verdict != "survived":
+                broken.append((by_job[job.name], verdict.case))
+
+        if todo:
+            core.say(f"running {len(todo)} programs without a fault, to see what they execute")
+            self.engine("controls", report, seen=note).run([self.job(name, engine.limited([program])) for name, program in by_job.items()])
+        missing = [name for name in self.state.fingerprints if name not in self.state.programs and name not in dict(broken)]
+        return broken + [(name, "nothing told what it executed") for name in missing]
+
+    # --- the faults ---
+
+    def fault(self, mutant, programs):
+        file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else generated_kernel.SUBJECT
+        return Fault(mutant.id, self.built.kind, file, mutant.text, programs, generated.FLAVOUR)
+
+    def try_all(self):
+        """Those with a verdict from before are told first."""
+        by_id, jobs = {}, []
+        for mutant in self.chosen:
+            programs = programs_for(mutant, self.state.programs)
+            self.tried[mutant.id] = programs
+            before = self.state.verdicts.get(mutant.id)
+            if before and (before["verdict"] == "killed" or before["tried"] == programs or set(before["tried"]) == set(programs)):
+                self.record.fault(self.fault(mutant, programs), Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
+            elif not programs:
+                self.report(mutant, Verdict("survived", None, "not executed by any program", None))
+            else:
+                by_id[mutant.id] = mutant
+                jobs.append(self.job(mutant.id, limits(programs, self.state.programs), mutant.number))
+        if len(jobs) < len(self.chosen):
+            core.say(f"{len(self.chosen) - len(jobs)} of {len(self.chosen)} faults have a verdict already")
+        if jobs:
+            self.engine("boots", lambda job, verdict: self.report(by_id[job.name], verdict)).run(jobs)
+
+    def report(self, mutant, verdict):
+        self.state.add_verdict(mutant.id, verdict, self.tried[mutant.id])
+        self.record.fault(self.fault(mutant, self.tried[mutant.id]), verdict)
+
+    # --- what it all says ---
+
+    def summary(self):
+        """Lines for people: by rule, what survived, and which programs found nothing that no other found."""
+        verdict_of = {fault.name: verdict for fault, verdict in self.record.faults}
+        by_rule = collections.defaultdict(collections.Counter)
+        for mutant in self.chosen:
+            if mutant.id in verdict_of:
+                by_rule[mutant.rule][verdict_of[mutant.id].verdict] += 1
+        yield f"{len(self.all)} faults made by rule, {len(self.equivalent)} more are equivalent, {self.built.refused} more the compiler refused"
+        for rule, counts in sorted(by_rule.items()):
+            yield f"{rule}: {counts['killed']} of {sum(counts.values())} found"
+        counts = collections.Counter(verdict.verdict for verdict in verdict_of.values())
+        judged = counts["killed"] + counts["survived"]
+        yield f"score: {100 * counts['killed'] / judged:.1f} % of {judged}" if judged else "score: none, as nothing was tried"
+        yield from redundant(self.state.verdicts.values())
+
+
+def redundant(rows):
+    """The programs that were tried and never found a fault first. Each fault that such a program would find was found by a faster one, so that leaving all
+    of them out would change no verdict. Over all faults that were tried with these programs so far."""
+    first, tried = collections.Counter(), collections.Counter()
+    for row in rows:
+        tried.update(row["tried"])
+        if row["verdict"] == "killed":
+            first[row["by"]] += 1
+    for program, count in sorted(first.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield f"found by {program}: {count}"
+    never = sorted(name for name in tried if not first[name])
+    if never:
+        yield "found nothing that a faster program had not found: " + ", ".join(f"{name} (of {tried[name]})" for name in never)
+
+
+def prepare(where):
+    """The build with all generated faults of the module or the kernel."""
+    return (generated_kernel if where == "kernel" else generated).prepare()
+
+
+def list_faults(built):
+    """Prints all faults that the rules make."""
+    equivalent, survivors = read_known()
+    for mutant in built.mutants:
+        mark = "equivalent" if mutant.id in equivalent else "survives" if mutant.id in survivors else ""
+        print(f"{mutant.id}{' (' + mark + ')' if mark else ''}\n    {mutant.text}")
+    print(f"{len(built.mutants)} faults, {built.refused} more the compiler refused", flush=True)
+
+
+def binaries_of(directory):
+    """Where the programs are, as the command was told."""
+    if not directory or not os.path.isdir(directory):
+        raise core.Problem(f"no programs in {directory}; build the target selftests")
+    return directory
