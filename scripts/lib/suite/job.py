@@ -17,8 +17,8 @@ import core
 
 sys.path.append(str(core.ROOT / "selftests"))
 import kernel_bugs  # pylint: disable=wrong-import-position
+import module  # pylint: disable=wrong-import-position
 
-MODULE = "dmabuf_testexp"
 NOTHING_TESTED = 4  # of selftests/run
 EPILOG = """\
 tests       env.json, env-after.json, ktap/, bench.json, latency.json, timeline.json, dmesg.txt, kernel-log.json; perf.json and perf/ with --perf
@@ -171,8 +171,8 @@ class Job:
                 self.unload()
 
     def load(self):
-        if os.path.exists(f"/sys/module/{MODULE}") and run_quietly(["rmmod", MODULE]):
-            self.missing("module", f"an older {MODULE} is in use; close what uses it")
+        if os.path.exists(f"/sys/module/{module.NAME}") and run_quietly(["rmmod", module.NAME]):
+            self.missing("module", f"an older {module.NAME} is in use; close what uses it")
             return False
         if error := run_quietly(["insmod", self.module]):
             self.missing("module", f"{error}; what the kernel said is in dmesg.txt or the console")
@@ -180,8 +180,8 @@ class Job:
         return True
 
     def unload(self):
-        if error := run_quietly(["rmmod", MODULE]):
-            self.missing("module", f"{MODULE} cannot be unloaded, something is still open: {error}")
+        for fault in module.unload():
+            self.missing("module", fault)
 
     # --- the jobs ----------------------------------------------------------------------------------------------------------------------------
 
