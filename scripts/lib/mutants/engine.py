@@ -26,8 +26,8 @@ BOOT_LIMIT_S = 300
 # Beyond the limit of a program: a debug kernel on a busy machine takes minutes to come up, and to look for leaks.
 SILENCE_S = 300
 
-# programs: [(name, seconds without a line, seconds of a case or None for its own limit)]; control: no fault; sites: tell which sites were executed; mutant:
-# number of a generated fault, 0 for none, which `where` ("module" or "kernel") is told to switch on
+# programs: [(names, seconds without a line, seconds of a case or None for its own limit)], the names of one entry for one run of selftests/run; control: no
+# fault; sites: tell which sites were executed; mutant: number of a generated fault, 0 for none, which `where` ("module" or "kernel") is told to switch on
 Job = collections.namedtuple("Job", "name module programs control sites mutant where", defaults=(False, False, 0, None))
 
 # What scripts/vm says of how a guest ended; not of how it began.
@@ -35,7 +35,12 @@ COMPLAINT = re.compile(r"scripts/vm: (?!installing|no usable KVM|waiting)")
 
 
 def limited(programs):
-    return [(program, PROGRAM_LIMIT_S, CASE_LIMIT_S) for program in programs]
+    return [([program], PROGRAM_LIMIT_S, CASE_LIMIT_S) for program in programs]
+
+
+def one_by_one(programs):
+    """The same with an entry for each program, and more time."""
+    return [([name], limit * AGAIN, case_limit and case_limit * AGAIN) for names, limit, case_limit in programs for name in names]
 
 
 class Guest:
@@ -51,7 +56,7 @@ class Guest:
         self.work.mkdir(parents=True)
         jobs = [{**job._asdict(), "directory": str(self.work / job.name), "binaries": str(self.binaries)} for job in self.jobs]
         core.write_json(self.work / "jobs.json", jobs)
-        limit = BOOT_LIMIT_S + sum(len(job.programs) for job in self.jobs) * self.silence
+        limit = BOOT_LIMIT_S + sum(len(names) for job in self.jobs for names, *_ in job.programs) * self.silence
         command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"], timeout=limit, share=self.work,
                                   console=self.work / "console.txt")
         with open(self.work / "vm.log", "w+b") as log:
@@ -85,7 +90,7 @@ class Guest:
             os.killpg(guest.pid, signal.SIGTERM)
 
     def note(self, event):
-        """A program begins, a program ended, or a job has ended."""
+        """Programs begin, they ended, or a job has ended."""
         name = event.pop("job")
         if "begins" in event:
             self.current = (name, event["begins"])
@@ -93,7 +98,7 @@ class Guest:
             self.done.add(name)
             self.current = None
             job = next(job for job in self.jobs if job.name == name)
-            self.ended(job, verdicts.Attempt(self.runs[name], None, None, ""))
+            self.ended(job, verdicts.Attempt(self.runs[name], (), None, ""))
         else:
             self.runs[name].append(event)
 
@@ -101,7 +106,7 @@ class Guest:
         said = re.sub(r" \(console: .*", "", said)
         if status == core.GUEST_NOT_STARTED:
             raise core.Problem(f"the guest could not start: {said or self.work / 'vm.log'}")
-        found = {name: verdicts.Attempt(self.runs[name], None, None, "") for name in self.done}
+        found = {name: verdicts.Attempt(self.runs[name], (), None, "") for name in self.done}
         if self.silent:
             end, what = "silent", f"the guest told nothing for {self.silence} s"
         elif status == core.GUEST_BUG:
@@ -111,12 +116,12 @@ class Guest:
         else:
             end, what = "lost", said or f"scripts/vm ended with status {status}"
         # a guest that ends between two jobs has cost none of them its verdict
-        name, program = self.current or (None, None)
+        name, names = self.current or (None, [])
         if name is None and not found:
             name = self.jobs[0].name
         if name is not None and name not in self.done:
-            last = self.runs[name][-1]["program"] if self.runs[name] else None
-            found[name] = verdicts.Attempt(self.runs[name], None if program == last else program, end, what)
+            ended = self.runs[name] and self.runs[name][-1]["names"] == names
+            found[name] = verdicts.Attempt(self.runs[name], () if ended else tuple(names), end, what)
         return found
 
 
@@ -166,19 +171,19 @@ class Engine:
     def try_again(self, job, first):
         """Alone, in a fresh guest, with more time; a fault after the same program without it."""
         core.say(f"{job.name}: no verdict ({verdicts.what_of(first)}); once more, alone")
-        programs = [(name, limit * AGAIN, case_limit and case_limit * AGAIN) for name, limit, case_limit in job.programs]
+        programs = one_by_one(job.programs)
         if job.control:
             second = self.boot([job._replace(programs=programs)]).get(job.name)
             verdict = second and verdicts.first_verdict(second)
             if verdict:
                 self.seen(job, second)
-            self.report(job, verdict or verdicts.Verdict("error", verdicts.stopped_in(first), verdicts.twice(first, second), None))
+            self.report(job, verdict or verdicts.Verdict("error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None))
             return
-        names = [name for name, *_ in programs]
-        program = verdicts.stopped_in(first)
-        programs = programs[names.index(program) if program in names else 0:]
+        doubted = verdicts.stopped_in(first) or [programs[0][0][0]]
+        while programs[0][0][0] not in doubted:
+            del programs[0]
         kernel, module = self.right or (self.kernel, job.module)
-        control = Job("control-of-it", module, programs[:1], True, where=job.where)
+        control = Job("control-of-it", module, [entry for entry in programs if entry[0][0] in doubted], True, where=job.where)
         fault = job._replace(programs=programs)
         if kernel == self.kernel:
             attempts = self.boot([control, fault])

@@ -30,26 +30,27 @@ def tell(**event):
 
 
 def complaints(tests):
-    """(failed cases as [name, reason], faults of programs and of the run) of a tests.json."""
-    cases, faults = [], list(tests["faults"])
+    """(failed cases, faults) of a tests.json, in their order: of a case (program, case, reason), of a fault (program or "", "", what)."""
+    cases, faults = [], []
     for program in tests["programs"]:
-        cases += [[case["name"], case.get("reason") or ""] for case in program["cases"] if case["verdict"] == "failed"]
-        faults += program["faults"]
-    return cases, faults
+        cases += [(program["name"], case["name"], case.get("reason") or "") for case in program["cases"] if case["verdict"] == "failed"]
+        faults += [(program["name"], "", fault) for fault in program["faults"]]
+    return cases, faults + [("", "", fault) for fault in tests["faults"]]
 
 
-def outcome(word, found="", case="", limit=None):
-    return {"outcome": word, "found": found, "case": case, "limit": limit}
+def outcome(word, found="", program="", case="", limit=None):
+    return {"outcome": word, "found": found, "program": program, "case": case, "limit": limit}
 
 
 def judge(tests, status, output):
-    """What came out of one program, from the runner's tests.json (None: there is none), its exit status and its last words.
+    """What came out of some programs, from the runner's tests.json (None: there is none), its exit status and its last words.
 
-    passed: every case that was not skipped. skipped: every one. failed: found a fault. hung: nothing failed but a limit in time. broken: no result.
+    passed: every case that was not skipped. skipped: every one. failed: found a fault. hung: nothing failed but a limit in time. broken: no result. `program`
+    is the first that did not pass, where that is known.
     """
     words = (output.strip().splitlines() or [""])[-1]
     if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
-        return outcome("hung", stuck[0])
+        return outcome("hung", stuck[0], stuck[1])
     if tests is None or not tests.get("complete"):
         return outcome("broken", f"selftests/run ended with status {status} and left no whole tests.json: {words}")
     cases, faults = complaints(tests)
@@ -57,14 +58,15 @@ def judge(tests, status, output):
         if tests["failed"] or status not in (0, 4):
             return outcome("broken", f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
         return outcome("passed" if tests["passed"] else "skipped")
-    late = [(name, match) for name, reason in cases + [["", fault] for fault in faults] if (match := TIMED_OUT.search(reason))]
-    clear = [name for name, reason in cases if not TIMED_OUT.search(reason) or EXPECTATION in reason]
-    said = [fault for fault in faults if KERNEL_LOG.match(fault)]
-    if clear or said or not late:
-        return outcome("failed", (clear + said + faults)[0])
+    late = [(program, case, match) for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
+    clear = [(program, case) for program, case, reason in cases if not TIMED_OUT.search(reason) or EXPECTATION in reason]
+    clear += [(program, fault) for program, _, fault in faults if KERNEL_LOG.match(fault)]
+    if clear or not late:
+        program, found = (clear or [(program, fault) for program, _, fault in faults])[0]
+        return outcome("failed", found, program)
     # whatever else is wrong, such as objects that are left, comes of being killed
-    name, match = late[0]
-    return outcome("hung", f"{name or 'the program'} {match[0]}", name, int(match[1]))
+    program, case, match = late[0]
+    return outcome("hung", f"{case or 'the program'} {match[0]}", program, case, int(match[1]))
 
 
 def read_tests(path):
@@ -100,8 +102,17 @@ def executed_sites(where):
     return [int(word) * 64 + bit for word, bits in words for bit in range(64) if int(bits, 16) >> bit & 1]
 
 
-def try_program(job, program, limit, case_limit, directory):
-    """Runs one program; returns what judge() says of it with the time it took."""
+def times_of(tests):
+    """How long each program took, and each case as "program/case"."""
+    times = {}
+    for program in (tests or {}).get("programs", []):
+        times[program["name"]] = program.get("seconds")
+        times.update({f"{program['name']}/{case['name']}": case.get("seconds") for case in program["cases"]})
+    return times
+
+
+def try_programs(job, names, limit, case_limit, directory):
+    """Runs some programs; returns what judge() says of them with the time they took."""
     words = [str(ROOT / "selftests" / "run"), "--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick", "--timeout", str(limit)]
     if job["where"] == "module":
         words += ["--parameter", f"mutant={job['mutant']}"]
@@ -111,29 +122,29 @@ def try_program(job, program, limit, case_limit, directory):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tests.json").unlink(missing_ok=True)
     started = time.monotonic()
-    done = subprocess.run([*words, program], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    done = subprocess.run([*words, *names], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, env=environment)
     seconds = round(time.monotonic() - started, 1)
     output = done.stdout + done.stderr
-    (directory / f"{program}.log").write_text(output)
+    (directory / f"{names[0]}.log").write_text(output)
     tests = read_tests(directory / "tests.json")
-    times = {case["name"]: case.get("seconds") for part in (tests or {}).get("programs", []) for case in part["cases"]}
     verdict, still = judge(tests, done.returncode, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
     if still and verdict["outcome"] in ("passed", "skipped"):
         verdict.update(outcome="broken", found="selftests/run left the module loaded and said nothing of it")
-    return {**verdict, "seconds": seconds, "times": times, "clean": not still and not DOUBT.search(output)}
+    verdict["program"] = verdict["program"] or names[-1]
+    return {**verdict, "names": names, "seconds": seconds, "times": times_of(tests), "clean": not still and not DOUBT.search(output)}
 
 
 def hunt(jobs):
     """Tries each job. A control goes on when something fails, as each of its programs counts."""
     for job in jobs:
         clean = True
-        for program, limit, case_limit in job["programs"]:
-            tell(job=job["name"], begins=program)
+        for names, limit, case_limit in job["programs"]:
+            tell(job=job["name"], begins=names)
             switch_on(job)
-            run = try_program(job, program, limit, case_limit, pathlib.Path(job["directory"]))
+            run = try_programs(job, names, limit, case_limit, pathlib.Path(job["directory"]))
             switch_off(job)
             clean = run.pop("clean")
-            tell(job=job["name"], program=program, sites=executed_sites(job["where"]) if job["sites"] else None, **run)
+            tell(job=job["name"], sites=executed_sites(job["where"]) if job["sites"] else None, **run)
             if not clean or (run["outcome"] not in ("passed", "skipped") and not job["control"]):
                 break
         tell(job=job["name"], ends=True)

@@ -22,6 +22,7 @@ KNOWN = pathlib.Path(__file__).resolve().parent / "known"
 # A case may take TIMES as long as its program took without a fault, and a program so long between two lines; but at least these.
 TIMES = 10
 PROGRAM_LIMIT_S, CASE_LIMIT_S = 60, 30
+TOGETHER_S = 3
 # These cannot run on this kernel or would be blind after it.
 LEFT_OUT = ["lockdep_splats"]
 
@@ -56,9 +57,18 @@ def programs_for(mutant, programs):
     return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"])) if wanted & set(row["sites"])]
 
 
-def limits(programs, rows):
-    """As engine.Job has them."""
-    return [(name, max(PROGRAM_LIMIT_S, round(TIMES * rows[name]["seconds"])), max(CASE_LIMIT_S, round(TIMES * rows[name]["seconds"]))) for name in programs]
+def grouped(programs, rows):
+    """As engine.Job has them. Fast programs run together, as the runner takes longer than each of them."""
+    groups, used = [], 0
+    for name in programs:
+        seconds = rows[name]["seconds"]
+        if not groups or used + seconds > TOGETHER_S:
+            groups.append([])
+            used = 0
+        groups[-1].append(name)
+        used += seconds
+    return [(names, max(PROGRAM_LIMIT_S, round(TIMES * rows[names[-1]]["seconds"])), max(CASE_LIMIT_S, round(TIMES * rows[names[-1]]["seconds"])))
+            for names in groups]
 
 
 class Hunt:
@@ -115,7 +125,8 @@ class Hunt:
             # one program each
             run = attempt.runs[0] if attempt.runs else None
             if run and run["outcome"] in ("passed", "skipped") and run["sites"] is not None:
-                self.state.add_program(by_job[job.name], run["seconds"], run["sites"])
+                program = by_job[job.name]
+                self.state.add_program(program, run["times"].get(program) or run["seconds"], run["sites"])
 
         def report(job, verdict):
             if verdict.verdict != "survived":
@@ -146,7 +157,7 @@ class Hunt:
                 self.report(mutant, Verdict("survived", None, "not executed by any program", None))
             else:
                 by_id[mutant.id] = mutant
-                jobs.append(self.job(mutant.id, limits(programs, self.state.programs), mutant.number))
+                jobs.append(self.job(mutant.id, grouped(programs, self.state.programs), mutant.number))
         if len(jobs) < len(self.chosen):
             core.say(f"{len(self.chosen) - len(jobs)} of {len(self.chosen)} faults have a verdict already")
         if jobs:

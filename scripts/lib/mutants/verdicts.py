@@ -11,7 +11,8 @@ import collections
 # verdict: killed, survived or error; by: the program; case: what failed first, or why there is no verdict; seconds: of trying, without building
 Verdict = collections.namedtuple("Verdict", "verdict by case seconds")
 
-# How a job went. runs: what guest.judge() said of each program that ended, with its name and time. current: the program that had begun when the guest ended.
+# How a job went. runs: what guest.judge() said of the programs that ended, a few at a time, with their names and times. current: those that had begun when
+# the guest ended, or ().
 # end: how the guest ended while the job was on: None (it did not), "bug", "silent" (it told nothing for too long, or ran out of time), "lost". what: in words.
 Attempt = collections.namedtuple("Attempt", "runs current end what")
 
@@ -29,24 +30,24 @@ def first_verdict(attempt):
         if run["outcome"] == "failed":
             return Verdict("killed", run["program"], run["found"], seconds_of(attempt))
     if attempt.end == "bug" and attempt.current:
-        return Verdict("killed", attempt.current, f"the guest's kernel ended: {attempt.what}", seconds_of(attempt))
+        return Verdict("killed", attempt.current[-1], f"the guest's kernel ended: {attempt.what}", seconds_of(attempt))
     if attempt.end or any(run["outcome"] not in GOOD for run in attempt.runs):
         return None
     return Verdict("survived", None, None, seconds_of(attempt))
 
 
 def hang_of(attempt):
-    """(program, case or "", limit in seconds or None) that stopped an attempt without a verdict, or None when that was no hang."""
+    """({programs that may be it}, case or "", limit in seconds or None) that stopped an attempt without a verdict, or None when that was no hang."""
     for run in attempt.runs:
         if run["outcome"] == "hung":
-            return run["program"], run["case"], run["limit"]
-    return (attempt.current, "", None) if attempt.end == "silent" and attempt.current else None
+            return {run["program"]}, run["case"], run["limit"]
+    return (set(attempt.current), "", None) if attempt.end == "silent" and attempt.current else None
 
 
 def stopped_in(attempt):
-    """The program at which an attempt ended without a verdict."""
-    bad = [run["program"] for run in attempt.runs if run["outcome"] not in GOOD]
-    return bad[0] if bad else attempt.current
+    """The programs at which an attempt ended without a verdict: one that is known, or those of which it may be any."""
+    bad = [[run["program"]] if run["outcome"] == "hung" else run["names"] for run in attempt.runs if run["outcome"] not in GOOD]
+    return bad[0] if bad else list(attempt.current)
 
 
 def what_of(attempt):
@@ -57,8 +58,8 @@ def what_of(attempt):
 def control_time(control, program, case):
     """How long the program, or the case alone where that is known, took without the fault; None: it did not pass."""
     for run in control.runs if control else []:
-        if run["program"] == program and run["outcome"] == "passed":
-            return run["times"].get(case) or run["seconds"]
+        if program in run["names"] and run["outcome"] == "passed":
+            return run["times"].get(f"{program}/{case}") or run["times"].get(program) or run["seconds"]
     return None
 
 
@@ -69,14 +70,14 @@ def twice(first, second):
 def second_verdict(first, control, second, silence):
     """The verdict of the second attempt, which is the last. `control`: the same program without the fault, just before. `silence`: after how many seconds
     a guest that tells nothing is ended."""
-    program = stopped_in(first)
+    program = next(iter(stopped_in(second or first)), None)
     verdict = control and first_verdict(control)
     if not verdict or verdict.verdict != "survived":
         return Verdict("error", program, f"{what_of(first)}; then the program did not pass without the fault either", None)
     if second and first_verdict(second):
         return first_verdict(second)
     before, again = hang_of(first), second and hang_of(second)
-    if not before or not again or before[0] != again[0] or (before[1] and again[1] and before[1] != again[1]):
+    if not before or not again or not again[0] <= before[0] or (before[1] and again[1] and before[1] != again[1]):
         return Verdict("error", program, twice(first, second), None)
     limit = again[2] or silence
     took = control_time(control, program, again[1])
