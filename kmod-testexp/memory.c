@@ -8,6 +8,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "charge.h"
 #include "compat.h"
 #include "memory.h"
 
@@ -45,19 +46,10 @@ u64 memory_used_pages(void)
 	return atomic64_read(&used_pages);
 }
 
-/*
- * Count @nr_pages against the module's limit. What is refused is never counted, not even
- * for a moment: it must not make a smaller request beside it fail. Return: 0 or -ENOSPC.
- */
+/* Counts @nr_pages against the module's limit, as charge_add(). */
 int memory_charge(u64 nr_pages)
 {
-	s64 used = atomic64_read(&used_pages);
-
-	do {
-		if (nr_pages > max_pages - used)
-			return -ENOSPC;
-	} while (!atomic64_try_cmpxchg(&used_pages, &used, used + nr_pages));
-	return 0;
+	return charge_add(&used_pages, max_pages, nr_pages);
 }
 
 void memory_uncharge(u64 nr_pages)
