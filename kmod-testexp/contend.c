@@ -296,7 +296,7 @@ static int contention_check(const struct testexp_contend *args)
 {
 	if (!args->nr_importers || args->nr_importers > TESTEXP_MAX_CONTENDED ||
 	    !args->nr_contenders || args->nr_contenders > TESTEXP_MAX_CONTENDERS ||
-	    !args->timeout_ms || args->timeout_ms > TESTEXP_WAIT_MS)
+	    !args->timeout_ms || args->timeout_ms > TESTEXP_MAX_RUN_MS)
 		return -EINVAL;
 	return 0;
 }

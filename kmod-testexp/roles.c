@@ -315,12 +315,14 @@ static int role_operate_fence_wait(struct contender *contender)
 	u64 begin = testexp_clock();
 	long left = dma_resv_wait_timeout(role_resv(contender, 0), DMA_RESV_USAGE_BOOKKEEP,
 					  role_is_user(contender),
-					  msecs_to_jiffies(TESTEXP_FENCE_MS));
+					  msecs_to_jiffies(TESTEXP_WAIT_MS));
 
 	if (left < 0)
 		return left == -ERESTARTSYS ? -EINTR : left;
-	if (!left)
+	if (!left) {
 		contender->counts.timeouts++;
+		return -ETIMEDOUT;
+	}
 	testexp_hist_add(&contender->wait, testexp_clock() - begin);
 	return 0;
 }

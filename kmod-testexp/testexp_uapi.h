@@ -26,10 +26,11 @@
  *   ENOSPC      with the memory that the ioctl needs, used_pages of INFO would be more
  *               than max_pages
  *
- * A failed ioctl changes nothing, but RESOLVE and MAP may have written to the
- * caller's arrays, FILL may have installed the first pages, MOVE may have notified the
- * importers, and REVOKE may have revoked. All offsets and lengths are in pages of
- * 2^page_shift bytes unless the name says bytes.
+ * A failed ioctl changes nothing, but RESOLVE, MAP and WALK may have written to the
+ * caller's arrays, and so, with EFAULT, may DELIVER, MEASURE and REPORT; FILL may have
+ * installed the first pages, MOVE may have notified the importers, and REVOKE may have
+ * revoked. All offsets and lengths are in pages of 2^page_shift bytes unless the name says
+ * bytes.
  *
  * Waiting. Most calls take the buffer's reservation lock, and so wait for whoever holds
  * it. The longest holds are a MOVE and a REVOKE that wait for a fence and a FILL with
@@ -919,6 +920,8 @@ enum testexp_role {
 #define TESTEXP_MAX_CONTENDERS	64
 /* Importers of one contention. */
 #define TESTEXP_MAX_CONTENDED	64
+/* Longest time until a contention is over: minutes, as the processors may have other work. */
+#define TESTEXP_MAX_RUN_MS	120000
 /* Longest hold or pause between operations, in clock ticks. */
 #define TESTEXP_MAX_HOLD_TICKS	10000000
 
@@ -967,7 +970,7 @@ struct testexp_contender {
  * @seed: of the random orders
  * @run_ticks: the contention is over so many clock ticks after its start; 0: when all
  *	contenders with @ops have made theirs, of which there must be one
- * @timeout_ms: it is over then at the latest, 1 to TESTEXP_WAIT_MS
+ * @timeout_ms: it is over then at the latest, 1 to TESTEXP_MAX_RUN_MS
  * @contention_fd: [out] close-on-exec, owned by the caller
  *
  * Errors: EINVAL for a value out of range; ENXIO for a CPU that is not online; ENOSPC
@@ -1036,12 +1039,12 @@ struct testexp_run {
  * @flags: 0
  * @contender: its index
  * @error: [out] 0, or the negative errno that ended it: what an operation returned,
- *	EINTR, or ETIMEDOUT at the gate
+ *	EINTR, or ETIMEDOUT at the gate or of FENCE_WAIT
  * @ops: [out] operations made
  * @pages: [out] pages they delivered
  * @backoffs: [out] how often a lock was answered with -EDEADLK
  * @retries: [out] locks that were given up for that, to be taken again
- * @timeouts: [out] FENCE_WAIT: waits that ended after TESTEXP_FENCE_MS
+ * @timeouts: [out] FENCE_WAIT: 1 when a wait took TESTEXP_WAIT_MS, which ended it, else 0
  * @arrived_ticks: [out] the clock when it came to the gate; 0: it never came
  * @passed_ticks: [out] when it was through; 0: it never was
  * @done_ticks: [out] when it had ended

@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.hpp"
 #include "contention.hpp"
 #include "fixture.hpp"
 
@@ -709,7 +710,10 @@ private:
     std::vector<Fd> fillers_;
 };
 
-/* Nothing is kept of what has no descriptor, and the same call works when there is one. */
+/*
+ * A call that finds no free descriptor number leaves nothing behind. The same call succeeds once a
+ * number is free.
+ */
 void full_descriptor_table(const Call& call) {
     const Objects objects;
     const testexp_info before = device().read_info().value();
@@ -749,7 +753,10 @@ void largest_that_is_allowed() {
         0, "an extent of 2^max_page_order pages");
 }
 
-/* The limit is on all buffers together, and comes back when one goes. */
+/*
+ * max_pages limits the pages of all buffers together. When a buffer is closed, others can have its
+ * pages.
+ */
 void limit_of_all_buffers() {
     const testexp_info& info = device().info();
     const std::uint64_t before = device().read_info().value().used_pages;
@@ -1286,14 +1293,7 @@ void descriptors_are_close_on_exec() {
 }
 
 template <typename Body> int status_of_child(Body body) {
-    const pid_t child = fork();
-    int status = 0;
-
-    if (child == 0)
-        _exit(body());
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        ksft::fail(errno_error("fork").what);
-    return status;
+    return Child(body).wait();
 }
 
 /* Stays root, so that the mode of the device node is no obstacle. */
@@ -1359,7 +1359,8 @@ void killed_measurement_ends() {
         testexp_measure argument = objects.measure();
 
         argument.batches = u64_max;
-        alarm(1); /* its default action is to kill */
+        /* Its default action is to kill: in the call, or before it on a slow machine. */
+        alarm(1);
         return raw(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
     });
 

@@ -158,7 +158,7 @@ class HungTaskDetector {
 public:
     HungTaskDetector() {
         std::ifstream(path) >> before_;
-        set(20);
+        set(limits::hung_task_s);
     }
     HungTaskDetector(const HungTaskDetector&) = delete;
     HungTaskDetector& operator=(const HungTaskDetector&) = delete;

@@ -14,12 +14,14 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.hpp"
 #include "contended.hpp"
 #include "lifetime.hpp"
+#include "limits.hpp"
 
 using namespace testexp;
 
@@ -244,7 +246,7 @@ const Bad bad_specs[] = {
      [](ContentionSpec& s) { s.contenders.resize(TESTEXP_MAX_CONTENDERS + 1, s.contenders[0]); },
      EINVAL},
     {"no timeout", [](ContentionSpec& s) { s.timeout_ms = 0; }, EINVAL},
-    {"timeout too long", [](ContentionSpec& s) { s.timeout_ms = TESTEXP_WAIT_MS + 1; }, EINVAL},
+    {"timeout too long", [](ContentionSpec& s) { s.timeout_ms = TESTEXP_MAX_RUN_MS + 1; }, EINVAL},
     {"never ends", [](ContentionSpec& s) { s.contenders[0].ops = 0; }, EINVAL},
     {"unknown role", [](ContentionSpec& s) { s.contenders[0].role = TESTEXP_ROLES; }, EINVAL},
     {"unknown path",
@@ -319,21 +321,15 @@ void each_once() {
 
 /* A child that does @body, and is killed once @under_way; it never ends by itself. */
 template <typename Body, typename UnderWay> void kill_in(Body body, UnderWay under_way) {
-    const pid_t child = fork();
-    int status = 0;
-
-    if (child < 0)
-        ksft::fail(errno_error("fork").what);
-    if (child == 0) {
+    Child child([&body] {
         body();
-        _exit(1);
-    }
-    while (!under_way(child))
-        usleep(1000);
-    kill(child, SIGKILL);
-    if (waitpid(child, &status, 0) != child)
-        ksft::fail(errno_error("waitpid").what);
-    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+        return 1;
+    });
+
+    while (!under_way(child.pid()))
+        std::this_thread::sleep_for(limits::look_again);
+    child.kill();
+    ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");
 }
 
 std::size_t threads_of_the_kernel() {
@@ -418,7 +414,7 @@ void killed_run() {
     kill_in([&] { (void)contention.run(); }, [&](pid_t) { return contended.get_pfns() > 10; });
     /* One that has ended may be seen for a moment more. */
     while (threads_of_the_kernel() != 0)
-        usleep(1000);
+        std::this_thread::sleep_for(limits::look_again);
     ksft::expect(contention.report(0).value().counts.ops > 0, "what was done is told");
     contended.expect_in_order();
 }

@@ -55,7 +55,8 @@ public:
         mapping_.emplace(
             Mapping::map_aligned(buffer_.fd.get(), nr_pages, nr_pages * page_bytes()).value());
         /* So that each cold page is a fault like the others. */
-        (void)madvise(mapping_->bytes().data(), mapping_->bytes().size(), MADV_RANDOM);
+        if (madvise(mapping_->bytes().data(), mapping_->bytes().size(), MADV_RANDOM) < 0)
+            ksft::fail(errno_error("MADV_RANDOM").what);
     }
 
     Measurement run(testexp_measure_mode mode, std::uint32_t ops) const {

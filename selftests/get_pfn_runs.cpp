@@ -186,5 +186,5 @@ void make_plan(ksft::Plan& plan) {
 } // namespace
 
 int main() {
-    return ksft::run(make_plan, 300);
+    return ksft::run(make_plan);
 }

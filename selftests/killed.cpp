@@ -14,15 +14,16 @@
 #include <map>
 #include <new>
 #include <span>
+#include <thread>
 
 #include <csignal>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.hpp"
 #include "fixture.hpp"
+#include "limits.hpp"
 
 using namespace testexp;
 
@@ -140,11 +141,14 @@ bool in_map(const Scene& scene, std::uint64_t round) {
 
 /* --- Calls that no counter of the exporter's tells of --------------------------------- */
 
-/* It takes no time from here into a call that takes for ever; each round gives it more. */
+/*
+ * It takes no time from here into a call that takes for ever; each round gives it more. Where
+ * that is too little, the victim is killed before the call, which proves nothing.
+ */
 bool in_endless_call(const Scene& scene, std::uint64_t round) {
     if (scene.progress.rounds == 0)
         return false;
-    usleep(static_cast<useconds_t>(1000 * (round + 1)));
+    std::this_thread::sleep_for((round + 1) * limits::look_again);
     return true;
 }
 
@@ -292,44 +296,24 @@ Counts count_all(const Buffer& buffer) {
     return counts;
 }
 
-pid_t start(const Victim& victim, const Scene& scene) {
-    const pid_t child = fork();
-
-    if (child < 0)
-        ksft::fail(errno_error("fork").what);
-    if (child != 0)
-        return child;
-    /* A case that is killed for taking too long must not leave it running. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    try {
-        victim.run(scene);
-    } catch (const std::exception& error) {
-        ksft::note(error.what());
-    }
-    _exit(1);
-}
-
 /* An ended victim ends the wait as well: the status tells. */
 bool wait_until_under_way(const Victim& victim, const Scene& scene, std::uint64_t round,
-                          pid_t child) {
-    siginfo_t ended{};
-
+                          const Child& child) {
     while (!victim.under_way(scene, round))
-        if (waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-            ended.si_pid == child)
+        if (child.has_ended())
             return false;
     return true;
 }
 
 void kill_once(const Victim& victim, const Scene& scene, std::uint64_t round) {
-    const pid_t child = start(victim, scene);
-    int status = 0;
+    Child child([&] {
+        victim.run(scene);
+        return 1;
+    });
 
     ksft::expect(wait_until_under_way(victim, scene, round, child), "the call got under way");
-    kill(child, SIGKILL);
-    if (waitpid(child, &status, 0) != child)
-        ksft::fail(errno_error("waitpid").what);
-    ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the process was killed");
+    child.kill();
+    ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");
 }
 
 /* By the page table: what a kernel may have no function for. */

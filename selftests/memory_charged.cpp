@@ -332,6 +332,7 @@ int charge_room(const Importer& importer, std::uint32_t capacity) {
     return ioctl(importer.fd(), TESTEXP_IOC_DELIVER, &request) < 0 ? errno : 0;
 }
 
+/* unit/charge_test.cpp meets what lies between two instructions; this sees that it is called. */
 void refused_beside_small_ones() {
     require_small_limit();
 
@@ -374,5 +375,5 @@ void make_plan(ksft::Plan& plan) {
 } // namespace
 
 int main() {
-    return ksft::run(make_plan, 300);
+    return ksft::run(make_plan);
 }

@@ -113,8 +113,10 @@ public:
     /* One whose rounds are so short that no step waits for them. */
     void add_background(Round round) { background_.push_back(std::move(round)); }
 
-    /* What all rounds have seen. @enough is asked about that; what it misses is the caller's
-     * to judge. */
+    /*
+     * Returns the sum of what all rounds have seen. The storm may end at most_steps although
+     * @enough still returns false; whether that is a failure is for the caller to decide.
+     */
     Seen run(const std::function<void(std::uint64_t)>& step,
              const std::function<bool(const Seen&)>& enough) {
         std::vector<std::future<void>> workers;
@@ -307,8 +309,10 @@ void attach_fill_audit(int buffer_fd, Seen& seen) {
 
     seen.installed += filled ? fill.value().installed : 0;
     seen.late += filled ? 0 : 1;
-    /* Several, so that a revoke comes in between. An entry is fine as long as get_pfn says
-     * the same: not when it was revoked. */
+    /*
+     * AUDIT is called several times, so that a revoke comes between two calls. From then on get_pfn
+     * fails, so an entry that is still in the table counts as stale.
+     */
     for (int i = 0; i < 8; i++) {
         const testexp_audit audit = importer.value().audit().value();
 
@@ -370,5 +374,5 @@ void make_plan(ksft::Plan& plan) {
 } // namespace
 
 int main() {
-    return ksft::run(make_plan, 300);
+    return ksft::run(make_plan);
 }

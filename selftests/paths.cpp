@@ -210,8 +210,9 @@ std::vector<Named> layouts(testexp_path path) {
 }
 
 /*
- * By the CPU's page table; for the paths that look at that, by get_pfn, which is proven
- * elsewhere and has no part in the page table.
+ * The PFNs that a path must find. They are read from the CPU's page table. A path that reads this
+ * page table itself is compared with get_pfn instead: other tests prove that get_pfn is right, and
+ * get_pfn does not use the page table.
  */
 Oracle truth_of(const Scene& scene, const Layout& layout) {
     std::vector<Page> pages = pages_of(layout);
@@ -413,7 +414,7 @@ void refuses_wrong_mappings(testexp_path path) {
         with([](auto& s) { s.address += page_bytes(), s.pgoff = 1, s.nr_pages = s.ops_per_batch; },
              scene.importer),
         0, "the address of that page");
-    munmap(scene.mapping.bytes().data() + page_bytes(), page_bytes());
+    ksft::expect_eq(munmap(scene.mapping.bytes().data() + page_bytes(), page_bytes()), 0, "munmap");
     ksft::expect_eq(with([](auto&) {}, scene.importer), EINVAL, "a mapping that is too short");
     ksft::expect_eq(with([](auto& s) { s.nr_pages = 1, s.ops_per_batch = 1; }, scene.importer),
                     path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ? ENODATA : 0, "long enough for a page");
@@ -603,28 +604,25 @@ constexpr std::uint32_t ops_per_hold = 512; /* as many as RESOLVE makes under on
 /*
  * How many calls of get_pfn STATS counts, which reads the number with the reservation lock held,
  * while another thread does @work over and over. What @work does under one hold is seen whole or
- * not at all. Ends when @enough, or after far more readings than that takes.
+ * not at all. Ends when @enough, or after far more work than that takes: whoever waits for the
+ * lock gets it after a hold or two.
  */
 std::set<std::uint64_t>
 counts_under_lock(const Buffer& buffer, const std::function<void()>& work,
-                  const std::function<bool(std::set<std::uint64_t>&)>& enough) {
-    constexpr int most_readings = 1'000'000;
+                  const std::function<bool(const std::set<std::uint64_t>&)>& enough) {
+    constexpr int most_rounds = 5000;
     std::atomic<bool> over{false};
     std::set<std::uint64_t> counts;
     auto worker = in_thread([&] {
-        while (!over)
+        for (int round = 0; round < most_rounds && !over; round++)
             work();
     });
 
-    for (int i = 0; i < most_readings && !enough(counts) && is_running(worker); i++)
+    while (!enough(counts) && is_running(worker))
         counts.insert(device().stats(buffer.fd.get()).value().get_pfns);
     over = true;
     worker.get();
     return counts;
-}
-
-bool is_whole(std::uint64_t count) {
-    return count % ops_per_hold == 0;
 }
 
 using Work = std::function<void(const Scene&)>;
@@ -652,13 +650,30 @@ void resolving(const Scene& scene) {
         .value();
 }
 
-/* A path with one hold for many calls; @one_hold false: the control, a hold for each. */
-void holds_the_lock(testexp_path path, const Work& work, bool one_hold) {
+/* The whole table, which holds_the_lock() has filled. */
+void auditing(const Scene& scene) {
+    (void)scene.importer.audit().value();
+}
+
+struct Held {
+    testexp_path path;
+    Work work;
+    std::uint64_t per_hold; /* calls of get_pfn under one hold of the lock */
+};
+
+/* @one_hold false: the control, a hold for each call. */
+void holds_the_lock(const Held& held, bool one_hold) {
     constexpr std::size_t nr_counts = 30;
+    constexpr std::uint64_t nr_pages = std::uint64_t{4} * ops_per_hold;
     const Scene scene = make_scene(
-        path, {.layout = Layout{}.ram(4 * ops_per_hold), .flags = TESTEXP_CREATE_CHECK_LOCK});
+        held.path, {.layout = Layout{}.ram(nr_pages), .flags = TESTEXP_CREATE_CHECK_LOCK});
+    const auto is_whole = [&](std::uint64_t count) { return count % held.per_hold == 0; };
+
+    /* For AUDIT; the calls of it are whole holds of the others. */
+    (void)scene.importer.fill({.count = nr_pages}).value();
+
     const std::set<std::uint64_t> counts = counts_under_lock(
-        scene.buffer, [&] { work(scene); },
+        scene.buffer, [&] { held.work(scene); },
         [&](const auto& so_far) {
             return one_hold ? so_far.size() >= nr_counts : !std::ranges::all_of(so_far, is_whole);
         });
@@ -668,7 +683,7 @@ void holds_the_lock(testexp_path path, const Work& work, bool one_hold) {
         for (const std::uint64_t count : counts)
             ksft::expect(is_whole(count),
                          "calls when somebody else had the lock: " + std::to_string(count) +
-                             ", a multiple of " + std::to_string(ops_per_hold));
+                             ", a multiple of " + std::to_string(held.per_hold));
     } else {
         ksft::expect(!std::ranges::all_of(counts, is_whole),
                      "the lock was had between two calls of one batch");
@@ -703,10 +718,13 @@ void plan_holds(ksft::Plan& plan) {
             if (call.name == std::string("RESOLVE") && kind.path == TESTEXP_PATH_EXPORTER_OP)
                 continue;
             plan.add(std::string(kind.name) + ",call=" + call.name + "]",
-                     [=, path = kind.path, one_hold = kind.one_hold, work = call.work] {
-                         holds_the_lock(path, work, one_hold);
+                     [held = Held{kind.path, call.work, ops_per_hold}, one_hold = kind.one_hold] {
+                         holds_the_lock(held, one_hold);
                      });
         }
+    plan.add("paths.one_hold[call=AUDIT]", [] {
+        holds_the_lock({TESTEXP_PATH_GET_PFN, auditing, std::uint64_t{4} * ops_per_hold}, true);
+    });
 }
 
 void plan_errors(ksft::Plan& plan, testexp_path path, const std::string& parameter) {

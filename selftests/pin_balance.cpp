@@ -193,14 +193,15 @@ private:
 };
 
 /*
- * Calls until one was interrupted: the fence may have signalled before, if the machine stood
- * still. No lock that the calls take is contended, so only the fence can have been waited for.
+ * Makes the call again until a signal ended it: on a machine that stands still the fence may
+ * signal first. No other thread wants the locks that the call takes, so the call can only have
+ * waited for the fence.
  */
 void interrupted(std::uint32_t create_flags, bool in_attach) {
     const testexp_info before = device().read_info().value();
     int code = 0;
 
-    for (int attempt = 0; attempt < 20 && code == 0; attempt++) {
+    for (int attempt = 0; attempt < limits::attempts && code == 0; attempt++) {
         const Buffer buffer = device()
                                   .create({.layout = Layout{}.ram(4),
                                            .flags = create_flags,
@@ -222,7 +223,10 @@ void interrupted(std::uint32_t create_flags, bool in_attach) {
         ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
         ksft::expect_eq(stats.attaches - stats.detaches, in_attach ? 0 : 1, "attachments");
 
-        /* Nothing is left that would be in the way: it waits again, now to the end. */
+        /*
+         * The interrupted call has left nothing that makes the next call fail. The next call waits
+         * for the fence as well, and nobody interrupts it.
+         */
         if (in_attach)
             importer = device().attach(buffer.fd.get()).value();
         ksft::expect_eq(importer->map().code(), 0, "map when nobody interrupts");

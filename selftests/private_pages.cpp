@@ -12,9 +12,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "child.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -38,17 +36,13 @@ const Layout some_private = Layout{}.ram(2).priv(1).ram(1);
 
 /* The signal that reading this page ends a process with, or 0. */
 int signal_of_access(const Mapping& mapping, std::uint64_t page) {
-    int status = 0;
-    const pid_t child = fork();
-
-    if (child == 0) {
+    Child reader([&mapping, page] {
         (void)*reinterpret_cast<const volatile std::byte*>(mapping.bytes().data() +
                                                            page * page_bytes());
-        _exit(0);
-    }
-    if (child < 0 || waitpid(child, &status, 0) < 0)
-        ksft::fail(errno_error("fork").what);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        return 0;
+    });
+
+    return signal_of(reader.wait());
 }
 
 void no_mmap() {

@@ -11,11 +11,9 @@
  * Does not see: where in the call it sleeps. REVOKE, which is in revoke.
  */
 #include <csignal>
-#include <optional>
+#include <thread>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
+#include "child.hpp"
 #include "waiting.hpp"
 
 using namespace testexp;
@@ -49,6 +47,8 @@ constexpr Call interruptible[] = {
     {"STATS", [](HeldLock& lock) { return device().stats(lock.buffer().fd.get()).code(); }, false},
     {"RESTORE", [](HeldLock& lock) { return device().restore(lock.buffer().fd.get()).code(); },
      false},
+    {"MOVE", [](HeldLock& lock) { return lock.move(); }, false},
+    {"MAP,flags=kernel", [](HeldLock& lock) { return lock.importer().map_kernel().code(); }, false},
     {"DESCRIBE", [](HeldLock& lock) { return lock.importer().describe(0).code(); }, false},
     {"RESOLVE,form=locked",
      [](HeldLock& lock) { return lock.importer().resolve(0, 1, 1, TESTEXP_RESOLVE_LOCKED).code(); },
@@ -102,7 +102,8 @@ void waits(const Call& call) {
     });
 }
 
-void signal_ends(const Call& call) {
+/* A signal comes while the call waits for the lock, and ends it or changes nothing. */
+void interrupted(const Call& call, bool ends) {
     require(call);
     until_seen([&] {
         HeldLock lock;
@@ -110,34 +111,21 @@ void signal_ends(const Call& call) {
         const bool asleep = caller.wait_until_asleep();
 
         caller.interrupt();
+        if (ends)
+            caller.wait();
+        else
+            std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        const bool seen = asleep && lock.is_held();
+
+        if (seen)
+            ksft::expect_eq(caller.has_ended(), ends, "whether the signal ended the call");
+        lock.release();
 
         const int code = caller.result();
-        const bool seen = asleep && lock.is_held();
 
         if (seen)
-            ksft::expect_eq(code, EINTR, call.name);
-        lock.release();
-        return seen;
-    });
-}
-
-void signal_does_not_end(const Call& call) {
-    require(call);
-    until_seen([&] {
-        HeldLock lock;
-        Caller caller([&] { return call.make(lock); });
-        const bool asleep = caller.wait_until_asleep();
-
-        caller.interrupt();
-        /* Time for a wrong call to end. */
-        usleep(50'000);
-
-        const bool seen = asleep && lock.is_held();
-
-        if (seen)
-            ksft::expect(!caller.has_ended(), "the call still waits");
-        lock.release();
-        ksft::expect_eq(caller.result(), 0, call.name);
+            ksft::expect_eq(code, ends ? EINTR : 0, call.name);
         return seen;
     });
 }
@@ -148,22 +136,13 @@ void killed(const Call& call) {
     until_seen([&] {
         HeldLock lock;
         const std::uint32_t importers = device().read_info().value().nr_importers;
-        const pid_t child = fork();
-        int status = 0;
+        Child child([&] { return call.make(lock); });
 
-        if (child < 0)
-            ksft::fail(errno_error("fork").what);
-        if (child == 0)
-            _exit(call.make(lock));
+        while (!child.has_ended() && !is_asleep_in_call(child.pid()))
+            std::this_thread::sleep_for(limits::look_again);
+        child.kill();
 
-        while (waitpid(child, &status, WNOHANG) == 0 && !is_asleep_in_call(child))
-            usleep(1000);
-
-        const bool asleep = kill(child, SIGKILL) == 0;
-
-        (void)waitpid(child, &status, 0);
-
-        const bool seen = asleep && lock.is_held() && WIFSIGNALED(status);
+        const bool seen = signal_of(child.wait()) == SIGKILL && lock.is_held();
 
         if (seen)
             ksft::expect_eq(device().read_info().value().nr_importers, importers, "nr_importers");
@@ -178,15 +157,14 @@ void make_plan(ksft::Plan& plan) {
         const std::string parameters = std::string("[call=") + call.name + "]";
 
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
-        plan.add("P5.signal_ends_the_wait" + parameters, [&] { signal_ends(call); });
+        plan.add("P5.signal_ends_the_wait" + parameters, [&] { interrupted(call, true); });
         plan.add("P5.kill_ends_the_wait" + parameters, [&] { killed(call); });
     }
     for (const Call& call : uninterruptible) {
         const std::string parameters = std::string("[call=") + call.name + "]";
 
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
-        plan.add("P5.signal_does_not_end_the_wait" + parameters,
-                 [&] { signal_does_not_end(call); });
+        plan.add("P5.signal_does_not_end_the_wait" + parameters, [&] { interrupted(call, false); });
     }
 }
 

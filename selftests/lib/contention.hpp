@@ -34,7 +34,7 @@ struct ContentionSpec {
     std::vector<Contender> contenders = {};
     std::uint64_t run_ticks = 0; /* 0: until those with ops have made them */
     std::uint64_t seed = 0;
-    std::uint32_t timeout_ms = TESTEXP_WAIT_MS;
+    std::uint32_t timeout_ms = TESTEXP_MAX_RUN_MS;
 };
 
 /* What one contender has done and seen; histograms in clock ticks. */

@@ -16,8 +16,8 @@
  * exception's text, and is skipped by skip() or REQUIRE(). Thrown while the plan
  * is made, a skip is one of the whole program.
  *
- * Exit status of run(): 0 all passed or skipped, 1 a case failed, 4 the program
- * was skipped.
+ * Exit status of run(): 1 a case failed, 0 none did and one passed, 4 nothing was
+ * tested: the program was skipped, or all of its cases were.
  */
 #pragma once
 
@@ -28,6 +28,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "limits.hpp"
 
 namespace ksft {
 
@@ -55,7 +57,8 @@ private:
  * with that text in their names. With KSFT_STOP_AT_FAILURE set, cases behind one that
  * failed are skipped.
  */
-int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s = 60);
+int run(const std::function<void(Plan&)>& make_plan,
+        unsigned int case_timeout_s = testexp::limits::case_s);
 
 /* What skip() throws. */
 struct Skip {

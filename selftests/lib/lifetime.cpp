@@ -47,24 +47,20 @@ std::uint64_t poison_violations() {
     return device().read_info().value().poison_violations;
 }
 
-namespace {
-
-bool poll_for(const Importer& importer, short event, int timeout_ms) {
+bool happens(const Importer& importer, short event, std::chrono::milliseconds within) {
     pollfd entry{.fd = importer.fd(), .events = event, .revents = 0};
 
-    if (poll(&entry, 1, timeout_ms) < 0)
+    if (poll(&entry, 1, static_cast<int>(within.count())) < 0)
         throw std::runtime_error(errno_error("poll").what);
     return (entry.revents & event) != 0;
 }
 
-} // namespace
-
-void wait_for(const Importer& importer, short event) {
-    (void)poll_for(importer, event, -1);
-}
-
-bool happens(const Importer& importer, short event) {
-    return poll_for(importer, event, 0);
+void until_seen(const std::function<bool()>& body) {
+    for (int attempt = 0; attempt < limits::attempts; attempt++)
+        if (body())
+            return;
+    ksft::fail("a fence expired or a pause ended each time before it was seen what happens "
+               "meanwhile");
 }
 
 } // namespace testexp

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include <poll.h>
 
 #include "fixture.hpp"
+#include "limits.hpp"
 
 namespace testexp {
 
@@ -48,9 +50,9 @@ void require_pfns();
 /* INFO's count, now. */
 std::uint64_t poison_violations();
 
-/* Waits for POLLIN (a FILL pauses) or POLLPRI (a fence is pending); has no end but the case's. */
-void wait_for(const Importer& importer, short event);
-bool happens(const Importer& importer, short event);
+/* POLLIN: a FILL pauses; POLLPRI: a fence is pending. Waits for it as long as @within. */
+bool happens(const Importer& importer, short event,
+             std::chrono::milliseconds within = std::chrono::milliseconds(0));
 
 /* A thread whose result, or exception, is fetched with get(). */
 template <typename Body> auto in_thread(Body body) {
@@ -63,7 +65,26 @@ template <typename T> bool is_running(const std::future<T>& result) {
 
 /* After a time that is long for the kernel. Finding it running proves nothing. */
 template <typename T> bool still_running(const std::future<T>& result) {
-    return result.wait_for(std::chrono::milliseconds(200)) == std::future_status::timeout;
+    return result.wait_for(limits::for_a_wrong_end) == std::future_status::timeout;
 }
+
+/*
+ * Waits until the event that @call makes has come to the importer. Fences expire and pauses end,
+ * so on a machine that stands still the event may be over before anybody looks. Returns whether
+ * it was seen; else @call has ended.
+ */
+template <typename T>
+bool wait_for(const Importer& importer, short event, const std::future<T>& call) {
+    while (!happens(importer, event, limits::look_again))
+        if (!is_running(call))
+            return false;
+    return true;
+}
+
+/*
+ * Runs @body until it has seen what there is to see before a fence expires or a pause ends. It
+ * judges only what it has seen.
+ */
+void until_seen(const std::function<bool()>& body);
 
 } // namespace testexp

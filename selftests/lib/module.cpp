@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -10,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "limits.hpp"
 #include "module_parameters.hpp"
 
 namespace testexp {
@@ -31,15 +34,14 @@ bool remove() {
 
 /* Releases of files that were closed by their process's end may come a moment late. */
 bool remove_patiently() {
-    constexpr int tries = 50;
-    constexpr useconds_t pause_us = 100'000;
+    const auto give_up = std::chrono::steady_clock::now() + limits::unloading;
 
-    for (int i = 0; i < tries; i++) {
-        if (remove())
-            return true;
-        usleep(pause_us);
+    while (!remove()) {
+        if (std::chrono::steady_clock::now() > give_up)
+            return false;
+        std::this_thread::sleep_for(limits::look_again);
     }
-    return false;
+    return true;
 }
 
 /*
@@ -53,9 +55,10 @@ bool remove_patiently() {
     char byte = 0;
 
     setsid();
-    dup2(program, STDIN_FILENO);
-    dup2(nowhere, STDOUT_FILENO);
-    dup2(nowhere, STDERR_FILENO);
+    /* The program sees the end of the socket, and says that the module cannot be loaded. */
+    if (nowhere < 0 || dup2(program, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0 ||
+        dup2(nowhere, STDERR_FILENO) < 0)
+        _exit(1);
     close_range(STDERR_FILENO + 1, ~0U, 0);
 
     const int code = insert(path);

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -67,7 +68,7 @@ bool Caller::wait_until_asleep() const {
     while (!has_ended()) {
         if (is_asleep_in_call(task_))
             return true;
-        usleep(1000);
+        std::this_thread::sleep_for(limits::look_again);
     }
     return false;
 }
@@ -85,8 +86,13 @@ HeldLock::HeldLock()
       fenced_(
           device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value()),
       importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
-      moved_(in_thread([this] { return device().move(buffer_.fd.get(), layout()).code(); })) {
-    wait_for(fenced_, POLLPRI);
+      moved_(in_thread([this] { return move(); })) {
+    /* If the fence has expired, is_held() says so. */
+    (void)wait_for(fenced_, POLLPRI, moved_);
+}
+
+int HeldLock::move() const {
+    return device().move(buffer_.fd.get(), layout()).code();
 }
 
 bool HeldLock::is_held() const {
@@ -96,13 +102,6 @@ bool HeldLock::is_held() const {
 void HeldLock::release() {
     (void)fenced_.signal().value();
     ksft::expect_eq(moved_.get(), 0, "MOVE");
-}
-
-void until_seen(const std::function<bool()>& body) {
-    for (int attempt = 0; attempt < 5; attempt++)
-        if (body())
-            return;
-    ksft::fail("the lock was dropped each time before it was seen what the call does meanwhile");
 }
 
 } // namespace testexp

@@ -28,7 +28,9 @@ public:
 
     bool has_ended() const;
 
-    /* Waits for its end. */
+    void wait() const { result_.wait(); }
+
+    /* Waits for its end; to be asked for once. */
     int result() { return result_.get(); }
 
 private:
@@ -51,6 +53,9 @@ public:
     const Importer& importer() const { return importer_; }
     Importer& importer() { return importer_; }
 
+    /* Moves the buffer, as the holder does. Return: errno or 0. */
+    int move() const;
+
     /* The move has not ended. */
     bool is_held() const;
 
@@ -63,11 +68,5 @@ private:
     Importer importer_;
     std::future<int> moved_;
 };
-
-/*
- * Runs @body until it has seen what it wants to see while the lock was held. On a machine that
- * stands still the fence may expire first.
- */
-void until_seen(const std::function<bool()>& body);
 
 } // namespace testexp
