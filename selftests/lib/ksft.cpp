@@ -135,7 +135,9 @@ std::vector<Case> chosen_cases(const Plan& plan) {
     for (const Case& test : plan.cases())
         if (!text || test.name.find(text) != std::string::npos)
             chosen.push_back(test);
-    if (chosen.empty() && !plan.cases().empty())
+    if (plan.cases().empty())
+        throw std::invalid_argument("the plan has no cases");
+    if (chosen.empty())
         throw std::invalid_argument(std::string("no case has '") + text + "' in its name");
     return chosen;
 }
@@ -210,7 +212,9 @@ int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s
         report(test, outcome);
     }
     ksft_print_cnts();
-    return ksft_cnt.ksft_fail == 0 ? KSFT_PASS : KSFT_FAIL;
+    if (ksft_cnt.ksft_fail != 0)
+        return KSFT_FAIL;
+    return ksft_cnt.ksft_pass != 0 ? KSFT_PASS : KSFT_SKIP;
 }
 
 } // namespace ksft

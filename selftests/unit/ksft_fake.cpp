@@ -72,7 +72,11 @@ void imitate_result() {
 
 /* The pipe of the reader must not stay open until this one ends. */
 void leave_a_child() {
-    if (fork() == 0)
+    const pid_t child = fork();
+
+    if (child < 0)
+        throw std::runtime_error("fork");
+    if (child == 0)
         hang();
 }
 
@@ -99,8 +103,24 @@ constexpr Fake fakes[] = {
     {"leave_a_child", leave_a_child},
 };
 
+void skip_here() {
+    ksft::skip("not here");
+}
+
+void plan_skips(ksft::Plan& plan, void (*middle)()) {
+    plan.add("P1.first[n=1]", skip_here);
+    plan.add("P2.middle[percent=%s%n]", middle);
+    plan.add("P3.last", skip_here);
+}
+
 /* Two good cases with the one in question between them. */
 void make_plan(ksft::Plan& plan, std::string_view what) {
+    if (what == "no_cases")
+        return;
+    if (what == "skip_all")
+        return plan_skips(plan, skip_here);
+    if (what == "skip_all_but_a_failure")
+        return plan_skips(plan, fail);
     if (what == "skip_program")
         ksft::skip("module is not loaded");
     if (what == "same_name")

@@ -16,6 +16,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -40,8 +41,10 @@ Ended shell(const std::string& command) {
     return run;
 }
 
+/* Only the one that hangs may be killed for its time: the others are slow on a busy machine. */
 Ended fake(const std::string& what) {
-    return shell("KSFT_CASE_TIMEOUT=1 " KSFT_FAKE " " + what);
+    return shell((what == "hang" ? "KSFT_CASE_TIMEOUT=1 " : "") + std::string(KSFT_FAKE " ") +
+                 what);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -71,11 +74,15 @@ class Middle : public testing::TestWithParam<std::pair<const char*, const char*>
 
 const std::string middle_name = "P2.middle[percent=%s%n]";
 
-void expect_between_good_ones(const Ended& run, const std::string& middle) {
-    const std::vector<std::string> expected = {"TAP version 13", "1..3", "ok 1 P1.first[n=1]",
-                                               middle, "ok 3 P3.last"};
+void expect_cases(const Ended& run, const std::array<std::string, 3>& cases) {
+    const std::vector<std::string> expected = {"TAP version 13", "1..3", cases[0], cases[1],
+                                               cases[2]};
 
     EXPECT_EQ(results_of(run), expected) << run.output;
+}
+
+void expect_between_good_ones(const Ended& run, const std::string& middle) {
+    expect_cases(run, {"ok 1 P1.first[n=1]", middle, "ok 3 P3.last"});
 }
 
 TEST(Ksft, AllPass) {
@@ -147,6 +154,28 @@ TEST(Ksft, WholeProgramSkips) {
     EXPECT_EQ(results_of(run), expected);
 }
 
+/* Nothing was tested, and the runner of kselftest must not call that passed. */
+TEST(Ksft, AllCasesSkip) {
+    const Ended run = fake("skip_all");
+
+    EXPECT_EQ(run.status, 4);
+    expect_cases(run, {"ok 1 P1.first[n=1] # SKIP not here",
+                       "ok 2 " + middle_name + " # SKIP not here", "ok 3 P3.last # SKIP not here"});
+    EXPECT_TRUE(says(run, "pass:0 fail:0 xfail:0 xpass:0 skip:3")) << run.output;
+}
+
+TEST(Ksft, FailureAmongSkippedCases) {
+    const Ended run = fake("skip_all_but_a_failure");
+
+    EXPECT_EQ(run.status, 1);
+    expect_cases(run, {"ok 1 P1.first[n=1] # SKIP not here", "not ok 2 " + middle_name,
+                       "ok 3 P3.last # SKIP not here"});
+}
+
+TEST(Ksft, ChosenCaseSkips) {
+    EXPECT_EQ(shell("KSFT_CASES='" + middle_name + "' " KSFT_FAKE " skip").status, 4);
+}
+
 TEST(Ksft, OnlyChosenCases) {
     const Ended run = shell("KSFT_CASES='" + middle_name + "' " KSFT_FAKE " fail");
     const std::vector<std::string> expected = {"TAP version 13", "1..1", "not ok 1 " + middle_name};
@@ -173,7 +202,7 @@ TEST(Ksft, StopsAtFailure) {
 }
 
 TEST(Ksft, BadPlanBailsOut) {
-    for (const char* what : {"same_name", "bad_name", "throw_in_plan"}) {
+    for (const char* what : {"same_name", "bad_name", "throw_in_plan", "no_cases"}) {
         const Ended run = fake(what);
 
         EXPECT_EQ(run.status, 1);
@@ -186,24 +215,38 @@ TEST(Ksft, ResultStartsItsOwnLine) {
     expect_between_good_ones(fake("half_a_line"), "ok 2 " + middle_name);
 }
 
-std::string saved(const std::string& what) {
-    std::string path = testing::TempDir() + "ksft_" + what + ".ktap";
+/* What a fake prints, in a file of its own: tests run side by side. */
+class Saved {
+public:
+    explicit Saved(const std::string& what) : path_(testing::TempDir() + "ksft.XXXXXX") {
+        const int fd = mkstemp(path_.data());
 
-    std::ofstream(path) << fake(what).output;
-    return path;
-}
+        if (fd < 0)
+            throw std::runtime_error("mkstemp " + path_);
+        close(fd);
+        std::ofstream(path_) << fake(what).output;
+    }
+    Saved(const Saved&) = delete;
+    Saved& operator=(const Saved&) = delete;
+    ~Saved() { std::filesystem::remove(path_); }
 
-const std::vector<const char*> all = {"pass",     "fail",        "skip",        "throw",
-                                      "segfault", "abort",       "leave",       "hang",
-                                      "imitate",  "half_a_line", "skip_program"};
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+const std::vector<const char*> all = {"pass",     "fail",        "skip",         "throw",
+                                      "segfault", "abort",       "leave",        "hang",
+                                      "imitate",  "half_a_line", "skip_program", "skip_all"};
 
 TEST(Reader, Prove) {
     if (shell("command -v prove").status != 0)
         GTEST_SKIP() << "no prove: apt-get install perl";
 
     for (const char* what : all) {
-        const std::string path = saved(what);
-        const Ended run = shell("prove -e cat " + path);
+        const Saved saved(what);
+        const Ended run = shell("prove -e cat " + saved.path());
         const bool good = fake(what).status != 1;
 
         EXPECT_FALSE(says(run, "Parse errors")) << run.output;
@@ -224,7 +267,8 @@ TEST(Reader, Kunit) {
     };
 
     for (const auto& [what, counts] : wanted) {
-        const Ended run = shell("python3 " KUNIT_PY " parse " + saved(what));
+        const Saved saved(what);
+        const Ended run = shell("python3 " KUNIT_PY " parse " + saved.path());
 
         EXPECT_TRUE(says(run, counts)) << what << ": " << run.output;
         EXPECT_FALSE(says(run, "errors:")) << what << ": " << run.output;
