@@ -33,8 +33,9 @@ bool is_debug_kernel();
 std::optional<std::uint64_t> number_from_environment(const char* name);
 
 /*
- * Of everything that is drawn: TESTEXP_SEED; "random" there draws the seed too. Without it
- * always the same one, so that a run that passes also passes elsewhere.
+ * The seed of all random numbers: the variable TESTEXP_SEED. With TESTEXP_SEED=random the seed is
+ * random as well. Without the variable the seed is always the same, so that tests which pass here
+ * also pass elsewhere.
  */
 std::uint64_t seed();
 
