@@ -430,6 +430,134 @@ void half_readable(const Call& call) {
                     "struct that ends behind readable memory");
 }
 
+/* --- What a failed call leaves alone ------------------------------------------ */
+
+/* As bytes: what no call answers. */
+template <typename T> void spoil(T& answer) {
+    std::memset(&answer, 0x5a, sizeof(answer));
+}
+
+/* Makes the call, which fails, and looks at the caller's struct. */
+template <typename Argument>
+void expect_untouched(int fd, unsigned long request, Argument argument, int code,
+                      const std::string& what) {
+    const std::vector<unsigned char> before = bytes_of(argument);
+
+    ksft::expect_eq(raw(fd, request, &argument), code, what);
+    ksft::expect(bytes_of(argument) == before, "the struct is as it was: " + what);
+}
+
+/* Calls of control that fail behind the rules which all calls share. */
+void failed_control_changes_nothing() {
+    const Objects objects;
+    const Buffer revocable =
+        device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_REVOCABLE}).value();
+    const testexp_extent empty{};
+    testexp_info info = objects.info();
+    testexp_create create = objects.create();
+    testexp_stats stats = objects.stats();
+    testexp_attach attach = objects.attach();
+    testexp_contend contend = objects.contend();
+    testexp_misuse misuse = objects.misuse();
+
+    spoil(info.abi_version);
+    spoil(info.features);
+    spoil(info.importer_device);
+    info.reserved = 1;
+    expect_untouched(device().fd(), TESTEXP_IOC_INFO, info, EINVAL, "INFO, reserved");
+
+    spoil(create.nr_pages);
+    spoil(create.fd);
+    create.extents = user_pointer(&empty);
+    expect_untouched(device().fd(), TESTEXP_IOC_CREATE, create, EINVAL, "CREATE of nothing");
+
+    spoil(stats.pins);
+    spoil(stats.get_pfns);
+    spoil(stats.lock_violations);
+    stats.fd = device().fd();
+    expect_untouched(device().fd(), TESTEXP_IOC_STATS, stats, EINVAL, "STATS of no buffer");
+
+    spoil(attach.importer_fd);
+    attach.fd = revocable.fd.get();
+    expect_untouched(device().fd(), TESTEXP_IOC_ATTACH, attach, EOPNOTSUPP, "ATTACH refused");
+
+    spoil(contend.contention_fd);
+    contend.importers = user_pointer(&attach.fd);
+    expect_untouched(device().fd(), TESTEXP_IOC_CONTEND, contend, EINVAL, "CONTEND of no importer");
+
+    spoil(misuse.result);
+    misuse.which = TESTEXP_MISUSE_CASES;
+    misuse.flags = 0;
+    if (device().has(TESTEXP_FEAT_MISUSE))
+        expect_untouched(device().fd(), TESTEXP_IOC_MISUSE, misuse, EINVAL, "MISUSE of no sort");
+}
+
+/* Calls of an importer that come to a hole; what they found before is lost with the call. */
+void failed_importer_changes_nothing() {
+    Objects objects;
+    const Buffer buffer = device().create({.layout = Layout{}.ram(2).hole(2)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    testexp_fill fill = objects.fill();
+    testexp_measure measure = objects.measure();
+    testexp_deliver deliver = objects.deliver();
+    testexp_describe describe = objects.describe();
+
+    spoil(fill.installed);
+    spoil(fill.retries);
+    spoil(fill.notified);
+    expect_untouched(importer.fd(), TESTEXP_IOC_FILL, fill, ENXIO, "FILL");
+
+    spoil(objects.hist);
+    spoil(measure.ops);
+    spoil(measure.pages);
+    spoil(measure.ticks);
+    spoil(measure.min_batch_ticks);
+    spoil(measure.clock_cost_ticks);
+    expect_untouched(importer.fd(), TESTEXP_IOC_MEASURE, measure, ENXIO, "MEASURE");
+
+    for (testexp_delivered& entry : objects.delivered)
+        spoil(entry);
+    for (testexp_map_entry& entry : objects.entries)
+        spoil(entry);
+
+    const std::vector<unsigned char> hist = bytes_of(objects.hist);
+    const std::vector<unsigned char> delivered = bytes_of(objects.delivered[0]);
+    const std::vector<unsigned char> entry = bytes_of(objects.entries[0]);
+
+    spoil(deliver.nr_delivered);
+    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER, deliver, ENXIO, "DELIVER");
+    deliver.capacity = 1;
+    deliver.ops = 2;
+    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER, deliver, ENOSPC, "DELIVER without room");
+    expect_untouched(importer.fd(), TESTEXP_IOC_MAP, objects.map(), EOPNOTSUPP, "MAP");
+    ksft::expect(bytes_of(objects.hist) == hist, "the histogram of MEASURE is as it was");
+    ksft::expect(bytes_of(objects.delivered[0]) == delivered, "the array of DELIVER is as it was");
+    ksft::expect(bytes_of(objects.entries[0]) == entry, "the array of MAP is as it was");
+
+    spoil(describe.first);
+    spoil(describe.nr_pages);
+    spoil(describe.type);
+    describe.pgoff = 4;
+    expect_untouched(importer.fd(), TESTEXP_IOC_DESCRIBE, describe, EINVAL, "DESCRIBE");
+}
+
+void failed_contention_changes_nothing() {
+    const Objects objects;
+    const Contention early = contend(device(), {.importers = {objects.importer.fd()},
+                                                .contenders = {{.ops = 1, .user = true}}})
+                                 .value();
+    testexp_run run = objects.run();
+    testexp_report report = objects.report();
+
+    spoil(run.ticks);
+    spoil(run.expired);
+    expect_untouched(objects.contention.fd(), TESTEXP_IOC_RUN, run, EBUSY, "RUN once more");
+    spoil(report.error);
+    spoil(report.ops);
+    spoil(report.done_ticks);
+    expect_untouched(early.fd(), TESTEXP_IOC_REPORT, report, EBUSY, "REPORT before RUN");
+}
+
 /* --- Wrong descriptors ------------------------------------------------------ */
 
 void unknown_ioctls() {
@@ -1180,6 +1308,40 @@ void move_fields() {
     ksft::expect_eq(device().stats(objects.movable.fd.get()).value().moves, 1, "moves after one");
 }
 
+/* Page by page the kinds must be the buffer's, wherever the borders of the extents are. */
+void move_compares_kinds() {
+    const std::uint64_t pfn = std::uint64_t{1} << 40;
+    const Kind uncached{.cache = TESTEXP_CACHE_UC};
+    const Kind for_peers{.cache = TESTEXP_CACHE_WB, .attributes = TESTEXP_EXTENT_P2P};
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.synthetic(pfn, 3).synthetic(pfn + 8, 1),
+                                       .flags = TESTEXP_CREATE_DYNAMIC})
+                              .value();
+    const auto move = [&](const Layout& layout) {
+        return device().move(buffer.fd.get(), layout).code();
+    };
+
+    ksft::expect_eq(move(Layout{}.synthetic(pfn, 4, uncached)), EINVAL, "another cache mode");
+    ksft::expect_eq(move(Layout{}.synthetic(pfn, 4, for_peers)), EINVAL, "other attributes");
+    for (std::uint64_t odd = 0; odd < 4; odd++) {
+        Layout cache, attributes, type;
+
+        for (std::uint64_t pgoff = 0; pgoff < 4; pgoff++) {
+            cache.synthetic(pfn + pgoff, 1, pgoff == odd ? uncached : Kind{TESTEXP_CACHE_WB});
+            attributes.synthetic(pfn + pgoff, 1, pgoff == odd ? for_peers : Kind{TESTEXP_CACHE_WB});
+            pgoff == odd ? type.hole(1) : type.synthetic(pfn + pgoff, 1);
+        }
+
+        const std::string page = " of page " + std::to_string(odd);
+
+        ksft::expect_eq(move(cache), EINVAL, "another cache mode" + page);
+        ksft::expect_eq(move(attributes), EINVAL, "other attributes" + page);
+        ksft::expect_eq(move(type), EINVAL, "another type" + page);
+    }
+    ksft::expect_eq(device().stats(buffer.fd.get()).value().moves, 0, "moves");
+    ksft::expect_eq(move(Layout{}.synthetic(pfn, 1).synthetic(pfn + 16, 3)), 0, "other borders");
+}
+
 void fill_fields() {
     const Objects objects;
     const auto with = [&](auto&& change) {
@@ -1385,6 +1547,9 @@ void make_plan(ksft::Plan& plan) {
             plan.add(std::string("abi.full_descriptor_table[ioctl=") + call.name + "]",
                      [&] { full_descriptor_table(call); });
         }
+    plan.add("abi.failed_call_changes_nothing[on=control]", failed_control_changes_nothing);
+    plan.add("abi.failed_call_changes_nothing[on=importer]", failed_importer_changes_nothing);
+    plan.add("abi.failed_call_changes_nothing[on=contention]", failed_contention_changes_nothing);
     plan.add("abi.unknown_ioctl", unknown_ioctls);
     plan.add("abi.wrong_descriptor", wrong_kind_of_descriptor);
     plan.add("abi.not_a_buffer", not_a_buffer);
@@ -1416,6 +1581,7 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("abi.stride_window", stride_keeps_to_the_window);
     plan.add("abi.move_fields", move_fields);
+    plan.add("abi.move_compares_kinds", move_compares_kinds);
     plan.add("abi.fill_fields", fill_fields);
     plan.add("abi.table_limit", table_limit);
     plan.add("abi.attach_flags", attach_flags);

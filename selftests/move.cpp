@@ -211,6 +211,113 @@ void paused_naive() {
     ksft::expect_eq(paused.importer.audit().value().entries, 0, "entries after the second move");
 }
 
+/* --- What AUDIT compares ---------------------------------------------------------- */
+
+/* PFNs with nothing behind them, so that a move can keep one and change the rest. */
+struct Change {
+    const char* name;
+    Layout from;
+    Layout to; /* no extents: a revoke instead */
+    std::uint64_t stale;
+};
+
+std::vector<Change> changes() {
+    const Layout block = Layout{}.synthetic(0x1000, 16);
+    const Layout same_pfn_alone = Layout{}.synthetic(0x1000, 1).synthetic(0x9001, 15);
+
+    return {
+        {"nothing", block, block, 0},
+        {"pfn", block, Layout{}.synthetic(0x2000, 16), 1},
+        {"order_smaller", block, same_pfn_alone, 1},
+        {"order_larger", same_pfn_alone, block, 0},
+        {"no_pfn", block, {}, 1},
+    };
+}
+
+/* The naive importer installs an entry from before the change; AUDIT sees what is wrong with it. */
+void audited(const Change& change) {
+    require_pfns();
+    until_seen([&change] {
+        const Buffer buffer =
+            device().create({.layout = change.from, .flags = TESTEXP_CREATE_DYNAMIC}).value();
+        const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+        auto filled = in_thread([&] {
+            return importer.fill({.mode = TESTEXP_FILL_NAIVE, .pause_ms = TESTEXP_WAIT_MS}).value();
+        });
+        const bool paused = wait_for(importer, POLLIN, filled);
+
+        if (change.to.extents.empty())
+            ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "REVOKE");
+        else
+            ksft::expect_eq(device().move(buffer.fd.get(), change.to).code(), 0, "MOVE");
+        if (filled.get().notified == 0 || !paused)
+            return false;
+
+        const testexp_audit audit = importer.audit().value();
+
+        ksft::expect_eq(audit.entries, 1, "entries");
+        ksft::expect_eq(audit.stale, change.stale, "stale entries");
+        ksft::expect_eq(audit.notifies, 1, "notifies");
+        return true;
+    });
+}
+
+/* --- What FILL and USE leave alone -------------------------------------------------- */
+
+/* The first pages are in the table, and nothing behind the one that has no PFN. */
+void fill_stops_at_an_error(testexp_fill_mode mode) {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(2).hole(1).ram(1)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    ksft::expect_eq(importer.fill({.mode = mode, .count = 4}).code(), ENXIO, "FILL over a hole");
+    ksft::expect_eq(importer.audit().value().entries, 2, "entries");
+    ksft::expect_eq(importer.fill({.mode = mode, .count = 1, .pgoff = 3}).code(), 0,
+                    "FILL behind the hole");
+    ksft::expect_eq(importer.audit().value().entries, 3, "entries then");
+}
+
+/* Each page counts once, as what it is; only WRITE changes it, and only the second word. */
+void use_counts() {
+    constexpr std::uint64_t nr_pages = 16;
+    const Buffer buffer = device().create({.layout = one_block()}).value();
+    const Contents contents(buffer, one_block());
+    const Mapping mapping = Mapping::map(buffer.fd.get(), nr_pages).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    std::vector<std::byte> expected(mapping.bytes().begin(), mapping.bytes().end());
+    const auto expect = [&](const testexp_use& use, std::uint64_t wrong, const std::string& what) {
+        ksft::expect_eq(use.used, nr_pages, "used, " + what);
+        ksft::expect_eq(use.wrong, wrong, "wrong, " + what);
+        ksft::expect_eq(use.poisoned + use.gone, 0, "poisoned and gone, " + what);
+        ksft::expect(std::ranges::equal(expected, mapping.bytes()), "the bytes, " + what);
+    };
+
+    ksft::expect_eq(importer.fill({.count = nr_pages}).code(), 0, "FILL");
+    expect(importer.use(signature).value(), 0, "reading");
+    expect(importer.use(signature + 1).value(), nr_pages, "with another signature");
+    for (std::uint64_t pgoff = 0; pgoff < nr_pages; pgoff++)
+        expected[pgoff * page_bytes() + sizeof(std::uint64_t)] = std::byte{1};
+    expect(importer.use(signature, TESTEXP_USE_WRITE).value(), 0, "writing");
+    expect(importer.use(signature).value(), 0, "reading again");
+}
+
+/* What is no page of the buffer's is counted, and not accessed: there is nothing behind it. */
+void use_of_what_is_gone() {
+    const Buffer buffer =
+        device().create({.layout = Layout{}.synthetic(std::uint64_t{1} << 40, 4).ram(1)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    ksft::expect_eq(importer.fill({.count = 5}).code(), 0, "FILL");
+    for (const std::uint32_t flags : {0U, TESTEXP_USE_WRITE}) {
+        const testexp_use use = importer.use(0, flags).value();
+
+        ksft::expect_eq(use.used, 5, "used");
+        ksft::expect_eq(use.gone, 4, "gone");
+        /* The page of RAM is all zeros: no signature. */
+        ksft::expect_eq(use.wrong, 1, "wrong");
+        ksft::expect_eq(use.poisoned, 0, "poisoned");
+    }
+}
+
 /* --- P2: what move_notify leaves ---------------------------------------------- */
 
 void dropped(testexp_fill_mode mode) {
@@ -552,6 +659,13 @@ void make_plan(ksft::Plan& plan) {
         plan.add(std::string("P2.dropped[importer=") + mode.name + "]",
                  [&] { dropped(mode.mode); });
     plan.add("P2.all_are_told", all_are_told);
+    for (const Change& change : changes())
+        plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
+    for (const Mode& mode : modes)
+        plan.add(std::string("P2.fill_stops_at_an_error[importer=") + mode.name + "]",
+                 [&] { fill_stops_at_an_error(mode.mode); });
+    plan.add("P2.use_counts", use_counts);
+    plan.add("P2.use_of_what_is_gone", use_of_what_is_gone);
 
     plan.add("P1.pinned[by=core]", [] { pinned(0, 1); });
     plan.add("P1.pinned[by=importer]", [] { pinned(dynamic | TESTEXP_ATTACH_PIN, 1); });

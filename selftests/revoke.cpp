@@ -388,6 +388,44 @@ void counted(const Class& kind, unsigned int nr_importers, std::uint64_t pages) 
     }
 }
 
+bool same_counts(const testexp_stats& a, const testexp_stats& b) {
+    return callbacks(a) == callbacks(b) && a.moves == b.moves && a.p2p_attaches == b.p2p_attaches &&
+           a.invalidations == b.invalidations && a.lock_violations == b.lock_violations;
+}
+
+/* What is done to one buffer, others and their importers do not notice. */
+void others_left_alone(const Class& kind) {
+    const Buffer buffer = create(kind);
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+    const Buffer other = create(kind);
+    const Contents contents(other, layout());
+    const Importer bystander = device().attach(other.fd.get(), dynamic).value();
+    const Mapping mapping = Mapping::map(other.fd.get(), nr_pages).value();
+    const std::vector<std::uint64_t> pfns = pfns_behind(mapping);
+    const std::uint64_t entries = kind.has_pfns() ? nr_pages : 0;
+
+    ksft::expect_eq(bystander.fill({.count = nr_pages}).code(), kind.code_of_get_pfn(), "FILL");
+
+    const testexp_stats before = device().stats(other.fd.get()).value();
+
+    if (kind.can_move())
+        ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), 0, "MOVE");
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    ksft::expect(same_counts(device().stats(other.fd.get()).value(), before), "STATS of the other");
+
+    const testexp_audit audit = bystander.audit().value();
+
+    ksft::expect_eq(audit.notifies, 0, "notifies");
+    ksft::expect_eq(audit.entries, entries, "entries");
+    ksft::expect_eq(audit.stale, 0, "stale entries");
+    ksft::expect_eq(bystander.map().code(), 0, "MAP");
+    if (device().has(TESTEXP_FEAT_WALK))
+        for (const testexp_walked& page : device().walk(mapping.bytes().data(), nr_pages).value())
+            ksft::expect(page.error == 0, "the page is mapped still");
+    ksft::expect(pfns_behind(mapping) == pfns, "the pages are the same");
+    contents.expect_intact("at the end");
+}
+
 /* A revoke is over when the importers are done, not when they are told. */
 void fence_delays_revoke(const Class& kind) {
     until_seen([&kind] {
@@ -514,6 +552,7 @@ void make_plan(ksft::Plan& plan) {
                 plan.add("P5.counted" + buffer + ",importers=" + std::to_string(importers) +
                              ",pages=" + std::to_string(pages) + "]",
                          [&, importers, pages] { counted(kind, importers, pages); });
+        plan.add("P5.others_left_alone" + buffer + "]", [&] { others_left_alone(kind); });
         plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
         if (kind.can_restore())
             for (const Form& form : forms)
