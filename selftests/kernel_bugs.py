@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which lines of the kernel log say that the kernel found a bug. For all judges: of one program, and of a whole guest's console."""
+"""Which lines of the kernel log say that the kernel found a bug.
+
+For all judges: of one program, and of a whole guest's console.
+"""
 import re
 
 # What stands before the message on a console: "[   12.345678][  T123] ".
 CONSOLE_PREFIX = re.compile(r"\[[ \d.]+\](?:\[ *[TC]\d+\])? ")
 
-# Beginnings of messages: the boot's "RETBleed: WARNING: ..." is no bug. A subsystem's name may come first, as in "rcu: INFO: ...".
+# Beginnings of messages: the boot's "RETBleed: WARNING: ..." is no bug. A subsystem's name may come first, as
+# in "rcu: INFO: ...".
 BUG = re.compile(
     r"(?:[\w-]+: )?(?:"
     r"BUG: |kernel BUG at |BUG [\w:-]+ \(|\[ BUG: |Oops\b|Kernel panic - |PANIC: |"
@@ -26,7 +30,8 @@ def message(console_line):
     return console_line[prefix.end():] if prefix else ""
 
 
-# What the module prints around a call that the kernel has to object to: any number of WARNINGs, which the test counts, or one splat with this text.
+# What the module prints around a call that the kernel has to object to: any number of WARNINGs, which the
+# test counts, or one splat with this text.
 EXPECT = re.compile(r"(?:[\w-]+: )?expect-(warning|splat): (?:begin(?: (.+))?|end)$")
 
 
@@ -63,7 +68,10 @@ class Judge:
 
 
 def judge_text(text):
-    """What a whole log says, as `dmesg` prints one: the value of a kernel-log.json. A log without a line of the kernel's is not judged."""
+    """What a whole log says, as `dmesg` prints one: the value of a kernel-log.json.
+
+    A log without a line of the kernel's is not judged.
+    """
     judge = Judge()
     lines = [line for line in text.splitlines() if CONSOLE_PREFIX.match(line)]
     bugs = []
@@ -72,5 +80,5 @@ def judge_text(text):
             bugs.append(line if bug in line else bug)
     if judge.kind:
         bugs.append("the log ends within what a test had announced")
-    return {"judged": bool(lines), "why": "" if lines else "the log has no line with the kernel's time stamp", "bugs": bugs,
-            "announced": judge.announced_bugs}
+    why = "" if lines else "the log has no line with the kernel's time stamp"
+    return {"judged": bool(lines), "why": why, "bugs": bugs, "announced": judge.announced_bugs}

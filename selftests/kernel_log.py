@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the kernel says while programs run: its log, its taints, whether lockdep is on, and the leaks that kmemleak finds."""
+"""What the kernel says while programs run: its log, its taints, whether lockdep is on, and the leaks that
+kmemleak finds.
+"""
 import collections
 import os
 import re
@@ -16,7 +18,10 @@ TAINTS_EXPECTED = 1 << 9 | 1 << 12 | 1 << 13
 
 
 class KernelLog:
-    """What the kernel logs from now on, and whether it still checks locks. What a test provokes stands between two lines that the module prints."""
+    """What the kernel logs from now on, and whether it still checks locks.
+
+    What a test provokes stands between two lines that the module prints.
+    """
 
     def __init__(self):
         self.judge = kernel_bugs.Judge()
@@ -81,7 +86,10 @@ class KernelLog:
 
 
 class LeakDetector:
-    """Objects that nothing points to any more, which kmemleak finds. Each report has a backtrace, and names the program in `comm`."""
+    """Objects that nothing points to any more, which kmemleak finds.
+
+    Each report has a backtrace, and names the program in `comm`.
+    """
 
     SHOWN = 10
 
@@ -108,10 +116,14 @@ class LeakDetector:
 
     @staticmethod
     def split(text):
-        return [report.rstrip() for report in re.split(r"^(?=unreferenced object )", text, flags=re.MULTILINE) if report.strip()]
+        reports = re.split(r"^(?=unreferenced object )", text, flags=re.MULTILINE)
+        return [report.rstrip() for report in reports if report.strip()]
 
     def new_leaks(self, settled=False):
-        """What was leaked since the last call. An object is old enough anyway when it is settled. kmemleak reports what two scans found unreferenced."""
+        """What was leaked since the last call.
+
+        An object is old enough anyway when it is settled. kmemleak reports what two scans found unreferenced.
+        """
         if not self.usable:
             return []
         try:

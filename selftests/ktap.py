@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads KTAP: the output of one program or of a kernel's console, and what the kselftest runner makes of several programs.
+"""Reads KTAP: the output of one program or of a kernel's console, and what the kselftest runner makes of programs.
 
-The reader is strict, since output that stops short must never look good: what cannot be told apart from a loss is a fault. KTAP allows output without a
-plan, and a test without a result; here both are faults. Lines that are none of KTAP's count for nothing. Where kunit.py judges otherwise, see
-selftests/unit/kunit_logs_test.py.
+The reader is strict, since output that stops short must never look good: what cannot be told apart from a loss is a
+fault. KTAP allows output without a plan, and a test without a result; here both are faults. Lines that are none of
+KTAP's count for nothing. Where kunit.py judges otherwise, see selftests/unit/kunit_logs_test.py.
 """
 import dataclasses
 import re
@@ -46,6 +46,9 @@ class Output:
 
     def skipped_whole(self):
         return self.planned == 0 and self.count(SKIPPED) > 0
+
+    def fits(self, status):
+        return status == self.status() or (status == 0 and self.planned != 0 and self.status() == SKIP_STATUS)
 
     def status(self):
         """The exit status that belongs to this output."""
@@ -202,7 +205,9 @@ def read(text):
 
 @dataclasses.dataclass
 class RunnerProgram:
-    """A program as the kselftest runner tells of it: its own lines, and its exit status or the reason why there is none."""
+    """A program as the kselftest runner tells of it: its own lines, and its exit status or the reason why
+    there is none.
+    """
     name: str
     text: str
     status: int | None
@@ -224,22 +229,30 @@ def _runner_status(not_ok, note):
 
 
 def _runner_result(match, inner):
-    """The runner's line of one program. It may lack the name, as in `ok 3 # SKIP`, or have the name behind the directive; the header has the name too."""
+    """The runner's line of one program.
+
+    It may lack the name, as in `ok 3 # SKIP`, or have the name behind the directive; the header has the name
+    too.
+    """
     text = match[3] or ""
     named = PROGRAM.search(text) or next(filter(None, map(PROGRAM.match, inner)), None)
     note = re.search(r"# *([^#]*)$", PROGRAM.sub("", text))
     status, fault = _runner_status(match[1], note[1].strip() if note else "")
     lines = [line for line in inner if not PROGRAM.match(line)]
-    return RunnerProgram(named[1] if named else f"(program {match[2]})", "".join(f"{line}\n" for line in lines), status, fault)
+    name = named[1] if named else f"(program {match[2]})"
+    return RunnerProgram(name, "".join(f"{line}\n" for line in lines), status, fault)
 
 
 def is_runners(text):
     """Whether this is the output of the kselftest runner, and not that of one program."""
-    return re.search(r"^(?:# |(?:not )?ok \d+ (?:# *SKIP *)?)selftests: \S+", text, re.MULTILINE | re.IGNORECASE) is not None
+    return re.search(r"^(?:# |(?:not )?ok \d+ (?:# *SKIP *)?)selftests: \S+", text, re.MULTILINE) is not None
 
 
 def read_runner(text):
-    """The programs that the runner tells of, and what is wrong with its own lines. What make prints between them is not the runner's."""
+    """The programs that the runner tells of, and what is wrong with its own lines.
+
+    What make prints between them is not the runner's.
+    """
     programs, faults, inner, plans = [], [], [], []
     for line in text.split("\n"):
         line = line.rstrip("\r")

@@ -49,7 +49,10 @@ def _call(*command):
 
 
 def parameters(binaries):
-    """What the module is to be loaded with here. selftests/lib/module.cpp decides, as it also does for a program that brings the module itself."""
+    """What the module is to be loaded with here.
+
+    selftests/lib/module_parameters.cpp decides, as it also does for a program that brings the module itself.
+    """
     path = os.path.join(binaries, "module_parameters")
     words, error = _call(path)
     if error:
@@ -58,12 +61,16 @@ def parameters(binaries):
 
 
 def load(path, binaries, log, more=()):
-    """A module that cannot be loaded is a problem, with what the kernel says of it. more: parameters that this module has beyond the usual ones."""
+    """A module that cannot be loaded is a problem, with what the kernel says of it.
+
+    `more` are parameters that this module has beyond the usual ones.
+    """
     error = _call("insmod", path, *parameters(binaries), *more)[1]
     if error:
         log.new_bugs()
-        said = [f"the kernel says: {line}" for line in log.recent] or [f"what the kernel says cannot be read: {log.why or 'nothing'}"]
-        raise Problem("\n".join([f"cannot load {path}: {error}", *said]))
+        said = [f"the kernel says: {line}" for line in log.recent]
+        nothing = f"what the kernel says cannot be read: {log.why}" if log.why else "the kernel says nothing"
+        raise Problem("\n".join([f"cannot load {path}: {error}", *(said or [nothing])]))
     subprocess.run(["modprobe", "-q", "udmabuf"], check=False)  # a foreign exporter, if there is one
 
 

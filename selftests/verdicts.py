@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The verdicts of a run, and the two files that have them: tests.json, which everything else reads, and junit.xml. results/schema.md describes both."""
+"""The verdicts of a run, and the two files that have them: tests.json, which everything else reads, and junit.xml.
+
+results/schema.md describes both.
+"""
 import dataclasses
 import json
 import os
@@ -13,6 +16,8 @@ RUNNING = "running"
 
 # What no XML document can hold, not even escaped.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+JUNIT_COUNTS = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
 
 
 @dataclasses.dataclass
@@ -44,8 +49,8 @@ class Program:
         seconds = self.case_seconds or [None] * len(self.cases)
         cases = [{"name": case.name, "verdict": case.verdict, "reason": case.reason, "seconds": time}
                  for case, time in zip(self.cases, seconds, strict=True)]
-        return {"name": self.name, "verdict": self.verdict(), "status": self.status, "seconds": self.seconds, "cases": cases,
-                "faults": self.faults, "announced": self.announced}
+        return {"name": self.name, "verdict": self.verdict(), "status": self.status, "seconds": self.seconds,
+                "cases": cases, "faults": self.faults, "announced": self.announced}
 
 
 @dataclasses.dataclass
@@ -73,9 +78,11 @@ class Run:
 
     def value(self):
         passed, failed, skipped = self.totals()
-        return {"version": 1, "complete": self.complete, "quick": self.quick, "kernel": self.kernel, "flavour": self.flavour,
-                "passed": passed, "failed": failed, "skipped": skipped, "programs": [program.value() for program in self.programs],
-                "planned": self.planned, "faults": self.faults, "kernel_log": self.kernel_log, "leaks": self.leaks}
+        return {"version": 1, "complete": self.complete, "quick": self.quick,
+                "kernel": self.kernel, "flavour": self.flavour,
+                "passed": passed, "failed": failed, "skipped": skipped,
+                "programs": [program.value() for program in self.programs], "planned": self.planned,
+                "faults": self.faults, "kernel_log": self.kernel_log, "leaks": self.leaks}
 
     def write(self, directory):
         value = self.value()
@@ -99,7 +106,8 @@ def write_whole(path, text):
 
 
 def _add(parent, tag, **attributes):
-    return xml.SubElement(parent, tag, {name: NOT_XML.sub("?", str(value)) for name, value in attributes.items() if value is not None})
+    told = {name: NOT_XML.sub("?", str(value)) for name, value in attributes.items() if value is not None}
+    return xml.SubElement(parent, tag, told)
 
 
 def _suite(root, name, seconds=None):
@@ -136,7 +144,7 @@ def junit(value):
         left = [name for name in value["planned"] if name not in ran]
         _error(_suite(root, "(run)"), "(run)", f"the run did not come to its end; not run: {' '.join(left) or 'none'}")
     for element in [*root, root]:
-        for attribute, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        for attribute, tag in JUNIT_COUNTS.items():
             element.set(attribute, str(sum(1 for _ in element.iter(tag))))
     xml.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"

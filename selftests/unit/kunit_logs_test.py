@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Claim: of the logs that the kernel tests its own KTAP parser with, selftests/run says what that parser says, or something stricter that is listed here.
+"""Claim: of the logs that the kernel tests its own KTAP parser with, selftests/run says what that parser says, or
+something stricter that is listed here.
 
-The logs and kunit.py come from the package linux-source-6.12, where kselftest.h comes from as well. kunit.py judges the parser's tree by its cases alone; an "error" that it
-prints for output that is not as it should be does not change its exit status. selftests/run takes such output for a failure, since it may be cut off.
+The logs and kunit.py come from the package linux-source-6.12, where kselftest.h comes from as well. kunit.py judges by
+the cases that it finds; an "error" that it prints for output that is not as it should be does not change its exit
+status. selftests/run takes such output for a failure, since it may be cut off.
 """
 import glob
 import os
@@ -24,21 +26,24 @@ NO_PLAN = "a plan is missing, so that nobody could see whether cases are"
 
 # Log: (what selftests/run counts as passed, failed and skipped; its exit status; why that is not what kunit.py says).
 DIFFERENT = {
-    "test_is_test_passed-kselftest": ((4, 0, 0), 0, "kunit.py takes the cases of a program, which stand behind '# ', for comments"),
+    "test_is_test_passed-kselftest": ((4, 0, 0), 0, "kunit.py takes a program's cases, behind '# ', for comments"),
     "test_is_test_passed-missing_plan": ((10, 1, 0), 1, NO_PLAN),
     "test_output_isolated_correctly": ((2, 1, 0), 1, NO_PLAN),
     "test_output_with_prefix_isolated_correctly": ((10, 1, 0), 1, NO_PLAN),
-    "test_is_test_passed-no_tests_no_plan": ((0, 1, 0), 1, "a test without a case is none that passed; kunit.py says so as well, and ends with 0"),
+    "test_is_test_passed-no_tests_no_plan": ((0, 1, 0), 1, "a test without cases did not pass; kunit.py only says so"),
     "test_kernel_panic_interrupt": ((8, 1, 0), 1, "cases that did not run are one failure, and not one each"),
-    "test_skip_all_tests": ((0, 0, 5), 4, "kselftest has a status of its own for a run that skipped everything; kunit.py ends with 1"),
-    "test_insufficient_memory": ((0, 1, 0), 1, "output that is none is a failure; kunit.py calls it an error, and ends with 1"),
+    "test_skip_all_tests": ((0, 0, 5), 4, "kselftest has a status of its own where everything was skipped"),
+    "test_insufficient_memory": ((0, 1, 0), 1, "no output is a failure; kunit.py calls it an error, and ends with 1"),
     "test_is_test_passed-no_tests_run_no_header": ((0, 1, 0), 1, "as above"),
     "test_is_test_passed-no_tests_run_with_header": ((0, 1, 0), 1, "as above"),
 }
 
 
 def unpack(directory):
-    """Takes kunit.py and its logs out of the package. Reading the package takes some seconds; it ends as soon as these are there."""
+    """Takes kunit.py and its logs out of the package.
+
+    Reading the package takes some seconds; it ends as soon as these are there.
+    """
     found = False
     with tarfile.open(PACKAGE, "r|xz") as archive:
         for member in archive:
@@ -64,11 +69,13 @@ class KunitLogsTest(unittest.TestCase):
 
     def kunit(self, path):
         """((passed, failed, skipped), exit status) of the kernel's parser."""
-        done = subprocess.run([sys.executable, "-B", f"{KUNIT}/kunit.py", "parse", path], cwd=self.tree, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, "-B", f"{KUNIT}/kunit.py", "parse", path], cwd=self.tree,
+                              capture_output=True, text=True, check=False)
         line = re.search(r"Testing complete\. Ran \d+ tests: (.*)", done.stdout)
         self.assertTrue(line, done.stdout + done.stderr)
         counts = {name: int(count) for name, count in re.findall(r"(\w+): (\d+)", line[1])}
-        return (counts.get("passed", 0), counts.get("failed", 0) + counts.get("crashed", 0), counts.get("skipped", 0)), done.returncode
+        failed = counts.get("failed", 0) + counts.get("crashed", 0)
+        return (counts.get("passed", 0), failed, counts.get("skipped", 0)), done.returncode
 
     @staticmethod
     def ours(path):

@@ -34,33 +34,50 @@ HEADER = "echo TAP version 13; echo 1..2; "
 # Name: what the program does, the end of the last line, words that the output must have.
 CASES = {
     "good": (HEADER + "echo ok 1 a; echo ok 2 b", "2 passed, 0 failed, 0 skipped", ""),
-    "skips_one": (HEADER + "echo ok 1 a; echo 'ok 2 b # SKIP no hardware'", "1 passed, 0 failed, 1 skipped", "skipped 1: no hardware"),
-    "skips_each": (HEADER + "echo 'ok 1 a # SKIP no hardware'; echo 'ok 2 b # SKIP no module'; exit 4", "0 passed, 0 failed, 2 skipped",
+    "skips_one": (HEADER + "echo ok 1 a; echo 'ok 2 b # SKIP no hardware'",
+                  "1 passed, 0 failed, 1 skipped", "skipped 1: no hardware"),
+    "skips_each": (HEADER + "echo 'ok 1 a # SKIP no hardware'; echo 'ok 2 b # SKIP no module'; exit 4",
+                   "0 passed, 0 failed, 2 skipped",
                    "nothing was tested"),
-    "skips_all": ("echo TAP version 13; echo '1..0 # SKIP not root'; exit 4", "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
-    "fails": (HEADER + "echo '# because'; echo not ok 1 a; echo ok 2 b; exit 1", "1 passed, 1 failed, 0 skipped", "# because"),
-    "fails_but_says_0": (HEADER + "echo not ok 1 a; echo ok 2 b", "1 passed, 2 failed, 0 skipped", "exit status 0 does not fit"),
-    "passes_but_says_1": (HEADER + "echo ok 1 a; echo ok 2 b; exit 1", "2 passed, 1 failed, 0 skipped", "exit status 1 does not fit"),
-    "skips_but_says_0": ("echo TAP version 13; echo '1..0 # SKIP not root'", "0 passed, 1 failed, 1 skipped", "exit status 0 does not fit"),
+    "skips_all": ("echo TAP version 13; echo '1..0 # SKIP not root'; exit 4",
+                  "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
+    "fails": (HEADER + "echo '# because'; echo not ok 1 a; echo ok 2 b; exit 1",
+              "1 passed, 1 failed, 0 skipped", "# because"),
+    "fails_but_says_0": (HEADER + "echo not ok 1 a; echo ok 2 b",
+                         "1 passed, 2 failed, 0 skipped", "exit status 0 does not fit"),
+    "passes_but_says_1": (HEADER + "echo ok 1 a; echo ok 2 b; exit 1",
+                          "2 passed, 1 failed, 0 skipped", "exit status 1 does not fit"),
+    "skips_but_says_0": ("echo TAP version 13; echo '1..0 # SKIP not root'",
+                         "0 passed, 1 failed, 1 skipped", "exit status 0 does not fit"),
     "stops_short": (HEADER + "echo ok 1 a", "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
     "crashes": (HEADER + "echo ok 1 a; kill -SEGV $$", "1 passed, 1 failed, 0 skipped", "killed by signal 11"),
     "too_many": (HEADER + "echo ok 1 a; echo ok 2 b; echo ok 3 c", "3 passed, 1 failed, 0 skipped", "3 results, but 2"),
-    "leaves_out": (HEADER + "echo ok 1 a; echo ok 3 b", "2 passed, 1 failed, 0 skipped", "result 3 stands where 2 should"),
+    "leaves_out": (HEADER + "echo ok 1 a; echo ok 3 b",
+                   "2 passed, 1 failed, 0 skipped", "result 3 stands where 2 should"),
     "silent": (":", "0 passed, 1 failed, 0 skipped", "no plan"),
     "no_version": ("echo 1..1; echo ok 1 a", "1 passed, 1 failed, 0 skipped", "no version line"),
-    "bails_out": (HEADER + "echo ok 1 a; echo Bail out! tired; exit 1", "1 passed, 1 failed, 0 skipped", "Bail out! tired"),
+    "bails_out": (HEADER + "echo ok 1 a; echo Bail out! tired; exit 1",
+                  "1 passed, 1 failed, 0 skipped", "Bail out! tired"),
     "hangs": (HEADER + "echo ok 1 a; sleep 1000", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
-    "hangs_without_output": (HEADER + "echo ok 1 a; exec >/dev/null 2>&1; sleep 1000", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
-    "half_a_line": (HEADER + "echo ok 1 a; printf 'ok 2 b'", "2 passed, 1 failed, 0 skipped", "the last line was cut off"),
-    "two_plans": (HEADER + "echo ok 1 a; echo 1..2; echo ok 2 b", "2 passed, 1 failed, 0 skipped", "the plan is not where it belongs"),
-    "two_outputs": (HEADER + "echo ok 1 a; echo ok 2 b; " + HEADER + "echo ok 1 c; echo ok 2 d", "4 passed, 1 failed, 0 skipped", "two programs"),
+    "hangs_without_output": (HEADER + "echo ok 1 a; exec >/dev/null 2>&1; sleep 1000",
+                             "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+    "half_a_line": (HEADER + "echo ok 1 a; printf 'ok 2 b'",
+                    "2 passed, 1 failed, 0 skipped", "the last line was cut off"),
+    "two_plans": (HEADER + "echo ok 1 a; echo 1..2; echo ok 2 b",
+                  "2 passed, 1 failed, 0 skipped", "the plan is not where it belongs"),
+    "two_outputs": (HEADER + "echo ok 1 a; echo ok 2 b; " + HEADER + "echo ok 1 c; echo ok 2 d",
+                    "4 passed, 1 failed, 0 skipped", "two programs"),
     "same_name": (HEADER + "echo ok 1 a; echo ok 2 a", "2 passed, 1 failed, 0 skipped", "two cases are called 'a'"),
-    "too_early": ("echo not ok 1 z; " + HEADER + "echo ok 1 a; echo ok 2 b", "2 passed, 1 failed, 0 skipped", "before the version line"),
+    "too_early": ("echo not ok 1 z; " + HEADER + "echo ok 1 a; echo ok 2 b",
+                  "2 passed, 1 failed, 0 skipped", "before the version line"),
     "no_case": ("echo TAP version 13; echo 1..0", "0 passed, 1 failed, 0 skipped", "no case, and no word of why"),
-    "no_number": ("echo TAP version 13; echo 1..1; echo ok 1 a; echo not ok", "1 passed, 1 failed, 0 skipped", "a failure without a number"),
-    "fails_and_skips": (HEADER + "echo not ok 1 a; echo 'ok 2 b # SKIP no hardware'; exit 4", "0 passed, 2 failed, 1 skipped", "exit status 4 does not"),
+    "no_number": ("echo TAP version 13; echo 1..1; echo ok 1 a; echo not ok",
+                  "1 passed, 1 failed, 0 skipped", "a failure without a number"),
+    "fails_and_skips": (HEADER + "echo not ok 1 a; echo 'ok 2 b # SKIP no hardware'; exit 4",
+                        "0 passed, 2 failed, 1 skipped", "exit status 4 does not"),
     # what a program leaves behind has its output, and is not waited for
-    "leaves_a_child": (HEADER + "setsid sleep 1000 & echo $! >$0.child; echo ok 1 a; echo ok 2 b", "2 passed, 0 failed, 0 skipped", ""),
+    "leaves_a_child": (HEADER + "setsid sleep 1000 & echo $! >$0.child; echo ok 1 a; echo ok 2 b",
+                       "2 passed, 0 failed, 0 skipped", ""),
 }
 
 # What the kselftest runner prints of one program: its lines, and the runner's own of it.
@@ -71,29 +88,42 @@ BAD = "# TAP version 13\n# 1..2\n# # because\n# not ok 1 a\n# ok 2 b\n"
 # Name: the runner's output, the end of the last line, words that the output must have.
 LOGS = {
     "good": (RUNNER.format(GOOD, "ok 1", ""), "2 passed, 0 failed, 0 skipped", ""),
-    "make_talks": ("make: Entering\n" + RUNNER.format(GOOD, "ok 1", "") + "make: Leaving\n", "2 passed, 0 failed, 0 skipped", ""),
+    "make_talks": ("make: Entering\n" + RUNNER.format(GOOD, "ok 1", "") + "make: Leaving\n",
+                   "2 passed, 0 failed, 0 skipped", ""),
     "fails": (RUNNER.format(BAD, "not ok 1", " # exit=1"), "1 passed, 1 failed, 0 skipped", "# because"),
     "inner_fails_only": (RUNNER.format(BAD, "ok 1", ""), "1 passed, 2 failed, 0 skipped", "exit status 0 does not fit"),
-    "outer_fails_only": (RUNNER.format(GOOD, "not ok 1", " # exit=1"), "2 passed, 1 failed, 0 skipped", "exit status 1 does not fit"),
-    "crashes": (RUNNER.format(GOOD[:-9], "not ok 1", " # exit=139"), "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
-    "times_out": (RUNNER.format(GOOD, "not ok 1", " # TIMEOUT 600 seconds"), "2 passed, 1 failed, 0 skipped", "the runner says: TIMEOUT"),
+    "outer_fails_only": (RUNNER.format(GOOD, "not ok 1", " # exit=1"),
+                         "2 passed, 1 failed, 0 skipped", "exit status 1 does not fit"),
+    "crashes": (RUNNER.format(GOOD[:-9], "not ok 1", " # exit=139"),
+                "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
+    "times_out": (RUNNER.format(GOOD, "not ok 1", " # TIMEOUT 600 seconds"),
+                  "2 passed, 1 failed, 0 skipped", "the runner says: TIMEOUT"),
     "missing": (RUNNER.format("", "not ok 1", ""), "0 passed, 1 failed, 0 skipped", "no version line"),
-    "bails_out": (RUNNER.format(GOOD + "# Bail out! leaked\n", "not ok 1", " # exit=1"), "2 passed, 1 failed, 0 skipped", "Bail out! leaked"),
-    "skips": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1", " # SKIP"), "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
-    "stops_short": ("TAP version 13\n1..2\n" + GOOD + "ok 1 selftests: dmabuf: a\n", "2 passed, 1 failed, 0 skipped", "1 programs, but 2"),
+    "bails_out": (RUNNER.format(GOOD + "# Bail out! leaked\n", "not ok 1", " # exit=1"),
+                  "2 passed, 1 failed, 0 skipped", "Bail out! leaked"),
+    "skips": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1", " # SKIP"),
+              "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
+    "stops_short": ("TAP version 13\n1..2\n" + GOOD + "ok 1 selftests: dmabuf: a\n",
+                    "2 passed, 1 failed, 0 skipped", "1 programs, but 2"),
     "empty": ("", "0 passed, 1 failed, 0 skipped", "no version line"),
     "no_result": ("# selftests: dmabuf: a\n", "0 passed, 1 failed, 0 skipped", "no result of the kselftest runner"),
     # a skip as some runners print one: the name behind the directive, or no name at all
-    "skips_named_late": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1 # SKIP", ""), "0 passed, 0 failed, 1 skipped", "a: 0 passed"),
-    "skips_unnamed": ("TAP version 13\n1..2\n# selftests: dmabuf: a\n" + GOOD + "ok 1 selftests: dmabuf: a\n# selftests: dmabuf: b\nok 2 # SKIP\n",
+    "skips_named_late": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1 # SKIP", ""),
+                         "0 passed, 0 failed, 1 skipped", "a: 0 passed"),
+    "skips_unnamed": ("TAP version 13\n1..2\n# selftests: dmabuf: a\n" + GOOD + "ok 1 selftests: dmabuf: a\n"
+                      "# selftests: dmabuf: b\nok 2 # SKIP\n",
                       "2 passed, 0 failed, 1 skipped", "b: 0 passed"),
-    "skips_with_a_failure": (RUNNER.format(BAD, "ok 1", " # SKIP"), "1 passed, 2 failed, 0 skipped", "exit status 4 does not fit"),
+    "skips_with_a_failure": (RUNNER.format(BAD, "ok 1", " # SKIP"),
+                             "1 passed, 2 failed, 0 skipped", "exit status 4 does not fit"),
     "one_program": (GOOD.replace("# ", ""), "2 passed, 0 failed, 0 skipped", "log: 2 passed"),
-    "parent_hides_a_failure": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 x\nok 1 suite\n", "0 passed, 2 failed, 0 skipped",
+    "parent_hides_a_failure": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 x\nok 1 suite\n",
+                               "0 passed, 2 failed, 0 skipped",
                                "'suite' is ok, but 1 of its cases failed"),
-    "parent_fails_alone": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 x\nnot ok 1 suite\n", "1 passed, 1 failed, 0 skipped",
+    "parent_fails_alone": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  ok 1 x\nnot ok 1 suite\n",
+                           "1 passed, 1 failed, 0 skipped",
                            "'suite' is not ok, but none of its cases failed"),
-    "console_cut": ("[    0.1] TAP version 14\n[    0.1] 1..1\n[    0.1]   # Subtest: s\n[    0.1]   1..1\n[    0.1]   ok 1 x\n",
+    "console_cut": ("[    0.1] TAP version 14\n[    0.1] 1..1\n[    0.1]   # Subtest: s\n[    0.1]   1..1\n"
+                    "[    0.1]   ok 1 x\n",
                     "1 passed, 1 failed, 0 skipped", "the test 's' has no result"),
     "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
@@ -116,10 +146,12 @@ class ReadTest(unittest.TestCase):
 
     def test_writes_verdicts(self):
         with tempfile.TemporaryDirectory() as directory:
-            subprocess.run([RUN, "--read", "-", "--out", directory], input=LOGS["fails"][0], capture_output=True, text=True, check=False)
+            subprocess.run([RUN, "--read", "-", "--out", directory], input=LOGS["fails"][0], capture_output=True,
+                           text=True, check=False)
             value = read_verdicts(directory)
         self.assertEqual((value["complete"], value["passed"], value["failed"]), (True, 1, 1))
-        self.assertEqual(value["programs"][0]["cases"][0], {"name": "a", "verdict": "failed", "reason": "because", "seconds": None})
+        self.assertEqual(value["programs"][0]["cases"][0],
+                         {"name": "a", "verdict": "failed", "reason": "because", "seconds": None})
 
 
 def read_verdicts(directory):
@@ -130,8 +162,12 @@ def read_verdicts(directory):
     if value["complete"]:
         assert int(counts["failures"]) + int(counts["errors"]) == value["failed"], counts
     assert int(counts["skipped"]) == value["skipped"], counts
-    assert value["failed"] == sum(program["verdict"] == "failed" and sum(case["verdict"] == "failed" for case in program["cases"]) +
-                                  bool(program["faults"]) for program in value["programs"]) + len(value["faults"]), value
+    failed = len(value["faults"])
+    for program in value["programs"]:
+        own = sum(case["verdict"] == "failed" for case in program["cases"]) + bool(program["faults"])
+        assert (own > 0) == (program["verdict"] == "failed"), program
+        failed += own
+    assert value["failed"] == failed, value
     return value
 
 
@@ -154,7 +190,8 @@ class RunTest(unittest.TestCase):
 
     def command(self, *names):
         """It may run where the kernel's log cannot be read."""
-        return [os.path.join(self.directory, "run"), "--bin", self.directory, "--out", self.out, "--allow-no-kernel-log", *names]
+        return [os.path.join(self.directory, "run"), "--bin", self.directory, "--out", self.out,
+                "--allow-no-kernel-log", *names]
 
     def run_it(self, *names):
         return subprocess.run(self.command(*names), capture_output=True, text=True, check=False)
@@ -181,11 +218,12 @@ class RunTest(unittest.TestCase):
                 value = self.verdicts()
                 self.assertEqual("{passed} passed, {failed} failed, {skipped} skipped".format(**value), totals)
                 self.assertTrue(value["complete"])
-                self.assertEqual(value["programs"][0]["verdict"], ["passed", "failed", None, None, "skipped"][done.returncode])
+                verdict = {0: "passed", 1: "failed", 4: "skipped"}[done.returncode]
+                self.assertEqual(value["programs"][0]["verdict"], verdict)
 
     def test_what_is_in_tests_json(self):
-        self.add("mixed", "echo TAP version 13; echo 1..3; echo '# got 3'; echo '# wanted 4'; echo not ok 1 a; echo ok 2 - b; "
-                          "echo 'ok 3 c # SKIP no hardware'; exit 1")
+        self.add("mixed", "echo TAP version 13; echo 1..3; echo '# got 3'; echo '# wanted 4'; echo not ok 1 a; "
+                          "echo ok 2 - b; echo 'ok 3 c # SKIP no hardware'; exit 1")
         self.add("stops_short", CASES["stops_short"][0])
         self.run_it()
         value = self.verdicts()
@@ -211,7 +249,7 @@ class RunTest(unittest.TestCase):
     def test_cut_off(self):
         """The machine goes away in the middle: what is on the disk then must not look good, and must be whole."""
         self.add("a_good", CASES["good"][0])
-        self.add("b_hangs", "echo TAP version 13; echo 1..2; echo ok 1 a; echo $$ >$0.pid; mv $0.pid $0.there; sleep 1000")
+        self.add("b_hangs", HEADER + "echo ok 1 a; echo $$ >$0.pid; mv $0.pid $0.there; sleep 1000")
         self.add("c_never", CASES["good"][0])
         there = os.path.join(self.directory, "b_hangs.there")
         with subprocess.Popen(self.command(), stdout=subprocess.DEVNULL) as process:
@@ -222,7 +260,8 @@ class RunTest(unittest.TestCase):
             os.killpg(int(file.read()), signal.SIGKILL)
         value = self.verdicts()
         self.assertFalse(value["complete"])
-        self.assertEqual([(program["name"], program["verdict"]) for program in value["programs"]], [("a_good", "passed"), ("b_hangs", "running")])
+        self.assertEqual([(program["name"], program["verdict"]) for program in value["programs"]],
+                         [("a_good", "passed"), ("b_hangs", "running")])
         self.assertEqual(value["planned"], ["a_good", "b_hangs", "c_never"])
         with open(os.path.join(self.out, "junit.xml"), encoding="utf-8") as file:
             text = file.read()
@@ -368,7 +407,8 @@ class ModuleTest(unittest.TestCase):
 
     def test_refused(self):
         self.add("insmod", "echo 'insmod: ERROR: Unknown symbol' >&2; exit 1")
-        with self.assertRaisesRegex(module.Problem, "cannot load test.ko: insmod: ERROR.*\nthe kernel says: test: Unknown symbol frob"):
+        with self.assertRaisesRegex(module.Problem, "cannot load test.ko: insmod: ERROR.*\n"
+                                                    "the kernel says: test: Unknown symbol frob"):
             module.load("test.ko", self.directory, Log("test: Unknown symbol frob"))
         with self.assertRaisesRegex(module.Problem, "\nwhat the kernel says cannot be read: /dev/kmsg: gone"):
             module.load("test.ko", self.directory, Log(why="/dev/kmsg: gone"))
@@ -380,8 +420,10 @@ class ModuleTest(unittest.TestCase):
 
     def test_unload(self):
         self.assertEqual(self.unload(""), [])
-        self.assertEqual(self.unload("echo in use >&2; exit 1"), ["the module cannot be unloaded, so something leaked: in use"])
-        self.assertEqual(self.unload(f'echo >>{self.directory}/tries; test $(wc -l <{self.directory}/tries) -gt 30'), [])
+        self.assertEqual(self.unload("echo in use >&2; exit 1"),
+                         ["the module cannot be unloaded, so something leaked: in use"])
+        tries = os.path.join(self.directory, "tries")
+        self.assertEqual(self.unload(f"echo >>{tries}; test $(wc -l <{tries}) -gt 30"), [])
 
 
 class NoKernelLogTest(unittest.TestCase):
@@ -402,7 +444,8 @@ class NoKernelLogTest(unittest.TestCase):
         status, said, value = self.run_it()
         self.assertEqual((status, value["failed"]), (1, 1))
         self.assertIn("failed: what the kernel logs cannot be read (/nonexistent: No such file or directory)", said)
-        self.assertEqual(value["kernel_log"], {"judged": False, "why": "/nonexistent: No such file or directory", "bugs": [], "announced": 0})
+        self.assertEqual(value["kernel_log"], {"judged": False, "why": "/nonexistent: No such file or directory",
+                                               "bugs": [], "announced": 0})
 
     def test_is_allowed(self):
         status, said, value = self.run_it("--allow-no-kernel-log")
@@ -421,15 +464,17 @@ class JunitTest(unittest.TestCase):
 
 class KernelTest(unittest.TestCase):
     def test_log_lines(self):
-        """What the kernel really prints; results/tests judges the same lines."""
+        """What the kernel really prints."""
         counts = {"bug": 0, "warning": 0, "fine": 0}
         with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
         for kind, text in lines:
             counts[kind] += 1
-            for message in (text, kernel_bugs.message(f"[   12.345678] {text}"), kernel_bugs.message(f"[   12.345678][  T123] {text}")):
-                found = "bug" if kernel_bugs.BUG.match(message) else "warning" if kernel_bugs.WARNING.match(message) else "fine"
-                self.assertEqual(found, kind, text)
+            for line in (f"[   12.345678] {text}", f"[   12.345678][  T123] {text}"):
+                message = kernel_bugs.message(line)
+                self.assertEqual(message, text)
+                warning = "warning" if kernel_bugs.WARNING.match(message) else "fine"
+                self.assertEqual("bug" if kernel_bugs.BUG.match(message) else warning, kind, text)
         self.assertTrue(all(count > 10 for count in counts.values()), counts)
 
     def test_not_the_kernels(self):
@@ -454,14 +499,16 @@ class KernelTest(unittest.TestCase):
 
     def test_announced_warnings(self):
         begin, end = "dmabuf_testexp: expect-warning: begin", "dmabuf_testexp: expect-warning: end"
-        self.assertEqual(self.judge(begin, "WARNING: CPU: 0 PID: 1", "BUG: never announced", end, "WARNING: CPU: 1 PID: 1"),
+        log = [begin, "WARNING: CPU: 0 PID: 1", "BUG: never announced", end, "WARNING: CPU: 1 PID: 1"]
+        self.assertEqual(self.judge(*log),
                          ["BUG: never announced", "WARNING: CPU: 1 PID: 1"])
 
     def test_announced_are_counted(self):
         lines = ["expect-warning: begin", "WARNING: 1", "WARNING: 2", "expect-warning: end", "WARNING: 3",
                  "expect-splat: begin possible recursion", "WARNING: possible recursion", "expect-splat: end"]
         value = kernel_bugs.judge_text("".join(f"[   12.345678][  T123] {line}\n" for line in lines))
-        self.assertEqual(value, {"judged": True, "why": "", "bugs": ["[   12.345678][  T123] WARNING: 3"], "announced": 3})
+        self.assertEqual(value, {"judged": True, "why": "", "bugs": ["[   12.345678][  T123] WARNING: 3"],
+                                 "announced": 3})
 
     def test_text_of_no_kernel(self):
         for text in ("", "BUG: written by hand\n"):
@@ -474,11 +521,12 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(value["bugs"], ["the log ends within what a test had announced"])
 
     def test_announced_splat(self):
-        begin, end = "dmabuf_testexp: expect-splat: begin possible recursive locking detected", "dmabuf_testexp: expect-splat: end"
-        splat, other = "WARNING: possible recursive locking detected", "WARNING: possible circular locking dependency detected"
+        text = "possible recursive locking detected"
+        begin, end = f"dmabuf_testexp: expect-splat: begin {text}", "dmabuf_testexp: expect-splat: end"
+        splat, other = f"WARNING: {text}", "WARNING: possible circular locking dependency detected"
         self.assertEqual(self.judge(begin, splat, end), [])
-        self.assertEqual(self.judge(begin, end), ["'possible recursive locking detected' was announced, but reported 0 times"])
-        self.assertEqual(self.judge(begin, splat, splat, end), ["'possible recursive locking detected' was announced, but reported 2 times"])
+        self.assertEqual(self.judge(begin, end), [f"'{text}' was announced, but reported 0 times"])
+        self.assertEqual(self.judge(begin, splat, splat, end), [f"'{text}' was announced, but reported 2 times"])
         self.assertEqual(self.judge(begin, splat, other, end), [other])
         self.assertEqual(self.judge(begin, splat, end, splat), [splat])
         self.assertEqual(self.judge(splat), [splat])
@@ -496,11 +544,13 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(self.lockdep_log(None, None).new_bugs(), [])
 
     def test_lockdep_goes_off_as_announced(self):
-        begin, end = "dmabuf_testexp: expect-splat: begin possible recursive locking detected", "dmabuf_testexp: expect-splat: end"
+        text = "possible recursive locking detected"
+        begin, end = f"dmabuf_testexp: expect-splat: begin {text}", "dmabuf_testexp: expect-splat: end"
         splat = "WARNING: possible recursive locking detected"
         self.assertEqual(self.lockdep_log(1, 0, begin, splat, end).new_bugs(), [])
         atomic = "BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585"
-        log = self.lockdep_log(1, 0, "dmabuf_testexp: expect-splat: begin sleeping function called from invalid context", atomic, end)
+        begin = "dmabuf_testexp: expect-splat: begin sleeping function called from invalid context"
+        log = self.lockdep_log(1, 0, begin, atomic, end)
         self.assertEqual(len(log.new_bugs()), 1)
 
     def leaks(self, text):
