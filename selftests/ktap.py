@@ -47,9 +47,6 @@ class Output:
     def skipped_whole(self):
         return self.planned == 0 and self.count(SKIPPED) > 0
 
-    def fits(self, status):
-        return status == self.status() or (status == 0 and self.planned != 0 and self.status() == SKIP_STATUS)
-
     def status(self):
         """The exit status that belongs to this output."""
         if self.count(FAILED):

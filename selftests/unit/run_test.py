@@ -39,6 +39,8 @@ CASES = {
     "skips_each": (HEADER + "echo 'ok 1 a # SKIP no hardware'; echo 'ok 2 b # SKIP no module'; exit 4",
                    "0 passed, 0 failed, 2 skipped",
                    "nothing was tested"),
+    "skips_each_but_says_0": (HEADER + "echo 'ok 1 a # SKIP no hardware'; echo 'ok 2 b # SKIP no module'",
+                              "0 passed, 1 failed, 2 skipped", "exit status 0 does not fit"),
     "skips_all": ("echo TAP version 13; echo '1..0 # SKIP not root'; exit 4",
                   "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
     "fails": (HEADER + "echo '# because'; echo not ok 1 a; echo ok 2 b; exit 1",
