@@ -4,16 +4,15 @@
 None decides right or wrong by the clock: those in seconds end what hangs, the others wait for the kernel.
 """
 
-# Ends a program that hangs: it printed no line for so long. A case prints one when it ends, and the longest
-# took less than 100 s on an emulated machine with a debug kernel and two busy loops a processor; ten times
-# that. How long a program takes as a whole is not limited.
+# Ends a program that hangs: it printed no line for so long. A case prints one when it ends, and ends by itself
+# after case_s (lib/limits.hpp), which is less. How long a program takes as a whole is not limited.
 SILENCE_S = 1200
 
 # Ends a program that prints without end, before the disk is full. All programs together print less than 1 MiB.
 OUTPUT_BYTES = 64 << 20
 
 # Ends a run when a program does not die of SIGKILL, as it hangs in the kernel: no program after it can be
-# judged. Freeing all memory of a guest takes 2 s.
+# judged. A program that has nothing to do but to free its memory is gone within seconds on a busy machine.
 KILL_S = 120
 
 # How often it is looked whether the objects of a program that ended, or the module, are gone: the kernel
