@@ -165,14 +165,17 @@ def call_teed(command, log, stdout=None, **options):
 
 
 def together(*functions):
-    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children of all are ended at once."""
+    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children of all are ended at once, and no function
+    starts another."""
     with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
         futures = [pool.submit(function) for function in functions]
         try:
             for future in concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION).done:
                 future.result()
         except BaseException:
-            end_children()
+            stop()
+            pool.shutdown()
+            _stopped.clear()
             raise
     return [future.result() for future in futures]
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import threading
 import time
 
 import contention
@@ -43,7 +44,7 @@ class Run:
         self.compare = options.kernel == "base" and not options.quick
         self.steps = 6 if self.here else 8 if self.compare else 7
         self.step_number, self.started = 0, time.monotonic()
-        self.status, self.lost = 0, []
+        self.status, self.lost, self.noting = 0, [], threading.Lock()
         self.bin = self.module = None
 
     def step(self, text):
@@ -56,12 +57,13 @@ class Run:
         self.note(line)
 
     def note(self, line):
-        self.lost.append(line)
-        self.status = self.status or 1
-        try:
-            core.write_whole(self.out / "missing.txt", "".join(f"{line}\n" for line in self.lost))
-        except OSError as error:
-            core.say(f"missing.txt cannot be written: {error.strerror}")
+        with self.noting:
+            self.lost.append(line)
+            self.status = self.status or 1
+            try:
+                core.write_whole(self.out / "missing.txt", "".join(f"{line}\n" for line in self.lost))
+            except OSError as error:
+                core.say(f"missing.txt cannot be written: {error.strerror}")
 
     # --- before anything is measured -----------------------------------------------------------------------------------------------------------
 
