@@ -44,7 +44,7 @@ LEGS = [
     Leg("native", "unit tests of the pure parts, no kernel needed", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", f"the tests of scripts/tests; short: without those that boot guests or build ({' '.join(legs_source.LONG_TESTS)})",
-        legs_source.scripts, 15, 1, needs=("scripts", "series", "stock", "perf", *GUEST), by_default=True),
+        legs_source.scripts, 15, 1, needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
     Leg("base", "the main job on the patched kernel: self-tests, benchmark, probes, report. Full: the self-tests at full bounds, the whole "
         "benchmark, and the kernel's own tests", legs_kernel.base, 20, 5,
         needs=("native", "results", "perf", "stock", *GUEST), kernels=("base",), by_default=True),
@@ -78,8 +78,11 @@ LEGS = [
         builds=tuple((target, "") for target in ("bench_resolve", "bench_contention", "results_compare", "bpf_tests", "selftests"))),
     Leg("newcomer", "the commands of the README on a Debian 12 and a Debian 13 with nothing but git; whole (half an hour) when named without "
         "--quick, else a short form", legs_source.newcomer, 3, 3, needs=("newcomer",), not_beside=("scripts",)),
-    Leg("faults", "ten faults put into the module are found by the self-tests (short: three); scripts/mutants tries all. Their score joins the "
-        "report of base", legs_kernel.faults, 2, 1, needs=GUEST, kernels=("base",), builds=SELFTESTS, after=("base",), by_default=True),
+    Leg("faults", "ten faults put into the module and twenty that rules make are found by the self-tests (short: three of the ten). The score of "
+        "the ten joins the report of base. scripts/mutants tries all", legs_kernel.faults, 6, 1,
+        needs=("mutants", *GUEST), kernels=("base",), builds=SELFTESTS, after=("base",), by_default=True),
+    Leg("generated", "all faults that rules make of the module: days, and a hunt that was cut goes on (docs/mutation.md); only when named",
+        legs_kernel.generated, 3000, 3000, needs=("mutants", *GUEST), kernels=("base",), builds=SELFTESTS, in_all=False),
     Leg("tidy", "clang-tidy on the C++ code, 150 files; only when named", legs_source.tidy, 25, 25,
         needs=("tidy", "userspace", "native", "results"), builds=(("all", ""),), in_all=False),
 ]

@@ -169,3 +169,9 @@ def faults(checks):
     if of_base and (of_base / "run/report.html").is_file():
         out = of_base / "run"
     checks.tap("faults", [core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053, "--out", out])
+    if not checks.quick:
+        checks.tap("generated faults", [core.SCRIPTS / "mutants", "--generated", "--sample", 20, "--seed", 1])
+
+
+def generated(checks):
+    checks.tap("generated faults", [core.SCRIPTS / "mutants", "--generated"])
