@@ -70,8 +70,10 @@ int run(const Program& program, const Options& options) {
 
     Reporter reporter(environment.unit);
 
-    if (!options.out.empty() && !reporter.open(options.out))
-        return complain(program, testexp::errno_error("cannot write " + options.out).what);
+    if (!options.out.empty()) {
+        if (const auto opened = reporter.open(options.out); !opened)
+            return complain(program, opened.error().what);
+    }
 
     add_context(environment, options, debug);
     program.register_cases(options.preset, device.value(), environment);
@@ -81,8 +83,8 @@ int run(const Program& program, const Options& options) {
 
     if (benchmark::RunSpecifiedBenchmarks(&reporter) == 0)
         return complain(program, "no case matches --benchmark_filter");
-    if (!reporter.close())
-        return complain(program, "cannot write all of " + options.out + ": is the disk full?");
+    if (const auto written = reporter.close(); !written)
+        return complain(program, written.error().what);
     return verdict(program, reporter.tally());
 }
 

@@ -30,20 +30,24 @@ template <typename Run> const std::string& skip_message(const Run& run) {
 
 } // namespace
 
-bool Reporter::open(const std::string& path) {
-    file_.open(path);
-    json_.SetOutputStream(&file_);
-    return file_.is_open();
+testexp::Status Reporter::open(const std::string& path) {
+    testexp::Result<testexp::OutputFile> file = testexp::OutputFile::open(path);
+
+    if (!file)
+        return file.error();
+    file_.emplace(std::move(file).value());
+    json_.SetOutputStream(&text_);
+    return std::monostate{};
 }
 
-bool Reporter::close() {
-    if (file_.is_open())
-        file_.close();
-    return !file_.fail();
+testexp::Status Reporter::close() {
+    if (!file_)
+        return std::monostate{};
+    return file_->commit(text_.str());
 }
 
 bool Reporter::ReportContext(const Context& context) {
-    return !file_.is_open() || json_.ReportContext(context);
+    return !file_ || json_.ReportContext(context);
 }
 
 void Reporter::ReportRuns(const std::vector<Run>& runs) {
@@ -59,14 +63,12 @@ void Reporter::ReportRuns(const std::vector<Run>& runs) {
     if (renamed.empty())
         return;
     show(renamed);
-    if (file_.is_open()) {
+    if (file_)
         json_.ReportRuns(renamed);
-        file_.flush();
-    }
 }
 
 void Reporter::Finalize() {
-    if (file_.is_open())
+    if (file_)
         json_.Finalize();
 }
 

@@ -2,11 +2,14 @@
 /* Where results go: a line each on the screen, all of them into a JSON file. */
 #pragma once
 
-#include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
+
+#include "output_file.hpp"
 
 namespace bench {
 
@@ -20,19 +23,19 @@ struct Tally {
 /**
  * Writes Google Benchmark's JSON, but with the case names as registered: the
  * library would add the numbers of iterations to them. Each repetition is a
- * result; what the library makes of all of them is left out. Results are in the
- * file as soon as they are there.
+ * result; what the library makes of all of them is left out. The file appears when
+ * all results are there: half a file could be taken for a whole one.
  */
 class Reporter : public benchmark::BenchmarkReporter {
 public:
     /* @unit is that of the counters. */
     explicit Reporter(std::string unit) : unit_(std::move(unit)) {}
 
-    /* Opens the file to write to; false with errno set if that fails. */
-    bool open(const std::string& path);
+    /* Sees that a file can be written there, before anything is measured. */
+    testexp::Status open(const std::string& path);
 
-    /* False if not all of it could be written. */
-    bool close();
+    /* Puts the file there, whole. Once, after the last result. */
+    testexp::Status close();
 
     const Tally& tally() const { return tally_; }
 
@@ -45,7 +48,8 @@ private:
     void show_error(const Run& run);
 
     std::string unit_;
-    std::ofstream file_;
+    std::optional<testexp::OutputFile> file_;
+    std::ostringstream text_; /* of the file, so far */
     benchmark::JSONReporter json_;
     Tally tally_;
 };

@@ -218,7 +218,7 @@ void run_case(benchmark::State& state, const Case& row, const testexp::Importer&
         if (bench::caught_signal() != 0)
             return state.SkipWithError("interrupted");
         if (!tracing)
-            return state.SkipWithError((bench::requires_prefix + tracing.error().what).c_str());
+            return state.SkipWithError(latency::describe_tracer_error(tracing.error()).c_str());
         const auto once = importer.measure(spec);
         if (!once)
             return state.SkipWithError(once.error().what.c_str());
@@ -261,8 +261,10 @@ int run(const Options& options) {
         return complain(importer.error().what);
 
     bench::Reporter reporter(environment.unit);
-    if (!options.out.empty() && !reporter.open(options.out))
-        return complain(testexp::errno_error("cannot write " + options.out).what);
+    if (!options.out.empty()) {
+        if (const auto opened = reporter.open(options.out); !opened)
+            return complain(opened.error().what);
+    }
     for (const auto& [name, value] : environment.facts())
         benchmark::AddCustomContext(name, value);
     benchmark::AddCustomContext("preset", "full");

@@ -78,13 +78,6 @@ testexp::Status print(const std::string& text) {
     return std::monostate{};
 }
 
-testexp::Status save(const std::string& path, const std::string& text) {
-    auto file = OutputFile::open(path);
-    if (!file)
-        return file.error();
-    return file.value().commit(text);
-}
-
 int failed(const testexp::Error& error) {
     complain(error.what);
     return 1;
@@ -106,7 +99,7 @@ int run_export(const Options& options) {
     all.insert(all.end(), taken.value().begin(), taken.value().end());
 
     const std::string text = std::ranges::find(formats, options.to, &Format::name)->text(all);
-    const auto written = options.out.empty() ? print(text) : save(options.out, text);
+    const auto written = options.out.empty() ? print(text) : testexp::write_file(options.out, text);
     return written ? 0 : failed(written.error());
 }
 

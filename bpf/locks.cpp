@@ -133,7 +133,7 @@ public:
         std::vector<std::string> lost;
 
         if (!options_.timeline.empty()) {
-            auto file = OutputFile::open(options_.timeline);
+            auto file = testexp::OutputFile::open(options_.timeline);
             if (!file)
                 return file.error();
             file_.emplace(std::move(file).value());
@@ -171,7 +171,7 @@ public:
 private:
     const Options& options_;
     std::optional<LockProbe> probe_;
-    std::optional<OutputFile> file_;
+    std::optional<testexp::OutputFile> file_;
 };
 
 /* "PID:FD" */

@@ -18,7 +18,7 @@ using testexp::Result;
 
 /* Where the histograms go, with those that are there already. */
 struct Destination {
-    std::optional<OutputFile> file; /* none: nowhere */
+    std::optional<testexp::OutputFile> file; /* none: nowhere */
     Histograms old;
 };
 
@@ -28,7 +28,7 @@ Result<Destination> open_destination(const TraceOptions& options) {
 
     if (options.out.empty())
         return destination;
-    auto file = OutputFile::open(options.out);
+    auto file = testexp::OutputFile::open(options.out);
     if (!file)
         return file.error();
     auto old = options.append ? read_histograms(options.out) : Histograms{};

@@ -18,10 +18,10 @@
 
 #include "conditions.hpp"
 #include "format.hpp"
+#include "output_file.hpp"
 #include "reference.hpp"
 #include "testexp.hpp"
 #include "times.hpp"
-#include "write_file.hpp"
 
 namespace {
 
@@ -202,7 +202,7 @@ int update(const Options& options) {
     if (!counts || counts->cases.empty())
         return complain(options.after +
                         " has no case with instruction counts; nothing was written");
-    report::write_file(options.before, report::reference_text(*counts));
+    (void)testexp::write_file(options.before, report::reference_text(*counts)).value();
     fmt::print("{} now holds the {} cases of {}\n", options.before, counts->cases.size(),
                options.after);
     return the_same;

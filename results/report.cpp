@@ -13,10 +13,10 @@
 
 #include "chart.hpp"
 #include "html.hpp"
+#include "output_file.hpp"
 #include "run_dir.hpp"
 #include "sections.hpp"
 #include "text.hpp"
-#include "write_file.hpp"
 
 namespace {
 
@@ -40,8 +40,10 @@ std::string make_report(const fs::path& directory) {
     const report::Document document = report::make_document(report::load_run_dir(directory));
     Artist artist;
 
-    report::write_file(directory / "summary.txt", report::to_text(document));
-    report::write_file(directory / "report.html", report::to_html(document, std::ref(artist)));
+    (void)testexp::write_file(directory / "summary.txt", report::to_text(document)).value();
+    (void)testexp::write_file(directory / "report.html",
+                              report::to_html(document, std::ref(artist)))
+        .value();
     return artist.problem;
 }
 

@@ -8,12 +8,9 @@
 #include <cstdlib>
 #include <utility>
 
-namespace latency {
-namespace fs = std::filesystem;
+namespace testexp {
 
-using testexp::Fd;
-using testexp::Result;
-using testexp::Status;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -59,27 +56,35 @@ Result<OutputFile> OutputFile::open(const fs::path& path) {
     if (fs::exists(path, none) && !fs::is_regular_file(path, none)) {
         Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
         if (!fd)
-            return testexp::errno_error("cannot write " + path.string());
+            return errno_error("cannot write " + path.string());
         return OutputFile(path, "", std::move(fd));
     }
 
     std::string temporary = target.string() + ".XXXXXX";
     Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd)
-        return testexp::errno_error("cannot write " + path.string());
+        return errno_error("cannot write " + path.string());
     set_default_mode(fd.get());
     return OutputFile(target, std::move(temporary), std::move(fd));
 }
 
 Status OutputFile::commit(std::string_view text) {
     if (!write_all(fd_.get(), text))
-        return testexp::errno_error("cannot write " + path_.string());
+        return errno_error("cannot write " + path_.string());
     if (temporary_.empty())
         return std::monostate{};
     if (fsync(fd_.get()) || rename(temporary_.c_str(), path_.c_str()))
-        return testexp::errno_error("cannot write " + path_.string());
+        return errno_error("cannot write " + path_.string());
     temporary_.clear();
     return std::monostate{};
 }
 
-} // namespace latency
+Status write_file(const fs::path& path, std::string_view text) {
+    Result<OutputFile> file = OutputFile::open(path);
+
+    if (!file)
+        return file.error();
+    return file.value().commit(text);
+}
+
+} // namespace testexp

@@ -11,7 +11,7 @@ struct Scratch {
     std::filesystem::path path;
 
     Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "latency.XXXXXX").string();
+        std::string name = (std::filesystem::temp_directory_path() / "testexp.XXXXXX").string();
         if (!mkdtemp(name.data()))
             throw std::runtime_error("cannot make " + name);
         path = name;

@@ -10,7 +10,7 @@
 
 #include "testexp.hpp"
 
-namespace latency {
+namespace testexp {
 
 class OutputFile {
 public:
@@ -19,7 +19,7 @@ public:
      * read-only is found before anything is measured. What is no regular file (a
      * terminal, a pipe, /dev/null) is written to as it is.
      */
-    static testexp::Result<OutputFile> open(const std::filesystem::path& path);
+    static Result<OutputFile> open(const std::filesystem::path& path);
 
     OutputFile(OutputFile&& other) noexcept;
     OutputFile& operator=(OutputFile&&) = delete;
@@ -28,14 +28,17 @@ public:
     ~OutputFile(); /* without commit() the old file stays as it was */
 
     /* Writes @text and puts the new file in the old one's place. Once. */
-    testexp::Status commit(std::string_view text);
+    Status commit(std::string_view text);
 
 private:
-    OutputFile(std::filesystem::path path, std::string temporary, testexp::Fd fd);
+    OutputFile(std::filesystem::path path, std::string temporary, Fd fd);
 
     std::filesystem::path path_;
     std::string temporary_; /* empty when there is none (any more) */
-    testexp::Fd fd_;
+    Fd fd_;
 };
 
-} // namespace latency
+/* The same in one step, for a text that is there already. */
+Status write_file(const std::filesystem::path& path, std::string_view text);
+
+} // namespace testexp

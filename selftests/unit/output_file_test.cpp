@@ -9,7 +9,7 @@
 #include "scratch.hpp"
 
 namespace fs = std::filesystem;
-using latency::OutputFile;
+using testexp::OutputFile;
 
 namespace {
 
