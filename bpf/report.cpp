@@ -22,7 +22,7 @@ std::string worth_of(const std::string& clock) {
     if (clock == "icount")
         return "icount: 1 ns is one guest instruction";
     if (clock == "invalid")
-        return "invalid: an emulated processor, the times mean nothing";
+        return "invalid: the times mean nothing";
     return clock;
 }
 

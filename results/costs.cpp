@@ -267,9 +267,10 @@ Paragraph clock_statement(const std::string& clock) {
         return {"Clock tsc: real hardware or working KVM. Times may be quoted together with the "
                 "machine.",
                 Tone::good};
-    return {"Clock invalid: the machine was emulated, its times mean nothing and must not be "
-            "quoted.",
-            Tone::warning};
+    return {
+        "Clock invalid: the machine was emulated, or nothing vouches for its TSC. Its times mean "
+        "nothing and must not be quoted.",
+        Tone::warning};
 }
 
 std::vector<std::string> unmeasured(const Bench& bench) {

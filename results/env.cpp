@@ -5,15 +5,15 @@
  */
 #include <cstdio>
 #include <exception>
-#include <fstream>
-#include <iostream>
 #include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "clock_facts.hpp"
 #include "environment_json.hpp"
+#include "output_file.hpp"
 #include "testexp.hpp"
 
 namespace {
@@ -28,20 +28,34 @@ std::optional<testexp_info> ask_module() {
     return std::nullopt;
 }
 
-bool write(std::ostream& output) {
-    const auto json = testexp::environment_json(testexp::read_environment(ask_module()));
-
+std::string to_text(const testexp::Environment& environment) {
     /* what is not UTF-8, in a command line say, must not cost us the file */
-    output << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-    output.flush();
-    return output.good();
+    return testexp::environment_json(environment)
+               .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+           "\n";
+}
+
+testexp::Status print(const std::string& text) {
+    if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) == EOF)
+        return testexp::errno_error("cannot write to standard output");
+    return std::monostate{};
+}
+
+testexp::Status write(const std::string& out) {
+    const std::string text = to_text(testexp::read_environment(ask_module()));
+
+    return out.empty() ? print(text) : testexp::write_file(out, text);
 }
 
 int run_program(int argc, char** argv) {
     CLI::App app("Records the environment of results, as JSON.");
     std::string out;
+    bool clock = false;
 
-    app.add_option("--out", out, "write there instead of standard output")->type_name("FILE");
+    CLI::Option* file = app.add_option("--out", out, "write there instead of standard output");
+    file->type_name("FILE");
+    app.add_flag("--clock", clock, "print only what the clock is: icount, tsc or invalid")
+        ->excludes(file);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& success) {
@@ -51,14 +65,12 @@ int run_program(int argc, char** argv) {
         return 1;
     }
 
-    std::ofstream file;
+    const testexp::Status written =
+        clock ? print(testexp::judge_clock(testexp::read_clock_facts()).clock + "\n") : write(out);
 
-    if (!out.empty())
-        file.open(out);
-    if (write(out.empty() ? std::cout : file))
+    if (written)
         return 0;
-    fmt::print(stderr, "results_env: {}\n",
-               testexp::errno_error("cannot write " + (out.empty() ? "the result" : out)).what);
+    fmt::print(stderr, "results_env: {}\n", written.error().what);
     return 1;
 }
 

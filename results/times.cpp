@@ -46,8 +46,7 @@ std::vector<std::string> why_no_times(const Bench& before, const Bench& after) {
 
     for (const Bench* bench : {&before, &after}) {
         if (const std::string clock = bench->context_or("clock", "invalid"); clock != "tsc")
-            reasons.push_back(
-                fmt::format("clock {}: the times of an emulated processor mean nothing", clock));
+            reasons.push_back(fmt::format("clock {}: its times mean nothing", clock));
     }
     for (const char* name : {"unit", "cpu"}) {
         const std::string then = before.context_or(name, "unknown");

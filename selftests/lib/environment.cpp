@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -14,9 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
-#endif
+#include "clock_facts.hpp"
 
 namespace testexp {
 
@@ -173,25 +170,12 @@ std::string read_mitigations(const std::filesystem::path& directory) {
 }
 
 /* Who answers CPUID's hypervisor leaf, e.g. KVMKVMKVM or TCGTCGTCGTCG. */
-std::string hypervisor_signature() {
-#if defined(__x86_64__) || defined(__i386__)
-    constexpr unsigned hypervisor_bit = 1U << 31;
-    constexpr unsigned hypervisor_leaf = 0x40000000;
-    unsigned words[4] = {};
-    char signature[13] = {};
-
-    if (__get_cpuid(1, &words[0], &words[1], &words[2], &words[3]) == 0)
+std::string hypervisor_of(const ClockFacts& facts) {
+    if (!facts.has_cpuid)
         return unknown;
-    if ((words[2] & hypervisor_bit) == 0)
+    if (!facts.is_guest)
         return "none";
-    __cpuid(hypervisor_leaf, words[0], words[1], words[2], words[3]);
-    std::memcpy(signature, &words[1], 12);
-    const std::string text = signature;
-
-    return text.empty() ? unknown : text.substr(0, text.find_last_not_of(' ') + 1);
-#else
-    return unknown;
-#endif
+    return facts.hypervisor.empty() ? unknown : facts.hypervisor;
 }
 
 std::string kernel_release() {
@@ -206,11 +190,6 @@ std::string compiler_name() {
 #else
     return "g++ " __VERSION__;
 #endif
-}
-
-/* A clock that nobody vouches for is not one. */
-std::string known_clock(const std::string& clock) {
-    return clock == "icount" || clock == "tsc" ? clock : "invalid";
 }
 
 /* As testexp_clock() in the module. */
@@ -261,9 +240,12 @@ Environment read_environment(const std::optional<testexp_info>& info,
                              const std::filesystem::path& root) {
     const std::filesystem::path proc = root / "proc";
     const std::filesystem::path cpu = root / "sys/devices/system/cpu";
+    const ClockFacts clock = read_clock_facts(root);
+    const ClockVerdict verdict = judge_clock(clock);
     Environment found;
 
-    found.clock = known_clock(variable("DMABUF_PFN_CLOCK", "tsc"));
+    found.clock = verdict.clock;
+    found.clock_why = verdict.why;
     found.unit = tick_unit(found.clock);
     found.kernel = kernel_release();
     found.flavour = variable("DMABUF_PFN_FLAVOUR", "running");
@@ -276,9 +258,8 @@ Environment read_environment(const std::optional<testexp_info>& info,
     found.cpu = read_field(proc / "cpuinfo", "model name");
     found.cpus = std::to_string(sysconf(_SC_NPROCESSORS_ONLN));
     found.memory = read_memory(proc / "meminfo");
-    found.virtualisation = hypervisor_signature();
-    found.clocksource =
-        read_text(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
+    found.virtualisation = hypervisor_of(clock);
+    found.clocksource = clock.clocksource.empty() ? unknown : clock.clocksource;
     found.governor = read_governors(cpu);
     found.turbo = read_turbo(cpu);
     found.smt = read_switch(cpu / "smt/active");
@@ -298,6 +279,7 @@ Environment read_environment(const std::optional<testexp_info>& info,
 Facts Environment::facts() const {
     return {
         {"clock", clock},
+        {"clock_why", clock_why},
         {"unit", unit},
         {"kernel", kernel},
         {"flavour", flavour},

@@ -20,12 +20,13 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 /* Values that could not be found out are "unknown". */
 struct Environment {
-    std::string clock;   /* "icount", "tsc", or "invalid": times mean nothing */
-    std::string unit;    /* of one tick of MEASURE: "instructions", "cycles" or "ns" */
-    std::string kernel;  /* release */
-    std::string flavour; /* kernel config of this project, or "running" */
-    std::string api;     /* "native", "compat", or "unknown" without the module */
-    std::string abi;     /* version of the module's ABI */
+    std::string clock;     /* "icount", "tsc", or "invalid": times mean nothing */
+    std::string clock_why; /* what makes it that */
+    std::string unit;      /* of one tick of MEASURE: "instructions", "cycles" or "ns" */
+    std::string kernel;    /* release */
+    std::string flavour;   /* kernel config of this project, or "running" */
+    std::string api;       /* "native", "compat", or "unknown" without the module */
+    std::string abi;       /* version of the module's ABI */
     std::vector<std::string> debug_options; /* that are on and make numbers worthless */
     std::string revision;                   /* of this project */
     std::string dma; /* of the module's importers: "direct", "iommu", "swiotlb", or "unknown" */
@@ -56,8 +57,8 @@ struct Environment {
  *
  * What only the caller of a guest knows comes from the variables
  * DMABUF_PFN_CLOCK, DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION; DMABUF_PFN_TUNED
- * comes from scripts/lib/tune. Without the first the machine is taken for a real
- * one, whose clock is good.
+ * comes from scripts/lib/tune. Without the first the machine itself is asked: see
+ * clock_facts.hpp.
  */
 Environment read_environment(const std::optional<testexp_info>& info,
                              const std::filesystem::path& root = "/");
