@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <map>
+#include <numeric>
+#include <set>
 #include <stdexcept>
 #include <vector>
 
@@ -27,7 +30,9 @@ struct Function {
 
 struct Traced {
     std::vector<Function> functions;
+    std::set<std::string> maps = {}; /* that were printed, for any function */
     std::uint64_t lost = 0;
+    bool is_cut = false; /* the last line is not whole */
 
     Function& at(const std::string& number) {
         for (std::size_t i = 0; i < functions.size(); i++)
@@ -52,6 +57,7 @@ void read_line(const json& line, Traced& traced) {
         return;
 
     for (const auto& [map, by_number] : line.at("data").items()) {
+        traced.maps.insert(map);
         for (const auto& [number, value] : by_number.items()) {
             Function& function = traced.at(number);
             if (type == "map")
@@ -61,6 +67,24 @@ void read_line(const json& line, Traced& traced) {
                     add_bucket(function.hist, bucket);
         }
     }
+}
+
+/* Why the histogram of a function is not whole, or "". */
+std::string why_not_whole(const Function& function, const Traced& traced) {
+    const auto& buckets = function.hist.buckets;
+    const std::uint64_t in_buckets =
+        std::accumulate(std::begin(buckets), std::end(buckets), std::uint64_t{0});
+    const std::uint64_t count = function.get("@count");
+
+    if (traced.is_cut && !traced.maps.contains("@count"))
+        return "bpftrace was stopped before it printed @count";
+    if (in_buckets != count)
+        return "its buckets hold " + std::to_string(in_buckets) + " values, not its count of " +
+               std::to_string(count);
+    for (const char* map : {"@sum", "@min", "@max"})
+        if (count != 0 && !function.values.contains(map))
+            return std::string("bpftrace was stopped before it printed ") + map;
+    return "";
 }
 
 void fill(NamedHistogram& into, const Function& from) {
@@ -77,12 +101,8 @@ void fill(NamedHistogram& into, const Function& from) {
     into.unmatched = from.get("@unmatched") + entered - std::min(entered, count);
 }
 
-} // namespace
-
-testexp::Result<Histograms> from_bpftrace(std::istream& text,
-                                          std::span<const std::string> functions,
-                                          const testexp::Environment& environment) {
-    Traced traced{.functions = std::vector<Function>(functions.size())};
+/* All lines; of one that a stopped bpftrace has not finished, that it is there. */
+testexp::Status read_lines(std::istream& text, Traced& traced) {
     std::string line;
 
     for (int number = 1; std::getline(text, line); number++) {
@@ -91,20 +111,45 @@ testexp::Result<Histograms> from_bpftrace(std::istream& text,
         try {
             read_line(json::parse(line), traced);
         } catch (const std::exception& problem) {
+            if (text.eof() && line.front() == '{' &&
+                dynamic_cast<const json::parse_error*>(&problem) != nullptr) {
+                traced.is_cut = true;
+                return std::monostate{};
+            }
             return testexp::Error{EINVAL, "line " + std::to_string(number) +
                                               " is not of bpftrace -f json: " + problem.what()};
         }
     }
+    return std::monostate{};
+}
 
-    Histograms histograms;
+} // namespace
+
+testexp::Result<Traces> from_bpftrace(std::istream& text, std::span<const std::string> functions,
+                                      const testexp::Environment& environment) {
+    Traced traced{.functions = std::vector<Function>(functions.size())};
+    Traces traces;
+
+    if (const testexp::Status read = read_lines(text, traced); !read)
+        return read.error();
+    if (traced.is_cut)
+        traces.problems.emplace_back("bpftrace was stopped: its last line is cut off");
     for (std::size_t i = 0; i < functions.size(); i++) {
         NamedHistogram histogram = named(functions[i], "bpftrace", "kprobe", environment);
+        const std::string why = why_not_whole(traced.functions[i], traced);
+
+        if (!why.empty()) {
+            traces.problems.push_back(functions[i] + " is left out: " + why);
+            continue;
+        }
         fill(histogram, traced.functions[i]);
         histogram.lost = traced.lost;
         histogram.labels["lost_is"] = "at_least";
-        histograms.push_back(std::move(histogram));
+        if (traced.is_cut)
+            histogram.labels["cut"] = "bpftrace was stopped";
+        traces.histograms.push_back(std::move(histogram));
     }
-    return histograms;
+    return traces;
 }
 
 } // namespace latency

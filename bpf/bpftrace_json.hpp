@@ -7,10 +7,16 @@
 #include <istream>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "report.hpp"
 
 namespace latency {
+
+struct Traces {
+    Histograms histograms;
+    std::vector<std::string> problems; /* why some are left out, or not all of each is known */
+};
 
 /**
  * A histogram for each of @names, in the order of the numbers that the script has for
@@ -20,9 +26,13 @@ namespace latency {
  * Events that bpftrace reports as lost are counted for each of them, as it does
  * not say whose they were; hits of a kprobe that the kernel dropped it cannot see.
  *
+ * A bpftrace that was stopped leaves a last line that is cut off. What stands before it is
+ * kept: each histogram that is whole, with a label "cut". One whose buckets do not add up to
+ * its count is left out, cut or not.
+ *
  * The error names the line that is not bpftrace's, or whose number has no name.
  */
-testexp::Result<Histograms> from_bpftrace(std::istream& text, std::span<const std::string> names,
-                                          const testexp::Environment& environment);
+testexp::Result<Traces> from_bpftrace(std::istream& text, std::span<const std::string> names,
+                                      const testexp::Environment& environment);
 
 } // namespace latency

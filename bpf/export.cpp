@@ -53,17 +53,22 @@ const Format formats[] = {
     {"openmetrics", openmetrics_text},
 };
 
-Result<Histograms> read_input(const Options& options, std::istream& input) {
+Result<Traces> read_input(const Options& options, std::istream& input) {
     std::ostringstream text;
     text << input.rdbuf();
     std::istringstream lines(text.str());
 
     if (options.from == "bpftrace")
         return from_bpftrace(lines, options.names, current_environment());
-    return parse_histograms(lines, options.input == "-" ? "standard input" : options.input);
+
+    auto histograms =
+        parse_histograms(lines, options.input == "-" ? "standard input" : options.input);
+    if (!histograms)
+        return histograms.error();
+    return Traces{std::move(histograms).value(), {}};
 }
 
-Result<Histograms> read_input(const Options& options) {
+Result<Traces> read_input(const Options& options) {
     if (options.input == "-")
         return read_input(options, std::cin);
     std::ifstream file(options.input);
@@ -92,15 +97,22 @@ int run_export(const Options& options) {
     const auto taken = read_input(options);
     if (!taken)
         return failed(taken.error());
+    const auto& [measured, problems] = taken.value();
+    for (const std::string& problem : problems)
+        complain(problem);
+    if (measured.empty() && !problems.empty())
+        return 1;
     auto histograms = options.append ? read_histograms(options.out) : Histograms{};
     if (!histograms)
         return failed(histograms.error());
     Histograms& all = histograms.value();
-    all.insert(all.end(), taken.value().begin(), taken.value().end());
+    all.insert(all.end(), measured.begin(), measured.end());
 
     const std::string text = std::ranges::find(formats, options.to, &Format::name)->text(all);
     const auto written = options.out.empty() ? print(text) : testexp::write_file(options.out, text);
-    return written ? 0 : failed(written.error());
+    if (!written)
+        return failed(written.error());
+    return problems.empty() ? 0 : 1;
 }
 
 } // namespace
@@ -112,8 +124,10 @@ void add_export(CLI::App& app, Run& run) {
 
     for (const Format& format : formats)
         names.emplace_back(format.name);
-    sub->footer("Lost events are in all of them. A timeline for Perfetto is made while tracing: "
-                "locks --timeline.");
+    sub->footer(
+        "Of a bpftrace that was stopped, what is whole is written; the exit status is 1 then. "
+        "Lost events are in all of them. A timeline for Perfetto is made while tracing: "
+        "locks --timeline.");
     sub->add_option("FILE", options->input, "What to read; - is standard input")
         ->capture_default_str();
     sub->add_option("--from", options->from, "latency (latency.json) or bpftrace (-f json)")

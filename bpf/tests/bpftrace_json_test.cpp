@@ -9,10 +9,21 @@ using latency::Histograms;
 
 namespace {
 
-testexp::Result<Histograms> read(const std::string& text,
-                                 const std::vector<std::string>& functions = {"f", "g"}) {
+testexp::Result<latency::Traces> read_all(const std::string& text,
+                                          const std::vector<std::string>& functions = {"f", "g"}) {
     std::istringstream stream(text);
     return latency::from_bpftrace(stream, functions, testexp::Environment{});
+}
+
+/* Of text without problems. */
+testexp::Result<Histograms> read(const std::string& text,
+                                 const std::vector<std::string>& functions = {"f", "g"}) {
+    const auto traces = read_all(text, functions);
+
+    if (!traces)
+        return traces.error();
+    EXPECT_TRUE(traces.value().problems.empty()) << traces.value().problems[0];
+    return traces.value().histograms;
 }
 
 /* As bpftrace 0.17 prints it, blank lines included. */
@@ -76,6 +87,43 @@ TEST(BpftraceJson, AFunctionThatWasNeverCalledHasARow) {
 
 TEST(BpftraceJson, ANumberWithoutANameIsRefused) {
     EXPECT_EQ(read(sample, {"f"}).code(), EINVAL);
+}
+
+/* @sample up to some bytes of the line that begins with @map. */
+static std::string cut_in(const std::string& map) {
+    return sample.substr(0, sample.find(map) + map.size() + 5);
+}
+
+TEST(BpftraceJson, WhatIsWholeIsKeptOfACut) {
+    const auto traces = read_all(cut_in("@unmatched")).value();
+
+    ASSERT_EQ(traces.histograms.size(), 2u);
+    EXPECT_EQ(traces.histograms[0].hist.sum, 450u);
+    EXPECT_EQ(traces.histograms[0].labels.at("cut"), "bpftrace was stopped");
+    ASSERT_EQ(traces.problems.size(), 1u);
+    EXPECT_NE(traces.problems[0].find("cut off"), std::string::npos);
+}
+
+TEST(BpftraceJson, WhatACutTookIsLeftOut) {
+    for (const char* map : {"@count", "@max", "@min", "@ns", "@sum"}) {
+        const auto traces = read_all(cut_in(map)).value();
+
+        EXPECT_TRUE(traces.histograms.empty()) << map;
+        EXPECT_EQ(traces.problems.size(), 3u) << map << ": the cut, and both functions";
+    }
+}
+
+TEST(BpftraceJson, BucketsMustAddUpToTheCount) {
+    std::string text = sample;
+
+    text.replace(text.find(R"("0": 3)"), 6, R"("0": 4)");
+
+    const auto traces = read_all(text).value();
+
+    ASSERT_EQ(traces.histograms.size(), 1u);
+    EXPECT_EQ(traces.histograms[0].name, "g");
+    ASSERT_EQ(traces.problems.size(), 1u);
+    EXPECT_EQ(traces.problems[0], "f is left out: its buckets hold 3 values, not its count of 4");
 }
 
 TEST(BpftraceJson, SameSchemaAsTheTool) {
