@@ -9,12 +9,10 @@
  * takes), and contention.
  */
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <benchmark/benchmark.h>
@@ -31,6 +29,7 @@
 #include "reporter.hpp"
 #include "sample.hpp"
 #include "signals.hpp"
+#include "tracer_error.hpp"
 
 #include "probe_cost.skel.h"
 
@@ -67,6 +66,21 @@ struct Pair {
 
 using Program = bpf_program* decltype(probe_cost_bpf::progs)::*;
 
+Error no_btf(const std::string& function) {
+    return {ENOENT, "BTF of " + function + ", which this kernel does not have"};
+}
+
+/* Whether fentry can find @function; others than us say so in words of their own. */
+testexp::Status need_btf(const std::string& function) {
+    const Pair::Skeleton skeleton(probe_cost_bpf__open(), probe_cost_bpf__destroy);
+
+    if (!skeleton)
+        return testexp::errno_error("cannot open the empty programs");
+    if (bpf_program__set_attach_target(skeleton->progs.empty_fentry, 0, function.c_str()))
+        return no_btf(function);
+    return std::monostate{};
+}
+
 Result<Pair> attach_pair(const std::string& function, Program entry, Program ret, Mode mode) {
     Pair pair;
     const auto failed = [&](const char* step) {
@@ -85,7 +99,7 @@ Result<Pair> attach_pair(const std::string& function, Program entry, Program ret
     if (mode == Mode::fentry)
         for (bpf_program* one : wanted)
             if (bpf_program__set_attach_target(one, 0, function.c_str()))
-                return failed("find BTF of");
+                return no_btf(function);
     if (probe_cost_bpf__load(pair.skeleton.get()))
         return failed("load the programs for");
 
@@ -117,13 +131,17 @@ Result<Tracing> our_locks(const std::string&) {
 }
 
 Attach bpftrace(const char* entry, const char* ret, Mode mode) {
-    return [=](const std::string& function) {
+    return [=](const std::string& function) -> Result<Tracing> {
         const std::string script =
             fmt::format("{0}:{2} {{ @start[tid] = nsecs; }} {1}:{2} /@start[tid]/ "
                         "{{ @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }}",
                         entry, ret, function);
         const std::uint64_t links = latency::count_tracing_links();
-        return held(latency::OtherTracer::run({"bpftrace", "-e", script}, [&] {
+
+        if (mode == Mode::fentry)
+            if (const testexp::Status btf = need_btf(function); !btf)
+                return btf.error();
+        return held(latency::OtherTracer::run({"bpftrace", "-e", script}, [&](pid_t) {
             return mode == Mode::fentry ? latency::count_tracing_links() == links + 2
                                         : latency::count_kprobes(function) == 2;
         }));
@@ -137,21 +155,23 @@ struct PerfTracing {
 };
 
 /*
- * perf has enabled its events when it has nothing left to do but wait: some time after
- * their probes are armed. Its buffers hold all that is measured, as events that find
- * no room are cheaper.
+ * perf has enabled its events when it has nothing left to do but wait: when it was asleep
+ * at so many looks in a row, after their probes were armed. A perf that waits for a
+ * processor is not asleep. Its buffers hold all that is measured, as events that find no
+ * room are cheaper.
  */
 Result<Tracing> attach_perf(std::vector<std::string> command, const std::string& function) {
-    using std::chrono::steady_clock;
+    constexpr int enough_looks = 20;
     auto events = latency::ProbeEvents::make(function);
     if (!events)
         return events.error();
 
-    std::optional<steady_clock::time_point> armed;
-    const auto attached = [&] {
-        if (!armed && latency::count_kprobes(function) == 2)
-            armed = steady_clock::now();
-        return armed && steady_clock::now() - *armed > std::chrono::seconds(2);
+    int looks = 0;
+    const auto attached = [&](pid_t pid) {
+        const bool is_idle = latency::count_kprobes(function) == 2 && latency::is_asleep(pid);
+
+        looks = is_idle ? looks + 1 : 0;
+        return looks >= enough_looks;
     };
     command.insert(command.begin(), "perf");
     command.insert(command.end(), {"-a", "-e", "dmabuf_pfn:entry", "-e", "dmabuf_pfn:return"});
@@ -281,8 +301,8 @@ int run(const Options& options) {
     bench::catch_signals();
     if (benchmark::RunSpecifiedBenchmarks(&reporter) == 0)
         return complain("no case matches --benchmark_filter");
-    if (!reporter.close())
-        return complain("cannot write all of " + options.out + ": is the disk full?");
+    if (const auto written = reporter.close(); !written)
+        return complain(written.error().what);
     return verdict(reporter.tally());
 }
 
@@ -295,6 +315,8 @@ int run_program(int argc, char** argv) {
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
     app.add_option("--filter", filter, "only the cases that match this")->type_name("REGEX");
+    app.footer("Exit status: 0, 1 when a case failed (not when this machine lacks a tracer), "
+               "128 + signal when interrupted.");
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& success) {

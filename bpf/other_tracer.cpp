@@ -69,9 +69,9 @@ OtherTracer::~OtherTracer() {
 }
 
 Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
-                                     const std::function<bool()>& attached) {
+                                     const std::function<bool(pid_t)>& attached) {
     using std::chrono::steady_clock;
-    const auto give_up = steady_clock::now() + std::chrono::minutes(5);
+    const auto give_up = steady_clock::now() + std::chrono::minutes(10); /* it hangs */
     const Fd output(memfd_create("tracer", MFD_CLOEXEC));
     const std::string name = argv[0];
     pid_t pid = -1;
@@ -79,13 +79,13 @@ Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
     if (const int error = spawn(argv, output.get(), pid))
         return Error{error, name + ": " + strerrordesc_np(error)};
     OtherTracer tracer(pid);
-    while (!attached()) {
+    while (!attached(pid)) {
         if (waitpid(pid, nullptr, WNOHANG) == pid) {
             tracer.pid_ = -1;
             return Error{EIO, name + ": " + last_line(output.get())};
         }
         if (steady_clock::now() > give_up)
-            return Error{ETIMEDOUT, name + ": its probes are not there after five minutes"};
+            return Error{ETIMEDOUT, name + ": its probes are not there after ten minutes"};
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     return tracer;
@@ -106,9 +106,12 @@ bool change_events(const std::string& text) {
 ProbeEvents::ProbeEvents(ProbeEvents&& other) noexcept : made_(std::exchange(other.made_, false)) {
 }
 
-/* An event is busy for a moment after the tracer that had it is gone. */
+/*
+ * An event is busy for a moment after the tracer that had it is gone. On a busy machine the
+ * moment is longer; the minute is for the case that somebody else has the event.
+ */
 ProbeEvents::~ProbeEvents() {
-    for (int tries = 0; made_ && tries < 50; tries++) {
+    for (int tries = 0; made_ && tries < 600; tries++) {
         if (change_events("-:dmabuf_pfn/entry\n-:dmabuf_pfn/return\n") || errno != EBUSY)
             return;
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -123,6 +126,18 @@ Result<ProbeEvents> ProbeEvents::make(const std::string& function) {
         return testexp::errno_error("cannot make events of " + function);
     events.made_ = true;
     return events;
+}
+
+/* "PID (NAME) STATE ...", where a name may hold anything. */
+bool is_asleep(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+
+    std::getline(file, text);
+
+    const auto end = text.rfind(") ");
+
+    return end != std::string::npos && end + 2 < text.size() && text[end + 2] == 'S';
 }
 
 std::uint64_t count_tracing_links() {

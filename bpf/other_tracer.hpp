@@ -19,11 +19,12 @@ class OtherTracer {
 public:
     /**
      * Runs @argv, which traces until it gets SIGINT; returns when @attached says that it
-     * does. The programs print that they attach before they have, so they are not asked.
-     * Fails when it ends before that, with its last line, or takes too long.
+     * does, of the process that it gets. The programs print that they attach before they
+     * have, so they are not asked. Fails when it ends before that, with its last line, and
+     * when it hangs.
      */
     static testexp::Result<OtherTracer> run(std::vector<std::string> argv,
-                                            const std::function<bool()>& attached);
+                                            const std::function<bool(pid_t)>& attached);
 
     OtherTracer(OtherTracer&& other) noexcept;
     OtherTracer& operator=(OtherTracer&&) = delete;
@@ -56,6 +57,9 @@ private:
 
     bool made_ = false;
 };
+
+/* Whether a process waits for something to happen: not for a processor, nor for a disk. */
+bool is_asleep(pid_t pid);
 
 /* fentry and fexit links in the kernel. */
 std::uint64_t count_tracing_links();
