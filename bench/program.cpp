@@ -4,12 +4,16 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "output_file.hpp"
+#include "processes.hpp"
 #include "reporter.hpp"
 #include "signals.hpp"
 
@@ -102,14 +106,78 @@ std::string initialize_library(char* program, std::vector<std::string> arguments
     return argc > 1 ? argv[1] : "";
 }
 
+constexpr const char* random_order = "--benchmark_enable_random_interleaving=true";
+
 std::vector<std::string> library_arguments(const CLI::App& app, const Options& options) {
     std::vector<std::string> arguments = app.remaining();
 
     if (options.repetitions > 1) {
         arguments.push_back(fmt::format("--benchmark_repetitions={}", options.repetitions));
-        arguments.emplace_back("--benchmark_enable_random_interleaving=true");
+        arguments.emplace_back(random_order);
     }
     return arguments;
+}
+
+/* This program again, for one process of several. Each has an order of its own. */
+std::vector<std::string> process_arguments(const CLI::App& app, const Options& options) {
+    std::vector<std::string> arguments = {"/proc/self/exe", "--preset", options.preset,
+                                          "--repetitions", std::to_string(options.repetitions)};
+    const std::vector<std::string> remaining = app.remaining();
+
+    if (options.force)
+        arguments.emplace_back("--force");
+    arguments.emplace_back(random_order);
+    arguments.insert(arguments.end(), remaining.begin(), remaining.end());
+    return arguments;
+}
+
+/* What processes that came to their end have measured is kept; one that did not counts for nothing.
+ */
+int run_processes(const Program& program, const Options& options,
+                  const std::vector<std::string>& arguments) {
+    std::optional<testexp::OutputFile> file;
+    std::vector<std::string> texts;
+    int status = 0;
+
+    if (!options.out.empty()) {
+        auto opened = testexp::OutputFile::open(options.out);
+
+        if (!opened)
+            return complain(program, opened.error().what);
+        file.emplace(std::move(opened).value());
+    }
+    catch_signals();
+    for (int process = 1; process <= options.processes; process++) {
+        fmt::print("process {} of {}\n", process, options.processes);
+        std::fflush(stdout);
+
+        Result<ProcessEnd> end = run_process(arguments);
+
+        if (!end)
+            return complain(program, end.error().what);
+        if (caught_signal() != 0)
+            break;
+        if (end.value().text.empty())
+            return complain(program,
+                            fmt::format("process {} of {} ended with status {} and no results; "
+                                        "nothing was written",
+                                        process, options.processes, end.value().status));
+        status = std::max(status, end.value().status);
+        texts.push_back(std::move(end.value().text));
+    }
+    if (file && !texts.empty()) {
+        const Result<std::string> merged = merge_processes(texts);
+
+        if (!merged)
+            return complain(program, merged.error().what);
+        if (const testexp::Status written = file->commit(merged.value()); !written)
+            return complain(program, written.error().what);
+    }
+    if (caught_signal() == 0)
+        return status;
+    complain(program, fmt::format("interrupted; {} of {} processes have measured", texts.size(),
+                                  options.processes));
+    return 128 + caught_signal();
 }
 
 int parse_and_run(const Program& program, int argc, char** argv) {
@@ -123,7 +191,13 @@ int parse_and_run(const Program& program, int argc, char** argv) {
     app.add_flag_callback("--quick", take_quick, "--preset quick");
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--repetitions", options.repetitions,
-                   "take each case so often, all of them in a random order")
+                   "take each case so often in a process, all of them in a random order")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    app.add_option("--processes", options.processes,
+                   "do all of it in so many processes, one after another, each with buffers of its "
+                   "own; comparing times needs 9")
         ->type_name("N")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
@@ -140,6 +214,8 @@ int parse_and_run(const Program& program, int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return complain(program, std::string(error.what()) + "; see --help");
     }
+    if (options.processes > 1)
+        return run_processes(program, options, process_arguments(app, options));
     if (const std::string unknown = initialize_library(argv[0], library_arguments(app, options));
         !unknown.empty())
         return complain(program, "unknown argument " + unknown + "; see --help");

@@ -14,7 +14,8 @@ namespace bench {
 struct Options {
     std::string preset;
     bool force = false;
-    int repetitions = 1;
+    int repetitions = 1; /* in one process */
+    int processes = 1;
     std::string out;
 };
 

@@ -79,11 +79,25 @@ BenchCase merge(const std::vector<BenchCase>& repetitions) {
             values.push_back(repetition.get(counter).value_or(0));
         value = merge_counter(counter, values);
     }
+
+    std::map<double, std::vector<double>> means; /* by process */
+
     for (const BenchCase& repetition : repetitions) {
         if (const auto mean = repetition.get("mean"))
-            merged.means.push_back(*mean);
+            means[repetition.get("process").value_or(0)].push_back(*mean);
     }
+    for (const auto& [process, values] : means)
+        merged.means.push_back(median(values));
     return merged;
+}
+
+/* A case may be there once for each repetition in each process. */
+bool is_same_run(const BenchCase& one, const BenchCase& other) {
+    const auto is_same = [&](const char* counter) {
+        return one.get(counter).value_or(0) == other.get(counter).value_or(0);
+    };
+
+    return is_same("process") && is_same("repetition_index");
 }
 
 /* The distinct values of @get over all plain cases that have a size, in the order of @Container. */
@@ -172,6 +186,9 @@ Bench parse_bench(const nlohmann::json& json) {
         BenchCase parsed = parse_case(row);
         auto& same = repetitions[parsed.name];
 
+        if (std::ranges::any_of(same,
+                                [&](const BenchCase& other) { return is_same_run(parsed, other); }))
+            throw std::invalid_argument("case " + parsed.name + " stands there twice");
         if (same.empty())
             names.push_back(parsed.name);
         same.push_back(std::move(parsed));

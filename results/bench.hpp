@@ -20,7 +20,7 @@ struct BenchCase {
     std::map<std::string, std::string> axes; /* whatever else the name says */
     std::string error;                       /* why there are no counters, or "" */
     std::map<std::string, double> counters;  /* over all repetitions; see schema.md */
-    std::vector<double> means;               /* per operation, one for each repetition */
+    std::vector<double> means;               /* per operation, one for each process */
 
     bool is_baseline() const { return !size_bytes; }
     bool is_measured() const { return error.empty(); }

@@ -150,11 +150,11 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
 
     const auto changes = report::compare_times(before, after);
     std::size_t real = 0;
-    std::size_t fewest = changes.empty() ? 0 : report::wanted_repetitions;
+    std::size_t fewest = changes.empty() ? 0 : report::wanted_processes;
 
     show_conditions("before", before);
     show_conditions("after", after);
-    fmt::print("median of the means of the repetitions, in {} per operation\n",
+    fmt::print("median of the means of the processes, in {} per operation\n",
                before.context_or("unit", "ticks"));
     for (const report::TimeChange& change : changes) {
         const bool is_real = change.is_real(tolerance_percent);
@@ -171,10 +171,10 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
     }
     fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm)\n",
                real, changes.size(), tolerance_percent);
-    if (fewest < report::wanted_repetitions)
-        fmt::print("some cases have {} repetitions only; take at least {}: bench_resolve "
-                   "--repetitions\n",
-                   fewest, report::wanted_repetitions);
+    if (fewest < report::wanted_processes)
+        fmt::print("some cases were measured in {} processes only; take at least {}: bench_resolve "
+                   "--processes\n",
+                   fewest, report::wanted_processes);
     return real != 0 ? moved : the_same;
 }
 

@@ -13,7 +13,7 @@ namespace report {
 
 namespace {
 
-std::size_t fewest_repetitions(const Bench& bench) {
+std::size_t fewest_processes(const Bench& bench) {
     std::size_t fewest = 0;
 
     for (const BenchCase& row : bench.cases) {
@@ -25,25 +25,27 @@ std::size_t fewest_repetitions(const Bench& bench) {
 
 Paragraph spread_statement(const Bench& bench) {
     const std::string clock = bench.context_or("clock", "invalid");
-    const std::size_t repetitions = fewest_repetitions(bench);
+    const std::size_t processes = fewest_processes(bench);
 
     if (clock == "icount")
         return {"Counts are exact: no repetitions, no confidence intervals. Percentiles are of "
                 "batches that a timer tick fell into.",
                 Tone::plain};
     if (clock != "tsc")
-        return {"Of an emulated processor the spread means as little as the times: the table below "
+        return {"The clock is invalid, so the spread means as little as the times: the table below "
                 "only shows that it can be taken.",
                 Tone::warning};
-    if (repetitions < wanted_repetitions)
-        return {
-            fmt::format("{} repetitions are too few for a confidence interval; take at least {}: "
-                        "bench_resolve --repetitions {}.",
-                        repetitions, wanted_repetitions, wanted_repetitions),
-            Tone::warning};
-    return {"Each case was repeated, all of them in a random order. To compare with another run: "
-            "scripts/compare.",
-            Tone::plain};
+    if (processes < wanted_processes)
+        return {fmt::format("{} too few for a confidence interval; take at least {}: bench_resolve "
+                            "--processes {}.",
+                            processes == 1 ? "1 process is"
+                                           : fmt::format("{} processes are", processes),
+                            wanted_processes, wanted_processes),
+                Tone::warning};
+    return {
+        "Each case was measured in several processes, in a random order in each. To compare with "
+        "another run: scripts/compare.",
+        Tone::plain};
 }
 
 /* Baselines and the smallest buffer: the summary would be long with all. */
@@ -59,11 +61,11 @@ Table spread_table(const Bench& bench, bool all) {
     table.is_detail = all;
 
     table.caption = fmt::format(
-        "Repetitions{}, in {} per operation (clock: {}): the median of their means with its 95 % "
-        "confidence interval (bootstrap); percentiles of batches, the median of the repetitions; "
-        "max "
-        "of all batches",
-        all ? " of all cases" : "", bench.context_or("unit", "ticks"),
+        "Spread over n processes{}, in {} per operation (clock: {}): the median of their means "
+        "with "
+        "its 95 % confidence interval (bootstrap); percentiles of batches, the median of all "
+        "repetitions; max of all batches",
+        all ? ", all cases" : "", bench.context_or("unit", "ticks"),
         bench.context_or("clock", "invalid"));
     table.columns = {{"case", false}, {"n", true},   {"median", true}, {"from", true},
                      {"to", true},    {"p50", true}, {"p90", true},    {"p99", true},

@@ -10,13 +10,16 @@
 
 namespace report {
 
-/* Fewer repetitions than that can hardly show anything: 9 against 9 can give p = 0.00004. */
-inline constexpr std::size_t wanted_repetitions = 9;
+/* Fewer processes than that can hardly show anything: 9 against 9 can give p = 0.00004. */
+inline constexpr std::size_t wanted_processes = 9;
 
-/* One case in both runs: the means of its repetitions, per operation. */
+/*
+ * One case in both runs: a mean per operation for each process. Repetitions in one process
+ * share its buffers, so they are one value, not many.
+ */
 struct TimeChange {
     std::string name;
-    std::size_t before_count = 0; /* of repetitions */
+    std::size_t before_count = 0; /* of processes */
     std::size_t after_count = 0;
     double before = 0; /* medians, in ticks */
     double after = 0;

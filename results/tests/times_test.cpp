@@ -8,21 +8,21 @@ namespace {
 
 using report::Bench;
 
-nlohmann::json row(const std::string& name, double mean) {
-    return {{"name", name},   {"run_type", "iteration"}, {"mean", mean}, {"per_op", mean - 1},
-            {"p50", mean},    {"max", 2 * mean},         {"ops", 100},   {"pages", 100},
-            {"batches", 10.0}};
+nlohmann::json row(const std::string& name, double mean, std::size_t process = 0) {
+    return {{"name", name},    {"run_type", "iteration"}, {"mean", mean}, {"per_op", mean - 1},
+            {"p50", mean},     {"max", 2 * mean},         {"ops", 100},   {"pages", 100},
+            {"batches", 10.0}, {"process", process}};
 }
 
-/* @means are of one case; another, "same", always has the same. */
+/* @means are of one case in a process each; another, "same", always has the same. */
 Bench make_bench(const std::vector<double>& means) {
     nlohmann::json json = {{"context", {{"clock", "tsc"}, {"unit", "cycles"}, {"cpu", "x"}}},
                            {"benchmarks", nlohmann::json::array()}};
 
-    for (const double mean : means) {
-        json["benchmarks"].push_back(row("changed", mean));
+    for (std::size_t process = 0; process < means.size(); process++) {
+        json["benchmarks"].push_back(row("changed", means[process], process));
         json["benchmarks"].push_back(
-            row("same", 50 + static_cast<double>(json["benchmarks"].size() % 7)));
+            row("same", 51 + static_cast<double>(2 * process % 7), process));
     }
     json["benchmarks"].push_back({{"name", "changed"}, {"run_type", "aggregate"}, {"per_op", 1}});
     return report::parse_bench(json);
@@ -49,11 +49,37 @@ TEST(Times, RepetitionsAreOneCase) {
     EXPECT_EQ(bench.cases[0].get("ops"), 900) << "all of them";
 }
 
+TEST(Times, RepetitionsInOneProcessAreOneValue) {
+    nlohmann::json json = {{"context", {{"clock", "tsc"}}},
+                           {"benchmarks", nlohmann::json::array()}};
+
+    for (const double mean : {1.0, 2.0, 9.0}) {
+        json["benchmarks"].push_back(row("a", mean));
+        json["benchmarks"].back()["repetition_index"] = json["benchmarks"].size();
+    }
+    json["benchmarks"].push_back(row("a", 7, 1));
+    EXPECT_EQ(report::parse_bench(json).cases.at(0).means, (std::vector<double>{2, 7}));
+}
+
+TEST(Times, CaseThatStandsThereTwiceIsRefused) {
+    nlohmann::json json = {{"context", {{"clock", "tsc"}}},
+                           {"benchmarks", {row("a", 1), row("a", 2)}}};
+
+    EXPECT_THROW((void)report::parse_bench(json), std::invalid_argument);
+    json["benchmarks"][1]["repetition_index"] = 1;
+    EXPECT_EQ(report::parse_bench(json).cases.size(), 1U) << "a repetition";
+    json["benchmarks"][1]["repetition_index"] = 0;
+    json["benchmarks"][1]["process"] = 1;
+    EXPECT_EQ(report::parse_bench(json).cases.size(), 1U) << "another process";
+}
+
 TEST(Times, FailedRepetitionFailsTheCase) {
     nlohmann::json json = {{"context", {{"clock", "tsc"}}}, {"benchmarks", {row("a", 1)}}};
 
-    json["benchmarks"].push_back(
-        {{"name", "a"}, {"error_occurred", true}, {"error_message", "no memory"}});
+    json["benchmarks"].push_back({{"name", "a"},
+                                  {"repetition_index", 1},
+                                  {"error_occurred", true},
+                                  {"error_message", "no memory"}});
 
     const Bench bench = report::parse_bench(json);
 

@@ -196,8 +196,8 @@ class Job:
         elif not is_complete(self.out / "ktap/tests.json"):
             self.missing("self-tests", f"selftests/run did not come to its end: status {status}: {core.last_line(log)}")
 
-    def repetitions(self):
-        """Nine on hardware, where times are worth something; two in an emulated short run, so that the way they take is known to work."""
+    def processes(self):
+        """Nine on hardware, where times are worth something, each with buffers of its own; two in an emulated short run, so that the way they take is known to work."""
         if read_json(self.out / "env.json").get("clock") == "tsc":
             return 9
         return 2 if self.quick else 1
@@ -221,7 +221,7 @@ class Job:
                 return
             environment, bench = self.bin / "results/results_env", self.bin / "bench/bench_resolve"
             self.part("env", "environment", environment, "--out", self.out / "env.json")
-            self.part("bench", "benchmark", bench, *self.quick, "--repetitions", self.repetitions(), "--out", self.out / "bench.json")
+            self.part("bench", "benchmark", bench, *self.quick, "--processes", self.processes(), "--out", self.out / "bench.json")
             self.part("env-after", "environment after the benchmark", environment, "--out", self.out / "env-after.json")
             self.probes()
             if self.perf:

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "processes.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "signals.hpp"
+
+namespace bench {
+
+namespace {
+
+using testexp::Fd;
+using testexp::Result;
+
+/* What the child finds its end of the pipe as. */
+constexpr int out_fd = 3;
+constexpr const char* out_path = "/dev/fd/3";
+
+/* In the child. */
+[[noreturn]] void execute(std::vector<std::string>& argv, int out) {
+    std::vector<char*> arguments;
+
+    arguments.reserve(argv.size() + 1);
+    for (std::string& argument : argv)
+        arguments.push_back(argument.data());
+    arguments.push_back(nullptr);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* dup2() of a descriptor to itself would leave it to be closed by exec */
+    if (out == out_fd ? fcntl(out, F_SETFD, 0) == 0 : dup2(out, out_fd) == out_fd)
+        execv(arguments[0], arguments.data());
+    _exit(127);
+}
+
+/* All that comes until the other end is closed. A signal to us is passed on once. */
+std::string read_all(int fd, pid_t child) {
+    std::array<char, 65536> part{};
+    std::string text;
+    bool is_stopped = false;
+
+    for (;;) {
+        if (caught_signal() != 0 && !is_stopped)
+            is_stopped = kill(child, SIGTERM) == 0;
+
+        const ssize_t length = read(fd, part.data(), part.size());
+
+        if (length < 0 && errno == EINTR)
+            continue;
+        if (length <= 0)
+            return text;
+        text.append(part.data(), static_cast<std::size_t>(length));
+    }
+}
+
+int status_of(pid_t child) {
+    int status = 0;
+
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+} // namespace
+
+Result<ProcessEnd> run_process(std::vector<std::string> argv) {
+    std::array<int, 2> ends{};
+
+    argv.insert(argv.end(), {"--out", out_path});
+    if (pipe2(ends.data(), O_CLOEXEC) != 0)
+        return testexp::errno_error("cannot make a pipe");
+
+    const Fd input(ends[0]);
+    Fd output(ends[1]);
+    const pid_t child = fork();
+
+    if (child < 0)
+        return testexp::errno_error("cannot start another process");
+    if (child == 0)
+        execute(argv, output.get());
+    output.reset();
+
+    std::string text = read_all(input.get(), child);
+
+    return ProcessEnd{status_of(child), std::move(text)};
+}
+
+Result<std::string> merge_processes(std::span<const std::string> texts) {
+    nlohmann::ordered_json merged;
+
+    for (std::size_t process = 0; process < texts.size(); process++) {
+        try {
+            auto json = nlohmann::ordered_json::parse(texts[process]);
+
+            if (process == 0) {
+                merged["context"] = json.at("context");
+                merged["benchmarks"] = nlohmann::ordered_json::array();
+            }
+            for (auto& row : json.at("benchmarks")) {
+                row["process"] = process;
+                merged["benchmarks"].push_back(std::move(row));
+            }
+        } catch (const std::exception& error) {
+            return testexp::Error{EINVAL, "process " + std::to_string(process + 1) +
+                                              " gave no results: " + error.what()};
+        }
+    }
+    return merged.dump(1) + "\n";
+}
+
+} // namespace bench

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The same benchmark in several processes. Repetitions in one process share its buffers,
+ * and so the pages, the huge-page mappings and the cache sets that these happened to get:
+ * they agree with each other more than with any other run. A fresh process has fresh ones.
+ */
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "testexp.hpp"
+
+namespace bench {
+
+struct ProcessEnd {
+    int status = 0;   /* of exit, or 128 + the number of the signal */
+    std::string text; /* what it wrote to its --out */
+};
+
+/**
+ * Runs @argv with "--out FILE" behind it, where FILE leads back here. It ends when this
+ * process gets a signal, or ends itself. The error says why it does not start.
+ */
+testexp::Result<ProcessEnd> run_process(std::vector<std::string> argv);
+
+/**
+ * One JSON file of one process each: the context of the first, and all results, each with
+ * "process": the number of its process from 0. The error names the process whose text
+ * is not JSON of Google Benchmark.
+ */
+testexp::Result<std::string> merge_processes(std::span<const std::string> texts);
+
+} // namespace bench
