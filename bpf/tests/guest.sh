@@ -56,7 +56,11 @@ values_in_buckets() {
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }
 says() { grep -q -- "$1" log; }
 
-wait_for() { for _ in $(seq 600); do "$@" 2> /dev/null && return 0; sleep 0.1; done; return 1; }
+# Until COMMAND succeeds. What it waits for takes seconds, on a busy emulated machine a minute; the ten minutes end a hang.
+wait_for() { for _ in $(seq 6000); do "$@" 2> /dev/null && return 0; sleep 0.1; done; return 1; }
+
+# Whether a process waits for something to happen: not for a processor
+is_asleep() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }
 
 # Starts a command in the background, in a process group of its own, as a terminal would; sets $pid.
 background() { setsid env --default-signal=INT "$@" & pid=$!; }

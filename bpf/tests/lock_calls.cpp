@@ -7,8 +7,10 @@
  *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps it, and
  *                                   begins and ends access by the CPU, each N times
  *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
- *                                   "waiter" with N threads waits for it, both for at least MS
- *   lock_calls crowd N MS           N threads sleep for MS, in hrtimer_nanosleep()
+ *                                   "waiter" with N threads waits for it, both for at least MS;
+ *                                   status 75: the module's fence, and so the hold, ended before
+ *                                   all of them waited for so long, so ask again
+ *   lock_calls crowd N              N threads sleep at once, in hrtimer_nanosleep()
  *   lock_calls sleep EXPORTER...    makes one buffer each, prints their descriptors, polls each
  *                                   once for each byte from standard input, until that ends
  *
@@ -24,13 +26,18 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <span>
 #include <stdexcept>
@@ -42,6 +49,7 @@
 
 namespace {
 
+namespace fs = std::filesystem;
 using testexp::Fd;
 
 constexpr std::size_t size_bytes = 64 << 10;
@@ -178,6 +186,41 @@ int status_of(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* The part of "PID (NAME) STATE ..." that begins with STATE; a name may hold anything. */
+std::string stat_of(const fs::path& task) {
+    std::ifstream file(task / "stat");
+    std::string text;
+
+    std::getline(file, text);
+
+    const auto end = text.rfind(") ");
+
+    return end == std::string::npos ? "" : text.substr(end + 2);
+}
+
+/* The number of the system call that a thread is blocked in, or -1. */
+long syscall_of(const fs::path& task) {
+    std::ifstream file(task / "syscall");
+    long number = -1;
+
+    return file >> number ? number : -1;
+}
+
+long count_threads(pid_t process, const std::function<bool(const fs::path&)>& predicate) {
+    std::error_code gone;
+    long count = 0;
+
+    for (const auto& task :
+         fs::directory_iterator("/proc/" + std::to_string(process) + "/task", gone))
+        count += predicate(task.path()) ? 1 : 0;
+    return count;
+}
+
+/* A short rest that is not the sleep which others count. */
+void rest() {
+    poll(nullptr, 0, 20);
+}
+
 /* So many threads do it, once each; @started is called when all are there. */
 void in_threads(
     int count, const std::function<void()>& work, const std::function<void()>& started = [] {}) {
@@ -189,10 +232,29 @@ void in_threads(
     started();
 }
 
+/* None sleeps again when it was woken up, so that each makes one call. */
 int crowd(std::span<char*> words) {
-    const std::chrono::milliseconds each(words.size() > 1 ? std::atoi(words[1]) : 1000);
+    const int count = std::atoi(words[0]);
+    const auto sleeps = [](const fs::path& task) {
+        return syscall_of(task) == SYS_nanosleep || syscall_of(task) == SYS_clock_nanosleep;
+    };
+    const auto sleep = [] {
+        const timespec hour = {3600, 0};
 
-    in_threads(std::atoi(words[0]), [each] { std::this_thread::sleep_for(each); });
+        nanosleep(&hour, nullptr);
+    };
+    struct sigaction wake_up = {};
+    std::vector<std::jthread> threads;
+
+    wake_up.sa_handler = [](int) {};
+    sigaction(SIGUSR1, &wake_up, nullptr);
+    threads.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; i++)
+        threads.emplace_back(sleep);
+    while (count_threads(getpid(), sleeps) < count)
+        rest();
+    for (std::jthread& thread : threads)
+        pthread_kill(thread.native_handle(), SIGUSR1);
     return 0;
 }
 
@@ -202,6 +264,12 @@ void wait_for_fence(const testexp::Importer& importer) {
 
     if (poll(&pending, 1, -1) != 1)
         fail("no fence came");
+}
+
+bool has_fence(const testexp::Importer& importer) {
+    pollfd pending = {importer.fd(), POLLPRI, 0};
+
+    return poll(&pending, 1, 0) == 1;
 }
 
 /* A revoke waits for the importer's fence with the lock held. */
@@ -228,9 +296,19 @@ int hold(std::span<char*> words) {
     eventfd_read(ready.get(), &started);
     const pid_t holder = spawn("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
     wait_for_fence(importer);
-    usleep(static_cast<useconds_t>(ms) * 1000);
-    (void)importer.signal().value();
-    return status_of(holder) + status_of(waiter);
+
+    const auto waits = [](const fs::path& task) { return stat_of(task).starts_with('D'); };
+    bool is_held = true;
+    while (is_held && count_threads(waiter, waits) < waiters) {
+        rest();
+        is_held = has_fence(importer);
+    }
+    if (is_held)
+        usleep(static_cast<useconds_t>(ms) * 1000);
+    is_held = importer.signal().value();
+
+    const int status = status_of(holder) + status_of(waiter);
+    return status == 0 && !is_held ? EX_TEMPFAIL : status;
 }
 
 } // namespace
@@ -254,7 +332,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "lock_calls: {}\n", problem.what());
         return 1;
     }
-    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N MS | "
+    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N | "
                        "sleep EXPORTER...\n");
     return 2;
 }
