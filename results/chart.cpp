@@ -55,7 +55,7 @@ std::string read_all(FILE* file) {
     return text;
 }
 
-/* Runs gnuplot with @input; what it wrote is in @output and @messages. Its exit status. */
+/* Runs gnuplot with @input; what it wrote is in @output and @messages. As wait() tells it. */
 Result<int> run_gnuplot(FILE* input, FILE* output, FILE* messages) {
     char name[] = "gnuplot";
     char* const argv[] = {name, nullptr};
@@ -76,6 +76,23 @@ Result<int> run_gnuplot(FILE* input, FILE* output, FILE* messages) {
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     return status;
+}
+
+/* The first line that is not empty, or "". */
+std::string first_line(const std::string& text) {
+    const auto begin = text.find_first_not_of(" \r\n");
+
+    return begin == std::string::npos ? "" : text.substr(begin, text.find('\n', begin) - begin);
+}
+
+/* Why gnuplot ended with @status; it may have been killed before it could say anything. */
+Error describe_end(int status, const std::string& said) {
+    const std::string end = WIFSIGNALED(status)
+                                ? fmt::format("was killed by signal {}", WTERMSIG(status))
+                                : fmt::format("ended with status {}", WEXITSTATUS(status));
+    const std::string line = first_line(said);
+
+    return {EINVAL, fmt::format("gnuplot {}{}{}", end, line.empty() ? "" : ": ", line)};
 }
 
 /* Without the XML prolog, which has no place inside HTML. */
@@ -134,12 +151,8 @@ Result<std::string> draw_svg(const Chart& chart) {
 
     if (!status)
         return status.error();
-    if (status.value() != 0) {
-        const std::string said = read_all(messages.get());
-
-        return Error{EINVAL, "gnuplot failed: " +
-                                 said.substr(said.find_first_not_of(" \n"), said.find('\n', 1))};
-    }
+    if (status.value() != 0)
+        return describe_end(status.value(), read_all(messages.get()));
     return extract_svg(read_all(output.get()));
 }
 

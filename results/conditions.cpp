@@ -30,7 +30,8 @@ struct Rule {
 
 constexpr std::array rules = {
     Rule{"clock", [](const std::string& value) { return value == "invalid"; },
-         "the processor is emulated: times mean nothing, instruction counts are exact",
+         "emulated, or nothing vouches for the TSC (see clock_why): times mean nothing, "
+         "instruction counts are exact",
          "scripts/run --kernel running on real hardware, or a host with KVM"},
     Rule{"virtualisation", [](const std::string& value) { return value != "none"; },
          "the host takes the processor away unseen",
@@ -64,6 +65,9 @@ constexpr std::array rules = {
     Rule{"mitigations", [](const std::string& value) { return value.starts_with("mitigated:"); },
          "kernel entry and indirect calls pay for them: figures are for this CPU only",
          "boot with mitigations=off, to see what they cost"},
+    Rule{"library_build_type", [](const std::string& value) { return value != "release"; },
+         "Google Benchmark was built to debug it: what it does around each case takes longer",
+         "build Google Benchmark with CMAKE_BUILD_TYPE=Release"},
 };
 
 /* How often heat slowed a processor down while it was measured, or "unknown". */

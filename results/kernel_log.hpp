@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a kernel log says that a kernel developer must see. */
+/* What was found in a kernel log, as selftests/kernel_bugs.py judged it; see schema.md. */
 #pragma once
 
-#include <istream>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace report {
 
 struct KernelLog {
+    bool is_judged = false;
+    std::string why;               /* not, or "" */
     std::vector<std::string> bugs; /* lines that report one */
-    int announced_warnings = 0;    /* that a test provoked on purpose, and said so */
+    int announced = 0;             /* that a test provoked on purpose, and said so */
 };
 
-KernelLog parse_kernel_log(std::istream& input);
+/* Throws when @object is not what schema.md says. */
+inline KernelLog parse_kernel_log(const nlohmann::json& object) {
+    return {object.at("judged").get<bool>(), object.at("why").get<std::string>(),
+            object.at("bugs").get<std::vector<std::string>>(), object.at("announced").get<int>()};
+}
 
 } // namespace report

@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -35,16 +36,22 @@ struct Artist {
     }
 };
 
-/* Returns why there are charts missing, or "". */
-std::string make_report(const fs::path& directory) {
-    const report::Document document = report::make_document(report::load_run_dir(directory));
+/* Returns what is wrong with the report, a line each. */
+std::vector<std::string> make_report(const fs::path& directory) {
+    const report::RunDir run = report::load_run_dir(directory);
+    const report::Document document = report::make_document(run);
+    std::vector<std::string> problems;
     Artist artist;
 
     (void)testexp::write_file(directory / "summary.txt", report::to_text(document)).value();
     (void)testexp::write_file(directory / "report.html",
                               report::to_html(document, std::ref(artist)))
         .value();
-    return artist.problem;
+    for (const std::string& damage : run.damaged)
+        problems.push_back("left out, as it is damaged: " + damage);
+    if (!artist.problem.empty())
+        problems.push_back("the report has no charts: " + artist.problem);
+    return problems;
 }
 
 int run_program(int argc, char** argv) {
@@ -52,15 +59,16 @@ int run_program(int argc, char** argv) {
     std::string directory;
 
     app.add_option("RUN_DIR", directory, "what scripts/run --out has filled")->required();
-    app.footer("Exit status: 0; 1 when there is no report, or one without its charts.");
+    app.footer("Exit status: 0; 1 when there is no report, or one without its charts or without "
+               "what a damaged file held.");
     try {
         app.parse(argc, argv);
 
-        const std::string problem = make_report(directory);
+        const std::vector<std::string> problems = make_report(directory);
 
-        if (problem.empty())
-            return 0;
-        fmt::print(stderr, "results_report: the report has no charts: {}\n", problem);
+        for (const std::string& problem : problems)
+            fmt::print(stderr, "results_report: {}\n", problem);
+        return problems.empty() ? 0 : 1;
     } catch (const CLI::Success& success) {
         return app.exit(success);
     } catch (const CLI::ParseError& error) {

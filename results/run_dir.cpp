@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "run_dir.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <stdexcept>
@@ -15,64 +14,50 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail(const fs::path& path, const std::string& why) {
-    throw std::runtime_error(path.string() + ": " + why);
+void note_damage(RunDir& run, const std::string& name, const std::string& why) {
+    run.damaged.push_back(name + ": " + why);
+    run.missing.push_back(name + ": damaged, so what it holds is left out: " + why);
 }
 
-/* The file, opened; nothing if there is none, which is noted in @run. */
-std::optional<std::ifstream> open_part(const fs::path& path, RunDir& run) {
-    if (!fs::exists(path)) {
-        run.missing.push_back(path.filename().string() + ": not in the run directory");
-        return std::nullopt;
-    }
-
-    std::ifstream file(path);
-
-    if (!file)
-        fail(path, std::generic_category().message(errno));
-    return file;
-}
+/* Who misses a file that is not there. */
+enum class Absence { is_missed, is_usual };
 
 /* A JSON file of the directory, turned into @T by @convert. */
 template <typename T, typename Json, typename Convert>
-std::optional<T> load_json(const fs::path& path, RunDir& run, Convert convert) {
-    auto file = open_part(path, run);
+std::optional<T> load_json(const fs::path& directory, const std::string& name, Absence absence,
+                           RunDir& run, Convert convert) {
+    std::error_code none;
 
-    if (!file)
+    if (!fs::exists(directory / name, none)) {
+        if (absence == Absence::is_missed)
+            run.missing.push_back(name + ": not in the run directory");
         return std::nullopt;
-    try {
-        return convert(Json::parse(*file));
-    } catch (const typename Json::parse_error& error) {
-        fail(path, "malformed JSON at byte " + std::to_string(error.byte));
-    } catch (const std::exception& error) {
-        fail(path, std::string("not what results/schema.md says: ") + error.what());
     }
+
+    std::ifstream file(directory / name);
+
+    try {
+        if (!file)
+            throw std::system_error(errno, std::generic_category(), "cannot be read");
+        return convert(Json::parse(file));
+    } catch (const typename Json::parse_error& error) {
+        note_damage(run, name, "malformed JSON at byte " + std::to_string(error.byte));
+    } catch (const std::system_error& error) {
+        note_damage(run, name, error.what());
+    } catch (const std::exception& error) {
+        note_damage(run, name, std::string("not what results/schema.md says: ") + error.what());
+    }
+    return std::nullopt;
 }
 
 testexp::Facts parse_facts(const ordered_json& object) {
     testexp::Facts facts;
 
+    if (!object.is_object())
+        throw std::invalid_argument("no object");
     for (const auto& [name, value] : object.items())
         facts.emplace_back(name, value.get<std::string>());
     return facts;
-}
-
-void load_tests(const fs::path& directory, RunDir& run) {
-    std::vector<fs::path> files;
-    std::error_code error;
-
-    for (const auto& entry : fs::directory_iterator(directory, error)) {
-        if (entry.path().extension() == ".ktap")
-            files.push_back(entry.path());
-    }
-    if (files.empty())
-        run.missing.push_back("self-tests: no ktap/*.ktap in the run directory");
-    std::ranges::sort(files);
-    for (const fs::path& path : files) {
-        std::ifstream file(path);
-
-        run.tests.push_back(parse_ktap(path.stem(), file));
-    }
 }
 
 /* What the run itself said it could not do comes first. */
@@ -85,38 +70,67 @@ void load_missing(const fs::path& path, RunDir& run) {
     }
 }
 
+/* What could not be looked at is missing, although the file is there. */
+void note_unjudged(const std::string& what, const KernelLog& log, RunDir& run) {
+    if (!log.is_judged)
+        run.missing.push_back(what + ": not judged: " + log.why);
+}
+
+/* A tracer that was stopped has not seen, or not told, all. */
+void note_cuts(const std::vector<testexp::NamedHistogram>& latency, RunDir& run) {
+    for (const testexp::NamedHistogram& row : latency) {
+        if (const auto cut = row.labels.find("cut"); cut != row.labels.end())
+            run.missing.push_back("latency of " + row.name + ": cut: " + cut->second);
+    }
+}
+
+std::vector<testexp::NamedHistogram> parse_latency(const json& list) {
+    return list.get<std::vector<testexp::NamedHistogram>>();
+}
+
 } // namespace
 
 RunDir load_run_dir(const fs::path& directory) {
+    constexpr Absence missed = Absence::is_missed;
+    constexpr Absence usual = Absence::is_usual;
     RunDir run;
 
     if (!fs::is_directory(directory))
-        fail(directory, "no such directory");
+        throw std::runtime_error(directory.string() + ": no such directory");
+
+    const auto facts = [&](const char* name, Absence absence) {
+        return load_json<testexp::Facts, ordered_json>(directory, name, absence, run, parse_facts);
+    };
+    const auto bench = [&](const char* name) {
+        return load_json<Bench, json>(directory, name, missed, run, parse_bench);
+    };
 
     load_missing(directory / "missing.txt", run);
-    run.environment =
-        load_json<testexp::Facts, ordered_json>(directory / "env.json", run, parse_facts);
-    if (fs::exists(directory / "env-after.json"))
-        run.environment_after =
-            load_json<testexp::Facts, ordered_json>(directory / "env-after.json", run, parse_facts);
-    load_tests(directory / "ktap", run);
-    run.bench = load_json<Bench, json>(directory / "bench.json", run, parse_bench);
-    run.icount = load_json<Bench, json>(directory / "bench-icount.json", run, parse_bench);
-    run.contention = load_json<Bench, json>(directory / "bench-contention.json", run, parse_bench);
-    run.latency = load_json<std::vector<testexp::NamedHistogram>, json>(
-        directory / "latency.json", run,
-        [](const json& list) { return list.get<std::vector<testexp::NamedHistogram>>(); });
-    if (fs::exists(directory / "probe-icount.json"))
-        run.probe_cost = load_json<Bench, json>(directory / "probe-icount.json", run, parse_bench);
-    if (auto log = open_part(directory / "dmesg.txt", run))
-        run.kernel_log = parse_kernel_log(*log);
-    if (fs::exists(directory / "regression.json"))
-        run.regression =
-            load_json<Regression, json>(directory / "regression.json", run, parse_regression);
-    if (fs::exists(directory / "mutants.json"))
-        run.mutants = load_json<Mutants, json>(directory / "mutants.json", run, parse_mutants);
-    if (fs::exists(directory / "perf.json"))
-        run.perf = load_json<Perf, json>(directory / "perf.json", run, parse_perf);
+    run.environment = facts("env.json", missed);
+    run.environment_after = facts("env-after.json", usual);
+    run.tests =
+        load_json<SelfTests, json>(directory, "ktap/tests.json", missed, run, parse_self_tests);
+    run.bench = bench("bench.json");
+    run.icount = bench("bench-icount.json");
+    run.contention = bench("bench-contention.json");
+    run.probe_cost = bench("probe-icount.json");
+    run.latency = load_json<std::vector<testexp::NamedHistogram>, json>(directory, "latency.json",
+                                                                        missed, run, parse_latency);
+    if (run.latency)
+        note_cuts(*run.latency, run);
+    run.kernel_log =
+        load_json<KernelLog, json>(directory, "kernel-log.json", missed, run, parse_kernel_log);
+    run.regression =
+        load_json<Regression, json>(directory, "regression.json", usual, run, parse_regression);
+    run.mutants = load_json<Mutants, json>(directory, "mutants.json", usual, run, parse_mutants);
+    run.perf = load_json<Perf, json>(directory, "perf.json", usual, run, parse_perf);
+    if (run.tests) {
+        note_unjudged("kernel log of the self-tests", run.tests->kernel_log, run);
+        if (run.tests->has_lost_leaks)
+            run.missing.emplace_back("leaks of memory: not judged: kmemleak is switched off");
+    }
+    if (run.kernel_log)
+        note_unjudged("kernel log", *run.kernel_log, run);
     return run;
 }
 

@@ -11,22 +11,22 @@
 #include "environment.hpp"
 #include "hist_json.hpp"
 #include "kernel_log.hpp"
-#include "ktap.hpp"
 #include "mutants.hpp"
 #include "perf.hpp"
 #include "regression.hpp"
+#include "self_tests.hpp"
 
 namespace report {
 
 /*
- * Every part may be absent; then it is named in @missing, but for @environment_after,
- * for @regression, @mutants and @perf, which few runs have, and for @probe_cost, which
- * the run itself names.
+ * Every part may be absent; then it is named in @missing, but for @environment_after, and
+ * for @regression, @mutants and @perf, which few runs have. A damaged file is an absent
+ * part, and named in @damaged as well: what it held may be a failure.
  */
 struct RunDir {
     std::optional<testexp::Facts> environment;
     std::optional<testexp::Facts> environment_after; /* the same when all was measured */
-    std::vector<TestProgram> tests;
+    std::optional<SelfTests> tests;
     std::optional<Bench> bench;
     std::optional<Bench> icount;
     std::optional<Bench> probe_cost;
@@ -37,12 +37,10 @@ struct RunDir {
     std::optional<Mutants> mutants;
     std::optional<Perf> perf;
     std::vector<std::string> missing; /* "what: why" */
+    std::vector<std::string> damaged; /* "file: why" */
 };
 
-/**
- * Reads what is there. Throws std::runtime_error with one line when the
- * directory cannot be read or a file in it is not what it should be.
- */
+/* Reads what is there. Throws std::runtime_error with one line when there is no such directory. */
 RunDir load_run_dir(const std::filesystem::path& directory);
 
 } // namespace report

@@ -19,27 +19,10 @@ namespace report {
 
 namespace {
 
-struct Totals {
-    int passed = 0;
-    int failed = 0;
-    int skipped = 0;
-};
-
-Totals count_tests(const RunDir& run) {
-    Totals totals;
-
-    for (const TestProgram& program : run.tests) {
-        totals.passed += program.count(Outcome::pass);
-        totals.failed += program.count(Outcome::fail);
-        totals.skipped += program.count(Outcome::skip);
-    }
-    return totals;
-}
-
 std::vector<const Bench*> benches(const RunDir& run) {
     std::vector<const Bench*> found;
 
-    for (const auto* bench : {&run.icount, &run.bench, &run.contention}) {
+    for (const auto* bench : {&run.icount, &run.bench, &run.contention, &run.probe_cost}) {
         if (*bench)
             found.push_back(&**bench);
     }
@@ -62,27 +45,54 @@ std::string list_or_nothing(const std::vector<std::string>& words) {
     return words.empty() ? "nothing" : fmt::format("{}", fmt::join(words, ", "));
 }
 
+std::string tests_statement(const std::optional<SelfTests>& tests) {
+    if (!tests)
+        return "self-tests without a result";
+    return fmt::format("self-tests {} passed, {} failed, {} skipped{}", tests->passed,
+                       tests->failed, tests->skipped, tests->is_complete ? "" : ", then cut off");
+}
+
+std::string log_statement(const std::optional<KernelLog>& log) {
+    if (!log)
+        return "not seen";
+    return log->is_judged || !log->bugs.empty() ? counted(log->bugs.size(), "bug") : "not judged";
+}
+
+/* "; damaged: bench.json, latency.json", or "" */
+std::string damage_statement(const RunDir& run) {
+    std::vector<std::string> names;
+
+    for (const std::string& line : run.damaged)
+        names.push_back(line.substr(0, line.find(':')));
+    return names.empty() ? "" : fmt::format("; damaged: {}", fmt::join(names, ", "));
+}
+
+/* No part may be better than it is known to be: what is damaged or absent may have failed. */
+bool has_failed(const RunDir& run, long broken) {
+    return !run.tests || run.tests->has_failed() || !run.damaged.empty() || broken != 0 ||
+           (run.kernel_log && !run.kernel_log->bugs.empty()) ||
+           (run.regression && !run.regression->faults.empty());
+}
+
 Paragraph make_verdict(const RunDir& run) {
-    const Totals tests = count_tests(run);
     const long measured = count_cases(run, [](const auto& row) { return row.is_measured(); });
     const long broken = count_cases(
         run, [](const auto& row) { return !row.is_measured() && !row.is_beyond_machine(); });
-    const std::size_t bugs = run.kernel_log ? run.kernel_log->bugs.size() : 0;
-    const bool regressed = run.regression && !run.regression->faults.empty();
-    const bool failed = tests.failed != 0 || broken != 0 || bugs != 0 || regressed;
+    const bool failed = has_failed(run, broken);
+    const bool untested = !failed && run.tests->tested_nothing();
     const bool incomplete = !run.missing.empty();
 
-    return {fmt::format("{}: self-tests {} passed, {} failed, {} skipped; benchmark {} cases "
-                        "measured, {} failed; kernel log {}; {} missing",
-                        failed       ? "FAILED"
-                        : incomplete ? "INCOMPLETE"
-                                     : "PASSED",
-                        tests.passed, tests.failed, tests.skipped, measured, broken,
-                        run.kernel_log ? counted(bugs, "bug") : "not seen",
-                        counted(run.missing.size(), "part")),
-            failed       ? Tone::bad
-            : incomplete ? Tone::warning
-                         : Tone::good};
+    return {
+        fmt::format("{}: {}; benchmark {} cases measured, {} failed; kernel log {}; {} missing{}",
+                    failed       ? "FAILED"
+                    : untested   ? "NOTHING TESTED"
+                    : incomplete ? "INCOMPLETE"
+                                 : "PASSED",
+                    tests_statement(run.tests), measured, broken, log_statement(run.kernel_log),
+                    counted(run.missing.size(), "part"), damage_statement(run)),
+        failed                   ? Tone::bad
+        : untested || incomplete ? Tone::warning
+                                 : Tone::good};
 }
 
 std::string fact(const RunDir& run, const std::string& name) {
@@ -99,6 +109,21 @@ std::string fact(const RunDir& run, const std::string& name) {
     return "unknown";
 }
 
+/* The environment, with what only the benchmark itself knows. */
+testexp::Facts facts_with_library(const RunDir& run) {
+    testexp::Facts facts = *run.environment;
+    std::string build = "unknown";
+
+    for (const Bench* bench : benches(run)) {
+        const std::string found = bench->context_or("library_build_type", "unknown");
+
+        if (build != "debug" && found != "unknown")
+            build = found;
+    }
+    facts.emplace_back("library_build_type", build);
+    return facts;
+}
+
 /* First of all, since it says what the times below are worth. */
 Section conditions_section(const RunDir& run) {
     Section section{"Conditions", {}};
@@ -108,7 +133,7 @@ Section conditions_section(const RunDir& run) {
         return section;
     }
 
-    const Conditions found = judge_conditions(*run.environment, run.environment_after);
+    const Conditions found = judge_conditions(facts_with_library(run), run.environment_after);
     Table table{"What disturbs times here, and what would help",
                 {{"condition", false}, {"found", false}, {"why", false}, {"fix", false}},
                 {}};
@@ -164,58 +189,78 @@ Tone tone_of(Outcome outcome) {
     }
 }
 
-Table program_table(const RunDir& run) {
+Table program_table(const SelfTests& tests) {
     Table table;
 
     table.caption = "Programs";
-    table.columns = {{"program", false}, {"passed", true}, {"failed", true}, {"skipped", true}};
-    for (const TestProgram& program : run.tests) {
+    table.columns = {{"program", false}, {"passed", true}, {"failed", true},
+                     {"skipped", true},  {"faults", true}, {"seconds", true}};
+    for (const TestProgram& program : tests.programs) {
         const int failed = program.count(Outcome::fail);
 
         table.rows.push_back(
             {{program.name, std::to_string(program.count(Outcome::pass)), std::to_string(failed),
-              std::to_string(program.count(Outcome::skip))},
-             failed != 0 ? Tone::bad : Tone::plain});
+              std::to_string(program.count(Outcome::skip)), std::to_string(program.faults.size()),
+              fmt::format("{:.1f}", program.seconds)},
+             failed != 0 || !program.faults.empty() ? Tone::bad : Tone::plain});
     }
     return table;
 }
 
-/* The results of one kind, or all; with the reasons. */
-Table result_table(const RunDir& run, const std::string& caption,
-                   const std::vector<Outcome>& wanted, bool is_detail) {
+/* Failed cases, faults of programs and of the run, and what did not run. */
+Table failure_table(const SelfTests& tests) {
+    Table table{"Failures", {{"program", false}, {"test", false}, {"why", false}}, {}};
+    const auto add = [&table](const std::string& program, const std::string& test,
+                              const std::string& why) {
+        table.rows.push_back({{program, test, why}, Tone::bad});
+    };
+
+    for (const TestProgram& program : tests.programs) {
+        for (const TestCase& row : program.cases) {
+            if (row.outcome == Outcome::fail)
+                add(program.name, row.name, row.reason);
+        }
+        for (const std::string& fault : program.faults)
+            add(program.name, "(program)", fault);
+    }
+    for (const std::string& fault : tests.faults)
+        add("(run)", "", fault);
+    for (const std::string& name : tests.not_run)
+        add(name, "(program)", "did not run");
+    return table;
+}
+
+Table case_table(const SelfTests& tests) {
     Table table;
 
-    table.caption = caption;
-    table.is_detail = is_detail;
+    table.caption = "All results";
+    table.is_detail = true;
     table.columns = {{"program", false}, {"test", false}, {"result", false}, {"why", false}};
-    for (const TestProgram& program : run.tests) {
-        for (const TestResult& result : program.results) {
-            if (std::ranges::find(wanted, result.outcome) == wanted.end())
-                continue;
-
-            const char* word = result.outcome == Outcome::pass   ? "pass"
-                               : result.outcome == Outcome::fail ? "FAIL"
-                                                                 : "skip";
+    for (const TestProgram& program : tests.programs) {
+        for (const TestCase& row : program.cases) {
+            const char* word = row.outcome == Outcome::pass   ? "pass"
+                               : row.outcome == Outcome::fail ? "FAIL"
+                                                              : "skip";
 
             table.rows.push_back(
-                {{program.name, result.name, word, result.reason}, tone_of(result.outcome)});
+                {{program.name, row.name, word, row.reason}, tone_of(row.outcome)});
         }
     }
     return table;
 }
 
 /* What a program skipped for the same reason is one line. */
-Table skip_table(const RunDir& run) {
+Table skip_table(const SelfTests& tests) {
     Table table{"Skipped", {{"program", false}, {"test", false}, {"why", false}}, {}};
 
-    for (const TestProgram& program : run.tests) {
-        std::map<std::string, std::vector<std::string>> tests;
+    for (const TestProgram& program : tests.programs) {
+        std::map<std::string, std::vector<std::string>> names_of;
 
-        for (const TestResult& result : program.results) {
-            if (result.outcome == Outcome::skip)
-                tests[result.reason].push_back(result.name);
+        for (const TestCase& row : program.cases) {
+            if (row.outcome == Outcome::skip)
+                names_of[row.reason].push_back(row.name);
         }
-        for (const auto& [reason, names] : tests)
+        for (const auto& [reason, names] : names_of)
             table.rows.push_back(
                 {{program.name,
                   names.size() == 1 ? names.front() : fmt::format("{} cases", names.size()),
@@ -225,20 +270,47 @@ Table skip_table(const RunDir& run) {
     return table;
 }
 
+/* The bugs of a log, and what tests provoked in it. */
+std::vector<Block> log_blocks(const KernelLog& log) {
+    std::vector<Block> blocks;
+
+    if (!log.is_judged)
+        blocks.emplace_back(Paragraph{"Not judged: " + log.why, Tone::warning});
+    blocks.emplace_back(
+        Paragraph{fmt::format("{} lines report a bug. {} reports were provoked by a test, which "
+                              "announced them.",
+                              log.bugs.size(), log.announced),
+                  log.bugs.empty() ? Tone::plain : Tone::bad});
+    if (!log.bugs.empty())
+        blocks.emplace_back(Excerpt{log.bugs});
+    return blocks;
+}
+
 Section test_section(const RunDir& run) {
     Section section{"Self-tests", {}};
 
-    if (run.tests.empty()) {
-        section.blocks.emplace_back(Paragraph{"No self-test ran.", Tone::warning});
+    if (!run.tests) {
+        section.blocks.emplace_back(Paragraph{
+            "There is no result of the self-tests, which counts as a failure.", Tone::bad});
         return section;
     }
-    section.blocks.emplace_back(program_table(run));
+
+    const SelfTests& tests = *run.tests;
+
+    if (!tests.is_complete)
+        section.blocks.emplace_back(
+            Paragraph{"The run was cut off, which counts as a failure.", Tone::bad});
+    if (tests.tested_nothing())
+        section.blocks.emplace_back(
+            Paragraph{"Nothing was tested: every case was skipped.", Tone::warning});
     for (const Table& table :
-         {result_table(run, "Failures", {Outcome::fail}, false), skip_table(run),
-          result_table(run, "All results", {Outcome::pass, Outcome::fail, Outcome::skip}, true)}) {
+         {program_table(tests), failure_table(tests), skip_table(tests), case_table(tests)}) {
         if (!table.rows.empty())
             section.blocks.emplace_back(table);
     }
+    section.blocks.emplace_back(
+        Paragraph{"The kernel's log meanwhile, as selftests/run judged it:", Tone::plain});
+    std::ranges::move(log_blocks(tests.kernel_log), std::back_inserter(section.blocks));
     return section;
 }
 
@@ -522,15 +594,7 @@ Section log_section(const RunDir& run) {
         return section;
     }
 
-    const KernelLog& log = *run.kernel_log;
-
-    section.blocks.emplace_back(
-        Paragraph{fmt::format("{} lines report a bug. {} warnings were provoked by a test, which "
-                              "announced them.",
-                              log.bugs.size(), log.announced_warnings),
-                  log.bugs.empty() ? Tone::good : Tone::bad});
-    if (!log.bugs.empty())
-        section.blocks.emplace_back(Excerpt{log.bugs});
+    std::ranges::move(log_blocks(*run.kernel_log), std::back_inserter(section.blocks));
     return section;
 }
 

@@ -53,7 +53,11 @@ public:
 
         environment.clock = "tsc";
         environment.virtualisation = "none";
-        return environment.facts();
+
+        testexp::Facts facts = environment.facts();
+
+        facts.emplace_back("library_build_type", "release");
+        return facts;
     }
 
 private:
@@ -113,8 +117,10 @@ TEST(Conditions, EachNoisyOneIsNamed) {
 TEST(Conditions, WhatIsNoFileIsNamedToo) {
     testexp::Facts facts = FakeRoot(quiet_files).facts();
 
-    for (const auto& [name, value] : testexp::Facts{
-             {"clock", "invalid"}, {"virtualisation", "KVMKVMKVM"}, {"debug_options", "kasan"}}) {
+    for (const auto& [name, value] : testexp::Facts{{"clock", "invalid"},
+                                                    {"virtualisation", "KVMKVMKVM"},
+                                                    {"debug_options", "kasan"},
+                                                    {"library_build_type", "debug"}}) {
         testexp::Facts changed = facts;
 
         std::ranges::find(changed, name, &testexp::Facts::value_type::first)->second = value;
