@@ -49,7 +49,7 @@ LEGS = [
         "benchmark, and the kernel's own tests", legs_kernel.base, 20, 5,
         needs=("native", "results", "perf", "stock", *GUEST), kernels=("base",), by_default=True),
     Leg("stock", "the same on the stock kernel (compat mode); full as base is, but for the kernel's own tests", legs_kernel.stock, 16, 4,
-        needs=("native", "results", "stock", *GUEST), kernels=("stock",)),
+        needs=("native", "results", "stock", *GUEST), kernels=("stock",), not_beside=("base",)),  # each runs two guests at a time
     Leg("nomove", "self-tests on the patched kernel without CONFIG_DMABUF_MOVE_NOTIFY; full: at full bounds", legs_kernel.nomove, 6, 2,
         needs=GUEST, kernels=("nomove",), builds=SELFTESTS),
     Leg("debug", "self-tests under KASAN, lockdep, kmemleak and fault injection, always at short bounds: KASAN makes them ten times as long",
