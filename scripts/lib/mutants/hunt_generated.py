@@ -7,6 +7,7 @@ fastest first, until one finds it. A fault that no program executes has survived
 
 import collections
 import hashlib
+import importlib.util
 import os
 import pathlib
 
@@ -202,6 +203,8 @@ def redundant(rows):
 
 def prepare(where):
     """The build with all generated faults of the module or the kernel."""
+    if not importlib.util.find_spec("clang"):
+        raise core.Problem("no libclang for Python here, which finds the places for faults; install python3-clang, or run scripts/mutants, which does")
     return (generated_kernel if where == "kernel" else generated).prepare()
 
 
