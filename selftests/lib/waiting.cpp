@@ -95,8 +95,9 @@ int HeldLock::move() const {
     return device().move(buffer_.fd.get(), layout()).code();
 }
 
+/* Another move may have added a fence of its own. */
 bool HeldLock::is_held() const {
-    return happens(fenced_, POLLPRI);
+    return happens(fenced_, POLLPRI) && is_running(moved_);
 }
 
 void HeldLock::release() {
