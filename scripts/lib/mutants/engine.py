@@ -30,8 +30,11 @@ SILENCE_S = 300
 # fault; sites: tell which sites were executed; mutant: number of a generated fault, 0 for none, which `where` ("module" or "kernel") is told to switch on
 Job = collections.namedtuple("Job", "name module programs control sites mutant where", defaults=(False, False, 0, None))
 
-# What scripts/vm says of how a guest ended; not of how it began.
-COMPLAINT = re.compile(r"scripts/vm: (?!installing|no usable KVM|waiting)")
+
+def complaint(log):
+    """The line in which scripts/vm says how the guest ended, or ""."""
+    lines = [line.removeprefix("scripts/vm: ") for line in log.splitlines() if line.startswith("scripts/vm: ")]
+    return re.sub(r" \(console: .*", "", lines[-1]) if lines else ""
 
 
 def limited(programs):
@@ -64,8 +67,8 @@ class Guest:
                 self.listen(guest)
                 guest.wait()
             log.seek(0)
-            said = [line.removeprefix("scripts/vm: ") for line in log.read().decode(errors="replace").splitlines() if COMPLAINT.match(line)]
-        return self.attempts(guest.returncode, said[0] if said else "")
+            said = complaint(log.read().decode(errors="replace"))
+        return self.attempts(guest.returncode, said)
 
     def listen(self, guest):
         """Notes what the guest tells, and ends it when that is nothing for too long."""
@@ -103,7 +106,6 @@ class Guest:
             self.runs[name].append(event)
 
     def attempts(self, status, said):
-        said = re.sub(r" \(console: .*", "", said)
         if status == core.GUEST_NOT_STARTED:
             raise core.Problem(f"the guest could not start: {said or self.work / 'vm.log'}")
         found = {name: verdicts.Attempt(self.runs[name], (), None, "") for name in self.done}
