@@ -15,7 +15,7 @@ namespace testexp::limits {
  * other work as well. selftests/run waits longer than case_s for a line of output.
  */
 inline constexpr unsigned int case_s = 1000;
-inline constexpr unsigned int hung_task_s = 60;   /* a task that waits for a contended lock */
+inline constexpr unsigned int hung_task_s = 60; /* a task that waits for a contended lock */
 inline constexpr std::chrono::seconds unloading{60};
 
 /*
