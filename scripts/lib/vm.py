@@ -31,6 +31,8 @@ OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
 PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
 # Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
 PROBE_TIMEOUT_S = 60
+# After a probe that was only slow, guests of the same kernel are emulated for so long without another probe: each probe costs a minute.
+PROBE_AGAIN_S = 3600
 # Guards against a kernel that does not print to its console. The last line arrives within a second; ten on a busy machine.
 CONSOLE_TIMEOUT_S = 100
 CONSOLE_END = b"dmabuf-vm: end"
@@ -167,18 +169,28 @@ def accelerator(options, image, initrd):
 
 
 def kvm_works(image, initrd):
-    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing. A verdict is kept until the machine reboots. A probe that was only slow is none."""
+    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing. A verdict is kept until the machine reboots.
+
+    A probe that was only slow is no verdict. It is kept for PROBE_AGAIN_S.
+    """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     verdict = CACHE / "vm" / f"kvm-{hashlib.sha256(image.read_bytes() + initrd.read_bytes() + boot.encode()).hexdigest()[:16]}"
-    if not verdict.exists():
+    slow = verdict.with_suffix(".slow")
+    if not verdict.exists() and not is_recent(slow):
         alive = probe_kvm(image, initrd)
         if alive is None:
-            say(f"the probe of KVM has not booted within {PROBE_TIMEOUT_S} s: this guest is emulated, the next one will try again")
-            return False
-        verdict.write_text("yes" if alive else "no")
-    return verdict.read_text() == "yes"
+            say(f"the probe of KVM has not booted within {PROBE_TIMEOUT_S} s: guests of this kernel are emulated for {PROBE_AGAIN_S // 60} min, "
+                "then one will try again")
+            slow.touch()
+        else:
+            verdict.write_text("yes" if alive else "no")
+    return verdict.exists() and verdict.read_text() == "yes"
+
+
+def is_recent(path):
+    return path.exists() and 0 <= time.time() - path.stat().st_mtime < PROBE_AGAIN_S
 
 
 def probe_kvm(image, initrd):
