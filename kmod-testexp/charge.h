@@ -13,7 +13,7 @@
  * @limit: most that may be counted
  * @nr: how many more
  *
- * What is refused is never counted, not even for a moment: it must not make a smaller
+ * A refused request is never counted, not even for a moment: it must not make a smaller
  * request beside it fail.
  *
  * Return: 0 or -ENOSPC.

@@ -52,7 +52,7 @@ LEGS = [
         needs=("native", "results", "stock", *GUEST), kernels=("stock",), not_beside=("base",)),  # each runs two guests at a time
     Leg("nomove", "self-tests on the patched kernel without CONFIG_DMABUF_MOVE_NOTIFY; full: at full bounds", legs_kernel.nomove, 6, 2,
         needs=GUEST, kernels=("nomove",), builds=SELFTESTS),
-    Leg("debug", "self-tests under KASAN, lockdep, kmemleak and fault injection, always at short bounds: KASAN makes them ten times as long",
+    Leg("debug", "self-tests under KASAN, lockdep, kmemleak and fault injection, always at short bounds, as KASAN makes them much longer",
         legs_kernel.debug, 6, 6, needs=GUEST, kernels=("debug",), builds=SELFTESTS),
     Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12 as it comes (6.1); full: at full "
         "bounds. Where Debian has no 6.1 any more, that part is skipped", legs_kernel.portability, 8, 4,
