@@ -50,6 +50,10 @@ class CannotStart(Exception):
     """One line that says why, for status 250."""
 
 
+class BrokenBoot(Exception):
+    """The kernel reported this bug before the command began."""
+
+
 def say(text):
     print(f"scripts/vm: {text}", file=sys.stderr, flush=True)
 
@@ -343,8 +347,8 @@ def console_is_whole(console):
     return True
 
 
-def follow(guest, options, console):
-    """Runs the guest to its end. Returns (status or None, why there is none)."""
+def follow(guest, options, console, may_retry):
+    """Runs the guest to its end. Returns (status or None, why there is none). Raises BrokenBoot if the caller may start another guest."""
     deadline = time.monotonic() + options.timeout
     started = False
     for word in guest.words(deadline):
@@ -353,6 +357,8 @@ def follow(guest, options, console):
             raise CannotStart(f"the guest cannot start: {rest}")
         if kind == "started":
             started = True
+            if may_retry and (bug := kernel_bug(console)):
+                raise BrokenBoot(bug)
         if kind == "cut":
             say("something that the command left behind holds its output open: what that prints from now on is lost")
         if kind == "exit":
@@ -396,14 +402,25 @@ def run_guest(options, scratch):
         console.write_bytes(b"")
     except OSError as error:
         raise CannotStart(f"--console {options.console}: {error.strerror}") from error
+    arguments = accelerate + machine(options, job, console), image, initrd, command_line(options)
+    # An emulator sometimes breaks the boot of a sound kernel (QEMU 7.2: one boot in hundreds). A broken kernel breaks the second boot too.
+    try:
+        status, lost = run_once(arguments, options, console, scratch, may_retry="tcg" in accelerate[1])
+    except BrokenBoot as broken:
+        say(f"the kernel reported a bug before the command began; the emulator may be the cause, so the guest starts once more: {broken}")
+        status, lost = run_once(arguments, options, console, scratch, may_retry=False)
+    return judge(status, lost, console, console)
+
+
+def run_once(arguments, options, console, scratch, may_retry):
+    """One guest from its start to its end; see follow()."""
     with open(scratch / "qemu", "w+b") as messages:
         try:
-            with Guest(accelerate + machine(options, job, console), image, initrd, command_line(options), messages, sealed) as guest:
-                status, lost = follow(guest, options, console)
+            with Guest(*arguments, messages, bool(options.sealed)) as guest:
+                return follow(guest, options, console, may_retry)
         except CannotStart as reason:
             last = (scratch / "qemu").read_text(errors="replace").strip().splitlines()[-1:]
             raise CannotStart(str(reason) + "".join(last)) from None
-    return judge(status, lost, console, console)
 
 
 def run_here(options):
