@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What perf said about each path, as scripts/lib/perf left it. */
+/* What perf said about each path, as scripts/lib/guest/perf left it. */
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs one command in a QEMU guest; see --help. The guest's side is guest-init.
+"""Runs one command in a QEMU guest; see --help. The guest's side is guest/guest-init.
 
 Three ports carry the command's stdout, its stderr and its status; the kernel console goes to a file and is read only to judge the kernel.
 """
@@ -389,7 +389,7 @@ def judge(status, lost, console, kept):
 def run_guest(options, scratch):
     image, modules = find_kernel(options.kernel)
     need_packages()
-    initrd = initramfs.build(CACHE / "vm", LIB / "guest-init", modules)
+    initrd = initramfs.build(CACHE / "vm", LIB / "guest/guest-init", modules)
     accelerate, clock = accelerator(options, image, initrd)
     sealed = bool(options.sealed)
     console = pathlib.Path(options.console).resolve() if options.console else scratch / "console"
@@ -397,7 +397,7 @@ def run_guest(options, scratch):
     job.mkdir()
     write_job(job, options, None if sealed else modules, clock)
     if sealed:
-        initrd = initramfs.build(scratch, LIB / "guest-init", None, initramfs.sealed(options.sealed, job))
+        initrd = initramfs.build(scratch, LIB / "guest/guest-init", None, initramfs.sealed(options.sealed, job))
     try:
         console.write_bytes(b"")
     except OSError as error:

@@ -225,7 +225,7 @@ class Job:
             self.part("env-after", "environment after the benchmark", environment, "--out", self.out / "env-after.json")
             self.probes()
             if self.perf:
-                self.part("perf", "perf", core.LIB / "perf", "--bench", bench, "--out", self.out)
+                self.part("perf", "perf", core.LIB / "guest/perf", "--bench", bench, "--out", self.out)
 
     def icount(self):
         with self.loaded_module() as loaded:

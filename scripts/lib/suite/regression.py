@@ -13,7 +13,7 @@ import tempfile
 
 import core
 
-sys.path.append(str(core.LIB))
+sys.path.append(str(core.LIB / "guest"))
 import kernel_tests  # pylint: disable=wrong-import-position
 
 SOURCE = "linux-source-6.12"
@@ -95,7 +95,7 @@ class Regression:
         module = build_module(self.source, self.trees[kernel], self.work)
         core.say(f"the kernel's own tests on {kernel}")
         result = self.logs / f"{side}.txt"
-        command = ["/usr/bin/python3", "-B", core.LIB / "kernel_tests.py", "--bin", self.source, "--module", module, "--out", result,
+        command = ["/usr/bin/python3", "-B", core.LIB / "guest/kernel_tests.py", "--bin", self.source, "--module", module, "--out", result,
                    "--hide", hidden, *self.hugepages]
         with open(self.logs / f"{side}-output.txt", "wb") as output:
             status = core.call(core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
