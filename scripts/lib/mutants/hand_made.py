@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Faults that were thought of: entries of the file `module` beside this, and patches of kernel/mutants. Both name the programs that must find them."""
+"""Faults that were thought of: entries of the file `module` beside this, and patches of kernel/mutants/6.12. Both name the programs that must find them."""
 
 import collections
 import pathlib
@@ -9,7 +9,7 @@ import sys
 import core
 
 MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
-KERNEL_FAULTS = core.ROOT / "kernel" / "mutants"
+KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
 
 # kind: module or kernel; file: what it changes; flavour: the kernel it shows on; edits: [(function or "", old, new)] or [] for a patch.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
@@ -58,7 +58,7 @@ def read_kernel_fault(path):
     if not {"Contract", "Found-by"} <= trailers.keys():
         sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
     text = " ".join(head.split("\n\nContract:")[0].split())
-    return Fault(path.stem, "kernel", f"kernel/mutants/{path.name}", text, trailers["Found-by"].split(), trailers.get("Kernel", "base"), [])
+    return Fault(path.stem, "kernel", str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(), trailers.get("Kernel", "base"), [])
 
 
 def all_faults():
