@@ -1,29 +1,60 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Is every line of the contract tested? Reads the tables of docs/contract-tests.md.
+"""Is each promise of the contract tested? Reads the promises of docs/contract.md.
 
-A row's last column names tests: `pattern` (any run) or `flavour:pattern` (a run of that kernel), where * stands for anything. A row holds when each of
-its patterns is met by a case that passed. A case that failed or was skipped does not count, and a pattern that no case has is a wrong table.
+A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the reason. A pattern is `glob` (any
+run) or `flavour:glob` (a run of that kernel), where * stands for any text. A promise holds when a case that passed matches each of its patterns. A
+case that failed or was skipped does not count.
 """
+import dataclasses
 import fnmatch
 import re
 
+ITEM = re.compile(r"^- .*(?:\n(?: +\S.*))*", re.MULTILINE)
+PROMISE = re.compile(r"- \*\*(?P<name>.+?)\*\*.*?\n  (?P<kind>Tests|No test): (?P<rest>.+)", re.DOTALL)
 
-def rows(text):
-    """Yields (line of the contract, patterns) of every table row that names tests."""
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        patterns = re.findall(r"`([^`]+)`", cells[-1]) if len(cells) >= 2 else []
-        if patterns:
-            yield cells[0].replace("`", ""), patterns
+
+@dataclasses.dataclass
+class Promise:
+    """Patterns of tests, or the reason why there is no test."""
+    name: str
+    patterns: list
+    no_test: str = ""
+
+
+class Damaged(Exception):
+    """The text of the contract is not what this file describes."""
+
+
+def promises(text):
+    """The promises of the contract, in order."""
+    found = [_promise(item) for item in ITEM.findall(text)]
+    names = [promise.name for promise in found]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise Damaged(f"two promises are called {doubles[0]!r}")
+    return found
+
+
+def _promise(item):
+    match = PROMISE.fullmatch(item)
+    if not match:
+        raise Damaged(f"neither 'Tests:' nor 'No test:' in {item.splitlines()[0]!r}")
+    name = " ".join(match["name"].replace("`", "").split()).rstrip(".")
+    if match["kind"] == "No test":
+        return Promise(name, [], " ".join(match["rest"].split()))
+    patterns = re.findall(r"`([^`]+)`", match["rest"])
+    if not patterns or re.sub(r"`[^`]+`", "", match["rest"]).strip(" ,.\n"):
+        raise Damaged(f"not a list of patterns: the tests of {name!r}")
+    return Promise(name, patterns)
 
 
 def unmet(patterns, runs):
-    """Those patterns that no case meets. `runs` has the cases that passed, by flavour."""
+    """The patterns that no case matches. `runs` has the cases that passed, by flavour."""
     return [pattern for pattern in patterns if not _meets(pattern, runs)]
 
 
 def _meets(pattern, runs):
-    """Whether a case that passed has this name; brackets are meant as they stand."""
+    """Whether a case that passed has this name. Brackets have no special meaning."""
     flavour, colon, name = pattern.partition(":")
     if not colon or flavour not in runs:
         flavour, name = None, pattern

@@ -68,7 +68,7 @@ LEGS = [
         needs=GUEST, kernels=("base",), builds=SELFTESTS),
     Leg("witnesses", "what is no witness for a PFN, behind an IOMMU and swiotlb; a BAR of 4 GiB; RAM of 1 GiB in one piece; full: at full bounds",
         legs_kernel.witnesses, 3, 2, needs=GUEST, kernels=("base",), builds=SELFTESTS),
-    Leg("contract", f"each line of the contract has a test that passed; reads what the legs {' '.join(CONTRACT_AFTER)} found on this tree",
+    Leg("contract", f"each promise of docs/contract.md has a test that passed; reads what the legs {' '.join(CONTRACT_AFTER)} found on this tree",
         legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", "the BPF tools count exactly, in a guest", legs_kernel.probes, 6, 6,
         needs=("json", *GUEST), kernels=("base",), builds=(("bpf_tests", ""),), by_default=True),

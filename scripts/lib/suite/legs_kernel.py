@@ -2,7 +2,7 @@
 """Legs that ask a kernel in a guest: right or wrong, not what it costs."""
 import re
 
-import contract as contract_tables
+import contract as contract_page
 import core
 import guests
 import tests_json
@@ -126,7 +126,7 @@ def witnesses(checks):
 
 # --- what other legs found ---------------------------------------------------------------------------------------------------------------------
 
-# The legs that the contract's tests are in, and what docs/contract-tests.md calls each.
+# The legs that run the contract's tests, and the name of each in docs/contract.md.
 CONTRACT_RUNS = {"base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"}
 
 
@@ -150,13 +150,17 @@ def contract(checks):
     runs = contract_runs(checks)
     if checks.result.failed:
         return
-    table = core.ROOT / "docs/contract-tests.md"
-    rows = list(contract_tables.rows(table.read_text(encoding="utf-8")))
-    if not rows:
-        raise NotSo(f"{table} names no tests")
-    for line, patterns in rows:
-        unmet = contract_tables.unmet(patterns, runs)
-        checks.holds(line, not unmet, f"no case that passed is called {' or '.join(unmet)}")
+    path = core.ROOT / "docs/contract.md"
+    try:
+        promises = contract_page.promises(path.read_text(encoding="utf-8"))
+    except contract_page.Damaged as damage:
+        raise NotSo(f"{path}: {damage}") from None
+    tested = [promise for promise in promises if promise.patterns]
+    if not tested:
+        raise NotSo(f"{path} names no tests")
+    for promise in tested:
+        unmet = contract_page.unmet(promise.patterns, runs)
+        checks.holds(promise.name, not unmet, f"no case that passed is called {' or '.join(unmet)}")
 
 
 # --- probes, faults ----------------------------------------------------------------------------------------------------------------------------
