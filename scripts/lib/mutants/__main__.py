@@ -47,6 +47,8 @@ def parse(argv):
                         help="only faults of the module, or only those of the kernel patch (default both; of generated ones the module)")
     parser.add_argument("--sample", type=positive, metavar="N", help="N of them, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same ones again (default: a new seed, which is printed)")
+    parser.add_argument("--budget", type=positive, metavar="SEC",
+                        help="try a generated fault with so many seconds of programs at most, the fastest first; the rest is named (default: all programs)")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="leave mutants.json there; if scripts/run filled DIR, its report shows it")
     parser.add_argument("--check", action="store_true", help="try nothing: see whether the faults fit the sources and the options make sense")
     parser.add_argument("--bin", help=argparse.SUPPRESS)

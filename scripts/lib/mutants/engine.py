@@ -27,8 +27,8 @@ BOOT_LIMIT_S = 300
 SILENCE_S = 300
 
 # programs: [(names, seconds without a line, seconds of a case or None for its own limit)], the names of one entry for one run of selftests/run; control: no
-# fault; sites: tell which sites were executed; mutant: number of a generated fault, 0 for none, which `where` ("module" or "kernel") is told to switch on
-Job = collections.namedtuple("Job", "name module programs control sites mutant where", defaults=(False, False, 0, None))
+# fault; sites: tell which sites were executed; mutants: numbers of generated faults, which `where` ("module" or "kernel") is told to switch on
+Job = collections.namedtuple("Job", "name module programs control sites mutants where", defaults=(False, False, (), None))
 
 
 def complaint(log):
@@ -130,11 +130,11 @@ class Guest:
 class Engine:
     """Tries jobs on one kernel. `report(job, verdict)` is told of each verdict as soon as there is one."""
 
-    def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None):
+    def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True):
         """right: (kernel, module) without a fault, for those faults that are tried again; None: the same, as a parameter makes the fault. seen: is told of
-        each attempt that gave a verdict."""
+        each attempt that gave a verdict. again: try once more what has no verdict; else that is an error at once."""
         self.kernel, self.binaries, self.work, self.report = kernel, binaries, work, report
-        self.right, self.seen = right, seen
+        self.right, self.seen, self.again = right, seen, again
         self.boots, self.doubtful = 0, []
 
     def boot(self, jobs, ended=lambda job, attempt: None, kernel=None):
@@ -147,8 +147,10 @@ class Engine:
         if verdict:
             self.seen(job, attempt)
             self.report(job, verdict)
-        else:
+        elif self.again:
             self.doubtful.append((job, attempt))
+        else:
+            self.report(job, verdicts.Verdict("error", next(iter(verdicts.stopped_in(attempt)), None), verdicts.what_of(attempt), None))
 
     def run(self, jobs):
         left = list(jobs)

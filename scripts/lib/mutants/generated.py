@@ -76,7 +76,8 @@ def write_all(found, dropped, directory):
     own = f"static void __exit mutant_exit(void)\n{{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}}\n{EXIT.replace('testexp_exit', 'mutant_exit')}"
     (directory / "main.c").write_text(main.replace(EXIT, own), encoding="utf-8")
     kbuild = (build.MODULE_SOURCES / "Kbuild").read_text(encoding="utf-8")
-    (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\nccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}\n", encoding="utf-8")
+    (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\nccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}"
+                                      f" -DTESTEXP_MUTANT_WORDS={len(mutants) // 64 + 1}\n", encoding="utf-8")
     return mutants, lines
 
 
@@ -120,6 +121,9 @@ def prepare():
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} (log: {directory / 'plain.log'})")
             mutants, dropped = compile_all(find(directory / "build", kdir), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
+            # each fault loads it anew, and nine tenths of it are for a debugger
+            if core.call(["strip", "--strip-debug", directory / f"{build.MODULE}.ko"]) != 0:
+                raise core.Problem(f"strip fails on {directory / build.MODULE}.ko")
             keep(directory, mutants, dropped)
             shutil.rmtree(directory / "build")
     return Built("generated-module", FLAVOUR, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory), "module")

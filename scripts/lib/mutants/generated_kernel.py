@@ -28,9 +28,19 @@ PRELUDE = """\
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
 
-static unsigned int testexp_mutant;
-core_param_of_mutant
+static unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
 static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
+
+/* Numbers of faults, as 17 or 17,33; 0 is none of them. */
+static int testexp_mutant_set(const char *text, const struct kernel_param *param)
+{
+	return bitmap_parselist(text, testexp_mutants, NR_MUTANTS + 1);
+}
+
+static const struct kernel_param_ops testexp_mutant_ops = {
+	.set = testexp_mutant_set,
+};
+module_param_cb(mutant, &testexp_mutant_ops, NULL, 0200);
 
 static int testexp_sites_get(char *buffer, const struct kernel_param *param)
 {
@@ -49,14 +59,19 @@ static const struct kernel_param_ops testexp_sites_ops = {
 };
 module_param_cb(sites, &testexp_sites_ops, NULL, 0600);
 
-static __always_inline unsigned int testexp_site(unsigned int site)
+static __always_inline bool testexp_is_on(unsigned int mutant)
+{
+	return test_bit(mutant, testexp_mutants);
+}
+
+static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
 {
 	if (!test_bit(site, testexp_sites))
 		set_bit(site, testexp_sites);
-	return READ_ONCE(testexp_mutant);
+	return testexp_is_on(mutant);
 }
 
-""".replace("core_param_of_mutant", "module_param_named(mutant, testexp_mutant, uint, 0600);")
+"""
 
 
 def patches():
@@ -112,7 +127,7 @@ def write(source, places, mutants):
     """([Generated], the text, {line: id})."""
     text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, PRELUDE)
     made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
-    return made, text.replace("NR_SITES", str(len(sites) or 1)), lines
+    return made, text.replace("NR_SITES", str(len(sites) or 1)).replace("NR_MUTANTS", str(len(made))), lines
 
 
 def build_image(found, directory):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's side of a hunt: runs the programs of each job on the module with the job's fault, and tells line by line what came out.
+"""The guest's side of a hunt: runs the programs of each job on the module with the job's faults, and tells line by line what came out.
 
 What was told before a guest dies is not lost. Whether an outcome is a verdict is the host's business (verdicts.py).
 """
 
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
@@ -11,8 +13,10 @@ import re
 import subprocess
 import sys
 import time
+import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+SELFTESTS = ROOT / "selftests"
 MODULE = "dmabuf_testexp"
 KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
 DIRTY = 75  # the kernel is in no state for another fault
@@ -76,11 +80,16 @@ def read_tests(path):
         return None
 
 
+def numbers_of(job):
+    """The faults that are on, as the parameter `mutant` reads them; 0 is no fault."""
+    return ",".join(map(str, job["mutants"])) or "0"
+
+
 def switch_on(job):
-    """Chooses the kernel's fault. The module's is chosen when it is loaded."""
+    """Chooses the kernel's faults. Those of the module are chosen when it is loaded."""
     if job["where"] == "kernel":
         (KERNEL_PARAMETERS / "sites").write_text("0")
-        (KERNEL_PARAMETERS / "mutant").write_text(str(job["mutant"]))
+        (KERNEL_PARAMETERS / "mutant").write_text(numbers_of(job))
     elif job["sites"]:
         subprocess.run(["dmesg", "--clear"], check=False)
 
@@ -111,23 +120,61 @@ def times_of(tests):
     return times
 
 
-def try_programs(job, names, limit, case_limit, directory):
+class Runner:
+    """selftests/run, loaded once and run in a fork each time: on an emulated processor Python takes longer to start than most programs to run."""
+
+    def __init__(self):
+        sys.path.insert(0, str(SELFTESTS))
+        loader = importlib.machinery.SourceFileLoader("selftests_run", str(SELFTESTS / "run"))
+        self.program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        loader.exec_module(self.program)
+
+    def run(self, words, environment, log):
+        """Returns its exit status; what it prints goes into a file."""
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            self.be(words, environment, log)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    def be(self, words, environment, log):
+        """In the child; does not return."""
+        status = 1
+        try:
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+                os.dup2(source, target)
+            os.environ.update(environment)
+            sys.argv = [str(SELFTESTS / "run"), *words]
+            status = self.program.run_command()
+        except SystemExit as end:
+            status = end.code
+            if isinstance(status, str):
+                print(status, file=sys.stderr)
+        except BaseException:  # pylint: disable=broad-exception-caught  # a child that returned would go on as its parent does
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status if isinstance(status, int) else 1)
+
+
+def try_programs(runner, job, names, limit, case_limit, directory):
     """Runs some programs; returns what judge() says of them with the time they took."""
-    words = [str(ROOT / "selftests" / "run"), "--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick", "--timeout", str(limit)]
+    words = ["--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick", "--timeout", str(limit)]
     if job["where"] == "module":
-        words += ["--parameter", f"mutant={job['mutant']}"]
-    environment = {**os.environ, "KSFT_STOP_AT_FAILURE": "1"}
+        words += ["--parameter", f"mutant={numbers_of(job)}"]
+    environment = {"KSFT_STOP_AT_FAILURE": "1"}
     if case_limit:
         environment["KSFT_CASE_TIMEOUT"] = str(case_limit)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tests.json").unlink(missing_ok=True)
-    started = time.monotonic()
-    done = subprocess.run([*words, *names], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    log, started = directory / f"{names[0]}.log", time.monotonic()
+    status = runner.run([*words, *names], environment, log)
     seconds = round(time.monotonic() - started, 1)
-    output = done.stdout + done.stderr
-    (directory / f"{names[0]}.log").write_text(output)
+    output = log.read_text(errors="replace") if log.exists() else ""
     tests = read_tests(directory / "tests.json")
-    verdict, still = judge(tests, done.returncode, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
+    verdict, still = judge(tests, status, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
     if still and verdict["outcome"] in ("passed", "skipped"):
         verdict.update(outcome="broken", found="selftests/run left the module loaded and said nothing of it")
     verdict["program"] = verdict["program"] or names[-1]
@@ -136,12 +183,13 @@ def try_programs(job, names, limit, case_limit, directory):
 
 def hunt(jobs):
     """Tries each job. A control goes on when something fails, as each of its programs counts."""
+    runner = Runner()
     for job in jobs:
         clean = True
         for names, limit, case_limit in job["programs"]:
             tell(job=job["name"], begins=names)
             switch_on(job)
-            run = try_programs(job, names, limit, case_limit, pathlib.Path(job["directory"]))
+            run = try_programs(runner, job, names, limit, case_limit, pathlib.Path(job["directory"]))
             switch_off(job)
             clean = run.pop("clean")
             tell(job=job["name"], sites=executed_sites(job["where"]) if job["sites"] else None, **run)

@@ -3,6 +3,9 @@
 
 First each program runs without a fault, and its module tells which sites it executed. A fault is then tried with the programs that execute its site, the
 fastest first, until one finds it. A fault that no program executes has survived.
+
+Most faults are found by a fast program. Those that are not take the time, so the slow programs run with several of these faults at once: when all pass, no
+fault was found. When one fails, each half of the faults is tried again, down to a single fault. Only a single fault is ever found.
 """
 
 import collections
@@ -24,6 +27,9 @@ KNOWN = pathlib.Path(__file__).resolve().parent / "known"
 TIMES = 10
 PROGRAM_LIMIT_S, CASE_LIMIT_S = 60, 30
 TOGETHER_S = 3
+# A fault is tried alone with so many seconds of programs; the slow ones that are left run with so many faults at once.
+ALONE_S = 8
+AT_ONCE = 8
 # These cannot run on this kernel or would be blind after it.
 LEFT_OUT = ["lockdep_splats"]
 
@@ -56,6 +62,45 @@ def programs_for(mutant, programs):
     """The programs that execute one of its sites, the fastest first. programs: rows of State.programs."""
     wanted = set(mutant.sites)
     return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"])) if wanted & set(row["sites"])]
+
+
+def within(budget, programs, rows):
+    """The programs that take no more than so many seconds together, the fastest first; all without a budget."""
+    chosen, used = [], 0
+    for name in programs:
+        used += rows[name]["seconds"]
+        if budget and used > budget and chosen:
+            break
+        chosen.append(name)
+    return chosen
+
+
+class Several(collections.namedtuple("Several", "mutants programs")):
+    """Faults that are on at the same time, and programs to run."""
+
+    @property
+    def name(self):
+        return self.mutants[0].id if len(self.mutants) == 1 else f"{len(self.mutants)}-from-{self.mutants[0].id}"
+
+    def halves(self, failed):
+        """Each half with the programs from the one that failed on: those before it passed."""
+        programs = self.programs[self.programs.index(failed):] if failed in self.programs else self.programs
+        middle = (len(self.mutants) + 1) // 2
+        return [Several(self.mutants[:middle], programs), Several(self.mutants[middle:], programs)]
+
+
+def together(waiting, rows):
+    """waiting: [(fault, its programs)]. Groups of faults with no site in common, so that each is on wherever its place is executed."""
+    groups = []
+    for mutant, programs in sorted(waiting, key=lambda pair: (pair[1], pair[0].id)):
+        for group in groups:
+            if len(group) < AT_ONCE and not any(set(mutant.sites) & set(other.sites) for other, _ in group):
+                group.append((mutant, programs))
+                break
+        else:
+            groups.append([(mutant, programs)])
+    return [Several([mutant for mutant, _ in group],
+                    sorted({name for _, programs in group for name in programs}, key=lambda name: (rows[name]["seconds"], name))) for group in groups]
 
 
 def grouped(programs, rows):
@@ -96,9 +141,9 @@ class Hunt:
         self.record = Record([built.kind], self.survivors)
         self.tried = {}
 
-    def job(self, name, programs, mutant=0):
-        control = mutant == 0
-        return engine.Job(name, self.built.module, programs, control, control, mutant, self.built.where)
+    def job(self, name, programs, mutants=()):
+        control = not mutants
+        return engine.Job(name, self.built.module, programs, control, control, [mutant.number for mutant in mutants], self.built.where)
 
     def engine(self, work, report, **options):
         return engine.Engine(self.built.kernel, self.binaries, self.work / work, report, **options)
@@ -147,26 +192,79 @@ class Hunt:
 
     def try_all(self):
         """Those with a verdict from before are told first."""
-        by_id, jobs = {}, []
+        alone, waiting = [], []
         for mutant in self.chosen:
-            programs = programs_for(mutant, self.state.programs)
-            self.tried[mutant.id] = programs
+            every = programs_for(mutant, self.state.programs)
+            self.tried[mutant.id] = programs = within(self.options.budget, every, self.state.programs)
             before = self.state.verdicts.get(mutant.id)
-            if before and (before["verdict"] == "killed" or before["tried"] == programs or set(before["tried"]) == set(programs)):
-                self.record.fault(self.fault(mutant, programs), Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
+            if before and (before["verdict"] == "killed" or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
+                self.tell(mutant, Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
             elif not programs:
                 self.report(mutant, Verdict("survived", None, "not executed by any program", None))
+            elif before and before["verdict"] == "passed" and set(before["tried"]) < set(programs):
+                waiting.append((mutant, [name for name in programs if name not in before["tried"]]))
             else:
-                by_id[mutant.id] = mutant
-                jobs.append(self.job(mutant.id, grouped(programs, self.state.programs), mutant.number))
-        if len(jobs) < len(self.chosen):
-            core.say(f"{len(self.chosen) - len(jobs)} of {len(self.chosen)} faults have a verdict already")
-        if jobs:
-            self.engine("boots", lambda job, verdict: self.report(by_id[job.name], verdict)).run(jobs)
+                alone.append(mutant)
+        if len(alone) < len(self.chosen):
+            core.say(f"{len(self.chosen) - len(alone)} of {len(self.chosen)} faults were tried before")
+        self.try_alone(alone, waiting)
+        self.try_together(together(waiting, self.state.programs))
+
+    def try_alone(self, mutants, waiting):
+        """Each with its fast programs. What passes these and has slow ones is added to `waiting`."""
+        by_id = {mutant.id: mutant for mutant in mutants}
+
+        def report(job, verdict):
+            mutant = by_id[job.name]
+            fast = within(ALONE_S, self.tried[mutant.id], self.state.programs)
+            slow = self.tried[mutant.id][len(fast):]
+            if verdict.verdict != "survived" or not slow:
+                self.report(mutant, verdict)
+                return
+            self.state.add_verdict(mutant.id, verdict._replace(verdict="passed"), fast)
+            waiting.append((mutant, slow))
+
+        if mutants:
+            programs = {mutant.id: within(ALONE_S, self.tried[mutant.id], self.state.programs) for mutant in mutants}
+            core.say(f"trying {len(mutants)} faults with fast programs")
+            self.engine("alone", report).run([self.job(mutant.id, grouped(programs[mutant.id], self.state.programs), [mutant]) for mutant in mutants])
+
+    def try_together(self, groups):
+        """Rounds of groups; those that do not pass come again as halves. A fault that is left alone has its verdict by itself."""
+        for number in range(1, len(self.chosen) + 2):
+            several, single = ([group for group in groups if (len(group.mutants) > 1) == more] for more in (True, False))
+            if not several and not single:
+                return
+            core.say(f"trying {sum(len(group.mutants) for group in groups)} faults with slow programs, in {len(groups)} groups")
+            groups = self.try_groups(f"several-{number}", several, False) + self.try_groups(f"single-{number}", single, True)
+
+    def try_groups(self, work, groups, single):
+        """Returns the groups that are to be tried next."""
+        by_name, again = {group.name: group for group in groups}, []
+
+        def report(job, verdict):
+            group = by_name[job.name]
+            if single or verdict.verdict == "survived":
+                for mutant in group.mutants:
+                    self.report(mutant, verdict)
+            else:
+                again.extend(group.halves(verdict.by))
+
+        if groups:
+            self.engine(work, report, again=single).run([self.job(group.name, grouped(group.programs, self.state.programs), group.mutants) for group in groups])
+        return again
 
     def report(self, mutant, verdict):
         self.state.add_verdict(mutant.id, verdict, self.tried[mutant.id])
-        self.record.fault(self.fault(mutant, self.tried[mutant.id]), verdict)
+        self.tell(mutant, verdict)
+
+    def tell(self, mutant, verdict):
+        """A survivor with the programs for which the budget had no time."""
+        tried = self.tried[mutant.id]
+        left = [name for name in programs_for(mutant, self.state.programs) if name not in tried]
+        if verdict.verdict == "survived" and left:
+            verdict = verdict._replace(case=f"{' '.join(tried)} pass; the budget has no time for {' '.join(left)}")
+        self.record.fault(self.fault(mutant, tried), verdict)
 
     # --- what it all says ---
 

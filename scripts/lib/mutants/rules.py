@@ -7,6 +7,7 @@ original, and only a person can say so (the file `equivalent`).
 
 import collections
 import hashlib
+import pathlib
 import re
 
 # edits: [(number of a slot, its faulty text)]; text: for people
@@ -207,7 +208,8 @@ def faults_of_function(slots, texts, source):
 
 
 def identifier(file, function, rule, content, count):
-    """The name of a mutant: by content, so that it stays while lines move."""
+    """The name of a mutant: by content, so that it stays while lines and files move."""
+    file = pathlib.PurePath(file).name
     digest = hashlib.sha256(f"{file}\0{function}\0{rule}\0{content}\0{count}".encode()).hexdigest()
     return f"{file.replace('.', '_')}-{function}-{rule}-{digest[:8]}"
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes all mutants of a file into one text, in which a number that is set when the program starts chooses one of them, or none.
+"""Writes all mutants of a file into one text, in which numbers that are set when the program starts choose some of them, or none.
 
-A slot becomes a choice: `(testexp_site(5) == 17 ? (faulty) : (right))`, a statement an if. testexp_site() notes that the slot was executed, and returns
-the number that is set. Each faulty text has a line of its own, by which the compiler's complaints are given to the mutant they are about.
+A slot becomes a choice: `(testexp_site(5, 17) ? (faulty) : (right))`, a statement an if. testexp_site() notes that the slot was executed, and says whether
+fault 17 is on. Each faulty text has a line of its own, by which the compiler's complaints are given to the mutant they are about.
 """
 
 import collections
@@ -17,18 +17,16 @@ def one_line(text):
 
 def choice(slot, site, text, faults):
     """The lines that take the place of a slot; faults: [(number, faulty text)]. Yields (line, number of the mutant that is in it or None)."""
-    asked = f"testexp_site({site})"
+    asked = [f"testexp_site({site}, {faults[0][0]})", *(f"testexp_is_on({number})" for number, _ in faults[1:])]
     if slot.kind in ("statement", "jump"):
         yield "{", None
-        for number, faulty in faults:
-            yield f"if ({asked} == {number}) {{ {one_line(faulty)}; }} else", number
-            asked = "testexp_mutant"
+        for question, (number, faulty) in zip(asked, faults):
+            yield f"if ({question}) {{ {one_line(faulty)}; }} else", number
         yield f"{{ {text}; }} }}", None
         return
     yield "(", None
-    for number, faulty in faults:
-        yield f"{asked} == {number} ? ({one_line(faulty)}) :", number
-        asked = "testexp_mutant"
+    for question, (number, faulty) in zip(asked, faults):
+        yield f"{question} ? ({one_line(faulty)}) :", number
     yield f"({text}))", None
 
 

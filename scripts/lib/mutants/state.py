@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is known of generated faults already: a line of JSON for each, added as soon as it is known, so that a hunt that was cut goes on from there.
+The verdict "passed" is of a fault that is not through: so far it was tried with its fast programs.
 
 A line counts as long as the programs that made it are the same: of a fault that was found, the program that found it; of one that survived, all that were
 tried.
