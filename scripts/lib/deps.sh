@@ -7,6 +7,8 @@
 . "${BASH_SOURCE[0]%/*}/progress.sh"
 # shellcheck source=scripts/lib/stock.sh
 . "${BASH_SOURCE[0]%/*}/stock.sh"
+# shellcheck source=scripts/lib/flavours.sh
+. "${BASH_SOURCE[0]%/*}/flavours.sh"
 
 # Packages that each step calls programs or reads files of, but those that every Debian has.
 declare -A step_packages=(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The flavours of kernels, and which of Debian's own this machine has packages of. Needs common.sh, deps.sh and `root`.
+# Debian's own kernels: their flavours, and which of them this machine has packages of. Needs common.sh and deps.sh.
 
 # A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT belong to no flavour.
 declare -A stock_releases=(
@@ -9,19 +9,6 @@ declare -A stock_releases=(
 )
 
 stock_flavours() { printf '%s\n' "${!stock_releases[@]}" | sort; }
-
-# The flavours that are built from source.
-flavours() {
-	echo base
-	find "${root:?}/kernel/config" -name '*.config' ! -name base.config -printf '%f\n' | sed 's/\.config$//' | sort
-}
-
-# check_flavour NAME: ends here when there is none of that name.
-check_flavour() {
-	local known
-	known=$(stock_flavours && flavours)
-	grep -qxF -- "$1" <<<"$known" || die "no flavour '$1'; there are: $(paste -sd ' ' <<<"$known")"
-}
 
 known_stock() {
 	local sources=()

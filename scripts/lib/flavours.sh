@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The flavours of the kernels that are built from source, and what each is made of. Needs common.sh, stock.sh and `root`.
+#
+# VERSION is a row of kernel/versions with its series; VERSION-upstream is the same without the series; VERSION-NAME has kernel/config/NAME.config or
+# kernel/patches/VERSION/NAME.config on top.
+
+# Names without a version are older than kernel/versions: base is this version, and NAME is this version's NAME.
+unnamed_version=6.12
+
+versions() { sed 's/[[:space:]]*#.*//; /^$/d' "${root:?}/kernel/versions" | awk '{ print $1 }'; }
+
+# version_field FLAVOUR NUMBER: a column of the version's row.
+version_field() {
+	local version
+	version=$(version_of "$1")
+	awk -v version="$version" -v number="$2" '$1 == version { print $number }' "${root:?}/kernel/versions"
+}
+source_package() { version_field "$1" 2; }
+source_suite() { version_field "$1" 3; }
+usual_objects() { version_field "$1" 4; }
+
+# full_name FLAVOUR: with its version.
+full_name() {
+	case $1 in
+	base) echo "$unnamed_version" ;;
+	[0-9]* | stock*) echo "$1" ;;
+	*) echo "$unnamed_version-$1" ;;
+	esac
+}
+
+version_of() {
+	local name
+	name=$(full_name "$1")
+	echo "${name%%-*}"
+}
+
+# variant_of FLAVOUR: its name without the version; nothing for the version itself.
+variant_of() {
+	local name
+	name=$(full_name "$1")
+	case $name in *-*) echo "${name#*-}" ;; esac
+}
+
+series_dir() { echo "${root:?}/kernel/patches/$(version_of "$1")"; }
+
+# Those fragments of a flavour's configuration that exist, the last word on each option winning. The tree in which mutants are built is as the version.
+fragments() {
+	local directory name fragment
+	directory=$(series_dir "$1")
+	name=$(variant_of "$1")
+	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" "$root/kernel/config/$name.config" "$directory/$name.config"; do
+		[ ! -f "$fragment" ] || echo "$fragment"
+	done
+}
+
+# The patches of a flavour in the order of its series file (one name per line, # comments).
+patches() {
+	[ "$(variant_of "$1")" != upstream ] || return 0
+	sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$(series_dir "$1")/series"
+}
+
+# The flavours that are built from source.
+flavours() {
+	local version
+	for version in $(versions); do
+		echo "$version"
+		{
+			echo upstream
+			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' ! -name base.config -printf '%f\n' | sed 's/\.config$//'
+		} | sort -u | sed "s/^/$version-/"
+	done
+}
+
+# check_flavour NAME: ends here when there is none of that name.
+check_flavour() {
+	local known
+	known=$(flavours && stock_flavours)
+	grep -qxF -- "$(full_name "$1")" <<<"$known" || die "no flavour '$1'; there are: $(paste -sd ' ' <<<"$known")"
+}
