@@ -231,7 +231,7 @@ class Job:
         with self.loaded_module() as loaded:
             if loaded:
                 self.part("bench-icount", "instruction counts", self.bin / "bench/bench_resolve", *self.quick, "--out", self.out / "bench-icount.json")
-                self.part("bench-probe", "cost of probes", self.bin / "bpf/bench_probe", "--out", self.out / "probe-icount.json")
+                self.part("bench-probe", "cost of probes", self.bin / "bench/bench_probe", "--out", self.out / "probe-icount.json")
 
     def contention(self):
         with self.loaded_module() as loaded:
