@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "report.hpp"
+#include "latency_output.hpp"
 
 namespace latency {
 

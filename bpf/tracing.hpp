@@ -15,7 +15,7 @@
 #include <CLI/CLI.hpp>
 
 #include "bpf_object.hpp"
-#include "report.hpp"
+#include "latency_output.hpp"
 #include "testexp.hpp"
 
 namespace latency {

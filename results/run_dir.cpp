@@ -71,7 +71,7 @@ void load_missing(const fs::path& path, RunDir& run) {
 }
 
 /* What could not be looked at is missing, although the file is there. */
-void note_unjudged(const std::string& what, const KernelLog& log, RunDir& run) {
+void note_unjudged(const std::string& what, const LogVerdict& log, RunDir& run) {
     if (!log.is_judged)
         run.missing.push_back(what + ": not judged: " + log.why);
 }
@@ -119,7 +119,7 @@ RunDir load_run_dir(const fs::path& directory) {
     if (run.latency)
         note_cuts(*run.latency, run);
     run.kernel_log =
-        load_json<KernelLog, json>(directory, "kernel-log.json", missed, run, parse_kernel_log);
+        load_json<LogVerdict, json>(directory, "kernel-log.json", missed, run, parse_log_verdict);
     run.regression =
         load_json<Regression, json>(directory, "regression.json", usual, run, parse_regression);
     run.mutants = load_json<Mutants, json>(directory, "mutants.json", usual, run, parse_mutants);

@@ -10,7 +10,7 @@
 #include "bench.hpp"
 #include "environment.hpp"
 #include "hist_json.hpp"
-#include "kernel_log.hpp"
+#include "log_verdict.hpp"
 #include "mutants.hpp"
 #include "perf.hpp"
 #include "regression.hpp"
@@ -32,7 +32,7 @@ struct RunDir {
     std::optional<Bench> probe_cost;
     std::optional<Bench> contention;
     std::optional<std::vector<testexp::NamedHistogram>> latency;
-    std::optional<KernelLog> kernel_log;
+    std::optional<LogVerdict> kernel_log;
     std::optional<Regression> regression;
     std::optional<Mutants> mutants;
     std::optional<Perf> perf;

@@ -10,10 +10,10 @@
 #include <fmt/ranges.h>
 
 #include "conditions.hpp"
-#include "contention.hpp"
-#include "costs.hpp"
+#include "contention_section.hpp"
+#include "cost_section.hpp"
 #include "format.hpp"
-#include "probes.hpp"
+#include "probe_cost_section.hpp"
 
 namespace report {
 
@@ -52,7 +52,7 @@ std::string tests_statement(const std::optional<SelfTests>& tests) {
                        tests->failed, tests->skipped, tests->is_complete ? "" : ", then cut off");
 }
 
-std::string log_statement(const std::optional<KernelLog>& log) {
+std::string log_statement(const std::optional<LogVerdict>& log) {
     if (!log)
         return "not seen";
     return log->is_judged || !log->bugs.empty() ? counted(log->bugs.size(), "bug") : "not judged";
@@ -271,7 +271,7 @@ Table skip_table(const SelfTests& tests) {
 }
 
 /* The bugs of a log, and what tests provoked in it. */
-std::vector<Block> log_blocks(const KernelLog& log) {
+std::vector<Block> log_blocks(const LogVerdict& log) {
     std::vector<Block> blocks;
 
     if (!log.is_judged)

@@ -78,7 +78,7 @@ SelfTests parse_self_tests(const json& object) {
     tests.failed = object.at("failed").get<int>();
     tests.skipped = object.at("skipped").get<int>();
     tests.faults = object.at("faults").get<std::vector<std::string>>();
-    tests.kernel_log = parse_kernel_log(object.at("kernel_log"));
+    tests.kernel_log = parse_log_verdict(object.at("kernel_log"));
     if (object.contains("leaks"))
         tests.has_lost_leaks = object.at("leaks").at("switched_off").get<bool>();
     for (const json& program : object.at("programs"))

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <exception>
 
-#include "report.hpp"
+#include "latency_output.hpp"
 
 int main(int argc, char** argv) {
     if (argc != 2) {

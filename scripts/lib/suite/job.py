@@ -219,7 +219,7 @@ class Job:
         with self.loaded_module() as loaded:
             if not loaded:
                 return
-            environment, bench = self.bin / "results/results_env", self.bin / "bench/bench_resolve"
+            environment, bench = self.bin / "bench/bench_env", self.bin / "bench/bench_resolve"
             self.part("env", "environment", environment, "--out", self.out / "env.json")
             self.part("bench", "benchmark", bench, *self.quick, "--processes", self.processes(), "--out", self.out / "bench.json")
             self.part("env-after", "environment after the benchmark", environment, "--out", self.out / "env-after.json")

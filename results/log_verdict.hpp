@@ -9,7 +9,7 @@
 
 namespace report {
 
-struct KernelLog {
+struct LogVerdict {
     bool is_judged = false;
     std::string why;               /* not, or "" */
     std::vector<std::string> bugs; /* lines that report one */
@@ -17,7 +17,7 @@ struct KernelLog {
 };
 
 /* Throws when @object is not what schema.md says. */
-inline KernelLog parse_kernel_log(const nlohmann::json& object) {
+inline LogVerdict parse_log_verdict(const nlohmann::json& object) {
     return {object.at("judged").get<bool>(), object.at("why").get<std::string>(),
             object.at("bugs").get<std::vector<std::string>>(), object.at("announced").get<int>()};
 }

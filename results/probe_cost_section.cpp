@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "probes.hpp"
+#include "probe_cost_section.hpp"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "costs.hpp"
+#include "cost_section.hpp"
 #include "format.hpp"
 
 namespace report {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "costs.hpp"
+#include "cost_section.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "contention.hpp"
+#include "contention_section.hpp"
 
 #include <algorithm>
 #include <map>
@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "costs.hpp"
+#include "cost_section.hpp"
 #include "format.hpp"
 
 namespace report {

@@ -24,7 +24,7 @@ std::optional<testexp_info> ask_module() {
 
     if (device)
         return device.value().info();
-    fmt::print(stderr, "results_env: api and abi stay unknown: {}\n", device.error().what);
+    fmt::print(stderr, "bench_env: api and abi stay unknown: {}\n", device.error().what);
     return std::nullopt;
 }
 
@@ -61,7 +61,7 @@ int run_program(int argc, char** argv) {
     } catch (const CLI::Success& success) {
         return app.exit(success);
     } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "results_env: {}; see --help\n", error.what());
+        fmt::print(stderr, "bench_env: {}; see --help\n", error.what());
         return 1;
     }
 
@@ -70,7 +70,7 @@ int run_program(int argc, char** argv) {
 
     if (written)
         return 0;
-    fmt::print(stderr, "results_env: {}\n", written.error().what);
+    fmt::print(stderr, "bench_env: {}\n", written.error().what);
     return 1;
 }
 
@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
         return run_program(argc, argv);
     } catch (const std::exception& error) {
         /* no fmt here: it may throw too */
-        std::fprintf(stderr, "results_env: %s\n", error.what());
+        std::fprintf(stderr, "bench_env: %s\n", error.what());
         return 1;
     }
 }

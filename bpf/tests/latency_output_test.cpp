@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "report.hpp"
+#include "latency_output.hpp"
 
 #include <gtest/gtest.h>
 
