@@ -180,8 +180,8 @@ void run_case(benchmark::State& state, Bench& bench, const ContentionCase& row) 
         state.counters[name] = value;
 }
 
-void register_all(const std::string& preset, const testexp::Device& device,
-                  const testexp::Environment& environment) {
+testexp::Status register_all(const std::string& preset, const testexp::Device& device,
+                             const testexp::Environment& environment) {
     const bool icount = environment.clock == "icount";
     const auto bench = std::make_shared<Bench>(Bench{
         .device = device,
@@ -198,6 +198,7 @@ void register_all(const std::string& preset, const testexp::Device& device,
             ->Iterations(1)
             ->UseManualTime();
     }
+    return std::monostate{};
 }
 
 } // namespace

@@ -9,26 +9,19 @@
  * takes), and contention.
  */
 #include <algorithm>
-#include <cstdio>
-#include <exception>
 #include <functional>
 #include <memory>
 
-#include <CLI/CLI.hpp>
-#include <benchmark/benchmark.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
-#include "buffers.hpp"
 #include "call_probe.hpp"
-#include "environment.hpp"
 #include "hist_table.h"
+#include "kernel_case.hpp"
 #include "lock_probe.hpp"
 #include "other_tracer.hpp"
 #include "plan.hpp"
-#include "reporter.hpp"
-#include "sample.hpp"
-#include "signals.hpp"
+#include "program.hpp"
 #include "tracer_error.hpp"
 
 #include "probe_cost.skel.h"
@@ -203,21 +196,6 @@ const Case cases[] = {
     {"probe/perf_trace", perf({"trace", "-m", "16384"})},
 };
 
-struct Options {
-    bool force = false;
-    std::string out;
-};
-
-/* Debug options make locks many times dearer: no number of them is one. */
-bool distorts(const std::string& option) {
-    return option == "lockdep" || option == "kasan";
-}
-
-int complain(const std::string& what) {
-    fmt::print(stderr, "bench_probe: {}\n", what);
-    return 1;
-}
-
 /* One extent, one call for each page in turn: the call that bench_resolve shows first. */
 Result<testexp::Importer> make_importer(const testexp::Device& device, std::uint64_t nr_pages) {
     testexp::CreateSpec spec;
@@ -229,116 +207,56 @@ Result<testexp::Importer> make_importer(const testexp::Device& device, std::uint
     return device.attach(buffer.value().fd.get());
 }
 
-void run_case(benchmark::State& state, const Case& row, const testexp::Importer& importer,
-              const testexp::MeasureSpec& spec, const testexp_info& info) {
-    bench::Sample sample;
-    Result<Tracing> tracing = row.attach(info.get_pfn_unlocked_symbol);
+/* What all cases share. */
+struct Subject {
+    testexp::Importer importer;
+    testexp::MeasureSpec spec;
+    std::string function; /* that is traced */
+};
 
-    while (state.KeepRunning()) {
-        if (bench::caught_signal() != 0)
-            return state.SkipWithError("interrupted");
-        if (!tracing)
-            return state.SkipWithError(latency::describe_tracer_error(tracing.error()).c_str());
-        const auto once = importer.measure(spec);
-        if (!once)
-            return state.SkipWithError(once.error().what.c_str());
+/* Attaches the tracer; the returned Measure keeps it until the last measurement. */
+Result<bench::Measure> trace(const Attach& attach, const std::shared_ptr<Subject>& subject) {
+    const Result<Tracing> tracing = attach(subject->function);
 
-        const testexp_measure& totals = once.value().totals;
-        sample.add(once.value());
-        state.SetIterationTime(static_cast<double>(totals.ticks) / static_cast<double>(totals.ops) /
-                               (static_cast<double>(info.clock_khz) * 1000));
-    }
-    for (const auto& [name, value] : sample.counters())
-        state.counters[name] = value;
+    if (!tracing)
+        return Error{tracing.error().code, latency::describe_tracer_error(tracing.error())};
+    return bench::Measure([held_tracing = tracing.value(), subject] {
+        return subject->importer.measure(subject->spec);
+    });
 }
 
-int verdict(const bench::Tally& tally) {
-    fmt::print("{} measured, {} not measurable here, {} failed\n", tally.measured, tally.skipped,
-               tally.failed);
-    if (bench::caught_signal() != 0)
-        return 128 + bench::caught_signal();
-    return tally.failed != 0 ? 1 : 0;
-}
-
-int run(const Options& options) {
-    const auto device = testexp::Device::open();
-    if (!device)
-        return complain(device.error().what);
+testexp::Status register_all(const std::string&, const testexp::Device& device,
+                             const testexp::Environment&) {
     if (const auto why = latency::why_unusable())
-        return complain(*why);
-
-    const testexp_info& info = device.value().info();
-    const auto environment = testexp::read_environment(info);
-    if (!options.force && std::ranges::any_of(environment.debug_options, distorts))
-        return complain("this kernel has debug options on that distort all costs; take another, "
-                        "or say --force");
+        return Error{ENOSYS, *why};
 
     testexp::MeasureSpec spec = bench::short_calls();
+
     spec.path = TESTEXP_PATH_GET_PFN;
     spec.nr_pages = 512;
-    const auto importer = make_importer(device.value(), spec.nr_pages);
-    if (!importer)
-        return complain(importer.error().what);
 
-    bench::Reporter reporter(environment.unit);
-    if (!options.out.empty()) {
-        if (const auto opened = reporter.open(options.out); !opened)
-            return complain(opened.error().what);
-    }
-    for (const auto& [name, value] : environment.facts())
-        benchmark::AddCustomContext(name, value);
-    benchmark::AddCustomContext("preset", "full");
-    if (options.force)
-        benchmark::AddCustomContext("forced_debug", "1");
-    for (const Case& row : cases)
-        benchmark::RegisterBenchmark(
-            row.name,
-            [&](benchmark::State& state) { run_case(state, row, importer.value(), spec, info); })
-            ->Iterations(bench::repeats)
-            ->UseManualTime();
+    auto importer = make_importer(device, spec.nr_pages);
+
+    if (!importer)
+        return importer.error();
+
+    const auto subject = std::make_shared<Subject>(
+        Subject{std::move(importer).value(), spec, device.info().get_pfn_unlocked_symbol});
 
     latency::set_verbose(false);
-    bench::catch_signals();
-    if (benchmark::RunSpecifiedBenchmarks(&reporter) == 0)
-        return complain("no case matches --benchmark_filter");
-    if (const auto written = reporter.close(); !written)
-        return complain(written.error().what);
-    return verdict(reporter.tally());
-}
-
-int run_program(int argc, char** argv) {
-    CLI::App app("Measures what tracing a call costs, tracer by tracer. Needs the module "
-                 "dmabuf_testexp and root.");
-    Options options;
-    std::string filter = ".";
-
-    app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
-    app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
-    app.add_option("--filter", filter, "only the cases that match this")->type_name("REGEX");
-    app.footer("Exit status: 0, 1 when a case failed (not when this machine lacks a tracer), "
-               "128 + signal when interrupted.");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& success) {
-        return app.exit(success);
-    } catch (const CLI::ParseError& error) {
-        return complain(std::string(error.what()) + "; see --help");
-    }
-
-    std::string filter_argument = "--benchmark_filter=" + filter;
-    char* arguments[] = {argv[0], filter_argument.data(), nullptr};
-    int nr_arguments = 2;
-    benchmark::Initialize(&nr_arguments, arguments);
-    return run(options);
+    for (const Case& row : cases)
+        bench::register_case(row.name, device,
+                             [&row, subject] { return trace(row.attach, subject); });
+    return std::monostate{};
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run_program(argc, argv);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "bench_probe: %s\n", error.what());
-        return 1;
-    }
+    return bench::run_program({"bench_probe",
+                               "Measures what tracing a call costs, tracer by tracer.",
+                               nullptr,
+                               {"full"},
+                               register_all},
+                              argc, argv);
 }

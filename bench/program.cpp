@@ -80,7 +80,9 @@ int run(const Program& program, const Options& options) {
     }
 
     add_context(environment, options, debug);
-    program.register_cases(options.preset, device.value(), environment);
+    if (const auto registered = program.register_cases(options.preset, device.value(), environment);
+        !registered)
+        return complain(program, registered.error().what);
     catch_signals();
     fmt::print("clock {}, unit {}, kernel {}, api {}\n", environment.clock, environment.unit,
                environment.kernel, environment.api);
@@ -119,11 +121,14 @@ std::vector<std::string> library_arguments(const CLI::App& app, const Options& o
 }
 
 /* This program again, for one process of several. Each has an order of its own. */
-std::vector<std::string> process_arguments(const CLI::App& app, const Options& options) {
-    std::vector<std::string> arguments = {"/proc/self/exe", "--preset", options.preset,
-                                          "--repetitions", std::to_string(options.repetitions)};
+std::vector<std::string> process_arguments(const Program& program, const CLI::App& app,
+                                           const Options& options) {
+    std::vector<std::string> arguments = {"/proc/self/exe", "--repetitions",
+                                          std::to_string(options.repetitions)};
     const std::vector<std::string> remaining = app.remaining();
 
+    if (program.presets.size() > 1)
+        arguments.insert(arguments.end(), {"--preset", options.preset});
     if (options.force)
         arguments.emplace_back("--force");
     arguments.emplace_back(random_order);
@@ -180,15 +185,22 @@ int run_processes(const Program& program, const Options& options,
     return 128 + caught_signal();
 }
 
-int parse_and_run(const Program& program, int argc, char** argv) {
-    CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
-    Options options{.preset = program.presets[1], .out = ""};
+void declare_presets(CLI::App& app, const Program& program, Options& options) {
     const auto take_quick = [&options] { options.preset = "quick"; };
 
     app.add_option("--preset", options.preset, program.about_presets)
         ->type_name("NAME")
         ->capture_default_str();
     app.add_flag_callback("--quick", take_quick, "--preset quick");
+}
+
+int parse_and_run(const Program& program, int argc, char** argv) {
+    CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
+    const bool has_choice = program.presets.size() > 1;
+    Options options{.preset = program.presets[has_choice ? 1 : 0], .out = ""};
+
+    if (has_choice)
+        declare_presets(app, program, options);
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--repetitions", options.repetitions,
                    "take each case so often in a process, all of them in a random order")
@@ -215,7 +227,7 @@ int parse_and_run(const Program& program, int argc, char** argv) {
         return complain(program, std::string(error.what()) + "; see --help");
     }
     if (options.processes > 1)
-        return run_processes(program, options, process_arguments(app, options));
+        return run_processes(program, options, process_arguments(program, app, options));
     if (const std::string unknown = initialize_library(argv[0], library_arguments(app, options));
         !unknown.empty())
         return complain(program, "unknown argument " + unknown + "; see --help");

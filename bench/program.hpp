@@ -22,11 +22,14 @@ struct Options {
 struct Program {
     const char* name;
     const char* about;                /* one sentence, for --help */
-    const char* about_presets;        /* what they differ in */
-    std::vector<const char*> presets; /* the first is "quick", the second taken by default */
-    /* Registers the cases of a preset with Google Benchmark. @device outlives them. */
-    std::function<void(const std::string& preset, const testexp::Device& device,
-                       const testexp::Environment& environment)>
+    const char* about_presets;        /* how they differ; nullptr when there is only one */
+    std::vector<const char*> presets; /* the first is "quick", the second is the default */
+    /*
+     * Registers the cases of a preset with Google Benchmark. @device outlives them. An error
+     * ends the program before anything is measured.
+     */
+    std::function<testexp::Status(const std::string& preset, const testexp::Device& device,
+                                  const testexp::Environment& environment)>
         register_cases;
 };
 

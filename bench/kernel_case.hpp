@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A benchmark case whose loop and clock are the module's: Google Benchmark only repeats it. */
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "testexp.hpp"
+
+namespace bench {
+
+/* Measures once: some batches of operations. */
+using Measure = std::function<testexp::Result<testexp::Measurement>()>;
+
+/**
+ * Registers a case under @name. @prepare runs once before the first measurement. What the
+ * returned Measure owns stays alive until the last one, for instance a tracer.
+ */
+void register_case(const std::string& name, const testexp::Device& device,
+                   const std::function<testexp::Result<Measure>()>& prepare);
+
+} // namespace bench
