@@ -37,9 +37,8 @@ int run_main(int argc, char** argv) {
 
     try {
         const std::vector<std::string> command = split_command(argc, argv);
-        latency::add_calls(app, command, run);
-        latency::add_locks(app, command, run);
-        latency::add_export(app, run);
+        for (latency::AddSubcommand* add : latency::subcommands)
+            add(app, command, run);
         app.require_subcommand(1);
         app.parse(argc, argv);
         return run();

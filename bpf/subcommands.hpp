@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The subcommands of dmabuf-lat. Each adds itself to the command line; what it is
- * to do once that is read, it leaves in @run.
- */
+/* The subcommands of dmabuf-lat. */
 #pragma once
 
 #include <functional>
@@ -13,12 +10,22 @@
 
 namespace latency {
 
-/* Returns the exit status; throws CLI::ParseError when the options make no sense. */
+/* Returns the exit status; throws CLI::ParseError when the options contradict each other. */
 using Run = std::function<int()>;
 
-/* @command: what stood behind "--". */
-void add_calls(CLI::App& app, const std::vector<std::string>& command, Run& run);
-void add_locks(CLI::App& app, const std::vector<std::string>& command, Run& run);
-void add_export(CLI::App& app, Run& run);
+/*
+ * Adds a subcommand to the command line. Once the command line is read, @run holds the work of
+ * the subcommand that was named.
+ * @command: the words behind "--".
+ */
+using AddSubcommand = void(CLI::App& app, const std::vector<std::string>& command, Run& run);
+
+/*
+ * A subcommand stands in a file NAME_command.cpp. The build takes every such file. To add a
+ * subcommand, add the file, and its function here: once declared, once in its place in --help.
+ */
+AddSubcommand add_calls, add_locks, add_export;
+
+inline constexpr AddSubcommand* subcommands[] = {add_calls, add_locks, add_export};
 
 } // namespace latency

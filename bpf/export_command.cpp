@@ -117,7 +117,7 @@ int run_export(const Options& options) {
 
 } // namespace
 
-void add_export(CLI::App& app, Run& run) {
+void add_export(CLI::App& app, const std::vector<std::string>&, Run& run) {
     const auto options = std::make_shared<Options>();
     CLI::App* sub = app.add_subcommand("export", "Histograms in other formats");
     std::vector<std::string> names;
