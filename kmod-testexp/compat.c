@@ -7,8 +7,8 @@
  */
 #include <linux/dma-resv.h>
 
+#include "exporter/exporter.h"
 #include "compat.h"
-#include "exporter.h"
 
 static const struct testexp_ops *compat_ops(const struct dma_buf *dmabuf)
 {

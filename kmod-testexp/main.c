@@ -10,19 +10,19 @@
 #include <linux/stringify.h>
 #include <linux/uaccess.h>
 
-#include "backing.h"
-#include "clock.h"
+#include "bench/clock.h"
+#include "bench/contend.h"
+#include "exporter/backing.h"
+#include "exporter/devices.h"
+#include "exporter/exporter.h"
+#include "exporter/memory.h"
+#include "exporter/mmio.h"
+#include "importer/fence.h"
+#include "importer/importer.h"
+#include "importer/walk.h"
 #include "compat.h"
-#include "contend.h"
-#include "devices.h"
-#include "exporter.h"
-#include "fence.h"
-#include "importer.h"
 #include "ioctl.h"
-#include "memory.h"
 #include "misuse.h"
-#include "mmio.h"
-#include "walk.h"
 
 static int control_open(struct inode *inode, struct file *file)
 {

@@ -9,8 +9,8 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
+#include "exporter/exporter.h"
 #include "compat.h"
-#include "exporter.h"
 #include "misuse.h"
 
 static bool allow_misuse;

@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-#include "charge.h"
+#include "exporter/charge.h"
 
 namespace {
 

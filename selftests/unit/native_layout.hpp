@@ -11,7 +11,7 @@
 #include "layout.hpp"
 
 extern "C" {
-#include "layout.h"
+#include "exporter/layout.h"
 }
 
 class NativeLayout {

@@ -18,7 +18,7 @@
 #include <gtest/gtest.h>
 
 extern "C" {
-#include "runs.h"
+#include "exporter/runs.h"
 }
 #include <linux/sched.h>
 #include <linux/sched/signal.h>

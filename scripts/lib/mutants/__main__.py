@@ -75,7 +75,7 @@ def choose(faults, options):
 def list_faults(faults):
     for fault in faults:
         flavour = f" (kernel {fault.flavour})" if fault.flavour != "base" else ""
-        print(f"{fault.kind + '/' + fault.name:42} {fault.file.removeprefix('kmod-testexp/') if fault.kind == 'module' else '':12} "
+        print(f"{fault.kind + '/' + fault.name:42} {fault.file.removeprefix('kmod-testexp/') if fault.kind == 'module' else '':22} "
               f"{' '.join(fault.programs)}{flavour}\n    {fault.text}")
     print(f"{len(faults)} faults", flush=True)
 

@@ -13,10 +13,15 @@ MODULE_SOURCES = core.ROOT / "kmod-testexp"
 MODULE = guest.MODULE
 
 
+def module_sources():
+    """What the module is built from, relative to MODULE_SOURCES."""
+    return sorted(path.relative_to(MODULE_SOURCES) for path in [*MODULE_SOURCES.rglob("*.[ch]"), MODULE_SOURCES / "Kbuild"])
+
+
 def copy_sources(directory):
-    directory.mkdir(parents=True, exist_ok=True)
-    for source in [*MODULE_SOURCES.glob("*.[ch]"), MODULE_SOURCES / "Kbuild"]:
-        shutil.copy(source, directory)
+    for source in module_sources():
+        (directory / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(MODULE_SOURCES / source, directory / source)
 
 
 def make(kdir, directory, log, *arguments):
@@ -43,7 +48,7 @@ class ModuleTree:
     def build(self, fault, target):
         """Puts the module with the fault (None: without) into the directory `target`."""
         target.mkdir()
-        name = pathlib.Path(fault.file).name if fault else "Kbuild"
+        name = pathlib.Path(fault.file).relative_to("kmod-testexp") if fault else "Kbuild"
         if not (MODULE_SOURCES / name).exists():
             raise Mistake(f"there is no {fault.file}")
         original = (MODULE_SOURCES / name).read_text()

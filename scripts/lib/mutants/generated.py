@@ -17,9 +17,10 @@ import slots
 HERE = pathlib.Path(__file__).resolve().parent
 # A file, and the translation unit that shows it: exporter, importer, what they are made of, and their ABI. Not in here are the measuring loops, the
 # contenders and the misuse: they are tools of the tests.
-FILES = {name: name if name.endswith(".c") else "layout.c" for name in (
-    "exporter.c", "importer.c", "layout.c", "layout.h", "backing.c", "runs.c", "memory.c", "table.c", "fence.c", "phys_list.c", "mmio.c", "ioctl.c", "main.c",
-    "deliver.c", "measure.c", "walk.c")}
+FILES = {name: name if name.endswith(".c") else "exporter/layout.c" for name in (
+    "exporter/exporter.c", "importer/importer.c", "exporter/layout.c", "exporter/layout.h", "exporter/backing.c", "exporter/runs.c", "exporter/memory.c",
+    "importer/table.c", "importer/fence.c", "bench/phys_list.c", "exporter/mmio.c", "ioctl.c", "main.c", "bench/deliver.c", "bench/measure.c",
+    "importer/walk.c")}
 EXIT = "module_exit(testexp_exit);"
 ROUNDS = 8  # of compiling without what was refused
 
@@ -34,7 +35,7 @@ FLAVOUR = "base"
 def key(kdir, *more):
     """What the build depends on; a verdict depends on it as well."""
     digest = hashlib.sha256(str(kdir).encode())
-    for path in sorted([*build.MODULE_SOURCES.glob("*.[ch]"), build.MODULE_SOURCES / "Kbuild", *more,
+    for path in sorted([*(build.MODULE_SOURCES / source for source in build.module_sources()), *more,
                         *(HERE / name for name in ("mutant.c", "mutant.h", "rules.py", "slots.py", "schemata.py", "generated.py"))]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -42,7 +43,8 @@ def key(kdir, *more):
 
 def compile_command(directory, unit):
     """The command line that compiled a file there."""
-    text = (directory / f".{unit.removesuffix('.c')}.o.cmd").read_text(encoding="utf-8")
+    source = directory / unit
+    text = source.with_name(f".{source.stem}.o.cmd").read_text(encoding="utf-8")
     return re.match(r"savedcmd_\S+ := (.*)", text)[1]
 
 
@@ -66,7 +68,7 @@ def write_all(found, dropped, directory):
     mutants, lines, first_site = [], {}, 0
     for file, (source, places, all_mutants) in found.items():
         numbered = [(len(mutants) + place, mutant) for place, mutant in enumerate((mutant for mutant in all_mutants if mutant.id not in dropped), 1)]
-        text, lines[file], sites = schemata.write(source, places, numbered, first_site)
+        text, lines[pathlib.Path(file).name], sites = schemata.write(source, places, numbered, first_site)
         first_site += len(sites)
         (directory / file).write_text(text, encoding="utf-8")
         mutants += [generated(number, mutant, sites) for number, mutant in numbered]

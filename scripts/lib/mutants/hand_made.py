@@ -14,7 +14,7 @@ KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
 # kind: module or kernel; file: what it changes; flavour: the kernel it shows on; edits: [(function or "", old, new)] or [] for a patch.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
 
-HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w.]+) +(?P<programs>\w+(?: \w+)*?)(?: kernel=(?P<flavour>\w+))?$")
+HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)(?: kernel=(?P<flavour>\w+))?$")
 
 
 class Mistake(Exception):

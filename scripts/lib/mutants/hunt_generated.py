@@ -18,6 +18,7 @@ import core
 import engine
 import generated
 import generated_kernel
+import rules
 import state
 from record import Record
 from verdicts import Verdict
@@ -126,7 +127,7 @@ class Hunt:
         self.equivalent, self.survivors = read_known()
         self.files = {mutant.file for mutant in mutants}
         for name in sorted({*self.equivalent, *self.survivors} - {mutant.id for mutant in mutants}):
-            if any(name.startswith(file.replace(".", "_") + "-") for file in self.files):
+            if any(name.startswith(rules.stem(file) + "-") for file in self.files):
                 core.say(f"{KNOWN.name} names {name}, and no rule makes that any more")
         self.all = [mutant for mutant in mutants if mutant.id not in self.equivalent]
         if options.only:

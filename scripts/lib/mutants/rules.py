@@ -207,11 +207,16 @@ def faults_of_function(slots, texts, source):
     yield from deleted_pairs(slots, texts)
 
 
+def stem(file):
+    """How the names of a file's mutants begin. The directory is no part of it, so that they stay when a file moves."""
+    return pathlib.PurePath(file).name.replace(".", "_")
+
+
 def identifier(file, function, rule, content, count):
     """The name of a mutant: by content, so that it stays while lines and files move."""
     file = pathlib.PurePath(file).name
     digest = hashlib.sha256(f"{file}\0{function}\0{rule}\0{content}\0{count}".encode()).hexdigest()
-    return f"{file.replace('.', '_')}-{function}-{rule}-{digest[:8]}"
+    return f"{stem(file)}-{function}-{rule}-{digest[:8]}"
 
 
 def mutants_of(file, source, slots):

@@ -85,7 +85,7 @@ def lint(checks):
     checks.check("checkpatch --strict, patches", lambda log: log.run([*checkpatch, *sorted(PATCHES.glob("*.patch"))]))
     # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for
     checks.check("checkpatch --strict, module", lambda log: log.run(
-        [*checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted((core.ROOT / "kmod-testexp").glob("*.[ch]"))]))
+        [*checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted((core.ROOT / "kmod-testexp").rglob("*.[ch]"))]))
     with checks.scratch() as scratch:
         checks.check("git am", lambda log: patches_apply(log, scratch))
     checks.command("faults fit the module", [core.SCRIPTS / "mutants", "--check"])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "layout.h"
+#include "exporter/layout.h"
 
 static bool layout_has_pfns(u32 type)
 {

@@ -5,9 +5,9 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include "exporter/memory.h"
+#include "importer/walk.h"
 #include "compat.h"
-#include "memory.h"
-#include "walk.h"
 
 #if TESTEXP_HAS_WALK
 

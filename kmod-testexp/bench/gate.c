@@ -2,8 +2,8 @@
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 
-#include "clock.h"
-#include "gate.h"
+#include "bench/clock.h"
+#include "bench/gate.h"
 
 void gate_init(struct gate *gate, u32 parties)
 {

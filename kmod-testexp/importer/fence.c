@@ -7,9 +7,9 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "importer/fence.h"
+#include "importer/importer.h"
 #include "compat.h"
-#include "fence.h"
-#include "importer.h"
 #include "testexp_uapi.h"
 
 /**

@@ -8,9 +8,9 @@
 #include <linux/prandom.h>
 #include <linux/wait.h>
 
-#include "gate.h"
+#include "bench/gate.h"
+#include "bench/paths.h"
 #include "ioctl.h"
-#include "paths.h"
 #include "testexp_uapi.h"
 
 struct importer;

@@ -3,8 +3,8 @@
 #ifndef TESTEXP_BACKING_H
 #define TESTEXP_BACKING_H
 
-#include "layout.h"
-#include "memory.h"
+#include "exporter/layout.h"
+#include "exporter/memory.h"
 
 /* Most extents of one buffer, repeats counted. */
 #define BACKING_MAX_EXTENTS	1048576u

@@ -4,9 +4,9 @@
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
-#include "importer.h"
-#include "memory.h"
-#include "paths.h"
+#include "bench/paths.h"
+#include "exporter/memory.h"
+#include "importer/importer.h"
 #include "testexp_uapi.h"
 
 static int deliver_run(struct resolve_run *run, u32 ops)

@@ -10,9 +10,9 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
-#include "fence.h"
+#include "importer/fence.h"
+#include "importer/table.h"
 #include "ioctl.h"
-#include "table.h"
 
 /**
  * struct importer - what an importer descriptor owns

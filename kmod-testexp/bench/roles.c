@@ -5,11 +5,11 @@
 #include <linux/kthread.h>
 #include <linux/minmax.h>
 
-#include "clock.h"
+#include "bench/clock.h"
+#include "bench/contend.h"
+#include "exporter/exporter.h"
+#include "importer/importer.h"
 #include "compat.h"
-#include "contend.h"
-#include "exporter.h"
-#include "importer.h"
 
 /**
  * struct role - what a contender does

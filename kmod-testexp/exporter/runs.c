@@ -4,7 +4,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "runs.h"
+#include "exporter/runs.h"
 
 /* Puts the run at @root into its place in the heap of @nr_runs below it. */
 static void runs_sift(struct memory_run *runs, u64 root, u64 nr_runs)

@@ -3,8 +3,8 @@
 #include <linux/dma-direct.h>
 #include <linux/sched/signal.h>
 
-#include "paths.h"
-#include "paths_loop.h"
+#include "bench/paths.h"
+#include "bench/paths_loop.h"
 
 /* A mapping is always one of the whole buffer. */
 static void resolve_take_whole(struct resolve_run *run)

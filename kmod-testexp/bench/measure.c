@@ -4,10 +4,10 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "clock.h"
-#include "importer.h"
-#include "memory.h"
-#include "paths.h"
+#include "bench/clock.h"
+#include "bench/paths.h"
+#include "exporter/memory.h"
+#include "importer/importer.h"
 #include "testexp_uapi.h"
 
 /* Readings to find the smallest difference of two that follow each other. */

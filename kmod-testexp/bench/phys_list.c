@@ -4,12 +4,12 @@
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 
-#include "exporter.h"
-#include "layout.h"
-#include "memory.h"
-#include "paths.h"
-#include "paths_loop.h"
-#include "phys_list.h"
+#include "bench/paths.h"
+#include "bench/paths_loop.h"
+#include "bench/phys_list.h"
+#include "exporter/exporter.h"
+#include "exporter/layout.h"
+#include "exporter/memory.h"
 
 /**
  * phys_list_make - tell an importer where the buffer is

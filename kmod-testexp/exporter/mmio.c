@@ -7,8 +7,8 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "devices.h"
-#include "mmio.h"
+#include "exporter/devices.h"
+#include "exporter/mmio.h"
 #include "testexp_uapi.h"
 
 static char mmio_bar[TESTEXP_DEVICE_LEN];

@@ -5,7 +5,7 @@
 
 #include <linux/dma-buf.h>
 
-#include "layout.h"
+#include "exporter/layout.h"
 #include "testexp_uapi.h"
 
 bool exporter_owns(const struct dma_buf *dmabuf);

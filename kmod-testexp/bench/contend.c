@@ -11,10 +11,10 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "clock.h"
-#include "contend.h"
-#include "importer.h"
-#include "memory.h"
+#include "bench/clock.h"
+#include "bench/contend.h"
+#include "exporter/memory.h"
+#include "importer/importer.h"
 
 /* --- RUN ------------------------------------------------------------------- */
 

@@ -8,9 +8,9 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "charge.h"
+#include "exporter/charge.h"
+#include "exporter/memory.h"
 #include "compat.h"
-#include "memory.h"
 
 static unsigned long max_pages;
 module_param(max_pages, ulong, 0400);

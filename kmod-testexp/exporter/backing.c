@@ -7,8 +7,8 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "backing.h"
-#include "mmio.h"
+#include "exporter/backing.h"
+#include "exporter/mmio.h"
 
 static atomic64_t poison_violations = ATOMIC64_INIT(0);
 

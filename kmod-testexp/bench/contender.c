@@ -4,8 +4,8 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "clock.h"
-#include "contend.h"
+#include "bench/clock.h"
+#include "bench/contend.h"
 
 /* Whether to make an end: looked at between operations, and wherever one may take long. */
 bool contender_is_over(const struct contender *contender)

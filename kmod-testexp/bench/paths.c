@@ -2,9 +2,9 @@
 #include <linux/dma-resv.h>
 #include <linux/log2.h>
 
-#include "importer.h"
-#include "paths.h"
-#include "paths_loop.h"
+#include "bench/paths.h"
+#include "bench/paths_loop.h"
+#include "importer/importer.h"
 
 /* Only what is not inlined: the note that a result is worth. */
 int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int max_order)

@@ -6,7 +6,7 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 
-#include "paths.h"
+#include "bench/paths.h"
 
 /*
  * Makes a path's @run and @deliver from one inlined resolve_ops_NAME(run, ops,

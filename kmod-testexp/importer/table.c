@@ -6,11 +6,11 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "backing.h"
+#include "exporter/backing.h"
+#include "exporter/exporter.h"
+#include "exporter/memory.h"
+#include "importer/importer.h"
 #include "compat.h"
-#include "exporter.h"
-#include "importer.h"
-#include "memory.h"
 
 /* An entry: present, then 6 bits of order, then the PFN. */
 #define TABLE_PRESENT		1ull

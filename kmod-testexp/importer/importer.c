@@ -12,10 +12,10 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "exporter/exporter.h"
+#include "exporter/memory.h"
+#include "importer/importer.h"
 #include "compat.h"
-#include "exporter.h"
-#include "importer.h"
-#include "memory.h"
 #include "testexp_uapi.h"
 
 /* Calls under one hold of the reservation lock, and results in one copy. */

@@ -8,7 +8,7 @@
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 
-#include "devices.h"
+#include "exporter/devices.h"
 #include "testexp_uapi.h"
 
 static char importer_device[TESTEXP_DEVICE_LEN];

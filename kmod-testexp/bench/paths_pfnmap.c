@@ -5,10 +5,10 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
+#include "bench/paths.h"
+#include "bench/paths_loop.h"
+#include "importer/walk.h"
 #include "compat.h"
-#include "paths.h"
-#include "paths_loop.h"
-#include "walk.h"
 
 #if TESTEXP_HAS_WALK
 

@@ -16,10 +16,10 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "backing.h"
+#include "exporter/backing.h"
+#include "exporter/exporter.h"
+#include "importer/fence.h"
 #include "compat.h"
-#include "exporter.h"
-#include "fence.h"
 
 /* A segment's length is an unsigned int, and must stay a multiple of a page. */
 #define EXPORTER_MAX_SEGMENT_PAGES	((u64)UINT_MAX >> PAGE_SHIFT)

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-#include "runs.h"
+#include "exporter/runs.h"
 
 int memory_init_limit(void);
 u64 memory_max_pages(void);
