@@ -13,7 +13,6 @@
 #include "bench/clock.h"
 #include "bench/contend.h"
 #include "exporter/backing.h"
-#include "exporter/devices.h"
 #include "exporter/exporter.h"
 #include "exporter/memory.h"
 #include "exporter/mmio.h"

@@ -8,7 +8,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "exporter/charge.h"
 #include "exporter/memory.h"
 #include "compat.h"
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The BAR that MMIO extents are in, and how its pages may be mapped. */
+/* Devices that the module borrows: the BAR that MMIO extents are in, and what importers attach. */
 #ifndef TESTEXP_MMIO_H
 #define TESTEXP_MMIO_H
 
 #include <linux/types.h>
+
+struct device;
+
+int devices_init(void);
+void devices_exit(void);
+struct device *devices_importer(void);
 
 int mmio_init(void);
 void mmio_exit(void);

@@ -51,10 +51,8 @@ int importer_use(struct testexp_call *call);
 /* In fence.c: serves TESTEXP_IOC_SIGNAL. */
 int importer_signal(struct testexp_call *call);
 
-/* In measure.c: serves TESTEXP_IOC_MEASURE. */
+/* In measure.c: serve the ioctls of those names. */
 int importer_measure(struct testexp_call *call);
-
-/* In deliver.c: serves TESTEXP_IOC_DELIVER. */
 int importer_deliver(struct testexp_call *call);
 
 #endif /* TESTEXP_IMPORTER_H */

@@ -3,7 +3,7 @@
  * Claim: charge_add() of the module counts up to the limit and not beyond it; and a request that
  * is refused makes no other fail, nor does one that succeeds, unless both together are too much.
  *
- * Method: charge.h as it is, with atomic operations that let another request come and go before
+ * Method: memory.h as it is, with atomic operations that let another request come and go before
  * each of them: whatever is in between two steps is met for certain. A charge that counts first
  * and checks then shows that the method sees it.
  */
@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-#include "exporter/charge.h"
+#include "exporter/memory.h"
 
 namespace {
 
