@@ -6,13 +6,14 @@
  * without the callback.
  */
 #include <linux/dma-resv.h>
+#include <linux/module.h>
 
-#include "exporter/exporter.h"
 #include "compat.h"
 
+/* Every buffer that this module exports has callbacks in a struct testexp_ops. */
 static const struct testexp_ops *compat_ops(const struct dma_buf *dmabuf)
 {
-	if (!exporter_owns(dmabuf))
+	if (dmabuf->owner != THIS_MODULE)
 		return NULL;
 	return container_of(dmabuf->ops, struct testexp_ops, base);
 }

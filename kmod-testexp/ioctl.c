@@ -18,21 +18,20 @@ union testexp_any_args {
 	struct testexp_measure measure;
 };
 
-static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctl *table,
-						      size_t nr_rows, unsigned int cmd)
+static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctls *table,
+						      unsigned int cmd)
 {
 	size_t i;
 
-	for (i = 0; i < nr_rows; i++)
-		if (table[i].cmd == cmd)
-			return table + i;
+	for (i = 0; i < table->nr_rows; i++)
+		if (table->rows[i].cmd == cmd)
+			return table->rows + i;
 	return NULL;
 }
 
 /**
  * testexp_ioctl - check size and flags, then serve
  * @table: the ioctls of this kind of descriptor
- * @nr_rows: rows of @table
  * @owner: passed on
  * @cmd: from user space
  * @user_args: from user space
@@ -41,10 +40,10 @@ static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctl
  * -EOPNOTSUPP as testexp_uapi.h says. What the core would begin again after a signal
  * ends with -EINTR, as the other waits do.
  */
-long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owner,
-		   unsigned int cmd, void __user *user_args)
+long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int cmd,
+		   void __user *user_args)
 {
-	const struct testexp_ioctl *row = testexp_find_ioctl(table, nr_rows, cmd);
+	const struct testexp_ioctl *row = testexp_find_ioctl(table, cmd);
 	union testexp_any_args args;
 	struct testexp_call call = {
 		.owner = owner,

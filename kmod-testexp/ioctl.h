@@ -3,6 +3,7 @@
 #ifndef TESTEXP_IOCTL_H
 #define TESTEXP_IOCTL_H
 
+#include <linux/kernel.h>
 #include <linux/types.h>
 
 /**
@@ -37,6 +38,16 @@ struct testexp_ioctl {
 	int (*serve)(struct testexp_call *call);
 };
 
+/**
+ * struct testexp_ioctls - a table of ioctls
+ * @rows: its rows
+ * @nr_rows: how many rows it has
+ */
+struct testexp_ioctls {
+	const struct testexp_ioctl *rows;
+	size_t nr_rows;
+};
+
 /* @last: the last member of the struct's first version. */
 #define TESTEXP_IOCTL(_cmd, _struct, _last, _flags, _serve) {		\
 	.cmd = (_cmd),							\
@@ -46,8 +57,10 @@ struct testexp_ioctl {
 	.serve = (_serve),						\
 }
 
-long testexp_ioctl(const struct testexp_ioctl *table, size_t nr_rows, void *owner,
-		   unsigned int cmd, void __user *user_args);
+#define TESTEXP_IOCTLS(_rows) { .rows = (_rows), .nr_rows = ARRAY_SIZE(_rows) }
+
+long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int cmd,
+		   void __user *user_args);
 int testexp_respond(const struct testexp_call *call);
 
 #endif /* TESTEXP_IOCTL_H */

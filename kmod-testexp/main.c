@@ -12,11 +12,12 @@
 
 #include "bench/clock.h"
 #include "bench/contend.h"
+#include "bench/measure.h"
 #include "exporter/backing.h"
 #include "exporter/exporter.h"
+#include "exporter/fence.h"
 #include "exporter/memory.h"
 #include "exporter/mmio.h"
-#include "importer/fence.h"
 #include "importer/importer.h"
 #include "importer/walk.h"
 #include "compat.h"
@@ -256,7 +257,7 @@ static int control_attach(struct testexp_call *call)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	file = importer_create(dmabuf, dev, args->flags);
+	file = importer_create(dmabuf, dev, args->flags, &measure_ioctls);
 	dma_buf_put(dmabuf);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -286,7 +287,7 @@ static int control_misuse(struct testexp_call *call)
 	return ret ? ret : testexp_respond(call);
 }
 
-static const struct testexp_ioctl control_ioctls[] = {
+static const struct testexp_ioctl control_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_INFO, struct testexp_info, get_pfn_unlocked_symbol,
 		      0, control_info),
 	TESTEXP_IOCTL(TESTEXP_IOC_CREATE, struct testexp_create, reserved,
@@ -306,10 +307,11 @@ static const struct testexp_ioctl control_ioctls[] = {
 		      TESTEXP_EXPORT_FLAGS, control_misuse),
 };
 
+static const struct testexp_ioctls control_ioctls = TESTEXP_IOCTLS(control_rows);
+
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return testexp_ioctl(control_ioctls, ARRAY_SIZE(control_ioctls), NULL, cmd,
-			     (void __user *)arg);
+	return testexp_ioctl(&control_ioctls, NULL, cmd, (void __user *)arg);
 }
 
 static const struct file_operations control_fops = {

@@ -13,6 +13,7 @@
 
 #include "bench/clock.h"
 #include "bench/contend.h"
+#include "bench/roles.h"
 #include "exporter/memory.h"
 #include "importer/importer.h"
 
@@ -253,16 +254,17 @@ static int contention_report(struct testexp_call *call)
 
 /* --- the descriptor -------------------------------------------------------- */
 
-static const struct testexp_ioctl contention_ioctls[] = {
+static const struct testexp_ioctl contention_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_JOIN, struct testexp_join, reserved, 0, contention_join),
 	TESTEXP_IOCTL(TESTEXP_IOC_RUN, struct testexp_run, reserved, 0, contention_run),
 	TESTEXP_IOCTL(TESTEXP_IOC_REPORT, struct testexp_report, op, 0, contention_report),
 };
 
+static const struct testexp_ioctls contention_ioctls = TESTEXP_IOCTLS(contention_rows);
+
 static long contention_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return testexp_ioctl(contention_ioctls, ARRAY_SIZE(contention_ioctls),
-			     file->private_data, cmd, (void __user *)arg);
+	return testexp_ioctl(&contention_ioctls, file->private_data, cmd, (void __user *)arg);
 }
 
 /* @contention: only for its type */

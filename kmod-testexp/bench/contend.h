@@ -92,15 +92,7 @@ struct contention {
 
 struct file *contention_create(const struct testexp_contend *args);
 
-/* In roles.c. */
-int role_check(const struct testexp_contender *spec);
-int role_begin(struct contender *contender);
-void role_end(struct contender *contender);
-int role_operate(struct contender *contender);
-
 /* In contender.c. */
-bool contender_is_over(const struct contender *contender);
-void contender_spin(const struct contender *contender, u64 ticks);
 int contender_run(struct contender *contender);
 
 #endif /* TESTEXP_CONTEND_H */

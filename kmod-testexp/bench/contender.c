@@ -6,26 +6,7 @@
 
 #include "bench/clock.h"
 #include "bench/contend.h"
-
-/* Whether to make an end: looked at between operations, and wherever one may take long. */
-bool contender_is_over(const struct contender *contender)
-{
-	const struct contention *contention = contender->contention;
-
-	if (READ_ONCE(contention->stop) || signal_pending(current))
-		return true;
-	return contention->run_ticks &&
-	       testexp_clock() - contention->gate.opened_ticks >= contention->run_ticks;
-}
-
-/* Spins, as whoever holds a lock for some work would do. */
-void contender_spin(const struct contender *contender, u64 ticks)
-{
-	u64 begin = testexp_clock();
-
-	while (testexp_clock() - begin < ticks && !contender_is_over(contender))
-		cpu_relax();
-}
+#include "bench/roles.h"
 
 /* Once at least: where processors are emulated one after the other, this lets the next one run. */
 static void contender_idle(const struct contender *contender)

@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "bench/clock.h"
+#include "bench/measure.h"
 #include "bench/paths.h"
 #include "exporter/memory.h"
 #include "importer/importer.h"
@@ -126,7 +127,7 @@ static int measure_run(struct testexp_measure *args, struct resolve_run *run,
 }
 
 /* Serves TESTEXP_IOC_MEASURE: see struct testexp_measure. */
-int importer_measure(struct testexp_call *call)
+static int measure_serve(struct testexp_call *call)
 {
 	struct testexp_measure *args = call->args;
 	struct importer *importer = call->owner;
@@ -177,7 +178,7 @@ static int deliver_run(struct resolve_run *run, u32 ops)
 }
 
 /* Serves TESTEXP_IOC_DELIVER: see struct testexp_deliver. */
-int importer_deliver(struct testexp_call *call)
+static int deliver_serve(struct testexp_call *call)
 {
 	struct testexp_deliver *args = call->args;
 	struct importer *importer = call->owner;
@@ -220,3 +221,11 @@ free:
 	memory_kvfree(delivered, bytes);
 	return ret ? ret : testexp_respond(call);
 }
+
+static const struct testexp_ioctl measure_rows[] = {
+	TESTEXP_IOCTL(TESTEXP_IOC_MEASURE, struct testexp_measure, clock_cost_ticks, 0,
+		      measure_serve),
+	TESTEXP_IOCTL(TESTEXP_IOC_DELIVER, struct testexp_deliver, reserved, 0, deliver_serve),
+};
+
+const struct testexp_ioctls measure_ioctls = TESTEXP_IOCTLS(measure_rows);

@@ -4,25 +4,6 @@
 
 #include "bench/paths.h"
 #include "bench/paths_loop.h"
-#include "importer/importer.h"
-
-/* Only what is not inlined: the note that a result is worth. */
-int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int max_order)
-{
-	const struct importer *importer = run->attach->importer_priv;
-
-	if (run->nr_delivered == run->capacity)
-		return -ENOSPC;
-	run->delivered[run->nr_delivered++] = (struct testexp_delivered) {
-		.pgoff = pgoff,
-		.pfn = pfn,
-		.nr_pages = nr_pages,
-		.max_order = max_order,
-		/* Without the lock: a path that does not hold it is to be found out. */
-		.notifies = READ_ONCE(importer->table.notifies),
-	};
-	return 0;
-}
 
 static __always_inline int resolve_no_page(struct resolve_run *run, u64 pgoff, u64 *pfn,
 					   int *order)
@@ -120,51 +101,41 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 
 RESOLVE_LOOPS(get_pfn_stride)
 
-static const struct resolve_path resolve_empty = {
+const struct resolve_path resolve_empty = {
 	.run = resolve_run_empty,
 	.any_sequence = true,
 };
 
-static const struct resolve_path resolve_lock_unlock = {
+const struct resolve_path resolve_lock_unlock = {
 	.run = resolve_run_lock_unlock,
 };
 
-static const struct resolve_path resolve_exporter_op = {
+const struct resolve_path resolve_exporter_op = {
 	RESOLVE_LOOPS_OF(exporter_op),
 	.prepare = resolve_find_op,
 	.is_locked = true,
 	.any_sequence = true,
 };
 
-static const struct resolve_path resolve_get_pfn = {
+const struct resolve_path resolve_get_pfn = {
 	RESOLVE_LOOPS_OF(get_pfn),
 	.any_sequence = true,
 };
 
-static const struct resolve_path resolve_get_pfn_stride = {
+const struct resolve_path resolve_get_pfn_stride = {
 	RESOLVE_LOOPS_OF(get_pfn_stride),
 };
 
-static const struct resolve_path resolve_get_pfn_batch = {
+const struct resolve_path resolve_get_pfn_batch = {
 	RESOLVE_LOOPS_OF(get_pfn_batch),
 	.is_locked = true,
 	.any_sequence = true,
 };
 
+#define RESOLVE_ROW(_id, _name)	[TESTEXP_PATH_##_id] = &resolve_##_name,
+
 static const struct resolve_path *const resolve_paths[TESTEXP_PATHS] = {
-	[TESTEXP_PATH_EMPTY]		  = &resolve_empty,
-	[TESTEXP_PATH_LOCK_UNLOCK]	  = &resolve_lock_unlock,
-	[TESTEXP_PATH_GET_PFN]		  = &resolve_get_pfn,
-	[TESTEXP_PATH_GET_PFN_STRIDE]	  = &resolve_get_pfn_stride,
-	[TESTEXP_PATH_GET_PFN_BATCH]	  = &resolve_get_pfn_batch,
-	[TESTEXP_PATH_SGT_MAP]		  = &resolve_sgt_map,
-	[TESTEXP_PATH_EXPORTER_OP]	  = &resolve_exporter_op,
-	[TESTEXP_PATH_SGT_CACHED]	  = &resolve_sgt_cached,
-	[TESTEXP_PATH_SGT_DMA_TO_PHYS]	  = &resolve_sgt_dma_to_phys,
-	[TESTEXP_PATH_FOLLOW_PFNMAP_PTE]  = &resolve_follow_pfnmap_pte,
-	[TESTEXP_PATH_FOLLOW_PFNMAP_PMD]  = &resolve_follow_pfnmap_pmd,
-	[TESTEXP_PATH_FOLLOW_PFNMAP_COLD] = &resolve_follow_pfnmap_cold,
-	[TESTEXP_PATH_PHYS_LIST]	  = &resolve_phys_list,
+	RESOLVE_PATHS(RESOLVE_ROW)
 };
 
 static int resolve_check_sequence(const struct resolve_path *path,

@@ -95,15 +95,27 @@ static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 	return run->path->rewind ? run->path->rewind(run, ops) : 0;
 }
 
-int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages, int max_order);
+/*
+ * All paths: what TESTEXP_PATH_ its number has in the ABI, and NAME of the resolve_NAME that
+ * describes it. A new path is a row here and its code, in any file.
+ */
+#define RESOLVE_PATHS(_row)					\
+	_row(EMPTY, empty)					\
+	_row(LOCK_UNLOCK, lock_unlock)				\
+	_row(GET_PFN, get_pfn)					\
+	_row(GET_PFN_STRIDE, get_pfn_stride)			\
+	_row(GET_PFN_BATCH, get_pfn_batch)			\
+	_row(SGT_MAP, sgt_map)					\
+	_row(EXPORTER_OP, exporter_op)				\
+	_row(SGT_CACHED, sgt_cached)				\
+	_row(SGT_DMA_TO_PHYS, sgt_dma_to_phys)			\
+	_row(FOLLOW_PFNMAP_PTE, follow_pfnmap_pte)		\
+	_row(FOLLOW_PFNMAP_PMD, follow_pfnmap_pmd)		\
+	_row(FOLLOW_PFNMAP_COLD, follow_pfnmap_cold)		\
+	_row(PHYS_LIST, phys_list)
 
-/* In paths_sgt.c, paths_pfnmap.c and phys_list.c. */
-extern const struct resolve_path resolve_sgt_map;
-extern const struct resolve_path resolve_sgt_cached;
-extern const struct resolve_path resolve_sgt_dma_to_phys;
-extern const struct resolve_path resolve_follow_pfnmap_pte;
-extern const struct resolve_path resolve_follow_pfnmap_pmd;
-extern const struct resolve_path resolve_follow_pfnmap_cold;
-extern const struct resolve_path resolve_phys_list;
+#define RESOLVE_DECLARE(_id, _name)	extern const struct resolve_path resolve_##_name;
+
+RESOLVE_PATHS(RESOLVE_DECLARE)
 
 #endif /* TESTEXP_PATHS_H */

@@ -7,6 +7,26 @@
 #include <linux/minmax.h>
 
 #include "bench/paths.h"
+#include "importer/importer.h"
+
+/* Records a result for DELIVER. Return: 0, or -ENOSPC when there is no room for it. */
+static inline int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 nr_pages,
+			       int max_order)
+{
+	const struct importer *importer = run->attach->importer_priv;
+
+	if (run->nr_delivered == run->capacity)
+		return -ENOSPC;
+	run->delivered[run->nr_delivered++] = (struct testexp_delivered) {
+		.pgoff = pgoff,
+		.pfn = pfn,
+		.nr_pages = nr_pages,
+		.max_order = max_order,
+		/* Read without a lock: a test finds by it a path that fails to hold its lock. */
+		.notifies = READ_ONCE(importer->table.notifies),
+	};
+	return 0;
+}
 
 /*
  * Makes a path's @run and @deliver from one inlined resolve_ops_NAME(run, ops,

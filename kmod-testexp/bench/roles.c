@@ -4,10 +4,14 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/minmax.h>
+#include <linux/processor.h>
+#include <linux/sched/signal.h>
 
 #include "bench/clock.h"
 #include "bench/contend.h"
+#include "bench/roles.h"
 #include "exporter/exporter.h"
+#include "exporter/fence.h"
 #include "importer/importer.h"
 #include "compat.h"
 
@@ -25,6 +29,26 @@ struct role {
 	int (*operate)(struct contender *contender);
 	bool sets;
 };
+
+/* Whether to make an end: looked at between operations, and wherever one may take long. */
+bool contender_is_over(const struct contender *contender)
+{
+	const struct contention *contention = contender->contention;
+
+	if (READ_ONCE(contention->stop) || signal_pending(current))
+		return true;
+	return contention->run_ticks &&
+	       testexp_clock() - contention->gate.opened_ticks >= contention->run_ticks;
+}
+
+/* Spins, as whoever holds a lock for some work would do. */
+static void contender_spin(const struct contender *contender, u64 ticks)
+{
+	u64 begin = testexp_clock();
+
+	while (testexp_clock() - begin < ticks && !contender_is_over(contender))
+		cpu_relax();
+}
 
 static struct dma_buf_attachment *role_attachment(const struct contender *contender, u32 index)
 {

@@ -18,7 +18,7 @@
 
 #include "exporter/backing.h"
 #include "exporter/exporter.h"
-#include "importer/fence.h"
+#include "exporter/fence.h"
 #include "compat.h"
 
 /* A segment's length is an unsigned int, and must stay a multiple of a page. */

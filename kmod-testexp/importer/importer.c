@@ -38,10 +38,10 @@ static void importer_move_notify(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(resv);
 
-	fence = fence_prepare(importer, resv);
+	fence = timeline_prepare(importer, resv);
 	mutex_lock(&importer->table.lock);
 	table_notify(&importer->table);
-	if (!fence_begin(importer, resv, fence))
+	if (!timeline_begin(importer, resv, fence))
 		table_drop_all(&importer->table);
 	mutex_unlock(&importer->table.lock);
 	wake_up_all(&importer->wait);
@@ -250,29 +250,32 @@ static int importer_describe(struct testexp_call *call)
 	return ret ? ret : testexp_respond(call);
 }
 
-static const struct testexp_ioctl importer_ioctls[] = {
+static const struct testexp_ioctl importer_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_RESOLVE, struct testexp_resolve, results,
 		      TESTEXP_RESOLVE_FLAGS, importer_resolve),
 	TESTEXP_IOCTL(TESTEXP_IOC_MAP, struct testexp_map, nr_entries, TESTEXP_MAP_FLAGS,
 		      importer_map),
-	TESTEXP_IOCTL(TESTEXP_IOC_MEASURE, struct testexp_measure, clock_cost_ticks,
-		      0, importer_measure),
 	TESTEXP_IOCTL(TESTEXP_IOC_FILL, struct testexp_fill, notified, TESTEXP_FILL_FLAGS,
 		      importer_fill),
 	TESTEXP_IOCTL(TESTEXP_IOC_AUDIT, struct testexp_audit, notifies, 0, importer_audit),
 	TESTEXP_IOCTL(TESTEXP_IOC_USE, struct testexp_use, notifies, TESTEXP_USE_FLAGS,
 		      importer_use),
 	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0, importer_signal),
-	TESTEXP_IOCTL(TESTEXP_IOC_DELIVER, struct testexp_deliver, reserved, 0,
-		      importer_deliver),
 	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved, 0,
 		      importer_describe),
 };
 
+static const struct testexp_ioctls importer_ioctls = TESTEXP_IOCTLS(importer_rows);
+
 static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return testexp_ioctl(importer_ioctls, ARRAY_SIZE(importer_ioctls),
-			     file->private_data, cmd, (void __user *)arg);
+	struct importer *importer = file->private_data;
+	void __user *user_args = (void __user *)arg;
+	long ret = testexp_ioctl(&importer_ioctls, importer, cmd, user_args);
+
+	if (ret == -ENOTTY)
+		ret = testexp_ioctl(importer->more_ioctls, importer, cmd, user_args);
+	return ret;
 }
 
 static __poll_t importer_poll(struct file *file, poll_table *wait)
@@ -283,7 +286,7 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &importer->wait, wait);
 	if (atomic_read(&importer->pausing))
 		events |= EPOLLIN;
-	if (fence_is_pending(importer))
+	if (timeline_is_pending(importer))
 		events |= EPOLLPRI;
 	return events;
 }
@@ -291,7 +294,7 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 /* What is left when it is not, or no longer, attached. */
 static void importer_free(struct importer *importer)
 {
-	fence_end(importer);
+	timeline_end(importer);
 	table_destroy(&importer->table);
 	kfree(importer);
 }
@@ -323,7 +326,7 @@ static void importer_destroy(struct importer *importer)
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
 
 	/* A move that waits for the fence holds the lock that detaching needs. */
-	fence_refuse(importer);
+	timeline_refuse(importer);
 	importer_unmap_kernel(importer);
 	if (importer->flags & TESTEXP_ATTACH_PIN)
 		importer_unpin(importer);
@@ -347,16 +350,17 @@ static const struct file_operations importer_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
-static struct importer *importer_alloc(u32 flags)
+static struct importer *importer_alloc(u32 flags, const struct testexp_ioctls *more_ioctls)
 {
 	struct importer *importer = kzalloc(sizeof(*importer), GFP_KERNEL_ACCOUNT);
 
 	if (!importer)
 		return NULL;
 	importer->flags = flags;
+	importer->more_ioctls = more_ioctls;
 	table_init(&importer->table);
 	mutex_init(&importer->map_lock);
-	fence_init(importer);
+	timeline_init(importer);
 	atomic_set(&importer->pausing, 0);
 	init_waitqueue_head(&importer->wait);
 	return importer;
@@ -382,7 +386,7 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
 	if (importer->flags & TESTEXP_ATTACH_PIN) {
 		ret = importer_pin(importer);
 		if (ret) {
-			fence_refuse(importer);
+			timeline_refuse(importer);
 			dma_buf_detach(dmabuf, importer->attach);
 			return ret;
 		}
@@ -395,13 +399,15 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
  * importer_create - attach to a buffer
  * @dmabuf: any; a reference is taken for the importer
  * @dev: device to attach, or NULL
- * @flags: TESTEXP_ATTACH_*; what contradicts itself was refused before
+ * @flags: TESTEXP_ATTACH_*; the caller has refused flags that contradict each other
+ * @more_ioctls: ioctls that the file serves besides those of this component
  *
  * Return: a file whose release detaches, or a negative errno.
  */
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags)
+struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
+			     const struct testexp_ioctls *more_ioctls)
 {
-	struct importer *importer = importer_alloc(flags);
+	struct importer *importer = importer_alloc(flags, more_ioctls);
 	struct file *file;
 	int ret;
 

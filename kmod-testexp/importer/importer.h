@@ -10,7 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/wait.h>
 
-#include "importer/fence.h"
+#include "importer/timeline.h"
 #include "importer/table.h"
 #include "ioctl.h"
 
@@ -19,26 +19,29 @@
  * @file: that descriptor's; no reference
  * @attach: its attachment; holds a reference of the buffer
  * @flags: TESTEXP_ATTACH_*, immutable
+ * @more_ioctls: ioctls of its descriptor that another component serves, immutable
  * @table: the PFNs it keeps
- * @fence: of what goes on with @table after move_notify; guarded by the table's lock
+ * @timeline: fences for the use of @table after move_notify; guarded by the table's lock
  * @map_lock: guards @kernel_map; taken outside the reservation lock
  * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL
- * @pausing: FILLs that stand in their pause
- * @wait: woken when @pausing, the fence or the table's notifies changes
+ * @pausing: number of FILLs that are in their pause
+ * @wait: woken when @pausing, the pending fence or the table's notifies changes
  */
 struct importer {
 	struct file *file;
 	struct dma_buf_attachment *attach;
 	u32 flags;
+	const struct testexp_ioctls *more_ioctls;
 	struct table table;
-	struct fence_owner fence;
+	struct timeline timeline;
 	struct mutex map_lock; /* of kernel_map */
 	struct iosys_map kernel_map;
 	atomic_t pausing;
 	wait_queue_head_t wait;
 };
 
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags);
+struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
+			     const struct testexp_ioctls *more_ioctls);
 u32 importer_nr_importers(void);
 struct importer *importer_get(int fd);
 void importer_put(struct importer *importer);
@@ -48,11 +51,7 @@ int importer_fill(struct testexp_call *call);
 int importer_audit(struct testexp_call *call);
 int importer_use(struct testexp_call *call);
 
-/* In fence.c: serves TESTEXP_IOC_SIGNAL. */
+/* In timeline.c: serves TESTEXP_IOC_SIGNAL. */
 int importer_signal(struct testexp_call *call);
-
-/* In measure.c: serve the ioctls of those names. */
-int importer_measure(struct testexp_call *call);
-int importer_deliver(struct testexp_call *call);
 
 #endif /* TESTEXP_IMPORTER_H */

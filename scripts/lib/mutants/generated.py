@@ -19,8 +19,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 # contenders and the misuse: they are tools of the tests.
 FILES = {name: name if name.endswith(".c") else "exporter/layout.c" for name in (
     "exporter/exporter.c", "exporter/layout.c", "exporter/layout.h", "exporter/backing.c", "exporter/runs.c",
-    "exporter/memory.c", "exporter/mmio.c", "importer/importer.c", "importer/table.c", "importer/fence.c",
-    "importer/walk.c", "bench/phys_list.c", "bench/measure.c", "ioctl.c", "main.c")}
+    "exporter/memory.c", "exporter/mmio.c", "exporter/fence.c", "importer/importer.c", "importer/table.c",
+    "importer/timeline.c", "importer/walk.c", "bench/phys_list.c", "bench/measure.c", "ioctl.c", "main.c")}
 EXIT = "module_exit(testexp_exit);"
 ROUNDS = 8  # of compiling without what was refused
 

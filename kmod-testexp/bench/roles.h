@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a contender does: one operation of its role at a time. */
+#ifndef TESTEXP_ROLES_H
+#define TESTEXP_ROLES_H
+
+#include <linux/types.h>
+
+#include "testexp_uapi.h"
+
+struct contender;
+
+int role_check(const struct testexp_contender *spec);
+int role_begin(struct contender *contender);
+void role_end(struct contender *contender);
+int role_operate(struct contender *contender);
+bool contender_is_over(const struct contender *contender);
+
+#endif /* TESTEXP_ROLES_H */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The fences of this module: importers, contenders and buffers that are busy add them. */
+#ifndef TESTEXP_FENCE_H
+#define TESTEXP_FENCE_H
+
+#include <linux/dma-fence.h>
+#include <linux/types.h>
+
+struct dma_fence *fence_alloc(u64 context, u64 seqno);
+void fence_module_exit(void);
+
+#endif /* TESTEXP_FENCE_H */

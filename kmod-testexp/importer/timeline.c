@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/dma-resv.h>
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+
+#include "exporter/fence.h"
+#include "importer/importer.h"
+#include "importer/timeline.h"
+#include "testexp_uapi.h"
+
+/*
+ * Drops the entries and signals the fence that stands for their use, if there is
+ * one, in this order. Return: whether there was.
+ */
+static bool timeline_signal(struct importer *importer, int error)
+{
+	struct dma_fence *fence;
+	bool cookie = dma_fence_begin_signalling();
+
+	mutex_lock(&importer->table.lock);
+	fence = importer->timeline.pending;
+	WRITE_ONCE(importer->timeline.pending, NULL);
+	if (fence) {
+		table_drop_all(&importer->table);
+		if (error)
+			dma_fence_set_error(fence, error);
+		dma_fence_signal(fence);
+		dma_fence_put(fence);
+	}
+	mutex_unlock(&importer->table.lock);
+	dma_fence_end_signalling(cookie);
+	wake_up_all(&importer->wait);
+	return fence;
+}
+
+/* A fence has to signal whatever user space does. */
+static void timeline_expire(struct work_struct *work)
+{
+	struct importer *importer = container_of(to_delayed_work(work), struct importer,
+						 timeline.expire);
+
+	timeline_signal(importer, -ETIMEDOUT);
+}
+
+void timeline_init(struct importer *importer)
+{
+	importer->timeline.context = dma_fence_context_alloc(1);
+	INIT_DELAYED_WORK(&importer->timeline.expire, timeline_expire);
+}
+
+/**
+ * timeline_prepare - allocate what timeline_begin() needs
+ * @importer: with or without TESTEXP_ATTACH_FENCE
+ * @resv: of its buffer, locked
+ *
+ * Return: a fence, or NULL when there is to be none. No memory is no error: then
+ * the importer just has to be done at once.
+ */
+struct dma_fence *timeline_prepare(struct importer *importer, struct dma_resv *resv)
+{
+	struct timeline *timeline = &importer->timeline;
+
+	if (!(importer->flags & TESTEXP_ATTACH_FENCE) || dma_resv_reserve_fences(resv, 1))
+		return NULL;
+
+	/* The reservation lock makes @seqno ours. */
+	return fence_alloc(timeline->context, ++timeline->seqno);
+}
+
+/**
+ * timeline_begin - let the use of the table's entries go on for a while
+ * @importer: its table's lock is held
+ * @resv: of its buffer, locked
+ * @fence: from timeline_prepare(), consumed
+ *
+ * Return: true when a fence now stands for that use; else the entries have to go
+ * now.
+ */
+bool timeline_begin(struct importer *importer, struct dma_resv *resv, struct dma_fence *fence)
+{
+	struct timeline *timeline = &importer->timeline;
+
+	if (fence && !timeline->pending && !timeline->refused) {
+		WRITE_ONCE(timeline->pending, fence);
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+		/* Of an earlier fence, which was signalled before its time. */
+		cancel_delayed_work(&timeline->expire);
+		schedule_delayed_work(&timeline->expire, msecs_to_jiffies(TESTEXP_FENCE_MS));
+		return true;
+	}
+
+	/* One nobody has seen may be freed unsignalled. */
+	dma_fence_put(fence);
+	return timeline->pending;
+}
+
+bool timeline_is_pending(const struct importer *importer)
+{
+	return READ_ONCE(importer->timeline.pending);
+}
+
+/* From now on the importer is done with its entries as soon as it is notified. */
+void timeline_refuse(struct importer *importer)
+{
+	mutex_lock(&importer->table.lock);
+	importer->timeline.refused = true;
+	mutex_unlock(&importer->table.lock);
+	timeline_signal(importer, 0);
+}
+
+/* The importer is notified no more. */
+void timeline_end(struct importer *importer)
+{
+	timeline_refuse(importer);
+	cancel_delayed_work_sync(&importer->timeline.expire);
+}
+
+/* Serves TESTEXP_IOC_SIGNAL: see struct testexp_signal. */
+int importer_signal(struct testexp_call *call)
+{
+	struct testexp_signal *args = call->args;
+
+	if (args->reserved)
+		return -EINVAL;
+
+	args->pending = timeline_signal(call->owner, 0);
+	return testexp_respond(call);
+}
