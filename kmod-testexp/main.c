@@ -50,7 +50,7 @@ static u32 control_features(void)
 		features |= TESTEXP_FEAT_WALK;
 	if (TESTEXP_HAS_HUGE_FAULT)
 		features |= TESTEXP_FEAT_HUGE;
-	if (misuse_allowed())
+	if (testexp_misuse_allowed())
 		features |= TESTEXP_FEAT_MISUSE;
 	return features;
 }
@@ -70,18 +70,18 @@ static int control_info(struct testexp_call *call)
 		.page_shift = PAGE_SHIFT,
 		.max_page_order = TESTEXP_MAX_PAGE_ORDER,
 		.max_extents = BACKING_MAX_EXTENTS,
-		.nr_buffers = exporter_nr_buffers(),
-		.nr_importers = importer_nr_importers(),
-		.max_pages = memory_max_pages(),
-		.used_pages = memory_used_pages(),
+		.nr_buffers = testexp_nr_buffers(),
+		.nr_importers = testexp_nr_importers(),
+		.max_pages = testexp_memory_max_pages(),
+		.used_pages = testexp_memory_used_pages(),
 		.clock_khz = testexp_clock_khz(),
 		.get_pfn_symbol = __stringify(testexp_get_pfn),
 		.get_pfn_unlocked_symbol = __stringify(testexp_get_pfn_unlocked),
-		.poison_violations = backing_poison_violations(),
-		.mmio_pages = mmio_nr_pages(),
+		.poison_violations = testexp_backing_poison_violations(),
+		.mmio_pages = testexp_mmio_nr_pages(),
 	};
-	strscpy(info->mmio_bar, mmio_name(), sizeof(info->mmio_bar));
-	strscpy(info->importer_device, dev_name(devices_importer()),
+	strscpy(info->mmio_bar, testexp_mmio_name(), sizeof(info->mmio_bar));
+	strscpy(info->importer_device, dev_name(testexp_importer_device()),
 		sizeof(info->importer_device));
 	return testexp_respond(call);
 }
@@ -120,7 +120,7 @@ static size_t control_extents_bytes(u32 nr_extents)
 
 static void control_put_extents(const struct testexp_extent *extents, u32 nr_extents)
 {
-	memory_kvfree(extents, control_extents_bytes(nr_extents));
+	testexp_memory_kvfree(extents, control_extents_bytes(nr_extents));
 }
 
 /* Copies the caller's extents; for control_put_extents(). */
@@ -133,7 +133,7 @@ static struct testexp_extent *control_get_extents(u64 user_extents, u32 nr_exten
 	if (nr_extents > BACKING_MAX_EXTENTS)
 		return ERR_PTR(-ENOSPC);
 
-	extents = memory_kvmalloc(control_extents_bytes(nr_extents));
+	extents = testexp_memory_kvmalloc(control_extents_bytes(nr_extents));
 	if (IS_ERR(extents))
 		return extents;
 	if (copy_from_user(extents, u64_to_user_ptr(user_extents),
@@ -157,7 +157,7 @@ static int control_create(struct testexp_call *call)
 	if (IS_ERR(extents))
 		return PTR_ERR(extents);
 
-	dmabuf = exporter_create(args, extents);
+	dmabuf = testexp_exporter_create(args, extents);
 	control_put_extents(extents, args->nr_extents);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
@@ -173,7 +173,7 @@ static int control_stats(struct testexp_call *call)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = exporter_stats(dmabuf, args);
+	ret = testexp_exporter_stats(dmabuf, args);
 	dma_buf_put(dmabuf);
 	return ret ? ret : testexp_respond(call);
 }
@@ -200,14 +200,14 @@ static int control_revoke(struct testexp_call *call)
 {
 	const struct testexp_revoke *args = call->args;
 
-	return control_tell(args->fd, args->reserved, exporter_revoke);
+	return control_tell(args->fd, args->reserved, testexp_exporter_revoke);
 }
 
 static int control_restore(struct testexp_call *call)
 {
 	const struct testexp_restore *args = call->args;
 
-	return control_tell(args->fd, args->reserved, exporter_restore);
+	return control_tell(args->fd, args->reserved, testexp_exporter_restore);
 }
 
 static int control_move(struct testexp_call *call)
@@ -229,7 +229,7 @@ static int control_move(struct testexp_call *call)
 		ret = PTR_ERR(extents);
 		goto put;
 	}
-	ret = exporter_move(dmabuf, args, extents);
+	ret = testexp_exporter_move(dmabuf, args, extents);
 	control_put_extents(extents, args->nr_extents);
 put:
 	dma_buf_put(dmabuf);
@@ -239,7 +239,7 @@ put:
 static int control_attach(struct testexp_call *call)
 {
 	struct testexp_attach *args = call->args;
-	struct device *dev = devices_importer();
+	struct device *dev = testexp_importer_device();
 	struct dma_buf *dmabuf;
 	struct file *file;
 
@@ -257,7 +257,7 @@ static int control_attach(struct testexp_call *call)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	file = importer_create(dmabuf, dev, args->flags, &measure_ioctls);
+	file = testexp_importer_create(dmabuf, dev, args->flags, &testexp_measure_ioctls);
 	dma_buf_put(dmabuf);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -267,7 +267,7 @@ static int control_attach(struct testexp_call *call)
 static int control_contend(struct testexp_call *call)
 {
 	struct testexp_contend *args = call->args;
-	struct file *file = contention_create(args);
+	struct file *file = testexp_contention_create(args);
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -276,13 +276,13 @@ static int control_contend(struct testexp_call *call)
 
 static int control_walk(struct testexp_call *call)
 {
-	return walk_run(call->args);
+	return testexp_walk_run(call->args);
 }
 
 static int control_misuse(struct testexp_call *call)
 {
 	struct testexp_misuse *args = call->args;
-	int ret = misuse_run(args, devices_importer());
+	int ret = testexp_misuse_run(args, testexp_importer_device());
 
 	return ret ? ret : testexp_respond(call);
 }
@@ -332,17 +332,17 @@ static int __init testexp_init(void)
 {
 	int ret;
 
-	ret = memory_init_limit();
+	ret = testexp_memory_init_limit();
 	if (ret) {
 		pr_err("max_pages is more than this machine has\n");
 		return ret;
 	}
 
-	ret = devices_init();
+	ret = testexp_device_init();
 	if (ret)
 		return ret;
 
-	ret = mmio_init();
+	ret = testexp_mmio_init();
 	if (ret)
 		goto err_devices;
 
@@ -355,9 +355,9 @@ static int __init testexp_init(void)
 	return 0;
 
 err_mmio:
-	mmio_exit();
+	testexp_mmio_exit();
 err_devices:
-	devices_exit();
+	testexp_device_exit();
 	return ret;
 }
 module_init(testexp_init);
@@ -365,12 +365,12 @@ module_init(testexp_init);
 static void __exit testexp_exit(void)
 {
 	misc_deregister(&control_device);
-	mmio_exit();
-	devices_exit();
-	fence_module_exit();
+	testexp_mmio_exit();
+	testexp_device_exit();
+	testexp_fence_exit();
 
 	/* Every object holds the module: all are gone, and what they were charged. */
-	WARN_ON(exporter_nr_buffers() || importer_nr_importers() || memory_used_pages());
+	WARN_ON(testexp_nr_buffers() || testexp_nr_importers() || testexp_memory_used_pages());
 }
 module_exit(testexp_exit);
 

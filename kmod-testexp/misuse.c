@@ -17,7 +17,7 @@ static bool allow_misuse;
 module_param(allow_misuse, bool, 0400);
 MODULE_PARM_DESC(allow_misuse, "Let root make calls that the kernel answers with a WARNING");
 
-bool misuse_allowed(void)
+bool testexp_misuse_allowed(void)
 {
 	return allow_misuse;
 }
@@ -147,7 +147,7 @@ static struct dma_buf_attachment *misuse_open(struct device *dev)
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf;
 
-	dmabuf = exporter_create(&args, &extent);
+	dmabuf = testexp_exporter_create(&args, &extent);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 
@@ -437,7 +437,7 @@ static bool misuse_is_noticed(enum misuse_checker checker)
 }
 
 /**
- * misuse_run - make one wrong call
+ * testexp_misuse_run - make one wrong call
  * @args: as TESTEXP_IOC_MISUSE; result is filled in
  * @dev: device for the attachment some cases need
  *
@@ -445,7 +445,7 @@ static bool misuse_is_noticed(enum misuse_checker checker)
  * have, -EPERM without allow_misuse, -EOPNOTSUPP when nobody would notice, or why
  * the case could not be prepared.
  */
-int misuse_run(struct testexp_misuse *args, struct device *dev)
+int testexp_misuse_run(struct testexp_misuse *args, struct device *dev)
 {
 	const struct misuse *misuse;
 	int ret;

@@ -8,7 +8,7 @@
 
 #include "testexp_uapi.h"
 
-bool misuse_allowed(void);
-int misuse_run(struct testexp_misuse *args, struct device *dev);
+bool testexp_misuse_allowed(void);
+int testexp_misuse_run(struct testexp_misuse *args, struct device *dev);
 
 #endif /* TESTEXP_MISUSE_H */

@@ -21,7 +21,7 @@
 
 static int contention_thread(void *contender)
 {
-	return contender_run(contender);
+	return testexp_contender_run(contender);
 }
 
 static bool contention_makes_thread(const struct contender *contender)
@@ -87,7 +87,7 @@ static void contention_wake_threads(struct contention *contention)
 static void contention_end(struct contention *contention)
 {
 	WRITE_ONCE(contention->stop, true);
-	gate_abandon(&contention->gate);
+	testexp_gate_abandon(&contention->gate);
 	contention_stop_threads(contention);
 
 	mutex_lock(&contention->lock);
@@ -102,7 +102,7 @@ static u64 contention_ticks(const struct contention *contention)
 	u64 last = 0;
 	u32 i;
 
-	if (!gate_is_open(&contention->gate))
+	if (!testexp_gate_is_open(&contention->gate))
 		return 0;
 	for (i = 0; i < contention->nr_contenders; i++)
 		last = max(last, contention->contenders[i].counts.done_ticks);
@@ -150,7 +150,7 @@ static int contention_run(struct testexp_call *call)
 		return ret;
 	}
 	contention_wake_threads(contention);
-	gate_arrive(&contention->gate);
+	testexp_gate_arrive(&contention->gate);
 	left = contention_wait(contention);
 	contention_end(contention);
 	if (left < 0)
@@ -194,7 +194,7 @@ static int contention_join(struct testexp_call *call)
 	if (ret)
 		return ret;
 
-	ret = contender_run(contender);
+	ret = testexp_contender_run(contender);
 	if (atomic_dec_and_test(&contention->inside))
 		wake_up_all(&contention->wait);
 	return ret;
@@ -276,9 +276,9 @@ static size_t contention_bytes(const struct contention *contention, u32 nr_conte
 static void contention_free(struct contention *contention)
 {
 	while (contention->nr_importers--)
-		importer_put(contention->importers[contention->nr_importers]);
+		testexp_importer_put(contention->importers[contention->nr_importers]);
 	mutex_destroy(&contention->lock);
-	memory_kvfree(contention, contention_bytes(contention, contention->nr_contenders));
+	testexp_memory_kvfree(contention, contention_bytes(contention, contention->nr_contenders));
 }
 
 static int contention_release(struct inode *inode, struct file *file)
@@ -307,7 +307,7 @@ static struct contention *contention_alloc(const struct testexp_contend *args)
 {
 	struct contention *contention = NULL;
 
-	contention = memory_kvzalloc(contention_bytes(contention, args->nr_contenders));
+	contention = testexp_memory_kvzalloc(contention_bytes(contention, args->nr_contenders));
 	if (IS_ERR(contention))
 		return contention;
 
@@ -315,7 +315,7 @@ static struct contention *contention_alloc(const struct testexp_contend *args)
 	contention->timeout_ms = args->timeout_ms;
 	contention->nr_contenders = args->nr_contenders;
 	/* RUN comes as well. */
-	gate_init(&contention->gate, args->nr_contenders + 1);
+	testexp_gate_init(&contention->gate, args->nr_contenders + 1);
 	mutex_init(&contention->lock);
 	atomic_set(&contention->running, args->nr_contenders);
 	init_waitqueue_head(&contention->wait);
@@ -332,7 +332,7 @@ static int contention_get_importers(struct contention *contention,
 	while (contention->nr_importers < args->nr_importers) {
 		if (get_user(fd, fds + contention->nr_importers))
 			return -EFAULT;
-		importer = importer_get(fd);
+		importer = testexp_importer_get(fd);
 		if (IS_ERR(importer))
 			return PTR_ERR(importer);
 		contention->importers[contention->nr_importers++] = importer;
@@ -365,7 +365,7 @@ static int contender_check(const struct testexp_contender *spec, u32 nr_importer
 		return -EINVAL;
 	if (spec->cpu >= 0 && (spec->cpu >= nr_cpu_ids || !cpu_online(spec->cpu)))
 		return -ENXIO;
-	return role_check(spec);
+	return testexp_role_check(spec);
 }
 
 static int contender_init(struct contender *contender, struct contention *contention, u64 seed)
@@ -414,12 +414,12 @@ static int contention_init_contenders(struct contention *contention,
 }
 
 /**
- * contention_create - serve TESTEXP_IOC_CONTEND: see struct testexp_contend
+ * testexp_contention_create - serve TESTEXP_IOC_CONTEND: see struct testexp_contend
  * @args: the caller's
  *
  * Return: a file that keeps the importers, or a negative errno.
  */
-struct file *contention_create(const struct testexp_contend *args)
+struct file *testexp_contention_create(const struct testexp_contend *args)
 {
 	struct contention *contention;
 	struct file *file;

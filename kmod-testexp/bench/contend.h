@@ -90,9 +90,9 @@ struct contention {
 	struct contender contenders[];
 };
 
-struct file *contention_create(const struct testexp_contend *args);
+struct file *testexp_contention_create(const struct testexp_contend *args);
 
 /* In contender.c. */
-int contender_run(struct contender *contender);
+int testexp_contender_run(struct contender *contender);
 
 #endif /* TESTEXP_CONTEND_H */

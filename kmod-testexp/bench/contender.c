@@ -17,7 +17,7 @@ static void contender_idle(const struct contender *contender)
 		cpu_relax();
 		cond_resched();
 	} while (testexp_clock() - begin < contender->spec.idle_ticks &&
-		 !contender_is_over(contender));
+		 !testexp_contender_is_over(contender));
 }
 
 static int contender_operate(struct contender *contender)
@@ -26,9 +26,9 @@ static int contender_operate(struct contender *contender)
 	u64 begin;
 	int ret;
 
-	while (!contender_is_over(contender)) {
+	while (!testexp_contender_is_over(contender)) {
 		begin = testexp_clock();
-		ret = role_operate(contender);
+		ret = testexp_role_operate(contender);
 		if (ret == -ECANCELED)
 			break;
 		if (ret)
@@ -48,7 +48,7 @@ static int contender_operate(struct contender *contender)
 static int contender_pass_and_operate(struct contender *contender, bool user)
 {
 	struct contention *contention = contender->contention;
-	int ret = gate_pass(&contention->gate, contention->timeout_ms, user);
+	int ret = testexp_gate_pass(&contention->gate, contention->timeout_ms, user);
 
 	if (ret)
 		return ret;
@@ -70,23 +70,23 @@ static void contender_end(struct contender *contender)
 }
 
 /**
- * contender_run - take part, from the gate to the end
+ * testexp_contender_run - take part, from the gate to the end
  * @contender: the calling thread is it
  *
  * Return: 0 or the negative errno that ended it, which is in its counts as well.
  */
-int contender_run(struct contender *contender)
+int testexp_contender_run(struct contender *contender)
 {
 	struct contention *contention = contender->contention;
 	struct testexp_report *counts = &contender->counts;
 	bool user = contender->spec.flags & TESTEXP_CONTENDER_USER;
 
-	counts->error = role_begin(contender);
+	counts->error = testexp_role_begin(contender);
 	counts->arrived_ticks = testexp_clock();
-	gate_arrive(&contention->gate);
+	testexp_gate_arrive(&contention->gate);
 	if (!counts->error) {
 		counts->error = contender_pass_and_operate(contender, user);
-		role_end(contender);
+		testexp_role_end(contender);
 	}
 	/* How the core says that a signal ended its wait; a system call would begin again. */
 	if (counts->error == -ERESTARTSYS)

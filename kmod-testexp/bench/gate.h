@@ -23,10 +23,10 @@ struct gate {
 	wait_queue_head_t wait;
 };
 
-void gate_init(struct gate *gate, u32 parties);
-void gate_arrive(struct gate *gate);
-int gate_pass(struct gate *gate, u32 timeout_ms, bool interruptible);
-bool gate_is_open(const struct gate *gate);
-void gate_abandon(struct gate *gate);
+void testexp_gate_init(struct gate *gate, u32 parties);
+void testexp_gate_arrive(struct gate *gate);
+int testexp_gate_pass(struct gate *gate, u32 timeout_ms, bool interruptible);
+bool testexp_gate_is_open(const struct gate *gate);
+void testexp_gate_abandon(struct gate *gate);
 
 #endif /* TESTEXP_GATE_H */

@@ -147,18 +147,18 @@ static int measure_serve(struct testexp_call *call)
 	if (ret)
 		return ret;
 
-	hist = memory_kvmalloc(sizeof(*hist));
+	hist = testexp_memory_kvmalloc(sizeof(*hist));
 	if (IS_ERR(hist))
 		return PTR_ERR(hist);
 
-	ret = resolve_begin(&run, importer->attach, &where);
+	ret = testexp_resolve_begin(&run, importer->attach, &where);
 	if (!ret) {
 		ret = measure_run(args, &run, hist);
-		resolve_end(&run);
+		testexp_resolve_end(&run);
 	}
 	if (!ret && args->hist && copy_to_user(u64_to_user_ptr(args->hist), hist, sizeof(*hist)))
 		ret = -EFAULT;
-	memory_kvfree(hist, sizeof(*hist));
+	testexp_memory_kvfree(hist, sizeof(*hist));
 	return ret ? ret : testexp_respond(call);
 }
 
@@ -199,17 +199,17 @@ static int deliver_serve(struct testexp_call *call)
 	    !args->capacity || args->capacity > TESTEXP_MAX_DELIVERED)
 		return -EINVAL;
 
-	delivered = memory_kvzalloc(bytes);
+	delivered = testexp_memory_kvzalloc(bytes);
 	if (IS_ERR(delivered))
 		return PTR_ERR(delivered);
 
-	ret = resolve_begin(&run, importer->attach, &where);
+	ret = testexp_resolve_begin(&run, importer->attach, &where);
 	if (ret)
 		goto free;
 	run.delivered = delivered;
 	run.capacity = args->capacity;
 	ret = deliver_run(&run, args->ops);
-	resolve_end(&run);
+	testexp_resolve_end(&run);
 	if (ret)
 		goto free;
 
@@ -218,7 +218,7 @@ static int deliver_serve(struct testexp_call *call)
 			 run.nr_delivered * sizeof(*delivered)))
 		ret = -EFAULT;
 free:
-	memory_kvfree(delivered, bytes);
+	testexp_memory_kvfree(delivered, bytes);
 	return ret ? ret : testexp_respond(call);
 }
 
@@ -228,4 +228,4 @@ static const struct testexp_ioctl measure_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_DELIVER, struct testexp_deliver, reserved, 0, deliver_serve),
 };
 
-const struct testexp_ioctls measure_ioctls = TESTEXP_IOCTLS(measure_rows);
+const struct testexp_ioctls testexp_measure_ioctls = TESTEXP_IOCTLS(measure_rows);

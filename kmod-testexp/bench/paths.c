@@ -101,38 +101,38 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 
 RESOLVE_LOOPS(get_pfn_stride)
 
-const struct resolve_path resolve_empty = {
+const struct resolve_path testexp_path_empty = {
 	.run = resolve_run_empty,
 	.any_sequence = true,
 };
 
-const struct resolve_path resolve_lock_unlock = {
+const struct resolve_path testexp_path_lock_unlock = {
 	.run = resolve_run_lock_unlock,
 };
 
-const struct resolve_path resolve_exporter_op = {
+const struct resolve_path testexp_path_exporter_op = {
 	RESOLVE_LOOPS_OF(exporter_op),
 	.prepare = resolve_find_op,
 	.is_locked = true,
 	.any_sequence = true,
 };
 
-const struct resolve_path resolve_get_pfn = {
+const struct resolve_path testexp_path_get_pfn = {
 	RESOLVE_LOOPS_OF(get_pfn),
 	.any_sequence = true,
 };
 
-const struct resolve_path resolve_get_pfn_stride = {
+const struct resolve_path testexp_path_get_pfn_stride = {
 	RESOLVE_LOOPS_OF(get_pfn_stride),
 };
 
-const struct resolve_path resolve_get_pfn_batch = {
+const struct resolve_path testexp_path_get_pfn_batch = {
 	RESOLVE_LOOPS_OF(get_pfn_batch),
 	.is_locked = true,
 	.any_sequence = true,
 };
 
-#define RESOLVE_ROW(_id, _name)	[TESTEXP_PATH_##_id] = &resolve_##_name,
+#define RESOLVE_ROW(_id, _name)	[TESTEXP_PATH_##_id] = &testexp_path_##_name,
 
 static const struct resolve_path *const resolve_paths[TESTEXP_PATHS] = {
 	RESOLVE_PATHS(RESOLVE_ROW)
@@ -154,15 +154,15 @@ static int resolve_check_sequence(const struct resolve_path *path,
 }
 
 /**
- * resolve_begin - check what is asked for, and get ready
- * @run: filled in; to be given to resolve_end() unless this fails
+ * testexp_resolve_begin - check what is asked for, and get ready
+ * @run: filled in; to be given to testexp_resolve_end() unless this fails
  * @attach: the attachment to resolve through
  * @where: from the caller, unchecked
  *
  * Return: 0 or a negative errno as TESTEXP_IOC_MEASURE says.
  */
-int resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
-		  const struct resolve_where *where)
+int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
+			  const struct resolve_where *where)
 {
 	u64 buffer_pages = attach->dmabuf->size >> PAGE_SHIFT;
 	int ret;
@@ -189,7 +189,7 @@ int resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
 	return run->path->prepare ? run->path->prepare(run) : 0;
 }
 
-void resolve_end(struct resolve_run *run)
+void testexp_resolve_end(struct resolve_run *run)
 {
 	if (run->path->finish)
 		run->path->finish(run);

@@ -76,7 +76,7 @@ struct resolve_run {
 	u32 capacity;
 };
 
-/* What the ABI says of a run, checked by resolve_begin(); see struct testexp_measure. */
+/* What the ABI says of a run, checked by testexp_resolve_begin(); see struct testexp_measure. */
 struct resolve_where {
 	u32 path;
 	u32 sequence;
@@ -86,9 +86,9 @@ struct resolve_where {
 	u64 address;
 };
 
-int resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
-		  const struct resolve_where *where);
-void resolve_end(struct resolve_run *run);
+int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
+			  const struct resolve_where *where);
+void testexp_resolve_end(struct resolve_run *run);
 
 static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 {
@@ -96,8 +96,8 @@ static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 }
 
 /*
- * All paths: what TESTEXP_PATH_ its number has in the ABI, and NAME of the resolve_NAME that
- * describes it. A new path is a row here and its code, in any file.
+ * All paths: what TESTEXP_PATH_ its number has in the ABI, and NAME of the testexp_path_NAME
+ * that describes it. A new path is a row here and its code, in any file.
  */
 #define RESOLVE_PATHS(_row)					\
 	_row(EMPTY, empty)					\
@@ -114,7 +114,7 @@ static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 	_row(FOLLOW_PFNMAP_COLD, follow_pfnmap_cold)		\
 	_row(PHYS_LIST, phys_list)
 
-#define RESOLVE_DECLARE(_id, _name)	extern const struct resolve_path resolve_##_name;
+#define RESOLVE_DECLARE(_id, _name)	extern const struct resolve_path testexp_path_##_name;
 
 RESOLVE_PATHS(RESOLVE_DECLARE)
 

@@ -156,19 +156,19 @@ static int pfnmap_absent(struct resolve_run *run)
 
 #endif
 
-const struct resolve_path resolve_follow_pfnmap_pte = {
+const struct resolve_path testexp_path_follow_pfnmap_pte = {
 	RESOLVE_LOOPS_OF(pfnmap),
 	.prepare = pfnmap_warm_pte,
 	.any_sequence = true,
 };
 
-const struct resolve_path resolve_follow_pfnmap_pmd = {
+const struct resolve_path testexp_path_follow_pfnmap_pmd = {
 	RESOLVE_LOOPS_OF(pfnmap),
 	.prepare = pfnmap_warm_pmd,
 	.any_sequence = true,
 };
 
-const struct resolve_path resolve_follow_pfnmap_cold = {
+const struct resolve_path testexp_path_follow_pfnmap_cold = {
 	RESOLVE_LOOPS_OF(pfnmap),
 	.prepare = pfnmap_check,
 	.rewind = pfnmap_zap,

@@ -135,17 +135,17 @@ static __always_inline int resolve_ops_sgt_dma_to_phys(struct resolve_run *run, 
 
 RESOLVE_LOOPS(sgt_dma_to_phys)
 
-const struct resolve_path resolve_sgt_map = {
+const struct resolve_path testexp_path_sgt_map = {
 	RESOLVE_LOOPS_OF(sgt_map),
 };
 
-const struct resolve_path resolve_sgt_cached = {
+const struct resolve_path testexp_path_sgt_cached = {
 	RESOLVE_LOOPS_OF(sgt_cached),
 	.prepare = resolve_sgt_prepare,
 	.finish = resolve_sgt_finish,
 };
 
-const struct resolve_path resolve_sgt_dma_to_phys = {
+const struct resolve_path testexp_path_sgt_dma_to_phys = {
 	RESOLVE_LOOPS_OF(sgt_dma_to_phys),
 	.prepare = resolve_sgt_prepare,
 	.finish = resolve_sgt_finish,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* A buffer as a list of physical ranges, which its exporter hands over at once. */
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -6,10 +7,34 @@
 
 #include "bench/paths.h"
 #include "bench/paths_loop.h"
-#include "bench/phys_list.h"
 #include "exporter/exporter.h"
 #include "exporter/layout.h"
 #include "exporter/memory.h"
+
+/**
+ * struct phys_range - physically contiguous memory
+ * @address: physical address
+ * @length_bytes: its length, a multiple of the page size
+ */
+struct phys_range {
+	u64 address;
+	u64 length_bytes;
+};
+
+/**
+ * struct phys_list - all of a buffer, in the order of its pages
+ * @nr_ranges: entries of @ranges
+ * @ranges: where it is
+ */
+struct phys_list {
+	u32 nr_ranges;
+	struct phys_range ranges[];
+};
+
+static void phys_list_free(const struct phys_list *list)
+{
+	testexp_memory_kvfree(list, struct_size(list, ranges, list->nr_ranges));
+}
 
 /**
  * phys_list_make - tell an importer where the buffer is
@@ -23,7 +48,7 @@
  * when revoked, -ENXIO or -EOPNOTSUPP when some page has no PFN, -ENOSPC over the
  * module's limit, -ENOMEM.
  */
-struct phys_list *phys_list_make(struct dma_buf *dmabuf)
+static struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 {
 	const struct layout *layout;
 	struct phys_list *list;
@@ -31,11 +56,11 @@ struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	layout = exporter_layout(dmabuf);
+	layout = testexp_exporter_layout(dmabuf);
 	if (IS_ERR(layout))
 		return ERR_CAST(layout);
 
-	list = memory_kvmalloc(struct_size(list, ranges, layout->nr_extents));
+	list = testexp_memory_kvmalloc(struct_size(list, ranges, layout->nr_extents));
 	if (IS_ERR(list))
 		return list;
 
@@ -52,11 +77,6 @@ struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 		list->ranges[i].length_bytes = layout_extent_pages(extent) << PAGE_SHIFT;
 	}
 	return list;
-}
-
-void phys_list_free(const struct phys_list *list)
-{
-	memory_kvfree(list, struct_size(list, ranges, list->nr_ranges));
 }
 
 static __always_inline int resolve_walk_list(struct resolve_run *run,
@@ -112,6 +132,6 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 
 RESOLVE_LOOPS(phys_list)
 
-const struct resolve_path resolve_phys_list = {
+const struct resolve_path testexp_path_phys_list = {
 	RESOLVE_LOOPS_OF(phys_list),
 };

@@ -31,7 +31,7 @@ struct role {
 };
 
 /* Whether to make an end: looked at between operations, and wherever one may take long. */
-bool contender_is_over(const struct contender *contender)
+bool testexp_contender_is_over(const struct contender *contender)
 {
 	const struct contention *contention = contender->contention;
 
@@ -46,7 +46,7 @@ static void contender_spin(const struct contender *contender, u64 ticks)
 {
 	u64 begin = testexp_clock();
 
-	while (testexp_clock() - begin < ticks && !contender_is_over(contender))
+	while (testexp_clock() - begin < ticks && !testexp_contender_is_over(contender))
 		cpu_relax();
 }
 
@@ -122,7 +122,7 @@ static int role_lock_set(struct contender *contender, struct ww_acquire_ctx *ctx
 			return ret;
 		contender->counts.backoffs++;
 		contender->counts.retries += locked;
-		if (contender_is_over(contender))
+		if (testexp_contender_is_over(contender))
 			return -ECANCELED;
 
 		swap(order[0], order[locked]);
@@ -161,12 +161,12 @@ static int role_hold(struct contender *contender, bool ask)
 	u32 i;
 
 	for (i = 0; i < contender->spec.count; i++)
-		before[i] = exporter_enter(role_attachment(contender, i)->dmabuf);
+		before[i] = testexp_exporter_enter(role_attachment(contender, i)->dmabuf);
 	if (ask)
 		ret = role_ask_set(contender);
 	contender_spin(contender, contender->spec.hold_ticks);
 	while (i--)
-		exporter_leave(role_attachment(contender, i)->dmabuf, before[i]);
+		testexp_exporter_leave(role_attachment(contender, i)->dmabuf, before[i]);
 	testexp_hist_add(&contender->hold, testexp_clock() - begin);
 	return ret;
 }
@@ -216,7 +216,7 @@ static int role_begin_resolve(struct contender *contender)
 	/* Some paths go by the page table of a process. */
 	if (!role_is_user(contender))
 		kthread_use_mm(contender->contention->mm);
-	ret = resolve_begin(&contender->run, attach, &where);
+	ret = testexp_resolve_begin(&contender->run, attach, &where);
 	if (ret && !role_is_user(contender))
 		kthread_unuse_mm(contender->contention->mm);
 	return ret;
@@ -224,7 +224,7 @@ static int role_begin_resolve(struct contender *contender)
 
 static void role_end_resolve(struct contender *contender)
 {
-	resolve_end(&contender->run);
+	testexp_resolve_end(&contender->run);
 	if (!role_is_user(contender))
 		kthread_unuse_mm(contender->contention->mm);
 }
@@ -319,9 +319,10 @@ static int role_add_fence(struct contender *contender, struct dma_fence *fence)
 /* The fence is signalled before the operation is over, so nobody waits for long. */
 static int role_operate_fence_add(struct contender *contender)
 {
-	struct dma_fence *fence = fence_alloc(contender->fence_context, contender->counts.ops + 1);
+	struct dma_fence *fence;
 	int ret;
 
+	fence = testexp_fence_alloc(contender->fence_context, contender->counts.ops + 1);
 	if (!fence)
 		return -ENOMEM;
 
@@ -367,7 +368,7 @@ static const struct role roles[TESTEXP_ROLES] = {
 };
 
 /* Return: 0, or -EINVAL for a role that is none, or cannot be with that path or set. */
-int role_check(const struct testexp_contender *spec)
+int testexp_role_check(const struct testexp_contender *spec)
 {
 	if (spec->role >= TESTEXP_ROLES || !spec->count)
 		return -EINVAL;
@@ -380,15 +381,15 @@ int role_check(const struct testexp_contender *spec)
 }
 
 /* Gets ready, in the thread that will operate. Return: 0 or a negative errno. */
-int role_begin(struct contender *contender)
+int testexp_role_begin(struct contender *contender)
 {
 	const struct role *role = roles + contender->spec.role;
 
 	return role->begin ? role->begin(contender) : 0;
 }
 
-/* After a successful role_begin(). */
-void role_end(struct contender *contender)
+/* After a successful testexp_role_begin(). */
+void testexp_role_end(struct contender *contender)
 {
 	const struct role *role = roles + contender->spec.role;
 
@@ -397,7 +398,7 @@ void role_end(struct contender *contender)
 }
 
 /* One operation. Return: as struct role has it. */
-int role_operate(struct contender *contender)
+int testexp_role_operate(struct contender *contender)
 {
 	return roles[contender->spec.role].operate(contender);
 }

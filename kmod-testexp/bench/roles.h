@@ -9,10 +9,10 @@
 
 struct contender;
 
-int role_check(const struct testexp_contender *spec);
-int role_begin(struct contender *contender);
-void role_end(struct contender *contender);
-int role_operate(struct contender *contender);
-bool contender_is_over(const struct contender *contender);
+int testexp_role_check(const struct testexp_contender *spec);
+int testexp_role_begin(struct contender *contender);
+void testexp_role_end(struct contender *contender);
+int testexp_role_operate(struct contender *contender);
+bool testexp_contender_is_over(const struct contender *contender);
 
 #endif /* TESTEXP_ROLES_H */

@@ -13,7 +13,7 @@
 static atomic64_t poison_violations = ATOMIC64_INIT(0);
 
 /* Poisoned pages that were found changed when they were freed. */
-u64 backing_poison_violations(void)
+u64 testexp_backing_poison_violations(void)
 {
 	return atomic64_read(&poison_violations);
 }
@@ -146,7 +146,7 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 	for (i = 0; i < extent->repeat; i++) {
 		run = runs + i;
 		run->nr_pages = extent->nr_pages;
-		ret = memory_alloc(run, extent->align_order, extent->skew);
+		ret = testexp_memory_alloc(run, extent->align_order, extent->skew);
 		if (ret)
 			return ret;
 		backing->nr_runs++;
@@ -154,7 +154,7 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 	}
 
 	if (scatter) {
-		ret = runs_sort(runs, extent->repeat);
+		ret = testexp_runs_sort(runs, extent->repeat);
 		if (ret)
 			return ret;
 	}
@@ -164,8 +164,8 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 			return -EINTR;
 		/* Whoever follows at a lower address cannot continue its predecessor. */
 		nth = scatter ? extent->repeat - 1 - i : i;
-		ret = layout_append(&backing->layout, backing_kind(extent), runs[nth].pfn,
-				    runs[nth].nr_pages);
+		ret = testexp_layout_append(&backing->layout, backing_kind(extent), runs[nth].pfn,
+					    runs[nth].nr_pages);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -184,8 +184,8 @@ static int backing_append_placed(struct backing *backing, const struct testexp_e
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		nth = scatter ? extent->repeat - 1 - i : i;
-		ret = layout_append(&backing->layout, backing_kind(extent),
-				    pfn + nth * extent->nr_pages, extent->nr_pages);
+		ret = testexp_layout_append(&backing->layout, backing_kind(extent),
+					    pfn + nth * extent->nr_pages, extent->nr_pages);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -196,13 +196,14 @@ static int backing_append_placed(struct backing *backing, const struct testexp_e
 static int backing_append_mmio(struct backing *backing, const struct testexp_extent *extent,
 			       bool scatter)
 {
-	void __iomem *claim = mmio_claim(extent->at, extent->nr_pages * extent->repeat,
-					 extent->cache);
+	void __iomem *claim = testexp_mmio_claim(extent->at, extent->nr_pages * extent->repeat,
+						 extent->cache);
 
 	if (IS_ERR((__force void *)claim))
 		return PTR_ERR((__force void *)claim);
 	backing->claims[backing->nr_claims++] = claim;
-	return backing_append_placed(backing, extent, mmio_first_pfn() + extent->at, scatter);
+	return backing_append_placed(backing, extent, testexp_mmio_first_pfn() + extent->at,
+				     scatter);
 }
 
 static int backing_append_alias(struct backing *backing, const struct testexp_extent *extent)
@@ -234,8 +235,8 @@ static int backing_append(struct backing *backing, const struct testexp_extent *
 	case TESTEXP_EXTENT_ALIAS:
 		return backing_append_alias(backing, extent);
 	default:
-		return layout_append(&backing->layout, backing_kind(extent), 0,
-				     extent->nr_pages * extent->repeat);
+		return testexp_layout_append(&backing->layout, backing_kind(extent), 0,
+					     extent->nr_pages * extent->repeat);
 	}
 }
 
@@ -263,17 +264,17 @@ static int backing_alloc_arrays(struct backing *backing, const struct backing_ne
 	backing->max_runs = needs->runs;
 	backing->max_claims = needs->claims;
 
-	layout->extents = memory_kvmalloc(backing_extents_bytes(backing));
+	layout->extents = testexp_memory_kvmalloc(backing_extents_bytes(backing));
 	if (IS_ERR(layout->extents))
 		return PTR_ERR(layout->extents);
 
 	if (needs->runs) {
-		backing->runs = memory_kvmalloc(backing_runs_bytes(backing));
+		backing->runs = testexp_memory_kvmalloc(backing_runs_bytes(backing));
 		if (IS_ERR(backing->runs))
 			return PTR_ERR(backing->runs);
 	}
 	if (needs->claims) {
-		backing->claims = memory_kvzalloc(backing_claims_bytes(backing));
+		backing->claims = testexp_memory_kvzalloc(backing_claims_bytes(backing));
 		if (IS_ERR(backing->claims))
 			return PTR_ERR(backing->claims);
 	}
@@ -281,16 +282,16 @@ static int backing_alloc_arrays(struct backing *backing, const struct backing_ne
 }
 
 /**
- * backing_create - allocate what the extents ask for
- * @backing: zeroed; filled in, to be undone by backing_destroy() on success
+ * testexp_backing_create - allocate what the extents ask for
+ * @backing: zeroed; filled in, to be undone by testexp_backing_destroy() on success
  * @extents: validated here
  * @nr_extents: at least 1
  * @scatter: put repeats of one extent in descending physical order
  *
  * Return: 0 or a negative errno as TESTEXP_IOC_CREATE says.
  */
-int backing_create(struct backing *backing, const struct testexp_extent *extents,
-		   u32 nr_extents, bool scatter)
+int testexp_backing_create(struct backing *backing, const struct testexp_extent *extents,
+			   u32 nr_extents, bool scatter)
 {
 	struct backing_needs needs = {};
 	int ret;
@@ -300,7 +301,7 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 	if (ret)
 		return ret;
 
-	ret = memory_charge(needs.ram_pages);
+	ret = testexp_memory_charge(needs.ram_pages);
 	if (ret)
 		return ret;
 	backing->charged_pages = needs.ram_pages;
@@ -311,7 +312,7 @@ int backing_create(struct backing *backing, const struct testexp_extent *extents
 		cond_resched();
 	}
 	if (ret)
-		backing_destroy(backing);
+		testexp_backing_destroy(backing);
 	return ret;
 }
 
@@ -331,28 +332,28 @@ static void backing_check_poison(const struct memory_run *run)
 }
 
 /* Gives everything back; @backing may be half made, or nothing but zeros. */
-void backing_destroy(struct backing *backing)
+void testexp_backing_destroy(struct backing *backing)
 {
 	u32 i;
 
 	for (i = 0; i < backing->nr_runs; i++) {
 		if (backing->poisoned)
 			backing_check_poison(backing->runs + i);
-		memory_free(backing->runs + i);
+		testexp_memory_free(backing->runs + i);
 	}
 	for (i = 0; i < backing->nr_claims; i++)
-		mmio_release(backing->claims[i]);
+		testexp_mmio_release(backing->claims[i]);
 
-	memory_kvfree(backing->claims, backing_claims_bytes(backing));
-	memory_kvfree(backing->runs, backing_runs_bytes(backing));
-	memory_kvfree(backing->layout.extents, backing_extents_bytes(backing));
-	memory_uncharge(backing->charged_pages);
+	testexp_memory_kvfree(backing->claims, backing_claims_bytes(backing));
+	testexp_memory_kvfree(backing->runs, backing_runs_bytes(backing));
+	testexp_memory_kvfree(backing->layout.extents, backing_extents_bytes(backing));
+	testexp_memory_uncharge(backing->charged_pages);
 }
 
 /* --- what is there ------------------------------------------------------------- */
 
 /* Whether any page is of this type. */
-bool backing_has_type(const struct backing *backing, u32 type)
+bool testexp_backing_has_type(const struct backing *backing, u32 type)
 {
 	u32 i;
 
@@ -363,7 +364,7 @@ bool backing_has_type(const struct backing *backing, u32 type)
 }
 
 /* Whether any page has this attribute. */
-bool backing_has_attribute(const struct backing *backing, u32 attribute)
+bool testexp_backing_has_attribute(const struct backing *backing, u32 attribute)
 {
 	u32 i;
 
@@ -374,7 +375,7 @@ bool backing_has_attribute(const struct backing *backing, u32 attribute)
 }
 
 /* Whether the two are alike page by page in all but the PFN. */
-bool backing_same_kinds(const struct backing *a, const struct backing *b)
+bool testexp_backing_same_kinds(const struct backing *a, const struct backing *b)
 {
 	const struct layout_extent *in_a = a->layout.extents, *in_b = b->layout.extents;
 	u64 pgoff = 0, nr_pages = a->layout.nr_pages;
@@ -405,13 +406,13 @@ static int backing_copy_pages(u64 to_pfn, u64 from_pfn, u64 nr_pages)
 }
 
 /**
- * backing_copy - copy the RAM of a whole buffer
+ * testexp_backing_copy - copy the RAM of a whole buffer
  * @to: has the same kinds page by page
  * @from: nobody writes to it
  *
  * Return: 0, or -EINTR when killed.
  */
-int backing_copy(const struct backing *to, const struct backing *from)
+int testexp_backing_copy(const struct backing *to, const struct backing *from)
 {
 	u64 pgoff = 0, end;
 	int ret;
@@ -449,7 +450,7 @@ static int backing_poison_run(const struct memory_run *run)
  * Makes whoever still reads the pages see that he must not, and whoever writes to
  * them seen when they are freed. Left undone when killed, as it may take long.
  */
-void backing_poison(struct backing *backing)
+void testexp_backing_poison(struct backing *backing)
 {
 	u32 i;
 

@@ -15,7 +15,7 @@
  * @runs: the RAM, extent by extent as it was asked for
  * @nr_runs: entries of @runs
  * @max_runs: entries there is room for
- * @claims: what mmio_claim() returned, one for each MMIO extent that was asked for
+ * @claims: what testexp_mmio_claim() returned, one for each MMIO extent that was asked for
  * @nr_claims: entries of @claims
  * @max_claims: entries there is room for
  * @charged_pages: RAM that counts against the module's limit; the arrays are charged apart
@@ -35,15 +35,15 @@ struct backing {
 	bool poisoned;
 };
 
-int backing_create(struct backing *backing, const struct testexp_extent *extents,
-		   u32 nr_extents, bool scatter);
-void backing_destroy(struct backing *backing);
+int testexp_backing_create(struct backing *backing, const struct testexp_extent *extents,
+			   u32 nr_extents, bool scatter);
+void testexp_backing_destroy(struct backing *backing);
 
-bool backing_has_type(const struct backing *backing, u32 type);
-bool backing_has_attribute(const struct backing *backing, u32 attribute);
-bool backing_same_kinds(const struct backing *a, const struct backing *b);
-int backing_copy(const struct backing *to, const struct backing *from);
-void backing_poison(struct backing *backing);
-u64 backing_poison_violations(void);
+bool testexp_backing_has_type(const struct backing *backing, u32 type);
+bool testexp_backing_has_attribute(const struct backing *backing, u32 attribute);
+bool testexp_backing_same_kinds(const struct backing *a, const struct backing *b);
+int testexp_backing_copy(const struct backing *to, const struct backing *from);
+void testexp_backing_poison(struct backing *backing);
+u64 testexp_backing_poison_violations(void);
 
 #endif /* TESTEXP_BACKING_H */

@@ -39,7 +39,7 @@
  * @backing: memory and layout; guarded by the reservation lock
  * @left: what the last move left, poisoned; guarded as @backing
  * @owned: also taken, inside the reservation lock, to change @backing and @left;
- *	for exporter_touch(), which is like a device and cannot take that lock
+ *	for testexp_exporter_touch(), which is like a device and cannot take that lock
  * @flags: TESTEXP_CREATE_*, immutable
  * @inject: TESTEXP_INJECT_*, immutable
  * @has_ram: some pages are RAM, immutable
@@ -49,7 +49,7 @@
  * @revoked: guarded by the reservation lock
  * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
  * @inside: who is where the reservation lock keeps all others out; see
- *	exporter_enter()
+ *	testexp_exporter_enter()
  * @seen: counters of STATS, guarded by the reservation lock
  * @vmap: the kernel's mapping of all pages while somebody has one, else NULL; guarded by
  *	the reservation lock
@@ -77,7 +77,7 @@ struct buffer {
 
 static atomic_t nr_buffers = ATOMIC_INIT(0);
 
-u32 exporter_nr_buffers(void)
+u32 testexp_nr_buffers(void)
 {
 	return atomic_read(&nr_buffers);
 }
@@ -92,20 +92,20 @@ static void exporter_check_locked(struct dma_buf *dmabuf)
 }
 
 /**
- * exporter_enter - be where the reservation lock must keep all others out
+ * testexp_exporter_enter - be where the reservation lock must keep all others out
  * @dmabuf: any buffer; one of another exporter is not looked after
  *
  * The lock being held says not by whom: this finds two at once. They are counted as
  * a lock violation. A thread may enter again where it is already.
  *
- * Return: for exporter_leave().
+ * Return: for testexp_exporter_leave().
  */
-struct task_struct *exporter_enter(struct dma_buf *dmabuf)
+struct task_struct *testexp_exporter_enter(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 	struct task_struct *before;
 
-	if (!exporter_owns(dmabuf))
+	if (!testexp_exporter_owns(dmabuf))
 		return NULL;
 	before = xchg(&buffer->inside, current);
 	if (before && before != current)
@@ -113,12 +113,12 @@ struct task_struct *exporter_enter(struct dma_buf *dmabuf)
 	return before;
 }
 
-/* @before: what exporter_enter() returned */
-void exporter_leave(struct dma_buf *dmabuf, struct task_struct *before)
+/* @before: what testexp_exporter_enter() returned */
+void testexp_exporter_leave(struct dma_buf *dmabuf, struct task_struct *before)
 {
 	struct buffer *buffer = dmabuf->priv;
 
-	if (exporter_owns(dmabuf) && xchg(&buffer->inside, before) != current)
+	if (testexp_exporter_owns(dmabuf) && xchg(&buffer->inside, before) != current)
 		buffer->seen.lock_violations++;
 }
 
@@ -202,12 +202,12 @@ static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				    u64 *pfn, int *max_order)
 {
-	struct task_struct *before = exporter_enter(attach->dmabuf);
+	struct task_struct *before = testexp_exporter_enter(attach->dmabuf);
 	int ret;
 
 	exporter_check_locked(attach->dmabuf);
 	ret = exporter_get_pfn(attach, pgoff, pfn, max_order);
-	exporter_leave(attach->dmabuf, before);
+	testexp_exporter_leave(attach->dmabuf, before);
 	return ret;
 }
 
@@ -258,7 +258,7 @@ static struct sg_table *exporter_make_sgt(const struct layout *layout)
 	if (segments < 0)
 		return ERR_PTR(segments);
 
-	ret = memory_charge(exporter_sgt_pages(segments));
+	ret = testexp_memory_charge(exporter_sgt_pages(segments));
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -276,7 +276,7 @@ static struct sg_table *exporter_make_sgt(const struct layout *layout)
 err_free:
 	kfree(sgt);
 err_uncharge:
-	memory_uncharge(exporter_sgt_pages(segments));
+	testexp_memory_uncharge(exporter_sgt_pages(segments));
 	return ERR_PTR(ret);
 }
 
@@ -286,7 +286,7 @@ static void exporter_free_sgt(struct sg_table *sgt)
 
 	sg_free_table(sgt);
 	kfree(sgt);
-	memory_uncharge(exporter_sgt_pages(segments));
+	testexp_memory_uncharge(exporter_sgt_pages(segments));
 }
 
 static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
@@ -478,7 +478,7 @@ static u64 exporter_vmap_charge(const struct layout *layout)
 static void *exporter_map_all(const struct layout *layout)
 {
 	unsigned long nr_pages = layout->nr_pages, pgoff;
-	struct page **pages = memory_kvmalloc(nr_pages * sizeof(*pages));
+	struct page **pages = testexp_memory_kvmalloc(nr_pages * sizeof(*pages));
 	void *address;
 
 	if (IS_ERR(pages))
@@ -495,12 +495,12 @@ static void *exporter_map_all(const struct layout *layout)
 	if (!address)
 		address = ERR_PTR(-ENOMEM);
 free:
-	memory_kvfree(pages, nr_pages * sizeof(*pages));
+	testexp_memory_kvfree(pages, nr_pages * sizeof(*pages));
 	return address;
 }
 
 /**
- * exporter_prepare_vmap - do all that may fail of dma_buf_vmap()
+ * testexp_exporter_prepare_vmap - do all that may fail of dma_buf_vmap()
  * @dmabuf: any, its reservation lock held; one of another exporter is left alone
  *
  * The core warns of a vmap callback that fails. So an importer of this module calls this
@@ -509,14 +509,14 @@ free:
  * Return: 0, also when the exporter has no vmap; -ENODEV when revoked, -ENOSPC, -ENOMEM, or
  * -EINTR when killed.
  */
-int exporter_prepare_vmap(struct dma_buf *dmabuf)
+int testexp_exporter_prepare_vmap(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 	const struct layout *layout;
 	void *address;
 	int ret;
 
-	if (!exporter_owns(dmabuf) || !dmabuf->ops->vmap)
+	if (!testexp_exporter_owns(dmabuf) || !dmabuf->ops->vmap)
 		return 0;
 	if (buffer->revoked)
 		return -ENODEV;
@@ -527,12 +527,12 @@ int exporter_prepare_vmap(struct dma_buf *dmabuf)
 	/* Aliases make a buffer longer than its memory, and vmap() refuses such an array. */
 	if (layout->nr_pages > totalram_pages())
 		return -ENOMEM;
-	ret = memory_charge(exporter_vmap_charge(layout));
+	ret = testexp_memory_charge(exporter_vmap_charge(layout));
 	if (ret)
 		return ret;
 	address = exporter_map_all(layout);
 	if (IS_ERR(address)) {
-		memory_uncharge(exporter_vmap_charge(layout));
+		testexp_memory_uncharge(exporter_vmap_charge(layout));
 		return PTR_ERR(address);
 	}
 	buffer->vmap = address;
@@ -545,7 +545,7 @@ static int exporter_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	int ret;
 
 	exporter_check_locked(dmabuf);
-	ret = exporter_prepare_vmap(dmabuf);
+	ret = testexp_exporter_prepare_vmap(dmabuf);
 	if (!ret)
 		iosys_map_set_vaddr(map, buffer->vmap);
 	return ret;
@@ -558,7 +558,7 @@ static void exporter_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	exporter_check_locked(dmabuf);
 	vunmap(buffer->vmap);
 	buffer->vmap = NULL;
-	memory_uncharge(exporter_vmap_charge(&buffer->backing.layout));
+	testexp_memory_uncharge(exporter_vmap_charge(&buffer->backing.layout));
 }
 
 static void exporter_end_busy(struct work_struct *work)
@@ -571,7 +571,7 @@ static void exporter_end_busy(struct work_struct *work)
 /* As a driver does that clears or fills a new buffer by DMA. Nobody else has it yet. */
 static int exporter_begin_busy(struct dma_buf *dmabuf)
 {
-	struct dma_fence *fence = fence_alloc(dma_fence_context_alloc(1), 1);
+	struct dma_fence *fence = testexp_fence_alloc(dma_fence_context_alloc(1), 1);
 	struct buffer *buffer = dmabuf->priv;
 	int ret;
 
@@ -602,14 +602,14 @@ static void exporter_release(struct dma_buf *dmabuf)
 		dma_fence_signal(buffer->busy);
 		dma_fence_put(buffer->busy);
 	}
-	backing_destroy(&buffer->left);
-	backing_destroy(&buffer->backing);
+	testexp_backing_destroy(&buffer->left);
+	testexp_backing_destroy(&buffer->backing);
 	kfree(buffer);
 	atomic_dec(&nr_buffers);
 }
 
 /* Whether the buffer's exporter is this one, so that its priv is a buffer. */
-bool exporter_owns(const struct dma_buf *dmabuf)
+bool testexp_exporter_owns(const struct dma_buf *dmabuf)
 {
 	return dmabuf->ops->release == exporter_release;
 }
@@ -676,15 +676,15 @@ static struct dma_buf *exporter_export(struct buffer *buffer)
 }
 
 /**
- * exporter_create - make a buffer
+ * testexp_exporter_create - make a buffer
  * @args: as TESTEXP_IOC_CREATE; nr_pages is filled in, the descriptor is up to
  *	the caller
  * @extents: args->nr_extents of them
  *
  * Return: a dma-buf with one reference, the caller's, or a negative errno.
  */
-struct dma_buf *exporter_create(struct testexp_create *args,
-				const struct testexp_extent *extents)
+struct dma_buf *testexp_exporter_create(struct testexp_create *args,
+					const struct testexp_extent *extents)
 {
 	struct buffer *buffer;
 	struct dma_buf *dmabuf;
@@ -702,19 +702,19 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 	buffer->flags = args->flags;
 	buffer->inject = args->inject;
 
-	ret = backing_create(&buffer->backing, extents, args->nr_extents,
-			     args->flags & TESTEXP_CREATE_SCATTER);
+	ret = testexp_backing_create(&buffer->backing, extents, args->nr_extents,
+				     args->flags & TESTEXP_CREATE_SCATTER);
 	if (ret)
 		goto err_free;
-	buffer->has_ram = backing_has_type(&buffer->backing, TESTEXP_EXTENT_RAM);
-	buffer->has_mmio = backing_has_type(&buffer->backing, TESTEXP_EXTENT_MMIO);
+	buffer->has_ram = testexp_backing_has_type(&buffer->backing, TESTEXP_EXTENT_RAM);
+	buffer->has_mmio = testexp_backing_has_type(&buffer->backing, TESTEXP_EXTENT_MMIO);
 	/* A BAR has no pages to show. */
 	if (buffer->has_mmio && args->flags & TESTEXP_CREATE_SHOW_PAGES) {
 		ret = -EINVAL;
 		goto err_destroy;
 	}
 	buffer->needs_p2p = buffer->has_mmio ||
-			    backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);
+			    testexp_backing_has_attribute(&buffer->backing, TESTEXP_EXTENT_P2P);
 	exporter_fill_ops(&buffer->ops, args->flags,
 			  exporter_count_segments(&buffer->backing.layout) > 0);
 
@@ -735,7 +735,7 @@ struct dma_buf *exporter_create(struct testexp_create *args,
 	return dmabuf;
 
 err_destroy:
-	backing_destroy(&buffer->backing);
+	testexp_backing_destroy(&buffer->backing);
 err_free:
 	kfree(buffer);
 	return ERR_PTR(ret);
@@ -745,23 +745,23 @@ err_free:
  * Where the pages are, under the reservation lock. Return: -EINVAL for a foreign
  * buffer, -ENODEV when revoked.
  */
-const struct layout *exporter_layout(const struct dma_buf *dmabuf)
+const struct layout *testexp_exporter_layout(const struct dma_buf *dmabuf)
 {
 	const struct buffer *buffer = dmabuf->priv;
 
-	if (!exporter_owns(dmabuf))
+	if (!testexp_exporter_owns(dmabuf))
 		return ERR_PTR(-EINVAL);
 	return buffer->revoked ? ERR_PTR(-ENODEV) : &buffer->backing.layout;
 }
 
 /* Copies the counters into @args. Return: 0, -EINVAL for a foreign buffer, or -EINTR. */
-int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
+int testexp_exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 {
 	struct testexp_stats asked = *args;
 	struct buffer *buffer;
 	int ret;
 
-	if (!exporter_owns(dmabuf))
+	if (!testexp_exporter_owns(dmabuf))
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
@@ -778,20 +778,20 @@ int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 }
 
 /**
- * exporter_describe - tell what a page is, without resolving it
+ * testexp_exporter_describe - tell what a page is, without resolving it
  * @dmabuf: any
  * @args: as TESTEXP_IOC_DESCRIBE
  *
  * Return: 0, -EINVAL for a foreign buffer or beyond the end, -ENODEV when revoked,
  * -EINTR when a signal came.
  */
-int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args)
+int testexp_exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args)
 {
 	const struct layout_extent *extent;
 	struct buffer *buffer;
 	int ret;
 
-	if (!exporter_owns(dmabuf) || args->pgoff >= dmabuf->size >> PAGE_SHIFT)
+	if (!testexp_exporter_owns(dmabuf) || args->pgoff >= dmabuf->size >> PAGE_SHIFT)
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
@@ -835,7 +835,7 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
 }
 
 /**
- * exporter_revoke - take the buffer away from all importers
+ * testexp_exporter_revoke - take the buffer away from all importers
  * @dmabuf: any
  *
  * No signal ends the wait for the lock: whoever takes memory away cannot give up before
@@ -844,12 +844,12 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
  * Return: 0, -EINVAL for a foreign buffer, -ETIMEDOUT or -EINTR when importers may
  * still be using what they had. Then the buffer is revoked, too.
  */
-int exporter_revoke(struct dma_buf *dmabuf)
+int testexp_exporter_revoke(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer;
 	int ret;
 
-	if (!exporter_owns(dmabuf))
+	if (!testexp_exporter_owns(dmabuf))
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
@@ -865,12 +865,12 @@ int exporter_revoke(struct dma_buf *dmabuf)
 }
 
 /* Undoes a revoke. Return: 0, -EINVAL as TESTEXP_IOC_RESTORE says, or -EINTR. */
-int exporter_restore(struct dma_buf *dmabuf)
+int testexp_exporter_restore(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer;
 	int ret;
 
-	if (!exporter_owns(dmabuf))
+	if (!testexp_exporter_owns(dmabuf))
 		return -EINVAL;
 
 	buffer = dmabuf->priv;
@@ -899,7 +899,7 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 	/* Which of the aliases would have to be copied? */
 	if (fresh->has_alias)
 		return -EINVAL;
-	return backing_same_kinds(fresh, &buffer->backing) ? 0 : -EINVAL;
+	return testexp_backing_same_kinds(fresh, &buffer->backing) ? 0 : -EINVAL;
 }
 
 /* The new pages become the buffer's, its own what is left, and *@fresh what was left. */
@@ -910,7 +910,7 @@ static void exporter_change_over(struct buffer *buffer, struct backing *fresh)
 	swap(buffer->backing, buffer->left);
 	up_write(&buffer->owned);
 
-	backing_poison(&buffer->left);
+	testexp_backing_poison(&buffer->left);
 	buffer->seen.moves++;
 }
 
@@ -930,7 +930,7 @@ static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u
 		return ret;
 
 	/* Not before: until its fence an importer may write to the old pages. */
-	ret = backing_copy(fresh, &buffer->backing);
+	ret = testexp_backing_copy(fresh, &buffer->backing);
 	if (ret)
 		return ret;
 
@@ -939,25 +939,25 @@ static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u
 }
 
 /**
- * exporter_move - give the buffer other pages with the same contents
+ * testexp_exporter_move - give the buffer other pages with the same contents
  * @dmabuf: any
  * @args: as TESTEXP_IOC_MOVE, ranges checked
  * @extents: args->nr_extents of them
  *
  * Return: 0 or a negative errno as TESTEXP_IOC_MOVE says.
  */
-int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
-		  const struct testexp_extent *extents)
+int testexp_exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
+			  const struct testexp_extent *extents)
 {
 	struct backing fresh = {};
 	int ret;
 
-	if (!exporter_owns(dmabuf) || !dma_buf_is_dynamic(dmabuf))
+	if (!testexp_exporter_owns(dmabuf) || !dma_buf_is_dynamic(dmabuf))
 		return -EINVAL;
 
 	/* All allocation is done before the lock is taken. */
-	ret = backing_create(&fresh, extents, args->nr_extents,
-			     args->flags & TESTEXP_MOVE_SCATTER);
+	ret = testexp_backing_create(&fresh, extents, args->nr_extents,
+				     args->flags & TESTEXP_MOVE_SCATTER);
 	if (ret)
 		return ret;
 
@@ -966,7 +966,7 @@ int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
 		ret = exporter_move_locked(dmabuf, &fresh, args->timeout_ms ?: TESTEXP_WAIT_MS);
 		dma_resv_unlock(dmabuf->resv);
 	}
-	backing_destroy(&fresh);
+	testexp_backing_destroy(&fresh);
 	return ret;
 }
 
@@ -996,7 +996,7 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
 }
 
 /**
- * exporter_touch - access a page as a device would that was given its PFN
+ * testexp_exporter_touch - access a page as a device would that was given its PFN
  * @dmabuf: a buffer of this exporter
  * @pgoff: page that the PFN was resolved for
  * @pfn: PFN, maybe stale
@@ -1008,8 +1008,8 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
  *
  * Return: what was found.
  */
-enum exporter_touched exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
-				     u64 signature, bool write)
+enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
+					     u64 signature, bool write)
 {
 	struct buffer *buffer = dmabuf->priv;
 	enum exporter_touched touched = EXPORTER_TOUCHED_NOTHING;

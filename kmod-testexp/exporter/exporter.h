@@ -8,22 +8,22 @@
 #include "exporter/layout.h"
 #include "testexp_uapi.h"
 
-bool exporter_owns(const struct dma_buf *dmabuf);
-u32 exporter_nr_buffers(void);
+bool testexp_exporter_owns(const struct dma_buf *dmabuf);
+u32 testexp_nr_buffers(void);
 
-struct dma_buf *exporter_create(struct testexp_create *args,
-				const struct testexp_extent *extents);
-const struct layout *exporter_layout(const struct dma_buf *dmabuf);
-int exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
-int exporter_prepare_vmap(struct dma_buf *dmabuf);
-int exporter_revoke(struct dma_buf *dmabuf);
-int exporter_restore(struct dma_buf *dmabuf);
-int exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args);
-int exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
-		  const struct testexp_extent *extents);
+struct dma_buf *testexp_exporter_create(struct testexp_create *args,
+					const struct testexp_extent *extents);
+const struct layout *testexp_exporter_layout(const struct dma_buf *dmabuf);
+int testexp_exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args);
+int testexp_exporter_prepare_vmap(struct dma_buf *dmabuf);
+int testexp_exporter_revoke(struct dma_buf *dmabuf);
+int testexp_exporter_restore(struct dma_buf *dmabuf);
+int testexp_exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args);
+int testexp_exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
+			  const struct testexp_extent *extents);
 
-struct task_struct *exporter_enter(struct dma_buf *dmabuf);
-void exporter_leave(struct dma_buf *dmabuf, struct task_struct *before);
+struct task_struct *testexp_exporter_enter(struct dma_buf *dmabuf);
+void testexp_exporter_leave(struct dma_buf *dmabuf, struct task_struct *before);
 
 /**
  * enum exporter_touched - what a page held
@@ -39,7 +39,7 @@ enum exporter_touched {
 	EXPORTER_TOUCHED_NOTHING,
 };
 
-enum exporter_touched exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
-				     u64 signature, bool write);
+enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
+					     u64 signature, bool write);
 
 #endif /* TESTEXP_EXPORTER_H */

@@ -28,7 +28,7 @@ static const char *fence_timeline_name(struct dma_fence *fence)
 	return "importer";
 }
 
-/* After module_put() there are instructions of the module left: see fence_module_exit(). */
+/* After module_put() there are instructions of the module left: see testexp_fence_exit(). */
 static void fence_release(struct dma_fence *fence)
 {
 	dma_fence_free(fence);
@@ -42,7 +42,7 @@ static const struct dma_fence_ops fence_ops = {
 };
 
 /**
- * fence_module_exit - wait for those that are about to leave the module's code
+ * testexp_fence_exit - wait for those that are about to leave the module's code
  *
  * Others may hold a fence for long, in a sync_file for instance, so each fence holds the
  * module. The last reference may be dropped anywhere, and then the module can be
@@ -54,7 +54,7 @@ static const struct dma_fence_ops fence_ops = {
  *
  * Where fences detach, synchronize_rcu() waits for readers of a fence's names.
  */
-void fence_module_exit(void)
+void testexp_fence_exit(void)
 {
 	synchronize_rcu();
 	if (!TESTEXP_FENCE_DETACHES)
@@ -62,13 +62,13 @@ void fence_module_exit(void)
 }
 
 /**
- * fence_alloc - make a fence
+ * testexp_fence_alloc - make a fence
  * @context: of its timeline
  * @seqno: its place on that
  *
  * Return: a fence that nobody has seen, so it may be put unsignalled; or NULL.
  */
-struct dma_fence *fence_alloc(u64 context, u64 seqno)
+struct dma_fence *testexp_fence_alloc(u64 context, u64 seqno)
 {
 	struct testexp_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL_ACCOUNT);
 

@@ -6,7 +6,7 @@
 #include <linux/dma-fence.h>
 #include <linux/types.h>
 
-struct dma_fence *fence_alloc(u64 context, u64 seqno);
-void fence_module_exit(void);
+struct dma_fence *testexp_fence_alloc(u64 context, u64 seqno);
+void testexp_fence_exit(void);
 
 #endif /* TESTEXP_FENCE_H */

@@ -12,7 +12,7 @@ static bool layout_continues(const struct layout_extent *last, struct layout_kin
 }
 
 /**
- * layout_append - add pages to the end of the buffer
+ * testexp_layout_append - add pages to the end of the buffer
  * @layout: what is there so far
  * @kind: what they are
  * @pfn: PFN of the first page; ignored for types that have none
@@ -23,7 +23,7 @@ static bool layout_continues(const struct layout_extent *last, struct layout_kin
  *
  * Return: 0, -ENOSPC when the array is full, -EOVERFLOW when pgoff would wrap.
  */
-int layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages)
+int testexp_layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages)
 {
 	bool has_pfns = layout_has_pfns(kind.type);
 	struct layout_extent *extent;

@@ -59,7 +59,7 @@ struct layout {
 	u64 nr_pages;
 };
 
-int layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages);
+int testexp_layout_append(struct layout *layout, struct layout_kind kind, u64 pfn, u64 nr_pages);
 
 static inline bool layout_same_kind(struct layout_kind a, struct layout_kind b)
 {

@@ -28,37 +28,37 @@ static atomic64_t used_pages = ATOMIC64_INIT(0);
 #define MEMORY_GATHER_STEP	64
 
 /* Return: 0, or -EINVAL for a limit that is more than the machine has. */
-int memory_init_limit(void)
+int testexp_memory_init_limit(void)
 {
 	if (!max_pages)
 		max_pages = totalram_pages() / 4 * 3;
 	return max_pages <= totalram_pages() ? 0 : -EINVAL;
 }
 
-u64 memory_max_pages(void)
+u64 testexp_memory_max_pages(void)
 {
 	return max_pages;
 }
 
-u64 memory_used_pages(void)
+u64 testexp_memory_used_pages(void)
 {
 	return atomic64_read(&used_pages);
 }
 
 /* Counts @nr_pages against the module's limit, as charge_add(). */
-int memory_charge(u64 nr_pages)
+int testexp_memory_charge(u64 nr_pages)
 {
 	return charge_add(&used_pages, max_pages, nr_pages);
 }
 
-void memory_uncharge(u64 nr_pages)
+void testexp_memory_uncharge(u64 nr_pages)
 {
 	atomic64_sub(nr_pages, &used_pages);
 }
 
 static void *memory_kvalloc(size_t bytes, gfp_t flags)
 {
-	int ret = memory_charge(PFN_UP(bytes));
+	int ret = testexp_memory_charge(PFN_UP(bytes));
 	void *room;
 
 	if (ret)
@@ -72,39 +72,42 @@ static void *memory_kvalloc(size_t bytes, gfp_t flags)
 	flags |= GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 	room = bytes <= MEMORY_SMALL_BYTES ? kmalloc(bytes, flags) : kvmalloc(bytes, flags);
 	if (!room) {
-		memory_uncharge(PFN_UP(bytes));
+		testexp_memory_uncharge(PFN_UP(bytes));
 		return ERR_PTR(-ENOMEM);
 	}
 	return room;
 }
 
 /**
- * memory_kvmalloc - allocate an array whose length the caller of an ioctl decides
+ * testexp_memory_kvmalloc - allocate an array whose length the caller of an ioctl decides
  * @bytes: its size, which is charged rounded up to pages
  *
- * All such memory comes from here or memory_kvzalloc(), however short its life is.
+ * All such memory comes from here or testexp_memory_kvzalloc(), however short its life is.
  *
- * Return: memory for memory_kvfree(); or ERR_PTR() of -ENOSPC over the module's limit
+ * Return: memory for testexp_memory_kvfree(); or ERR_PTR() of -ENOSPC over the module's limit
  * or of -ENOMEM.
  */
-void *memory_kvmalloc(size_t bytes)
+void *testexp_memory_kvmalloc(size_t bytes)
 {
 	return memory_kvalloc(bytes, 0);
 }
 
 /* The same, zeroed. */
-void *memory_kvzalloc(size_t bytes)
+void *testexp_memory_kvzalloc(size_t bytes)
 {
 	return memory_kvalloc(bytes, __GFP_ZERO);
 }
 
-/* @room: what memory_kvmalloc() or memory_kvzalloc() of the same @bytes returned, or NULL */
-void memory_kvfree(const void *room, size_t bytes)
+/*
+ * @room: NULL, or what testexp_memory_kvmalloc() or testexp_memory_kvzalloc() returned for the
+ *	same @bytes
+ */
+void testexp_memory_kvfree(const void *room, size_t bytes)
 {
 	if (IS_ERR_OR_NULL(room))
 		return;
 	kvfree(room);
-	memory_uncharge(PFN_UP(bytes));
+	testexp_memory_uncharge(PFN_UP(bytes));
 }
 
 static void memory_free_pages(u64 pfn, u64 end)
@@ -115,7 +118,7 @@ static void memory_free_pages(u64 pfn, u64 end)
 	}
 }
 
-void memory_free(const struct memory_run *run)
+void testexp_memory_free(const struct memory_run *run)
 {
 	memory_free_pages(run->pfn, run->pfn + run->nr_pages);
 }
@@ -173,13 +176,13 @@ static bool memory_gather_one(struct memory_gather *gather)
 
 	if (gather->nr_blocks == gather->capacity || fatal_signal_pending(current))
 		return false;
-	if (charge && memory_charge(MEMORY_BLOCK_PAGES))
+	if (charge && testexp_memory_charge(MEMORY_BLOCK_PAGES))
 		return false;
 
 	page = alloc_pages(MEMORY_GFP | __GFP_NORETRY, TESTEXP_MAX_PAGE_ORDER);
 	if (!page) {
 		if (charge)
-			memory_uncharge(MEMORY_BLOCK_PAGES);
+			testexp_memory_uncharge(MEMORY_BLOCK_PAGES);
 		return false;
 	}
 	gather->blocks[gather->nr_blocks++] = (struct memory_run) {
@@ -209,7 +212,7 @@ static bool memory_gather_find(struct memory_gather *gather, struct memory_run *
 	u64 i, start = 0, end = 0, first;
 
 	/* Whoever is killed here is seen by memory_gather_more(). */
-	if (runs_sort(gather->blocks, gather->nr_blocks))
+	if (testexp_runs_sort(gather->blocks, gather->nr_blocks))
 		return false;
 	for (i = 0; i < gather->nr_blocks; i++) {
 		if (gather->blocks[i].pfn != end)
@@ -241,8 +244,9 @@ static void memory_gather_end(struct memory_gather *gather, const struct memory_
 		cond_resched();
 	}
 	if (gather->nr_blocks > gather->free_blocks)
-		memory_uncharge((gather->nr_blocks - gather->free_blocks) * MEMORY_BLOCK_PAGES);
-	memory_kvfree(gather->blocks, memory_gather_bytes(gather));
+		testexp_memory_uncharge((gather->nr_blocks - gather->free_blocks) *
+					MEMORY_BLOCK_PAGES);
+	testexp_memory_kvfree(gather->blocks, memory_gather_bytes(gather));
 }
 
 /*
@@ -258,7 +262,7 @@ static int memory_alloc_gathered(struct memory_run *run, unsigned int align_orde
 	const struct memory_run nothing = {};
 	bool found = false;
 
-	gather.blocks = memory_kvmalloc(memory_gather_bytes(&gather));
+	gather.blocks = testexp_memory_kvmalloc(memory_gather_bytes(&gather));
 	if (IS_ERR(gather.blocks))
 		return PTR_ERR(gather.blocks);
 
@@ -272,14 +276,14 @@ static int memory_alloc_gathered(struct memory_run *run, unsigned int align_orde
 }
 
 /**
- * memory_alloc - allocate physically contiguous pages, zeroed
+ * testexp_memory_alloc - allocate physically contiguous pages, zeroed
  * @run: its nr_pages says how many, and they are charged; gets the PFN
  * @align_order: the first PFN is @skew modulo 2^@align_order
  * @skew: less than 2^@align_order
  *
  * Return: 0, -ENOMEM, -ENOSPC over the module's limit, or -EINTR when killed.
  */
-int memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew)
+int testexp_memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew)
 {
 	unsigned int order = max_t(unsigned int, align_order,
 				   get_order((skew + run->nr_pages) << PAGE_SHIFT));

@@ -31,18 +31,18 @@ static inline int charge_add(atomic64_t *used, u64 limit, u64 nr)
 	return 0;
 }
 
-int memory_init_limit(void);
-u64 memory_max_pages(void);
-u64 memory_used_pages(void);
+int testexp_memory_init_limit(void);
+u64 testexp_memory_max_pages(void);
+u64 testexp_memory_used_pages(void);
 
-int memory_charge(u64 nr_pages);
-void memory_uncharge(u64 nr_pages);
+int testexp_memory_charge(u64 nr_pages);
+void testexp_memory_uncharge(u64 nr_pages);
 
-void *memory_kvmalloc(size_t bytes);
-void *memory_kvzalloc(size_t bytes);
-void memory_kvfree(const void *room, size_t bytes);
+void *testexp_memory_kvmalloc(size_t bytes);
+void *testexp_memory_kvzalloc(size_t bytes);
+void testexp_memory_kvfree(const void *room, size_t bytes);
 
-int memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew);
-void memory_free(const struct memory_run *run);
+int testexp_memory_alloc(struct memory_run *run, unsigned int align_order, u64 skew);
+void testexp_memory_free(const struct memory_run *run);
 
 #endif /* TESTEXP_MEMORY_H */

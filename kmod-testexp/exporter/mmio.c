@@ -91,12 +91,12 @@ static int devices_make(void)
 }
 
 /* Return: 0 or a negative errno, with a line in the log for a bad parameter. */
-int devices_init(void)
+int testexp_device_init(void)
 {
 	return *importer_device ? devices_borrow() : devices_make();
 }
 
-void devices_exit(void)
+void testexp_device_exit(void)
 {
 	if (borrowed_device)
 		pci_dev_put(borrowed_device);
@@ -105,7 +105,7 @@ void devices_exit(void)
 }
 
 /* What importers attach unless they want no device. */
-struct device *devices_importer(void)
+struct device *testexp_importer_device(void)
 {
 	return borrowed_device ? &borrowed_device->dev : &own_device->dev;
 }
@@ -140,7 +140,7 @@ static int mmio_open(struct pci_dev *pci, int number)
 }
 
 /* Return: 0, also when no BAR was asked for; -EINVAL, -ENODEV, -ENXIO or -EBUSY. */
-int mmio_init(void)
+int testexp_mmio_init(void)
 {
 	struct pci_dev *pci;
 	int ret;
@@ -170,7 +170,7 @@ int mmio_init(void)
 	return ret;
 }
 
-void mmio_exit(void)
+void testexp_mmio_exit(void)
 {
 	if (!mmio_device)
 		return;
@@ -180,24 +180,24 @@ void mmio_exit(void)
 }
 
 /* As the parameter has it; empty without one. */
-const char *mmio_name(void)
+const char *testexp_mmio_name(void)
 {
 	return mmio_bar;
 }
 
 /* 0 without a BAR. */
-u64 mmio_nr_pages(void)
+u64 testexp_mmio_nr_pages(void)
 {
 	return mmio_device ? pci_resource_len(mmio_device, mmio_number) >> PAGE_SHIFT : 0;
 }
 
-u64 mmio_first_pfn(void)
+u64 testexp_mmio_first_pfn(void)
 {
 	return pci_resource_start(mmio_device, mmio_number) >> PAGE_SHIFT;
 }
 
 /**
- * mmio_claim - settle how pages of the BAR are mapped
+ * testexp_mmio_claim - settle how pages of the BAR are mapped
  * @page: the first, counted from the BAR's
  * @nr_pages: how many, all in the BAR
  * @cache: TESTEXP_CACHE_UC or TESTEXP_CACHE_WC
@@ -206,25 +206,25 @@ u64 mmio_first_pfn(void)
  * table of those in use, and what a fault maps follows that table. A mapping of
  * its own is how a driver gets its pages in there.
  *
- * Return: to be given to mmio_release(), or -ENODEV, -ENXIO, -EBUSY, -ENOMEM.
+ * Return: to be given to testexp_mmio_release(), or -ENODEV, -ENXIO, -EBUSY, -ENOMEM.
  */
-void __iomem *mmio_claim(u64 page, u64 nr_pages, u32 cache)
+void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache)
 {
 	phys_addr_t start;
 	void __iomem *claim;
 
 	if (!mmio_device)
 		return IOMEM_ERR_PTR(-ENODEV);
-	if (page >= mmio_nr_pages() || nr_pages > mmio_nr_pages() - page)
+	if (page >= testexp_mmio_nr_pages() || nr_pages > testexp_mmio_nr_pages() - page)
 		return IOMEM_ERR_PTR(-ENXIO);
 
-	start = PFN_PHYS(mmio_first_pfn() + page);
+	start = PFN_PHYS(testexp_mmio_first_pfn() + page);
 	claim = cache == TESTEXP_CACHE_WC ? ioremap_wc(start, nr_pages << PAGE_SHIFT) :
 					    ioremap(start, nr_pages << PAGE_SHIFT);
 	return claim ?: IOMEM_ERR_PTR(-EBUSY);
 }
 
-void mmio_release(void __iomem *claim)
+void testexp_mmio_release(void __iomem *claim)
 {
 	iounmap(claim);
 }

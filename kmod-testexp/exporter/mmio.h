@@ -7,18 +7,18 @@
 
 struct device;
 
-int devices_init(void);
-void devices_exit(void);
-struct device *devices_importer(void);
+int testexp_device_init(void);
+void testexp_device_exit(void);
+struct device *testexp_importer_device(void);
 
-int mmio_init(void);
-void mmio_exit(void);
+int testexp_mmio_init(void);
+void testexp_mmio_exit(void);
 
-const char *mmio_name(void);
-u64 mmio_nr_pages(void);
-u64 mmio_first_pfn(void);
+const char *testexp_mmio_name(void);
+u64 testexp_mmio_nr_pages(void);
+u64 testexp_mmio_first_pfn(void);
 
-void __iomem *mmio_claim(u64 page, u64 nr_pages, u32 cache);
-void mmio_release(void __iomem *claim);
+void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache);
+void testexp_mmio_release(void __iomem *claim);
 
 #endif /* TESTEXP_MMIO_H */

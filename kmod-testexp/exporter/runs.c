@@ -31,7 +31,7 @@ static int runs_pause(void)
 }
 
 /**
- * runs_sort - sort by PFN, the lowest first
+ * testexp_runs_sort - sort by PFN, the lowest first
  * @runs: the runs
  * @nr_runs: how many, up to a million and more
  *
@@ -40,7 +40,7 @@ static int runs_pause(void)
  *
  * Return: 0, or -EINTR when killed; then the runs are all there, in any order.
  */
-int runs_sort(struct memory_run *runs, u64 nr_runs)
+int testexp_runs_sort(struct memory_run *runs, u64 nr_runs)
 {
 	u64 i;
 

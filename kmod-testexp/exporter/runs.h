@@ -15,6 +15,6 @@ struct memory_run {
 	u64 nr_pages;
 };
 
-int runs_sort(struct memory_run *runs, u64 nr_runs);
+int testexp_runs_sort(struct memory_run *runs, u64 nr_runs);
 
 #endif /* TESTEXP_RUNS_H */

@@ -23,7 +23,7 @@
 
 static atomic_t nr_importers = ATOMIC_INIT(0);
 
-u32 importer_nr_importers(void)
+u32 testexp_nr_importers(void)
 {
 	return atomic_read(&nr_importers);
 }
@@ -38,11 +38,11 @@ static void importer_move_notify(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(resv);
 
-	fence = timeline_prepare(importer, resv);
+	fence = testexp_timeline_prepare(importer, resv);
 	mutex_lock(&importer->table.lock);
-	table_notify(&importer->table);
-	if (!timeline_begin(importer, resv, fence))
-		table_drop_all(&importer->table);
+	testexp_table_notify(&importer->table);
+	if (!testexp_timeline_begin(importer, resv, fence))
+		testexp_table_drop_all(&importer->table);
 	mutex_unlock(&importer->table.lock);
 	wake_up_all(&importer->wait);
 }
@@ -119,7 +119,7 @@ static int importer_resolve(struct testexp_call *call)
 	if (ret)
 		return ret;
 
-	results = memory_kvzalloc(IMPORTER_CHUNK * sizeof(*results));
+	results = testexp_memory_kvzalloc(IMPORTER_CHUNK * sizeof(*results));
 	if (IS_ERR(results))
 		return PTR_ERR(results);
 
@@ -138,7 +138,7 @@ static int importer_resolve(struct testexp_call *call)
 		}
 		cond_resched();
 	}
-	memory_kvfree(results, IMPORTER_CHUNK * sizeof(*results));
+	testexp_memory_kvfree(results, IMPORTER_CHUNK * sizeof(*results));
 	return ret;
 }
 
@@ -171,7 +171,7 @@ static int importer_copy_segments(const struct sg_table *sgt, struct testexp_map
 /* Before 6.2 other exporters take the reservation lock in vmap and vunmap themselves. */
 static bool importer_locks_vmap(const struct dma_buf *dmabuf)
 {
-	return TESTEXP_MAP_IS_LOCKED || exporter_owns(dmabuf);
+	return TESTEXP_MAP_IS_LOCKED || testexp_exporter_owns(dmabuf);
 }
 
 /* The mapping is kept until the importer is closed. */
@@ -189,7 +189,7 @@ static int importer_map_kernel(struct importer *importer)
 		if (ret)
 			goto unlock;
 	}
-	ret = exporter_prepare_vmap(dmabuf);
+	ret = testexp_exporter_prepare_vmap(dmabuf);
 	if (!ret && iosys_map_is_null(&importer->kernel_map))
 		ret = dma_buf_vmap(dmabuf, &importer->kernel_map);
 	if (lock)
@@ -246,7 +246,7 @@ static int importer_describe(struct testexp_call *call)
 
 	if (args->reserved)
 		return -EINVAL;
-	ret = exporter_describe(importer->attach->dmabuf, args);
+	ret = testexp_exporter_describe(importer->attach->dmabuf, args);
 	return ret ? ret : testexp_respond(call);
 }
 
@@ -256,11 +256,12 @@ static const struct testexp_ioctl importer_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_MAP, struct testexp_map, nr_entries, TESTEXP_MAP_FLAGS,
 		      importer_map),
 	TESTEXP_IOCTL(TESTEXP_IOC_FILL, struct testexp_fill, notified, TESTEXP_FILL_FLAGS,
-		      importer_fill),
-	TESTEXP_IOCTL(TESTEXP_IOC_AUDIT, struct testexp_audit, notifies, 0, importer_audit),
+		      testexp_importer_fill),
+	TESTEXP_IOCTL(TESTEXP_IOC_AUDIT, struct testexp_audit, notifies, 0, testexp_importer_audit),
 	TESTEXP_IOCTL(TESTEXP_IOC_USE, struct testexp_use, notifies, TESTEXP_USE_FLAGS,
-		      importer_use),
-	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0, importer_signal),
+		      testexp_importer_use),
+	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0,
+		      testexp_importer_signal),
 	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved, 0,
 		      importer_describe),
 };
@@ -286,7 +287,7 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &importer->wait, wait);
 	if (atomic_read(&importer->pausing))
 		events |= EPOLLIN;
-	if (timeline_is_pending(importer))
+	if (testexp_timeline_is_pending(importer))
 		events |= EPOLLPRI;
 	return events;
 }
@@ -294,8 +295,8 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 /* What is left when it is not, or no longer, attached. */
 static void importer_free(struct importer *importer)
 {
-	timeline_end(importer);
-	table_destroy(&importer->table);
+	testexp_timeline_end(importer);
+	testexp_table_destroy(&importer->table);
 	kfree(importer);
 }
 
@@ -326,7 +327,7 @@ static void importer_destroy(struct importer *importer)
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
 
 	/* A move that waits for the fence holds the lock that detaching needs. */
-	timeline_refuse(importer);
+	testexp_timeline_refuse(importer);
 	importer_unmap_kernel(importer);
 	if (importer->flags & TESTEXP_ATTACH_PIN)
 		importer_unpin(importer);
@@ -358,9 +359,9 @@ static struct importer *importer_alloc(u32 flags, const struct testexp_ioctls *m
 		return NULL;
 	importer->flags = flags;
 	importer->more_ioctls = more_ioctls;
-	table_init(&importer->table);
+	testexp_table_init(&importer->table);
 	mutex_init(&importer->map_lock);
-	timeline_init(importer);
+	testexp_timeline_init(importer);
 	atomic_set(&importer->pausing, 0);
 	init_waitqueue_head(&importer->wait);
 	return importer;
@@ -386,7 +387,7 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
 	if (importer->flags & TESTEXP_ATTACH_PIN) {
 		ret = importer_pin(importer);
 		if (ret) {
-			timeline_refuse(importer);
+			testexp_timeline_refuse(importer);
 			dma_buf_detach(dmabuf, importer->attach);
 			return ret;
 		}
@@ -396,7 +397,7 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
 }
 
 /**
- * importer_create - attach to a buffer
+ * testexp_importer_create - attach to a buffer
  * @dmabuf: any; a reference is taken for the importer
  * @dev: device to attach, or NULL
  * @flags: TESTEXP_ATTACH_*; the caller has refused flags that contradict each other
@@ -404,8 +405,8 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
  *
  * Return: a file whose release detaches, or a negative errno.
  */
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
-			     const struct testexp_ioctls *more_ioctls)
+struct file *testexp_importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
+				     const struct testexp_ioctls *more_ioctls)
 {
 	struct importer *importer = importer_alloc(flags, more_ioctls);
 	struct file *file;
@@ -430,7 +431,7 @@ struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 fla
 }
 
 /* Return: the importer of a descriptor, to be put again; -EBADF, or -EINVAL if it is none. */
-struct importer *importer_get(int fd)
+struct importer *testexp_importer_get(int fd)
 {
 	struct file *file = fget(fd);
 
@@ -442,7 +443,7 @@ struct importer *importer_get(int fd)
 	return ERR_PTR(-EINVAL);
 }
 
-void importer_put(struct importer *importer)
+void testexp_importer_put(struct importer *importer)
 {
 	fput(importer->file);
 }

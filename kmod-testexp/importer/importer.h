@@ -40,18 +40,18 @@ struct importer {
 	wait_queue_head_t wait;
 };
 
-struct file *importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
-			     const struct testexp_ioctls *more_ioctls);
-u32 importer_nr_importers(void);
-struct importer *importer_get(int fd);
-void importer_put(struct importer *importer);
+struct file *testexp_importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
+				     const struct testexp_ioctls *more_ioctls);
+u32 testexp_nr_importers(void);
+struct importer *testexp_importer_get(int fd);
+void testexp_importer_put(struct importer *importer);
 
 /* In table.c: serve the ioctls of those names. */
-int importer_fill(struct testexp_call *call);
-int importer_audit(struct testexp_call *call);
-int importer_use(struct testexp_call *call);
+int testexp_importer_fill(struct testexp_call *call);
+int testexp_importer_audit(struct testexp_call *call);
+int testexp_importer_use(struct testexp_call *call);
 
 /* In timeline.c: serves TESTEXP_IOC_SIGNAL. */
-int importer_signal(struct testexp_call *call);
+int testexp_importer_signal(struct testexp_call *call);
 
 #endif /* TESTEXP_IMPORTER_H */

@@ -33,7 +33,7 @@ static int table_entry_order(u64 entry)
 	return entry >> TABLE_ORDER_SHIFT & TABLE_ORDER_MASK;
 }
 
-void table_init(struct table *table)
+void testexp_table_init(struct table *table)
 {
 	mutex_init(&table->making);
 	mutex_init(&table->lock);
@@ -44,15 +44,15 @@ static size_t table_bytes(u32 nr_entries)
 	return nr_entries * sizeof(u64);
 }
 
-void table_destroy(struct table *table)
+void testexp_table_destroy(struct table *table)
 {
-	memory_kvfree(table->entries, table_bytes(table->nr_entries));
+	testexp_memory_kvfree(table->entries, table_bytes(table->nr_entries));
 	mutex_destroy(&table->lock);
 	mutex_destroy(&table->making);
 }
 
 /* What was resolved before this must not be installed. Under the table's lock. */
-void table_notify(struct table *table)
+void testexp_table_notify(struct table *table)
 {
 	lockdep_assert_held(&table->lock);
 	table->seq++;
@@ -61,7 +61,7 @@ void table_notify(struct table *table)
 }
 
 /* Under the table's lock. */
-void table_drop_all(struct table *table)
+void testexp_table_drop_all(struct table *table)
 {
 	lockdep_assert_held(&table->lock);
 	if (table->entries)
@@ -71,7 +71,7 @@ void table_drop_all(struct table *table)
 static int table_make(struct table *table, const struct dma_buf *dmabuf)
 {
 	u32 nr_entries = min_t(u64, dmabuf->size >> PAGE_SHIFT, TESTEXP_TABLE_PAGES);
-	u64 *entries = memory_kvzalloc(table_bytes(nr_entries));
+	u64 *entries = testexp_memory_kvzalloc(table_bytes(nr_entries));
 
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
@@ -251,7 +251,7 @@ static int table_check_fill(const struct testexp_fill *args, const struct dma_bu
 }
 
 /* Serves TESTEXP_IOC_FILL: see struct testexp_fill. */
-int importer_fill(struct testexp_call *call)
+int testexp_importer_fill(struct testexp_call *call)
 {
 	struct testexp_fill *args = call->args;
 	struct importer *importer = call->owner;
@@ -307,7 +307,7 @@ static int table_audit(struct importer *importer, struct testexp_audit *args)
 }
 
 /* Serves TESTEXP_IOC_AUDIT: see struct testexp_audit. */
-int importer_audit(struct testexp_call *call)
+int testexp_importer_audit(struct testexp_call *call)
 {
 	struct testexp_audit *args = call->args;
 	struct importer *importer = call->owner;
@@ -342,8 +342,8 @@ static int table_use(struct importer *importer, struct testexp_use *args)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (entry)
-			counts[exporter_touch(dmabuf, pgoff, table_entry_pfn(entry),
-					      args->signature + pgoff, write)]++;
+			counts[testexp_exporter_touch(dmabuf, pgoff, table_entry_pfn(entry),
+						      args->signature + pgoff, write)]++;
 		cond_resched();
 	}
 	args->poisoned = counts[EXPORTER_TOUCHED_POISON];
@@ -355,13 +355,13 @@ static int table_use(struct importer *importer, struct testexp_use *args)
 }
 
 /* Serves TESTEXP_IOC_USE: see struct testexp_use. */
-int importer_use(struct testexp_call *call)
+int testexp_importer_use(struct testexp_call *call)
 {
 	struct testexp_use *args = call->args;
 	struct importer *importer = call->owner;
 	int ret;
 
-	if (!exporter_owns(importer->attach->dmabuf))
+	if (!testexp_exporter_owns(importer->attach->dmabuf))
 		return -EINVAL;
 
 	/* move_notify takes it too, so what is in the table may be used. */

@@ -28,10 +28,10 @@ struct table {
 	u64 notifies;
 };
 
-void table_init(struct table *table);
-void table_destroy(struct table *table);
+void testexp_table_init(struct table *table);
+void testexp_table_destroy(struct table *table);
 
-void table_notify(struct table *table);
-void table_drop_all(struct table *table);
+void testexp_table_notify(struct table *table);
+void testexp_table_drop_all(struct table *table);
 
 #endif /* TESTEXP_TABLE_H */

@@ -21,7 +21,7 @@ static bool timeline_signal(struct importer *importer, int error)
 	fence = importer->timeline.pending;
 	WRITE_ONCE(importer->timeline.pending, NULL);
 	if (fence) {
-		table_drop_all(&importer->table);
+		testexp_table_drop_all(&importer->table);
 		if (error)
 			dma_fence_set_error(fence, error);
 		dma_fence_signal(fence);
@@ -42,21 +42,21 @@ static void timeline_expire(struct work_struct *work)
 	timeline_signal(importer, -ETIMEDOUT);
 }
 
-void timeline_init(struct importer *importer)
+void testexp_timeline_init(struct importer *importer)
 {
 	importer->timeline.context = dma_fence_context_alloc(1);
 	INIT_DELAYED_WORK(&importer->timeline.expire, timeline_expire);
 }
 
 /**
- * timeline_prepare - allocate what timeline_begin() needs
+ * testexp_timeline_prepare - allocate what testexp_timeline_begin() needs
  * @importer: with or without TESTEXP_ATTACH_FENCE
  * @resv: of its buffer, locked
  *
  * Return: a fence, or NULL when there is to be none. No memory is no error: then
  * the importer just has to be done at once.
  */
-struct dma_fence *timeline_prepare(struct importer *importer, struct dma_resv *resv)
+struct dma_fence *testexp_timeline_prepare(struct importer *importer, struct dma_resv *resv)
 {
 	struct timeline *timeline = &importer->timeline;
 
@@ -64,19 +64,20 @@ struct dma_fence *timeline_prepare(struct importer *importer, struct dma_resv *r
 		return NULL;
 
 	/* The reservation lock makes @seqno ours. */
-	return fence_alloc(timeline->context, ++timeline->seqno);
+	return testexp_fence_alloc(timeline->context, ++timeline->seqno);
 }
 
 /**
- * timeline_begin - let the use of the table's entries go on for a while
+ * testexp_timeline_begin - let the use of the table's entries go on for a while
  * @importer: its table's lock is held
  * @resv: of its buffer, locked
- * @fence: from timeline_prepare(), consumed
+ * @fence: from testexp_timeline_prepare(), consumed
  *
  * Return: true when a fence now stands for that use; else the entries have to go
  * now.
  */
-bool timeline_begin(struct importer *importer, struct dma_resv *resv, struct dma_fence *fence)
+bool testexp_timeline_begin(struct importer *importer, struct dma_resv *resv,
+			    struct dma_fence *fence)
 {
 	struct timeline *timeline = &importer->timeline;
 
@@ -94,13 +95,13 @@ bool timeline_begin(struct importer *importer, struct dma_resv *resv, struct dma
 	return timeline->pending;
 }
 
-bool timeline_is_pending(const struct importer *importer)
+bool testexp_timeline_is_pending(const struct importer *importer)
 {
 	return READ_ONCE(importer->timeline.pending);
 }
 
 /* From now on the importer is done with its entries as soon as it is notified. */
-void timeline_refuse(struct importer *importer)
+void testexp_timeline_refuse(struct importer *importer)
 {
 	mutex_lock(&importer->table.lock);
 	importer->timeline.refused = true;
@@ -109,14 +110,14 @@ void timeline_refuse(struct importer *importer)
 }
 
 /* The importer is notified no more. */
-void timeline_end(struct importer *importer)
+void testexp_timeline_end(struct importer *importer)
 {
-	timeline_refuse(importer);
+	testexp_timeline_refuse(importer);
 	cancel_delayed_work_sync(&importer->timeline.expire);
 }
 
 /* Serves TESTEXP_IOC_SIGNAL: see struct testexp_signal. */
-int importer_signal(struct testexp_call *call)
+int testexp_importer_signal(struct testexp_call *call)
 {
 	struct testexp_signal *args = call->args;
 

@@ -26,11 +26,12 @@ struct timeline {
 	struct delayed_work expire;
 };
 
-void timeline_init(struct importer *importer);
-struct dma_fence *timeline_prepare(struct importer *importer, struct dma_resv *resv);
-bool timeline_begin(struct importer *importer, struct dma_resv *resv, struct dma_fence *fence);
-bool timeline_is_pending(const struct importer *importer);
-void timeline_refuse(struct importer *importer);
-void timeline_end(struct importer *importer);
+void testexp_timeline_init(struct importer *importer);
+struct dma_fence *testexp_timeline_prepare(struct importer *importer, struct dma_resv *resv);
+bool testexp_timeline_begin(struct importer *importer, struct dma_resv *resv,
+			    struct dma_fence *fence);
+bool testexp_timeline_is_pending(const struct importer *importer);
+void testexp_timeline_refuse(struct importer *importer);
+void testexp_timeline_end(struct importer *importer);
 
 #endif /* TESTEXP_TIMELINE_H */

@@ -72,7 +72,7 @@ static int walk_chunks(const struct testexp_walk *args, struct testexp_walked *r
 }
 
 /* Serves TESTEXP_IOC_WALK: see struct testexp_walk. */
-int walk_run(const struct testexp_walk *args)
+int testexp_walk_run(const struct testexp_walk *args)
 {
 	struct testexp_walked *results;
 	u64 length, end;
@@ -84,17 +84,17 @@ int walk_run(const struct testexp_walk *args)
 	    check_add_overflow(args->address, length, &end) || end > ULONG_MAX)
 		return -EOVERFLOW;
 
-	results = memory_kvzalloc(WALK_CHUNK * sizeof(*results));
+	results = testexp_memory_kvzalloc(WALK_CHUNK * sizeof(*results));
 	if (IS_ERR(results))
 		return PTR_ERR(results);
 	ret = walk_chunks(args, results);
-	memory_kvfree(results, WALK_CHUNK * sizeof(*results));
+	testexp_memory_kvfree(results, WALK_CHUNK * sizeof(*results));
 	return ret;
 }
 
 #else
 
-int walk_run(const struct testexp_walk *args)
+int testexp_walk_run(const struct testexp_walk *args)
 {
 	return -EOPNOTSUPP;
 }

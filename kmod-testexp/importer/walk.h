@@ -62,6 +62,6 @@ static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_
 
 #endif
 
-int walk_run(const struct testexp_walk *args);
+int testexp_walk_run(const struct testexp_walk *args);
 
 #endif /* TESTEXP_WALK_H */

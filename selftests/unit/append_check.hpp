@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What layout_append() of the module's layout.c promises, for any layout. */
+/* What testexp_layout_append() of the module's layout.c promises, for any layout. */
 #pragma once
 
 #include <string>

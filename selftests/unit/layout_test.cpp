@@ -197,8 +197,8 @@ TEST(LayoutC, HugeBuffer) {
     u64 pfn = 0;
     int max_order = 0;
 
-    ASSERT_EQ(layout_append(&layout, {TESTEXP_EXTENT_HOLE, 0, 0}, 0, half), 0);
-    ASSERT_EQ(layout_append(&layout, {ram, 0, 0}, half, half), 0);
+    ASSERT_EQ(testexp_layout_append(&layout, {TESTEXP_EXTENT_HOLE, 0, 0}, 0, half), 0);
+    ASSERT_EQ(testexp_layout_append(&layout, {ram, 0, 0}, half, half), 0);
     EXPECT_EQ(layout_lookup(&layout, half - 1, &pfn, &max_order), -ENXIO);
     ASSERT_EQ(layout_lookup(&layout, half + 5, &pfn, &max_order), 0);
     EXPECT_EQ(pfn, half + 5);
@@ -209,9 +209,9 @@ TEST(LayoutC, AppendRefuses) {
     std::vector<layout_extent> extents(1);
     layout layout{.extents = extents.data(), .capacity = 1, .nr_extents = 0, .nr_pages = 0};
 
-    ASSERT_EQ(layout_append(&layout, {ram, 0, 0}, 5, 1), 0);
-    EXPECT_EQ(layout_append(&layout, {ram, 0, 0}, 9, 1), -ENOSPC);
-    EXPECT_EQ(layout_append(&layout, {ram, 0, 0}, 6, ~std::uint64_t{0}), -EOVERFLOW);
+    ASSERT_EQ(testexp_layout_append(&layout, {ram, 0, 0}, 5, 1), 0);
+    EXPECT_EQ(testexp_layout_append(&layout, {ram, 0, 0}, 9, 1), -ENOSPC);
+    EXPECT_EQ(testexp_layout_append(&layout, {ram, 0, 0}, 6, ~std::uint64_t{0}), -EOVERFLOW);
     EXPECT_EQ(layout.nr_pages, 1U);
 }
 

@@ -16,7 +16,8 @@ extern "C" {
 
 class NativeLayout {
 public:
-    /* What the exporter does at CREATE; false if layout_append() refuses. All places are PFNs here.
+    /* What the exporter does at CREATE; false if testexp_layout_append() refuses. All places are
+     * PFNs here.
      */
     bool build(const testexp::Layout& from) {
         reset(from.extents.size());
@@ -34,13 +35,13 @@ public:
                    .nr_pages = 0};
     }
 
-    /* 0, or the negative errno of layout_append(). */
+    /* 0, or the negative errno of testexp_layout_append(). */
     int append(const testexp_extent& extent) {
         const layout_kind kind{.type = extent.type,
                                .cache = static_cast<u16>(extent.cache),
                                .attributes = static_cast<u16>(extent.attributes)};
 
-        return layout_append(&layout_, kind, extent.at, extent.nr_pages * extent.repeat);
+        return testexp_layout_append(&layout_, kind, extent.at, extent.nr_pages * extent.repeat);
     }
 
     const layout& get() const { return layout_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: runs_sort() of the module sorts; it offers the processor all the time, and ends at
+ * Claim: testexp_runs_sort() of the module sorts; it offers the processor all the time, and ends at
  * once when the process is killed, without losing a run. So a CREATE of a million runs does
  * neither keep a processor to itself nor keep a killed process from ending.
  *
@@ -77,7 +77,7 @@ protected:
     static void sorts(std::vector<u64> pfns) {
         std::vector<memory_run> runs = of(pfns);
 
-        ASSERT_EQ(runs_sort(runs.data(), runs.size()), 0);
+        ASSERT_EQ(testexp_runs_sort(runs.data(), runs.size()), 0);
         std::ranges::sort(pfns);
         ASSERT_EQ(pfns_of(runs), pfns);
     }
@@ -121,7 +121,7 @@ TEST_F(Runs, OffersTheProcessorAllTheTime) {
     constexpr std::size_t count = 100000;
     std::vector<memory_run> runs = of(shuffled(count));
 
-    ASSERT_EQ(runs_sort(runs.data(), runs.size()), 0);
+    ASSERT_EQ(testexp_runs_sort(runs.data(), runs.size()), 0);
     EXPECT_GE(rescheds, count);
 }
 
@@ -134,7 +134,7 @@ TEST_F(Runs, EndsAtOnceWhenKilled) {
 
         asked = 0;
         killed_after = when;
-        ASSERT_EQ(runs_sort(runs.data(), runs.size()), -EINTR) << when;
+        ASSERT_EQ(testexp_runs_sort(runs.data(), runs.size()), -EINTR) << when;
         EXPECT_EQ(asked, when + 1) << "it is asked no more";
 
         std::vector<u64> left = pfns_of(runs);

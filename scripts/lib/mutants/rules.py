@@ -32,10 +32,12 @@ NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_re
 CHANGE = re.compile(r"[\w>.\[\] *-]+ (?:=|\+=|-=|\+\+|--)( |$)")
 
 # A step and its counterpart; what they have in brackets first must be the same.
-PAIRS = [(r"dma_resv_lock(_interruptible)?", "dma_resv_unlock"), (r"mutex_lock(_interruptible|_killable)?", "mutex_unlock"),
-         (r"spin_lock(_irq)?", r"spin_unlock(_irq)?"), (r"down_read(_killable)?", "up_read"), (r"down_write(_killable)?", "up_write"),
-         (r"mmap_read_lock(_killable)?", "mmap_read_unlock"), ("memory_charge", "memory_uncharge"), ("exporter_enter", "exporter_leave"),
-         ("atomic_inc", "atomic_dec")]
+PAIRS = [
+    (r"dma_resv_lock(_interruptible)?", "dma_resv_unlock"), (r"mutex_lock(_interruptible|_killable)?", "mutex_unlock"),
+    (r"spin_lock(_irq)?", r"spin_unlock(_irq)?"), (r"down_read(_killable)?", "up_read"),
+    (r"down_write(_killable)?", "up_write"), (r"mmap_read_lock(_killable)?", "mmap_read_unlock"),
+    ("testexp_memory_charge", "testexp_memory_uncharge"), ("testexp_exporter_enter", "testexp_exporter_leave"),
+    ("atomic_inc", "atomic_dec")]
 
 
 def tokens(text):
