@@ -3,7 +3,6 @@
 #ifndef TESTEXP_IOCTL_H
 #define TESTEXP_IOCTL_H
 
-#include <linux/kernel.h>
 #include <linux/types.h>
 
 /**
@@ -56,8 +55,6 @@ struct testexp_ioctls {
 	.flags = (_flags),						\
 	.serve = (_serve),						\
 }
-
-#define TESTEXP_IOCTLS(_rows) { .rows = (_rows), .nr_rows = ARRAY_SIZE(_rows) }
 
 long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int cmd,
 		   void __user *user_args);

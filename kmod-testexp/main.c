@@ -307,7 +307,10 @@ static const struct testexp_ioctl control_rows[] = {
 		      TESTEXP_EXPORT_FLAGS, control_misuse),
 };
 
-static const struct testexp_ioctls control_ioctls = TESTEXP_IOCTLS(control_rows);
+static const struct testexp_ioctls control_ioctls = {
+	.rows = control_rows,
+	.nr_rows = ARRAY_SIZE(control_rows),
+};
 
 static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

@@ -260,7 +260,10 @@ static const struct testexp_ioctl contention_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_REPORT, struct testexp_report, op, 0, contention_report),
 };
 
-static const struct testexp_ioctls contention_ioctls = TESTEXP_IOCTLS(contention_rows);
+static const struct testexp_ioctls contention_ioctls = {
+	.rows = contention_rows,
+	.nr_rows = ARRAY_SIZE(contention_rows),
+};
 
 static long contention_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

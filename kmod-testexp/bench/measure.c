@@ -228,4 +228,7 @@ static const struct testexp_ioctl measure_rows[] = {
 	TESTEXP_IOCTL(TESTEXP_IOC_DELIVER, struct testexp_deliver, reserved, 0, deliver_serve),
 };
 
-const struct testexp_ioctls testexp_measure_ioctls = TESTEXP_IOCTLS(measure_rows);
+const struct testexp_ioctls testexp_measure_ioctls = {
+	.rows = measure_rows,
+	.nr_rows = ARRAY_SIZE(measure_rows),
+};

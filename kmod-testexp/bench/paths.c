@@ -101,42 +101,66 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 
 RESOLVE_LOOPS(get_pfn_stride)
 
-const struct resolve_path testexp_path_empty = {
-	.run = resolve_run_empty,
-	.any_sequence = true,
+static const struct resolve_path paths_get_pfn[] = {
+	{
+		.number = TESTEXP_PATH_EMPTY,
+		.run = resolve_run_empty,
+		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_LOCK_UNLOCK,
+		.run = resolve_run_lock_unlock,
+	},
+	{
+		.number = TESTEXP_PATH_EXPORTER_OP,
+		RESOLVE_LOOPS_OF(exporter_op),
+		.prepare = resolve_find_op,
+		.is_locked = true,
+		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_GET_PFN,
+		RESOLVE_LOOPS_OF(get_pfn),
+		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_GET_PFN_STRIDE,
+		RESOLVE_LOOPS_OF(get_pfn_stride),
+	},
+	{
+		.number = TESTEXP_PATH_GET_PFN_BATCH,
+		RESOLVE_LOOPS_OF(get_pfn_batch),
+		.is_locked = true,
+		.any_sequence = true,
+	},
 };
 
-const struct resolve_path testexp_path_lock_unlock = {
-	.run = resolve_run_lock_unlock,
+static const struct resolve_table paths_get_pfn_table = {
+	.paths = paths_get_pfn,
+	.nr_paths = ARRAY_SIZE(paths_get_pfn),
 };
 
-const struct resolve_path testexp_path_exporter_op = {
-	RESOLVE_LOOPS_OF(exporter_op),
-	.prepare = resolve_find_op,
-	.is_locked = true,
-	.any_sequence = true,
+static const struct resolve_table *const resolve_tables[] = {
+	&paths_get_pfn_table,
+	&testexp_paths_sgt,
+	&testexp_paths_pfnmap,
+	&testexp_paths_phys_list,
 };
 
-const struct resolve_path testexp_path_get_pfn = {
-	RESOLVE_LOOPS_OF(get_pfn),
-	.any_sequence = true,
-};
+/* Return: the path of that number, or NULL. */
+static const struct resolve_path *resolve_find(u32 number)
+{
+	const struct resolve_table *table;
+	u32 i, j;
 
-const struct resolve_path testexp_path_get_pfn_stride = {
-	RESOLVE_LOOPS_OF(get_pfn_stride),
-};
-
-const struct resolve_path testexp_path_get_pfn_batch = {
-	RESOLVE_LOOPS_OF(get_pfn_batch),
-	.is_locked = true,
-	.any_sequence = true,
-};
-
-#define RESOLVE_ROW(_id, _name)	[TESTEXP_PATH_##_id] = &testexp_path_##_name,
-
-static const struct resolve_path *const resolve_paths[TESTEXP_PATHS] = {
-	RESOLVE_PATHS(RESOLVE_ROW)
-};
+	for (i = 0; i < ARRAY_SIZE(resolve_tables); i++) {
+		table = resolve_tables[i];
+		for (j = 0; j < table->nr_paths; j++)
+			if (table->paths[j].number == number)
+				return table->paths + j;
+	}
+	return NULL;
+}
 
 static int resolve_check_sequence(const struct resolve_path *path,
 				  const struct resolve_where *where)
@@ -165,16 +189,17 @@ int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *at
 			  const struct resolve_where *where)
 {
 	u64 buffer_pages = attach->dmabuf->size >> PAGE_SHIFT;
+	const struct resolve_path *path = resolve_find(where->path);
 	int ret;
 
-	if (where->path >= TESTEXP_PATHS || where->address > ULONG_MAX)
+	if (!path || where->address > ULONG_MAX)
 		return -EINVAL;
 	if (!where->nr_pages || where->pgoff >= buffer_pages ||
 	    where->nr_pages > buffer_pages - where->pgoff)
 		return -EINVAL;
 
 	*run = (struct resolve_run) {
-		.path = resolve_paths[where->path],
+		.path = path,
 		.attach = attach,
 		.first = where->pgoff,
 		.end = where->pgoff + where->nr_pages,

@@ -13,6 +13,7 @@ struct resolve_run;
 
 /**
  * struct resolve_path - one way of resolving
+ * @number: TESTEXP_PATH_*, by which user space names it
  * @run: makes @ops operations, going on where the last call stopped; returns 0 or
  *	the errno of the call that failed. The loop round the call costs a few
  *	instructions, as measured by the empty path.
@@ -25,6 +26,7 @@ struct resolve_run;
  * @any_sequence: it can step otherwise than to the next page
  */
 struct resolve_path {
+	u32 number;
 	int (*run)(struct resolve_run *run, u32 ops);
 	int (*deliver)(struct resolve_run *run, u32 ops);
 	int (*prepare)(struct resolve_run *run);
@@ -32,6 +34,16 @@ struct resolve_path {
 	int (*rewind)(struct resolve_run *run, u32 ops);
 	bool is_locked;
 	bool any_sequence;
+};
+
+/**
+ * struct resolve_table - the paths of one file
+ * @paths: the paths
+ * @nr_paths: how many paths there are
+ */
+struct resolve_table {
+	const struct resolve_path *paths;
+	u32 nr_paths;
 };
 
 /**
@@ -95,27 +107,9 @@ static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 	return run->path->rewind ? run->path->rewind(run, ops) : 0;
 }
 
-/*
- * All paths: what TESTEXP_PATH_ its number has in the ABI, and NAME of the testexp_path_NAME
- * that describes it. A new path is a row here and its code, in any file.
- */
-#define RESOLVE_PATHS(_row)					\
-	_row(EMPTY, empty)					\
-	_row(LOCK_UNLOCK, lock_unlock)				\
-	_row(GET_PFN, get_pfn)					\
-	_row(GET_PFN_STRIDE, get_pfn_stride)			\
-	_row(GET_PFN_BATCH, get_pfn_batch)			\
-	_row(SGT_MAP, sgt_map)					\
-	_row(EXPORTER_OP, exporter_op)				\
-	_row(SGT_CACHED, sgt_cached)				\
-	_row(SGT_DMA_TO_PHYS, sgt_dma_to_phys)			\
-	_row(FOLLOW_PFNMAP_PTE, follow_pfnmap_pte)		\
-	_row(FOLLOW_PFNMAP_PMD, follow_pfnmap_pmd)		\
-	_row(FOLLOW_PFNMAP_COLD, follow_pfnmap_cold)		\
-	_row(PHYS_LIST, phys_list)
-
-#define RESOLVE_DECLARE(_id, _name)	extern const struct resolve_path testexp_path_##_name;
-
-RESOLVE_PATHS(RESOLVE_DECLARE)
+/* The paths of each file; a new path is an entry in one of them. */
+extern const struct resolve_table testexp_paths_sgt;
+extern const struct resolve_table testexp_paths_pfnmap;
+extern const struct resolve_table testexp_paths_phys_list;
 
 #endif /* TESTEXP_PATHS_H */

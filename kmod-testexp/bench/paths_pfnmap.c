@@ -156,21 +156,29 @@ static int pfnmap_absent(struct resolve_run *run)
 
 #endif
 
-const struct resolve_path testexp_path_follow_pfnmap_pte = {
-	RESOLVE_LOOPS_OF(pfnmap),
-	.prepare = pfnmap_warm_pte,
-	.any_sequence = true,
+static const struct resolve_path paths_pfnmap[] = {
+	{
+		.number = TESTEXP_PATH_FOLLOW_PFNMAP_PTE,
+		RESOLVE_LOOPS_OF(pfnmap),
+		.prepare = pfnmap_warm_pte,
+		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_FOLLOW_PFNMAP_PMD,
+		RESOLVE_LOOPS_OF(pfnmap),
+		.prepare = pfnmap_warm_pmd,
+		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_FOLLOW_PFNMAP_COLD,
+		RESOLVE_LOOPS_OF(pfnmap),
+		.prepare = pfnmap_check,
+		.rewind = pfnmap_zap,
+		.any_sequence = true,
+	},
 };
 
-const struct resolve_path testexp_path_follow_pfnmap_pmd = {
-	RESOLVE_LOOPS_OF(pfnmap),
-	.prepare = pfnmap_warm_pmd,
-	.any_sequence = true,
-};
-
-const struct resolve_path testexp_path_follow_pfnmap_cold = {
-	RESOLVE_LOOPS_OF(pfnmap),
-	.prepare = pfnmap_check,
-	.rewind = pfnmap_zap,
-	.any_sequence = true,
+const struct resolve_table testexp_paths_pfnmap = {
+	.paths = paths_pfnmap,
+	.nr_paths = ARRAY_SIZE(paths_pfnmap),
 };

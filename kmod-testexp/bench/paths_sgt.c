@@ -135,18 +135,26 @@ static __always_inline int resolve_ops_sgt_dma_to_phys(struct resolve_run *run, 
 
 RESOLVE_LOOPS(sgt_dma_to_phys)
 
-const struct resolve_path testexp_path_sgt_map = {
-	RESOLVE_LOOPS_OF(sgt_map),
+static const struct resolve_path paths_sgt[] = {
+	{
+		.number = TESTEXP_PATH_SGT_MAP,
+		RESOLVE_LOOPS_OF(sgt_map),
+	},
+	{
+		.number = TESTEXP_PATH_SGT_CACHED,
+		RESOLVE_LOOPS_OF(sgt_cached),
+		.prepare = resolve_sgt_prepare,
+		.finish = resolve_sgt_finish,
+	},
+	{
+		.number = TESTEXP_PATH_SGT_DMA_TO_PHYS,
+		RESOLVE_LOOPS_OF(sgt_dma_to_phys),
+		.prepare = resolve_sgt_prepare,
+		.finish = resolve_sgt_finish,
+	},
 };
 
-const struct resolve_path testexp_path_sgt_cached = {
-	RESOLVE_LOOPS_OF(sgt_cached),
-	.prepare = resolve_sgt_prepare,
-	.finish = resolve_sgt_finish,
-};
-
-const struct resolve_path testexp_path_sgt_dma_to_phys = {
-	RESOLVE_LOOPS_OF(sgt_dma_to_phys),
-	.prepare = resolve_sgt_prepare,
-	.finish = resolve_sgt_finish,
+const struct resolve_table testexp_paths_sgt = {
+	.paths = paths_sgt,
+	.nr_paths = ARRAY_SIZE(paths_sgt),
 };

@@ -132,6 +132,14 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 
 RESOLVE_LOOPS(phys_list)
 
-const struct resolve_path testexp_path_phys_list = {
-	RESOLVE_LOOPS_OF(phys_list),
+static const struct resolve_path paths_phys_list[] = {
+	{
+		.number = TESTEXP_PATH_PHYS_LIST,
+		RESOLVE_LOOPS_OF(phys_list),
+	},
+};
+
+const struct resolve_table testexp_paths_phys_list = {
+	.paths = paths_phys_list,
+	.nr_paths = ARRAY_SIZE(paths_phys_list),
 };

@@ -266,7 +266,10 @@ static const struct testexp_ioctl importer_rows[] = {
 		      importer_describe),
 };
 
-static const struct testexp_ioctls importer_ioctls = TESTEXP_IOCTLS(importer_rows);
+static const struct testexp_ioctls importer_ioctls = {
+	.rows = importer_rows,
+	.nr_rows = ARRAY_SIZE(importer_rows),
+};
 
 static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
