@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Is each promise of the contract tested? Reads the promises of docs/contract.md.
 
-A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the reason. A pattern is `glob` (any
-run) or `flavour:glob` (a run of that kernel), where * stands for any text. A promise holds when a case that passed matches each of its patterns. A
-case that failed or was skipped does not count.
+A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the
+reason. A pattern is `glob` (any run) or `flavour:glob` (a run of that kernel), where * stands for any text. A promise
+holds when a case that passed matches each of its patterns. A case that failed or was skipped does not count.
 """
 import dataclasses
 import fnmatch
