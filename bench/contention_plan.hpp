@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "contention.hpp"
+#include "contend.hpp"
 
 namespace bench {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "contention.hpp"
+#include "contend.hpp"
 
 namespace bench {
 

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "child.hpp"
-#include "contention.hpp"
+#include "contend.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;

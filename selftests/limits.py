@@ -5,7 +5,7 @@ None decides right or wrong by the clock: those in seconds end what hangs, the o
 """
 
 # Ends a program that hangs: it printed no line for so long. A case prints one when it ends, and ends by itself
-# after case_s (lib/limits.hpp), which is less. How long a program takes as a whole is not limited.
+# after case_s (lib/client/limits.hpp), which is less. How long a program takes as a whole is not limited.
 SILENCE_S = 1200
 
 # Ends a program that prints without end, before the disk is full. All programs together print less than 1 MiB.

@@ -14,7 +14,7 @@
 
 #include "bufinfo.hpp"
 #include "fixture.hpp"
-#include "kernel_log.hpp"
+#include "kmsg.hpp"
 
 using namespace testexp;
 
@@ -59,7 +59,7 @@ void reported(const Wrong& wrong) {
 
         (void)bufinfo_lines();
     }
-    KernelLog log;
+    Kmsg log;
 
     ksft::expect_eq(device().misuse(wrong.which).value(), 0, "result");
 

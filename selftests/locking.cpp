@@ -10,7 +10,7 @@
  * Does not see: what switches lockdep off (lockdep_splats). Nothing without lockdep.
  */
 #include "fixture.hpp"
-#include "kernel_log.hpp"
+#include "kmsg.hpp"
 
 using namespace testexp;
 
@@ -38,7 +38,7 @@ std::vector<std::string> lines_with(const std::vector<std::string>& lines,
 
 /* The core notices before it calls the exporter, whose own check is shown to work. */
 void lock_missing() {
-    KernelLog log;
+    Kmsg log;
     const int result = misuse_or_skip(TESTEXP_MISUSE_LOCK_MISSING, "CONFIG_PROVE_LOCKING");
     const std::vector<std::string> warnings = lines_with(log.new_lines(), "WARNING: ");
 
@@ -52,7 +52,7 @@ void lock_missing() {
 }
 
 void atomic() {
-    KernelLog log;
+    Kmsg log;
     const int result = misuse_or_skip(TESTEXP_MISUSE_ATOMIC, "CONFIG_DEBUG_ATOMIC_SLEEP");
     const std::vector<std::string> lines = log.new_lines();
 

@@ -51,7 +51,7 @@ def _call(*command):
 def parameters(binaries):
     """What the module is to be loaded with here.
 
-    selftests/lib/module_parameters.cpp decides, as it also does for a program that brings the module itself.
+    selftests/lib/client/module_parameters.cpp decides, as it also does for a program that brings the module itself.
     """
     path = os.path.join(binaries, "module_parameters")
     words, error = _call(path)

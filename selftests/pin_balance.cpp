@@ -72,7 +72,7 @@ void attach_map_detach(const Injected& c, const Buffer& buffer) {
 }
 
 void balanced(const Injected& c) {
-    c.row.require();
+    require_possible(c.row);
 
     const Buffer buffer =
         device()

@@ -49,8 +49,8 @@ struct Row {
     /* "exporter=static,methods=both,importer=dynamic,device=yes" */
     std::string name() const;
 
-    /* Skips what a stock kernel cannot do at all. */
-    void require() const;
+    /* Why a module with these TESTEXP_FEAT_* cannot make this combination; nullptr if it can. */
+    const char* obstacle(std::uint32_t features) const;
 };
 
 inline constexpr int never = -1;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "contention.hpp"
+#include "contend.hpp"
 #include "fixture.hpp"
 
 namespace testexp {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "truth.hpp"
 
-#include "fixture.hpp"
-
 namespace testexp::truth {
 
 std::uint32_t Row::create_flags() const {
@@ -27,12 +25,12 @@ std::string Row::name() const {
            ",importer=" + word(importer) + ",device=" + (device ? "yes" : "no");
 }
 
-void Row::require() const {
-    if (!device)
-        REQUIRE(testexp::device().has(TESTEXP_FEAT_NO_DEVICE),
-                "the stock kernel refuses device-less importers");
-    if (methods == Methods::get_pfn_only)
-        REQUIRE(testexp::device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel wants map_dma_buf");
+const char* Row::obstacle(std::uint32_t features) const {
+    if (!device && !(features & TESTEXP_FEAT_NO_DEVICE))
+        return "the stock kernel refuses device-less importers";
+    if (methods == Methods::get_pfn_only && !(features & TESTEXP_FEAT_NO_MAP))
+        return "the stock kernel refuses exporters without map_dma_buf";
+    return nullptr;
 }
 
 } // namespace testexp::truth

@@ -12,6 +12,7 @@
 #include "oracle.hpp"
 #include "pci.hpp"
 #include "testexp.hpp"
+#include "truth.hpp"
 
 namespace testexp {
 
@@ -85,6 +86,9 @@ std::vector<std::uint64_t> pfns_in_pagemap(const Mapping& mapping);
 
 /* Asks for every page, and two behind the end, and compares with the oracle. */
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
+
+/* Skips a row of the truth table that this module cannot make. */
+void require_possible(const truth::Row& row);
 
 /* That one answer is the errno (positive), with nothing written. */
 void expect_refused(const testexp_result& result, int code, const std::string& what);

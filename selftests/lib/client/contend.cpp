@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "contention.hpp"
+#include "contend.hpp"
 
 #include "call.hpp"
 

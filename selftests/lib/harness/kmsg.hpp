@@ -13,10 +13,10 @@
 
 namespace testexp {
 
-class KernelLog {
+class Kmsg {
 public:
     /* From now on. std::runtime_error when the log cannot be read. */
-    KernelLog();
+    Kmsg();
 
     /* The texts logged since the last call, or since construction. */
     std::vector<std::string> new_lines();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "kernel_log.hpp"
+#include "kmsg.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,13 +9,13 @@
 
 namespace testexp {
 
-KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+Kmsg::Kmsg() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
     if (!fd_ || lseek(fd_.get(), 0, SEEK_END) < 0)
         throw std::runtime_error(errno_error("/dev/kmsg").what);
 }
 
 /* One record per read: "priority,sequence,time,flags;text\n" and further lines. */
-std::vector<std::string> KernelLog::new_lines() {
+std::vector<std::string> Kmsg::new_lines() {
     std::vector<std::string> lines;
     std::array<char, 8192> record{};
 
@@ -34,7 +34,7 @@ std::vector<std::string> KernelLog::new_lines() {
     }
 }
 
-unsigned int KernelLog::new_warnings() {
+unsigned int Kmsg::new_warnings() {
     const std::vector<std::string> lines = new_lines();
 
     return static_cast<unsigned int>(

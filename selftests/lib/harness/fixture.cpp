@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "environment.hpp"
-#include "kernel_log.hpp"
+#include "kmsg.hpp"
 #include "module.hpp"
 
 namespace testexp {
@@ -323,6 +323,11 @@ void expect_truth(const Importer& importer, const Subject& subject, const Form& 
     }
 }
 
+void require_possible(const truth::Row& row) {
+    if (const char* obstacle = row.obstacle(device().info().features))
+        ksft::skip(obstacle);
+}
+
 void expect_refused(const testexp_result& result, int code, const std::string& what) {
     const testexp_result expected = refusal(-code);
 
@@ -332,7 +337,7 @@ void expect_refused(const testexp_result& result, int code, const std::string& w
 }
 
 void expect_warnings(unsigned int count, const std::function<void()>& body) {
-    KernelLog log;
+    Kmsg log;
 
     body();
     ksft::expect_eq(log.new_warnings(), count, "WARNINGs in the kernel log");

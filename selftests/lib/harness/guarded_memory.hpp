@@ -6,18 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <stdexcept>
 #include <string>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-namespace testexp {
+#include "call_rules.hpp"
 
-/* The caller's memory from a pointer on, as far as it can be accessed. Empty: the pointer is bad.
- */
-using Bytes = std::span<const unsigned char>;
+namespace testexp {
 
 /* Two zeroed pages, and behind them a page that nobody can access. */
 class GuardedMemory {

@@ -7,12 +7,15 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "create_rules.hpp"
-#include "guarded_memory.hpp"
 #include "testexp_uapi.h"
 
 namespace testexp {
+
+/* The caller's memory from a pointer on, as far as it can be accessed. Empty: a bad pointer. */
+using Bytes = std::span<const unsigned char>;
 
 /*
  * @passed: what the ioctl's pointer reaches, the struct first
