@@ -22,13 +22,13 @@ ARITHMETIC = {"+": "-", "-": "+", "<<": ">>", ">>": "<<", "&": "|", "|": "&", "/
               "<<=": ">>=", ">>=": "<<="}
 BINARY = {"+", "-", "&", "*", "<<", ">>", "|", "/"}
 NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|\d+)([uUlL]*)$")
-# a macro or an enumerator; those left out are no numbers, or change nothing that a test of this project is about
+# a macro or an enumerator; those left out are no numbers, or truths (one more is the same truth), or change nothing that a test of this project is about
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}$")
-NOT_CONSTANT = re.compile(r"NULL$|GFP_|CONFIG_|THIS_MODULE$|PAGE_KERNEL$|VM_DONT")
+NOT_CONSTANT = re.compile(r"NULL$|GFP_|CONFIG_|THIS_MODULE$|PAGE_KERNEL$|VM_DONT|TESTEXP_(HAS|IS|MAP_IS)_|TESTEXP_FENCE_DETACHES$")
 CALL = re.compile(r"(?:\w+ = )?(\w+) \((.*)\)$", re.DOTALL)
 RESULT_OF_CALL = re.compile(r"(\w+) = \w+ \(")
-# Without these nothing is different but on a kernel that checks for itself, or only later.
-NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_resched|mutex_destroy|exporter_check_locked) \(")
+# Without these nothing is different but on a kernel that checks for itself, or only later, or for whoever reads the kernel's log.
+NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_resched|mutex_destroy|pr_\w+|exporter_check_locked) \(")
 CHANGE = re.compile(r"[\w>.\[\] *-]+ (?:=|\+=|-=|\+\+|--)( |$)")
 
 # A step and its counterpart; what they have in brackets first must be the same.
