@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <limits>
+#include <sstream>
 #include <vector>
 
 #include <fcntl.h>
@@ -409,6 +411,10 @@ void common_rules(const Call& call) {
     bytes.resize(size + 24);
     set_size(bytes, bytes.size());
     ksft::expect_eq(send(bytes), call.answer, "unknown tail of zeros");
+    bytes = good();
+    bytes.resize(page_bytes());
+    set_size(bytes, bytes.size());
+    ksft::expect_eq(send(bytes), call.answer, "unknown tail of zeros up to a page");
     bytes = good();
     set_size(bytes, first_size);
     std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a);
@@ -881,6 +887,36 @@ void largest_that_is_allowed() {
         0, "an extent of 2^max_page_order pages");
 }
 
+/* The last value that each limit of an extent allows; the next value is in bad_extents(). */
+void extents_at_their_limits() {
+    const testexp_info& info = device().info();
+    const std::uint64_t last_pfn = (std::uint64_t{1} << TESTEXP_PFN_BITS) - 1;
+    const auto create = [](const Layout& layout) {
+        return device().create({.layout = layout}).code();
+    };
+    Layout aligned = Layout{}.ram(1, {.align_order = TESTEXP_MAX_ALIGN_ORDER}).hole(1);
+    Layout many_mmio;
+
+    ksft::expect_eq(create(Layout{}.ram(1, {.align_order = 3, .skew = 7})), 0, "the largest skew");
+    ksft::expect_eq(create(Layout{}.synthetic(last_pfn, 1)), 0, "the last PFN");
+    ksft::expect_eq(
+        create(Layout{}.synthetic(last_pfn - 5, 2, {.cache = TESTEXP_CACHE_WB, .repeat = 3})), 0,
+        "repeats up to the last PFN");
+    ksft::expect_eq(create(Layout{}.hole((std::uint64_t{1} << 51) - 1)), 0, "the most bytes");
+    ksft::expect_eq(create(Layout{}.ram(2).alias(1, 1)), 0, "an alias of the last page");
+
+    /* No machine has such a page. So the next extent is refused, and by another errno. */
+    aligned.extents[1].repeat = info.max_extents + 1ULL;
+    ksft::expect_eq(create(aligned), ENOSPC, "the largest alignment");
+
+    if (info.mmio_pages == 0)
+        return;
+    for (int i = 0; i < TESTEXP_MAX_MMIO_EXTENTS; i++)
+        many_mmio.mmio(0, 1);
+    ksft::expect_eq(create(many_mmio), 0, "the most extents of MMIO");
+    ksft::expect_eq(create(Layout{}.mmio(info.mmio_pages - 1, 1)), 0, "the last page of the BAR");
+}
+
 /*
  * max_pages limits the pages of all buffers together. When a buffer is closed, others can have its
  * pages.
@@ -964,6 +1000,71 @@ void info_is_plausible() {
     ksft::expect_eq(std::string(info.get_pfn_symbol),
                     device().has(TESTEXP_FEAT_NATIVE) ? "dma_buf_get_pfn" : "testexp_get_pfn",
                     "get_pfn_symbol");
+}
+
+std::string content_of(const char* path) {
+    std::ifstream file(path);
+
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/* The number behind @name in a file of lines such as "MemTotal:  3042220 kB". */
+std::uint64_t number_in(const char* path, const std::string& name) {
+    const std::string text = content_of(path);
+    const std::size_t found = text.find(name);
+
+    if (found == std::string::npos)
+        ksft::fail(std::string(path) + " has no " + name);
+    return std::stoull(text.substr(found + name.size()));
+}
+
+/* What INFO says of the machine, against what the kernel says elsewhere. */
+void info_is_true() {
+    const testexp_info& info = device().info();
+    const std::uint64_t memory = number_in("/proc/meminfo", "MemTotal:") * 1024 / page_bytes();
+    std::istringstream words(content_of("/proc/buddyinfo"));
+    std::string line;
+    std::uint64_t orders = 0;
+
+    /* "Node 0, zone DMA", and then a count for each order. */
+    std::getline(words, line);
+    words.str(line.substr(line.find("zone")));
+    for (std::string word; words >> word;)
+        orders++;
+    ksft::expect_eq(info.max_page_order, orders - 3, "max_page_order");
+
+    /* The default of the parameter. The kernel may have got or lost a few pages since. */
+    ksft::expect(info.max_pages > memory / 100 * 74 && info.max_pages < memory / 100 * 76,
+                 "max_pages is three quarters of " + std::to_string(memory) + ": " +
+                     std::to_string(info.max_pages));
+}
+
+/* Features that user space can see elsewhere. */
+void features_are_true() {
+    const auto has_symbol = [symbols = content_of("/proc/kallsyms")](const std::string& name) {
+        return symbols.find(' ' + name + '\n') != std::string::npos ||
+               symbols.find(' ' + name + '\t') != std::string::npos;
+    };
+    const auto expect = [](std::uint32_t feature, bool there, const char* what) {
+        ksft::expect_eq(device().has(feature), there, what);
+    };
+    const bool native = has_symbol("dma_buf_get_pfn");
+    const std::string misuse =
+        content_of("/sys/module/" TESTEXP_DEVICE_NAME "/parameters/allow_misuse");
+
+    REQUIRE(has_symbol("dma_buf_export"), "/proc/kallsyms does not name the kernel's functions");
+    expect(TESTEXP_FEAT_NATIVE, native, "NATIVE");
+    expect(TESTEXP_FEAT_NO_DEVICE, native, "NO_DEVICE");
+    expect(TESTEXP_FEAT_NO_MAP, native, "NO_MAP");
+    expect(TESTEXP_FEAT_WALK, has_symbol("follow_pfnmap_start"), "WALK");
+    expect(TESTEXP_FEAT_LOCKDEP, access("/sys/module/lockdep/parameters/prove_locking", F_OK) == 0,
+           "LOCKDEP");
+    expect(TESTEXP_FEAT_KASAN, has_symbol("kasan_report"), "KASAN");
+    expect(TESTEXP_FEAT_MISUSE, misuse == "Y\n", "MISUSE");
+    expect(TESTEXP_FEAT_HUGE,
+           device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_HUGE}).code() !=
+               EOPNOTSUPP,
+           "HUGE");
 }
 
 /* --- RESOLVE and MAP --------------------------------------------------------- */
@@ -1142,6 +1243,8 @@ void measure_fields() {
     ksft::expect_eq(with([](auto& a) { a.ops_per_batch = 0; }), EINVAL, "ops_per_batch 0");
     ksft::expect_eq(with([](auto& a) { a.ops_per_batch = TESTEXP_MAX_OPS_PER_BATCH + 1; }), EINVAL,
                     "ops_per_batch too many");
+    ksft::expect_eq(with([](auto& a) { a.ops_per_batch = TESTEXP_MAX_OPS_PER_BATCH; }), 0,
+                    "the most ops_per_batch");
     ksft::expect_eq(with([](auto& a) { a.batches = 0; }), EINVAL, "batches 0");
     ksft::expect_eq(with([](auto& a) { a.nr_pages = 0; }), EINVAL, "nr_pages 0");
     ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
@@ -1165,6 +1268,11 @@ void measure_fields() {
                         }),
                         EINVAL, "STRIDED by " + std::to_string(stride));
     ksft::expect_eq(with([](auto& a) {
+                        a.sequence = TESTEXP_SEQUENCE_STRIDED;
+                        a.stride = 4;
+                    }),
+                    0, "STRIDED by nr_pages");
+    ksft::expect_eq(with([](auto& a) {
                         a.sequence = TESTEXP_SEQUENCE_RANDOM;
                         a.nr_pages = 3;
                     }),
@@ -1181,7 +1289,7 @@ void measure_fields() {
 }
 
 void deliver_fields() {
-    const Objects objects;
+    Objects objects;
     const auto with = [&](auto&& change) {
         testexp_deliver argument = objects.deliver();
 
@@ -1202,6 +1310,10 @@ void deliver_fields() {
     ksft::expect_eq(with([](auto& a) { a.capacity = TESTEXP_MAX_DELIVERED + 1; }), EINVAL,
                     "capacity too large");
     ksft::expect_eq(with([](auto& a) { a.capacity = 3; }), ENOSPC, "no room");
+    ksft::expect_eq(with([](auto& a) { a.capacity = 4; }), 0, "just enough room");
+    objects.delivered.resize(TESTEXP_MAX_DELIVERED);
+    ksft::expect_eq(with([](auto& a) { a.ops = TESTEXP_MAX_OPS_PER_BATCH; }), 0,
+                    "the most operations and the most room");
     ksft::expect_eq(with([](auto& a) { a.reserved = 1; }), EINVAL, "reserved");
     ksft::expect_eq(with([](auto& a) { a.delivered = bad_pointer; }), EFAULT, "delivered");
 }
@@ -1533,6 +1645,8 @@ void killed_measurement_ends() {
 void make_plan(ksft::Plan& plan) {
     (void)device();
     plan.add("abi.info", info_is_plausible);
+    plan.add("abi.info_is_true", info_is_true);
+    plan.add("abi.features_are_true", features_are_true);
     for (const Call& call : calls) {
         const std::string parameter = std::string("[ioctl=") + call.name + "]";
 
@@ -1565,6 +1679,7 @@ void make_plan(ksft::Plan& plan) {
                  [&] { create_refuses({.layout = Layout{}.ram(1), .flags = bad.flags}, EINVAL); });
     plan.add("abi.create_fields", create_fields);
     plan.add("abi.largest_that_is_allowed", largest_that_is_allowed);
+    plan.add("abi.extents_at_their_limits", extents_at_their_limits);
     plan.add("abi.limit_of_all_buffers", limit_of_all_buffers);
 
     plan.add("abi.resolve_fields", resolve_fields);

@@ -211,6 +211,27 @@ void paused_naive() {
     ksft::expect_eq(paused.importer.audit().value().entries, 0, "entries after the second move");
 }
 
+/*
+ * move_notify ends a pause. Another pause, which began before and has as long to go, still lasts:
+ * without the notify the other one would end first.
+ */
+void notify_ends_the_pause() {
+    require_pfns();
+    until_seen([] {
+        Paused other(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
+        Paused paused(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
+
+        ksft::expect_eq(move(paused.buffer, single_pages()), 0, "MOVE");
+        (void)paused.fill.get();
+
+        const bool other_lasts = other.seen && happens(other.importer, POLLIN);
+
+        ksft::expect_eq(move(other.buffer, single_pages()), 0, "MOVE of the other");
+        (void)other.fill.get();
+        return paused.seen && other_lasts;
+    });
+}
+
 /* --- What AUDIT compares ---------------------------------------------------------- */
 
 /* PFNs with nothing behind them, so that a move can keep one and change the rest. */
@@ -658,6 +679,7 @@ void make_plan(ksft::Plan& plan) {
     for (const Mode& mode : modes)
         plan.add(std::string("P2.dropped[importer=") + mode.name + "]",
                  [&] { dropped(mode.mode); });
+    plan.add("abi.notify_ends_the_pause", notify_ends_the_pause);
     plan.add("P2.all_are_told", all_are_told);
     for (const Change& change : changes())
         plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
