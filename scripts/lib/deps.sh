@@ -15,7 +15,7 @@ declare -A step_packages=(
 	[python]='python3'
 	[sources]='linux-source-6.12 xz-utils'
 	[module]='build-essential libelf-dev'
-	[kernel]='build-essential bc bison flex libelf-dev dwarves ccache kmod cpio xz-utils patch python3 linux-source-6.12'
+	[kernel]='build-essential bc bison flex libelf-dev dwarves ccache kmod cpio xz-utils patch python3'
 	[stock]='build-essential libelf-dev kmod xz-utils python3'
 	[userspace]='build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
 		libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
@@ -59,6 +59,13 @@ known_package() {
 	apt-cache "${sources[@]}" show "$1" >/dev/null 2>&1
 }
 
+# The Debian mirror among the machine's sources of apt; nothing where there is none.
+debian_mirror() {
+	local codename
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1
+}
+
 # add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with its updates. They are put beside the
 # machine's sources in a directory of ours, so that nothing of the machine is changed. Does nothing where apt knows that kernel. Returns 1 when no mirror answers.
 add_updates() {
@@ -68,7 +75,7 @@ add_updates() {
 	update_lists "$1" || return
 	! known_package linux-source-6.12 || return 0
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	mirror=$(sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+	mirror=$(debian_mirror)
 	[ "$codename" ] && [ "$mirror" ] && mkdir -p "$dir" || return 0
 	case $mirror in *//deb.debian.org/*) security=$mirror-security ;; esac
 	for source in /etc/apt/sources.list /etc/apt/sources.list.d/*; do

@@ -142,10 +142,16 @@ def find_kernel(name):
         image = path / "arch/x86/boot/bzImage"
         if not image.is_file():
             raise CannotStart(f"no arch/x86/boot/bzImage in {name}: not a built kernel tree")
-        return image, None
+        return image, installed_modules(path)
     if "/" in name:
         raise CannotStart(f"no kernel {name}: neither a bzImage nor a kernel build tree")
-    return ask_kernel("--image", name), None
+    image = ask_kernel("--image", name)
+    return image, installed_modules(image.parents[3])  # of arch/x86/boot/bzImage
+
+
+def installed_modules(tree):
+    """The lib/modules/RELEASE directory that scripts/kernel has put into a tree, or None."""
+    return next(tree.glob("installed/lib/modules/*"), None)
 
 
 # --- the machine -------------------------------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ SELFTESTS = (("selftests", ""),)
 LEGS = [
     Leg("lint", "style and static checks of scripts, C++, module and patches; of the kernel it needs the built tree of base, for checkpatch, "
         "kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 1, 1,
-        needs=("lint", "module", "kernel", "sparse"), kernels=("base",), by_default=True),
+        needs=("lint", "module", "kernel", "sources", "sparse"), kernels=("base",), by_default=True),
     Leg("native", "unit tests of the pure parts, no kernel needed", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", f"the tests of scripts/tests; short: without those that boot guests or build ({' '.join(legs_source.LONG_TESTS)})",

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Where the source of a kernel comes from: a package that is installed, a package of a suite that this machine does not use, or what --source names. Needs
+# common.sh, deps.sh, `root`, and `own_source` (what --source names, or nothing).
+
+# Where the package of another suite is kept. Neither it nor its suite is installed on this machine.
+fetched_dir() { echo "$(cache_dir)/source/$(source_package "$1")"; }
+
+# describe_source FLAVOUR: for messages.
+describe_source() {
+	if [ "$own_source" ]; then echo "$own_source"; else echo "$(source_package "$1") $(source_version "$1")"; fi
+}
+
+# source_version FLAVOUR: what tells this source from any other; nothing as long as it is not there.
+source_version() {
+	if [ -d "$own_source" ]; then
+		(cd "$own_source" && find . -name .git -prune -o -type f -printf '%P %s %T@\n') | sort | sha256sum | cut -d ' ' -f 1
+	elif [ "$own_source" ]; then
+		sha256sum <"$own_source" | cut -d ' ' -f 1
+	elif [ "$(source_suite "$1")" = - ]; then
+		dpkg-query -W -f='${Version}' "$(source_package "$1")" 2>/dev/null
+	else
+		cat "$(fetched_dir "$1")/version" 2>/dev/null
+	fi
+}
+
+# source_place FLAVOUR: the tarball or directory.
+source_place() {
+	if [ "$own_source" ]; then
+		echo "$own_source"
+	elif [ "$(source_suite "$1")" = - ]; then
+		echo "/usr/src/$(source_package "$1").tar.xz"
+	else
+		echo "$(fetched_dir "$1")/usr/src/$(source_package "$1").tar.xz"
+	fi
+}
+
+# need_source FLAVOUR: gets the source. Ends here after one line when it cannot be had.
+need_source() {
+	if [ "$own_source" ]; then
+		return
+	elif [ "$(source_suite "$1")" = - ]; then
+		need sources || exit 1
+	elif [ ! -f "$(fetched_dir "$1")/version" ]; then
+		fetch_source "$1"
+	fi
+}
+
+# suite_apt DIR COMMAND...: apt-get with the sources in DIR/sources.list and with everything that it writes in DIR.
+suite_apt() {
+	local directory=$1
+	shift
+	(cd "$directory" && apt-get -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" -o Dir::State::Lists="$directory/lists" \
+		-o Dir::Cache="$directory/cache" -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
+}
+
+fetch_source() {
+	local package suite directory mirror log
+	package=$(source_package "$1")
+	suite=$(source_suite "$1")
+	directory=$(fetched_dir "$1")
+	log=$directory/apt.log
+	rm -rf "$directory"
+	mkdir -p "$directory/lists/partial" "$directory/cache/archives/partial" || die "cannot create $directory"
+	mirror=$(debian_mirror)
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "${mirror:=http://deb.debian.org/debian}" "$suite" >"$directory/sources.list"
+	export -f suite_apt
+	run_step "look for $package in $suite" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" update --error-on=any ||
+		die "$mirror has no $suite for $package: $(apt_reason "$log"); name a source with --source, or take another kernel (scripts/kernel list)"
+	run_step "download $package" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" download "$package" ||
+		die "apt cannot download $package of $suite: $(apt_reason "$log"); name a source with --source"
+	dpkg-deb -x "$directory/$package"_*.deb "$directory" 2>>"$log" || die "cannot unpack $package to $directory; is the disk full?"
+	dpkg-deb -f "$directory/$package"_*.deb Version >"$directory/version.tmp" && rm -rf "$directory"/{cache,lists,"$package"_*.deb} &&
+		mv "$directory/version.tmp" "$directory/version" || die "cannot write to $directory; is the disk full?"
+}
+
+# unpack_source PLACE TREE OPTION...: the source in TREE; the options are tar's, for what is not needed of a tarball.
+unpack_source() {
+	local place=$1 tree=$2
+	shift 2
+	if [ -d "$place" ]; then
+		# what a build of the user's has left there would be newer than what is built here
+		tar -C "$place" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.a' --exclude='.*.cmd' --exclude=./.config --exclude=./include/config \
+			--exclude=./include/generated --exclude='./arch/*/include/generated' -cf - . | tar -C "$tree" -xf -
+	else
+		tar -C "$tree" --strip-components=1 "$@" -xf "$place"
+	fi
+}
