@@ -184,6 +184,23 @@ TEST(Ksft, OnlyChosenCases) {
     EXPECT_EQ(results_of(run), expected);
 }
 
+TEST(Ksft, OnlyCasesThatMatchAPattern) {
+    const std::vector<std::string> ends = {"TAP version 13", "1..2", "ok 1 P1.first[n=1]",
+                                           "ok 2 P3.last"};
+    const std::vector<std::string> last = {"TAP version 13", "1..1", "ok 1 P3.last"};
+
+    EXPECT_EQ(results_of(shell("KSFT_CASES='P1*n=1]\nP3' " KSFT_FAKE " pass")), ends);
+    EXPECT_EQ(results_of(shell("KSFT_CASES='*P3*l*' " KSFT_FAKE " pass")), last);
+    EXPECT_EQ(results_of(shell("KSFT_CASES= " KSFT_FAKE " pass")).size(), 5U);
+}
+
+TEST(Ksft, EachPatternNeedsACase) {
+    const Ended run = shell("KSFT_CASES='P1\nlast*P3' " KSFT_FAKE " pass");
+
+    EXPECT_EQ(run.status, 1);
+    EXPECT_TRUE(says(run, "Bail out! no case has 'last*P3' in its name")) << run.output;
+}
+
 TEST(Ksft, NoSuchCaseBailsOut) {
     const Ended run = shell("KSFT_CASES=nonesuch " KSFT_FAKE " fail");
 

@@ -342,6 +342,27 @@ class RunTest(unittest.TestCase):
         self.add("good", CASES["good"][0])
         self.assertIn("no program 'bad'; there are: good", self.run_it("bad").stderr)
 
+    def test_chosen_cases(self):
+        """Each program learns of its own cases in KSFT_CASES, a pattern in each line."""
+        for name in ("one", "two"):
+            self.add(name, f'printf "%s" "${{KSFT_CASES-all}}" >{self.directory}/{name}.cases; ' + CASES["good"][0])
+        done = self.run_it("one:P1*[n=1]", "two:x", "one:P2:b", "two")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for name, cases in (("one", "P1*[n=1]\nP2:b"), ("two", "all")):
+            with open(f"{self.directory}/{name}.cases", encoding="ascii") as file:
+                self.assertEqual(file.read(), cases)
+
+    def test_live(self):
+        """The output is printed as it comes: the program waits until somebody has seen its first lines."""
+        self.add("waits", f"echo TAP version 13; until [ -e {self.directory}/seen ]; do sleep 0.05; done; "
+                          "echo 1..1; echo ok 1 a")
+        with subprocess.Popen(self.command("--live", "waits"), stdout=subprocess.PIPE, text=True) as process:
+            while "TAP version 13" not in process.stdout.readline():
+                self.assertIsNone(process.poll())
+            open(f"{self.directory}/seen", "wb").close()
+            self.assertIn("ok 1 a\n", process.stdout.read())
+        self.assertEqual(process.returncode, 0)
+
 
 LEAKS = """\
 unreferenced object 0xffff888004c1e800 (size 128):

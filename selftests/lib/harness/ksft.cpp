@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <string_view>
 
 #include <csignal>
 #include <sys/mman.h>
@@ -127,19 +128,56 @@ unsigned int timeout_from_environment(unsigned int timeout_s) {
     return value > 0 ? static_cast<unsigned int>(value) : timeout_s;
 }
 
-/* All, or those that KSFT_CASES is about. */
-std::vector<Case> chosen_cases(const Plan& plan) {
-    const char* text = std::getenv("KSFT_CASES");
-    std::vector<Case> chosen;
+/* Whether @name has the parts of @pattern that stand between its '*', in this order. */
+bool matches(std::string_view name, std::string_view pattern) {
+    while (true) {
+        const std::size_t star = pattern.find('*');
+        const std::string_view part = pattern.substr(0, star);
+        const std::size_t at = name.find(part);
 
-    for (const Case& test : plan.cases())
-        if (!text || test.name.find(text) != std::string::npos)
-            chosen.push_back(test);
+        if (at == std::string_view::npos || star == std::string_view::npos)
+            return at != std::string_view::npos;
+        name.remove_prefix(at + part.size());
+        pattern.remove_prefix(star + 1);
+    }
+}
+
+/* The lines of KSFT_CASES, or one that matches every name. */
+std::vector<std::string> patterns_from_environment() {
+    const char* text = std::getenv("KSFT_CASES");
+    std::istringstream lines(text && *text ? text : "*");
+    std::vector<std::string> patterns;
+
+    for (std::string line; std::getline(lines, line);)
+        patterns.push_back(line);
+    return patterns;
+}
+
+/* The cases whose names match a pattern. A pattern without a case is an error: a test that does not
+ * exist cannot pass.
+ */
+std::vector<Case> chosen_cases(const Plan& plan) {
+    std::vector<bool> chosen(plan.cases().size());
+    std::vector<Case> cases;
+
     if (plan.cases().empty())
         throw std::invalid_argument("the plan has no cases");
-    if (chosen.empty())
-        throw std::invalid_argument(std::string("no case has '") + text + "' in its name");
-    return chosen;
+    for (const std::string& pattern : patterns_from_environment()) {
+        bool found = false;
+
+        for (std::size_t i = 0; i < chosen.size(); i++) {
+            const bool match = matches(plan.cases()[i].name, pattern);
+
+            found |= match;
+            chosen[i] = chosen[i] || match;
+        }
+        if (!found)
+            throw std::invalid_argument("no case has '" + pattern + "' in its name");
+    }
+    for (std::size_t i = 0; i < chosen.size(); i++)
+        if (chosen[i])
+            cases.push_back(plan.cases()[i]);
+    return cases;
 }
 
 } // namespace

@@ -53,9 +53,10 @@ private:
  * Makes the plan, runs its cases in order and prints KTAP.
  *
  * @case_timeout_s: seconds after which a case is killed and failed. The variable
- * KSFT_CASE_TIMEOUT, if set, replaces it. KSFT_CASES, if set, leaves only the cases
- * with that text in their names. With KSFT_STOP_AT_FAILURE set, cases behind one that
- * failed are skipped.
+ * KSFT_CASE_TIMEOUT, if set, replaces it. KSFT_CASES, if set, has a pattern in
+ * each line, and only cases that match a pattern run. A pattern is text that stands in
+ * the case's name; '*' stands for any text. With KSFT_STOP_AT_FAILURE set, the cases
+ * after one that failed are skipped.
  */
 int run(const std::function<void(Plan&)>& make_plan,
         unsigned int case_timeout_s = testexp::limits::case_s);
