@@ -16,7 +16,6 @@
 #include <fmt/format.h>
 
 #include "call_probe.hpp"
-#include "hist_table.h"
 #include "kernel_case.hpp"
 #include "lock_probe.hpp"
 #include "other_tracer.hpp"
@@ -84,7 +83,6 @@ Result<Pair> attach_pair(const std::string& function, Program entry, Program ret
     pair.skeleton.reset(probe_cost_bpf__open());
     if (!pair.skeleton)
         return failed("open the programs for");
-    hist_table_fill(std::begin(pair.skeleton->rodata->hist_table));
     bpf_program* const wanted[] = {pair.skeleton->progs.*entry, pair.skeleton->progs.*ret};
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, pair.skeleton->obj)
@@ -186,7 +184,6 @@ const Case cases[] = {
     {"probe/empty", pair(&Programs::empty_fentry, &Programs::empty_fexit, Mode::fentry)},
     {"probe/ours", ours(Mode::fentry)},
     {"probe/ours_locks", our_locks},
-    {"probe/task_storage", pair(&Programs::storage_fentry, &Programs::storage_fexit, Mode::fentry)},
     {"probe/bpftrace_kfunc", bpftrace("kfunc", "kretfunc", Mode::fentry)},
     {"probe/empty_kprobe", pair(&Programs::empty_kprobe, &Programs::empty_kretprobe, Mode::kprobe)},
     {"probe/ours_kprobe", ours(Mode::kprobe)},

@@ -22,7 +22,6 @@ constexpr Tracer tracers[] = {
     {"probe/bare", "none"},
     {"probe/empty", "fentry + fexit, empty: the least there is"},
     {"probe/ours", "dmabuf-lat calls"},
-    {"probe/task_storage", "the same with start stamps in task storage"},
     {"probe/ours_locks", "dmabuf-lat locks, by buffer"},
     {"probe/bpftrace_kfunc", "bpftrace, kfunc + kretfunc, hist()"},
     {"probe/empty_kprobe", "kprobe + kretprobe, empty"},
