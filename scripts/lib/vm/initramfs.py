@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's first file system: busybox, guest-init and the modules that a modular kernel needs to reach its root. Built once, kept by content."""
+"""The guest's first file system: busybox, guest-init, and the modules that a modular kernel needs to reach its root.
+
+It is built once, and kept by content.
+"""
 
 import hashlib
 import lzma
@@ -57,13 +60,17 @@ def archive(entries):
 
 
 def libraries(path):
-    """What the dynamic linker loads for this file, itself included; nothing for what is no program."""
+    """What the dynamic linker loads for this program, itself included. Nothing for a file that is no program."""
     listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
-    return [pathlib.Path(match) for match in re.findall(r"(/\S+) \(0x", listed.stdout)] if listed.returncode == 0 else []
+    found = re.findall(r"(/\S+) \(0x", listed.stdout) if listed.returncode == 0 else []
+    return [pathlib.Path(match) for match in found]
 
 
 def sealed(files, job):
-    """Entries of an initramfs that is all a guest has: files in /sealed, their libraries in their places, and what guest-init is to do."""
+    """Entries of an initramfs that is all a guest has.
+
+    The files are in /sealed, their libraries in their places; the directory `job` says what guest-init is to do.
+    """
     places = {f"sealed/{path.name}": path for path in files}
     places |= {str(library).lstrip("/"): library for path in files for library in libraries(path)}
     places |= {"run/vm/job/job.sh": job / "job.sh", "run/vm/job/mounts": job / "mounts", "run/vm/busybox": BUSYBOX}
@@ -73,7 +80,10 @@ def sealed(files, job):
 
 
 def build(cache, guest_init, modules=None, more=()):
-    """Returns the path of the initramfs; modules is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in; more are entries."""
+    """Returns the path of the initramfs.
+
+    `modules` is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in. `more` are entries.
+    """
     directory, executable = 0o040755, 0o100755
     entries = [("bin", directory, b""), ("dev", directory, b""), ("modules", directory, b""), ("root", directory, b"")]
     entries.append(("dev/console", 0o020600, b"", (5, 1)))

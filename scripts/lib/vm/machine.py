@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The machine that a guest runs on: its kernel, its accelerator, QEMU's arguments and the kernel command line."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import initramfs
+from common import LIB, CannotStart, cache, say
+from guest import Guest
+
+# Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
+PROBE_TIMEOUT_S = 60
+# After a probe that was only slow, guests of the same kernel are emulated for so long before the next probe.
+PROBE_AGAIN_S = 3600
+
+
+# --- the kernel ------------------------------------------------------------------------------------------------------
+
+
+def ask_kernel(query, flavour):
+    command = [LIB.parent / "kernel", "path", query, flavour]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise CannotStart(answer.stderr.strip().removeprefix("scripts/kernel: "))
+    return pathlib.Path(answer.stdout.strip())
+
+
+def find_kernel(name):
+    """Returns (bzImage, lib/modules/RELEASE directory or None)."""
+    if name.startswith("stock") and "/" not in name:
+        return ask_kernel("--image", name), ask_kernel("--modules", name)
+    path = pathlib.Path(name)
+    if path.is_file():
+        if path.read_bytes()[0x202:0x206] != b"HdrS":
+            raise CannotStart(f"{name} is not a bzImage")
+        return path, None
+    if path.is_dir() and "/" in name:
+        image = path / "arch/x86/boot/bzImage"
+        if not image.is_file():
+            raise CannotStart(f"no arch/x86/boot/bzImage in {name}: not a built kernel tree")
+        return image, installed_modules(path)
+    if "/" in name:
+        raise CannotStart(f"no kernel {name}: neither a bzImage nor a kernel build tree")
+    image = ask_kernel("--image", name)
+    return image, installed_modules(image.parents[3])  # of arch/x86/boot/bzImage
+
+
+def installed_modules(tree):
+    """The lib/modules/RELEASE directory that scripts/kernel has put into a tree, or None."""
+    return next(tree.glob("installed/lib/modules/*"), None)
+
+
+def vmlinux_of(image):
+    """The kernel with symbols that belongs to a bzImage in a build tree; None elsewhere."""
+    path = image.parents[3] / "vmlinux" if len(image.parents) > 3 else None
+    return path if path and path.is_file() else None
+
+
+# --- the accelerator -------------------------------------------------------------------------------------------------
+
+
+def need_packages():
+    """Gets QEMU and busybox when they are missing."""
+    if shutil.which("qemu-system-x86_64") and initramfs.BUSYBOX.exists() and shutil.which("setpriv"):
+        return
+    script = f'me=scripts/vm; . "{LIB}/common.sh"; . "{LIB}/deps.sh"; need vm'
+    if subprocess.run(["bash", "-c", script], check=False).returncode != 0:
+        raise CannotStart("no QEMU")
+
+
+def accelerator(options, image, initrd):
+    """Returns (QEMU's arguments, the name of the clock)."""
+    if options.icount:
+        return ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"], "icount"
+    if kvm_works(image, initrd):
+        return ["-accel", "kvm", "-cpu", "host"], "tsc"
+    say("no usable KVM: the guest is emulated (TCG) and its times mean nothing")
+    # One thread emulates all processors. With a thread for each, QEMU 7.2 lets a processor meet the int3 of a code
+    # patch (static keys, ftrace) too late, and the kernel oopses: two boots in three with tracepoints being switched.
+    return ["-accel", "tcg,thread=single", "-cpu", "max,la57=off"], "invalid"
+
+
+def kvm_works(image, initrd):
+    """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing.
+
+    A verdict is kept until the machine reboots. A probe that was only slow is no verdict; the next probe comes after
+    PROBE_AGAIN_S.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    key = hashlib.sha256(image.read_bytes() + initrd.read_bytes() + boot.encode()).hexdigest()[:16]
+    verdict = cache() / f"kvm-{key}"
+    slow = verdict.with_suffix(".slow")
+    if not verdict.exists() and not is_recent(slow):
+        alive = probe_kvm(image, initrd)
+        if alive is None:
+            say(f"the probe of KVM has not booted within {PROBE_TIMEOUT_S} s: guests of this kernel are emulated for "
+                f"{PROBE_AGAIN_S // 60} min, then one will try again")
+            slow.touch()
+        else:
+            verdict.write_text("yes" if alive else "no")
+    return verdict.exists() and verdict.read_text() == "yes"
+
+
+def is_recent(path):
+    return path.exists() and 0 <= time.time() - path.stat().st_mtime < PROBE_AGAIN_S
+
+
+def probe_kvm(image, initrd):
+    """True: the kernel came up. False: QEMU ended, or said that KVM cannot run this code. None: neither in time."""
+    deadline = time.monotonic() + PROBE_TIMEOUT_S
+    arguments = ["-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"]
+    with tempfile.TemporaryFile() as messages, \
+            Guest(arguments, image, initrd, "dmabuf_vm=probe", messages) as guest:
+        while time.monotonic() < deadline:
+            # in short turns: after an internal error QEMU says so, and stays with the guest stopped
+            if any(word == "alive" for word in guest.words(min(deadline, time.monotonic() + 1))):
+                return True
+            said = os.pread(messages.fileno(), 1 << 16, 0)
+            if guest.process.poll() is not None or b"KVM internal error" in said:
+                return False
+    return None
+
+
+# --- QEMU's arguments ------------------------------------------------------------------------------------------------
+
+
+def file_systems(options, job):
+    read_only = "security_model=none,readonly=on"
+    arguments = ["-virtfs", f"local,path=/,mount_tag=root,{read_only},multidevs=remap"]
+    arguments += ["-virtfs", f"local,path={job},mount_tag=job,{read_only}"]
+    for number, directory in enumerate(options.share):
+        arguments += ["-virtfs",
+                      f"local,path={directory},mount_tag=share{number},security_model=none,multidevs=remap"]
+    return arguments
+
+
+def machine(options, job, console):
+    """QEMU's arguments for what the options ask for. The guest finds what it is to do in the directory `job`."""
+    arguments = ["-smp", str(options.smp), "-m", str(options.mem)]
+    if options.sealed:
+        # random numbers and the time of day are the same in each run
+        arguments += ["-seed", "1", "-rtc", "base=2025-01-01,clock=vm"]
+    else:
+        arguments += file_systems(options, job)
+    # q35 routes interrupts by a table. The older pc has a program for this, which a debug kernel runs for 90 seconds.
+    arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
+    if options.iommu:
+        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10"]
+    # A BAR without a driver, for extents of MMIO. QEMU takes its memory page by page, as the guest touches it.
+    arguments += ["-object", f"memory-backend-ram,id=bar,size={'4G' if options.iommu else '64M'}",
+                  "-device", "ivshmem-plain,memdev=bar,addr=0x11"]
+    return arguments + ["-serial", f"file:{console}"]
+
+
+def command_line(options):
+    words = ["console=ttyS0", "oops=panic", "panic=-1", "printk.devkmsg=on", "nokaslr"]
+    if options.icount:
+        # the TSC needs no check against other clocks, and calibrating the APIC timer (which fails here) takes ten
+        # seconds
+        words += ["tsc=reliable", "nolapic_timer"]
+    else:
+        # an emulator on a busy machine can be too late for the ten ticks that this check waits for, and the kernel
+        # panics
+        words += ["no_timer_check"]
+    if options.iommu:
+        words += ["intel_iommu=on"]
+    if options.sealed:
+        words += ["dmabuf_vm=sealed"]
+    if options.keep:
+        words += ["dmabuf_vm=kept"]
+    return " ".join(words + [options.append])

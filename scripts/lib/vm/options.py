@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The options of scripts/vm."""
+
+import argparse
+import pathlib
+import re
+
+from common import CannotStart, core
+
+DESCRIPTION = """\
+Runs CMD as root in a guest, in the same directory. The guest sees this file system read-only. What the guest writes
+goes to a tmpfs and is lost at its end."""
+
+EPILOG = """\
+Examples:
+  scripts/vm --shell                                         a prompt in the guest
+  scripts/vm --shell -- insmod "$(scripts/module)"           a prompt in the guest with the test module loaded
+  scripts/vm --gdb -- insmod "$(scripts/module)"             a kernel that waits for gdb
+  scripts/vm --keep -- dmesg                                 the guest stays and takes the next command within a second
+
+Exit status: the status of CMD; 250 could not start (no QEMU, no kernel, bad option), 251 the guest panicked or its
+kernel reported a bug, 252 the guest was lost (QEMU died) or timed out; 130 after Ctrl-C.
+Tests announce the kernel messages that they provoke, in lines that they write to /dev/kmsg. A WARNING between
+`expect-warning: begin` and `expect-warning: end` is no bug. Between `expect-splat: begin TEXT` and `expect-splat: end`
+there must be one report with TEXT, which is no bug.
+CMD finds in DMABUF_PFN_CLOCK what the clock of its guest is worth: tsc (KVM), icount (instructions), invalid (TCG).
+CMD also gets its caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do."""
+
+
+def positive(text):
+    value = int(text)
+    if value <= 0:
+        raise ValueError
+    return value
+
+
+def parser():
+    made = core.Parser(prog="scripts/vm", description=DESCRIPTION, epilog=EPILOG)
+    made.add_argument("--kernel", default="base", metavar="FLAVOUR|running|PATH",
+                      help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build "
+                      "tree (default base)")
+    made.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
+    made.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
+    made.add_argument("--icount", action="store_true",
+                      help="count instructions: each instruction of any processor advances the TSC by one")
+    made.add_argument("--iommu", action="store_true",
+                      help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
+    made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
+    made.add_argument("--sealed", action="append", default=[], metavar="FILE",
+                      help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
+                      "that FILE needs, and busybox. It has no device that works at the host's pace. With --icount, "
+                      "two such guests that do the same execute the same instructions")
+    made.add_argument("--share", action="append", default=[], metavar="DIR",
+                      help="a directory that the guest may really write to (again for more)")
+    made.add_argument("--timeout", type=positive, default=3600, metavar="SEC",
+                      help="give up after this time (default 3600)")
+    made.add_argument("--console", metavar="FILE", help="keep the kernel console here")
+    made.add_argument("--shell", action="store_true", help="open a shell in the guest, after CMD if there is one")
+    made.add_argument("--gdb", action="store_true",
+                      help="stop the kernel before its first instruction, print the command that attaches gdb, and run "
+                      "CMD if there is one. Without CMD the guest stays until Ctrl-C")
+    made.add_argument("--keep", action="store_true",
+                      help="keep the guest after CMD, and reuse a kept guest that was started with the same options. "
+                      "Each command sees the files of this machine as they are now. A guest whose kernel reported a "
+                      "bug, or in which CMD left a module loaded, is not reused")
+    made.add_argument("--idle", type=positive, default=600, metavar="SEC",
+                      help="with --keep: the guest ends by itself when it has had no command for SEC (default 600)")
+    made.add_argument("--list", action="store_true", help="list the kept guests")
+    made.add_argument("--stop", action="store_true", help="end all kept guests")
+    made.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD...")
+    return made
+
+
+def parse(argv):
+    options = parser().parse_args(argv)
+    if options.command[:1] == ["--"]:
+        del options.command[0]
+    options.smp = options.smp or (1 if options.icount else 2)
+    check(options)
+    options.sealed = [checked_file(name) for name in options.sealed]
+    options.share = [checked_share(directory) for directory in options.share]
+    return options
+
+
+def check(options):
+    """Refuses options that make no sense together."""
+    interactive = [name for name in ("shell", "gdb") if getattr(options, name)]
+    if options.list or options.stop:
+        if options.command or interactive or options.keep or (options.list and options.stop):
+            raise CannotStart("--list and --stop go with no other option and no command")
+        return
+    if not options.command and not interactive:
+        raise CannotStart("no command; say scripts/vm [options] -- CMD...")
+    if interactive and options.kernel == "running":
+        raise CannotStart(f"--{interactive[0]} is for a guest; --kernel running has none")
+    for name in interactive:
+        if options.sealed or options.keep:
+            raise CannotStart(f"--{name} goes neither with --sealed nor with --keep")
+    if options.keep and (options.sealed or options.console):
+        raise CannotStart("--keep goes neither with --sealed nor with --console")
+    if options.sealed and options.share:
+        raise CannotStart("--share does not go with --sealed: only the output of a sealed guest comes out")
+
+
+def checked_file(name):
+    path = pathlib.Path(name)
+    if not path.is_file():
+        raise CannotStart(f"--sealed {name}: no such file")
+    return path
+
+
+def checked_share(directory):
+    path = pathlib.Path(directory).resolve()
+    if not path.is_dir():
+        raise CannotStart(f"--share {directory}: no such directory")
+    if path == pathlib.Path("/") or re.search(r"[\t\n,]", str(path)):
+        raise CannotStart(f"--share {directory}: the directory must not be / and have no comma or tab in its name")
+    return path

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the kernel console of a guest says about its kernel, and the exit status that follows."""
+
+import time
+
+from common import KERNEL_BUG, LOST
+
+import kernel_bugs
+
+# Guards against a kernel that does not print to its console. The last line arrives within a second; ten on a busy
+# machine.
+CONSOLE_TIMEOUT_S = 100
+CONSOLE_END = b"dmabuf-vm: end"
+
+
+def kernel_bug(console):
+    """The first line of the console that says the kernel is broken, or None. Announced bugs do not count."""
+    log = kernel_bugs.Judge()
+    for line in console.read_text(errors="replace").splitlines() if console.exists() else []:
+        if bug := log.bug(kernel_bugs.message(line)):
+            return line if bug in line else bug
+    return None
+
+
+def console_is_whole(console, commands=1):
+    """Whether QEMU has written the line with which the guest ends each of so many commands. Waits for this line."""
+    deadline = time.monotonic() + CONSOLE_TIMEOUT_S
+    while console.read_bytes().count(CONSOLE_END) < commands:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+NOT_WHOLE = (f"the end of the guest's console has not arrived within {CONSOLE_TIMEOUT_S} s, so nobody knows what its "
+             "kernel reported")
+
+
+def judge(status, lost, console):
+    """Returns the exit status, and a line for the user when this is not the command's own status.
+
+    `lost` says why `status` is None.
+    """
+    bug = kernel_bug(console)
+    if bug:
+        return KERNEL_BUG, f"kernel bug in the guest: {bug} (console: {console})"
+    if status is None:
+        tail = "".join(f"\n  | {line}" for line in console.read_text(errors="replace").splitlines()[-5:])
+        return LOST, f"{lost} (console: {console}){tail}"
+    return status, ""
