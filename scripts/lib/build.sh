@@ -2,18 +2,25 @@
 # shellcheck shell=bash
 # What runs in user space, built outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
 
-# userspace_dir [PRESET]: where it is built: one directory per clone and preset, so that two clones do not undo each other's work.
-userspace_dir() { printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"; }
+# userspace_dir [PRESET]: where it is built: one directory per clone and preset, so that two clones do not undo each
+# other's work.
+userspace_dir() {
+	printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"
+}
 
-# build_userspace TARGET [PRESET]: configures, and builds `job` (what scripts/run needs), `all` (the native tests too), or what the preset is for, see
-# CMakePresets.json. Prints nothing but progress. Another build in the same directory is waited for. Returns 1 after one line on stderr.
+# build_userspace TARGETS [PRESET]: configures, and builds targets of CMake: `job` (what scripts/run needs), `all` (the
+# native tests too), programs by name, or what the preset is for, see CMakePresets.json. TARGETS is one word, with
+# spaces between targets. Prints nothing but progress. Waits for another build in the same directory. Returns 1 after
+# one line on stderr.
 build_userspace() {
-	local target=$1 preset=${2:-} dir log lock status=0
+	local target=$1 preset=${2:-} targets dir log lock status=0
+	read -ra targets <<<"$target"
 	dir=$(userspace_dir "$preset")
 	log=$dir/build.log
 	case $target in
 	job | all | native | unit) need userspace native results || return 1 ;;
-	*) need userspace native || return 1 ;; # what the first configuration does not find stays out of all later builds
+	# what the first configuration does not find stays out of all later builds
+	*) need userspace native || return 1 ;;
 	esac
 	if ! mkdir -p "$dir" || ! { exec {lock}>>"$dir/lock"; } 2>/dev/null; then
 		say "cannot write to $dir; is the disk full?"
@@ -34,9 +41,11 @@ build_target() {
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
 		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$root" -B "$dir" -G Ninja \
-			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --preset "${preset:-default}" || { build_failed configure "$log"; return 1; }
+			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --preset "${preset:-default}" ||
+			{ build_failed configure "$log"; return 1; }
 	fi
-	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 "${with_ccache[@]}" ninja -C "$dir" -j "$(nproc)" "$target" ||
+	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 \
+		"${with_ccache[@]}" ninja -C "$dir" -j "$(nproc)" "${targets[@]}" ||
 		{ build_failed build "$log"; return 1; }
 }
 

@@ -10,6 +10,7 @@ import time
 import contention
 import core
 import job
+import only
 import schedule
 
 TEXT = """\
@@ -25,10 +26,16 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
 --perf              also count with perf stat and sample with perf record, path by path; what the machine has no counter for is named
 --quick             a short form of everything; leaves out only the kernel's own tests, which base compares with stock (scripts/regression)
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
+--only TEST[:CASE]  runs only this self-test, or its cases with CASE in their names, in which '*' stands for any text
+                    (again for more). Builds what changed, prints the test's KTAP as it comes, and takes seconds. The
+                    log is out/only/TEST.ktap, which the next run writes anew. There are no benchmarks and no report
+--keep              with --only: keeps the guest for the next run, which then need not boot (scripts/vm --keep; it ends
+                    after ten minutes without a run; scripts/vm --list shows it, scripts/vm --stop ends it)
 
 DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt, kernel-log.json, regression.json,
 summary.txt and report.html. The mutation score is no part of a run: scripts/mutants --out DIR takes it, into the same report.
-Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what), 130 interrupted."""
+Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what),
+130 interrupted. With --only also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
 INTERRUPTED = 130
 
@@ -213,15 +220,21 @@ class Run:
 
 def parse(arguments):
     parser = core.Parser(prog="scripts/run", description=TEXT, add_help=False,
-                         usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]")
+                         usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
+                               "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", default="base", help=core.argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, help=core.argparse.SUPPRESS)
-    for flag in ("--quick", "--perf", "--tune"):
+    parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)
+    for flag in ("--quick", "--perf", "--tune", "--keep"):
         parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
     parser.add_argument("-h", "--help", action="help", help=core.argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.tune and options.kernel != "running":
         raise core.Problem("--tune is for --kernel running; a guest has nothing to tune")
+    if options.only and (options.perf or options.tune):
+        raise core.Problem("--only runs self-tests; --perf and --tune are for benchmarks")
+    if options.keep and (not options.only or options.kernel == "running"):
+        raise core.Problem("--keep is for --only in a guest")
     core.check_kernel(options.kernel)
     if "/" in options.kernel:
         options.kernel = os.path.realpath(options.kernel)
@@ -229,6 +242,8 @@ def parse(arguments):
 
 
 def new_directory(options):
+    if options.only and not options.out:
+        return core.made_directory(core.ROOT / "out/only")
     name = pathlib.Path(options.kernel).name
     out = core.made_directory(options.out or core.ROOT / "out" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if any(out.iterdir()):
@@ -242,6 +257,8 @@ def main(arguments):
     options = parse(arguments)
     options.out = new_directory(options)
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=pathlib.Path(options.kernel).name)
+    if options.only:
+        return only.only(options)
     run = Run(options)
     run.prepare()
     return run.all()

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+"""scripts/run --only: one self-test, or a few, in seconds.
+
+Builds what changed, runs the tests, and prints their KTAP as it comes.
+"""
+import time
+
+import core
+
+NOTHING_TESTED = 4  # of selftests/run
+# What selftests/run asks, beside the programs themselves.
+TOOLS = ["module_parameters"]
+
+
+def programs_of(wanted):
+    """The programs of the words PROGRAM[:CASE]. A program that does not exist is a problem."""
+    known = sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp"))
+    names = list(dict.fromkeys(word.partition(":")[0] for word in wanted))
+    for name in names:
+        if name not in known:
+            raise core.Problem(f"--only {name}: there is no such self-test; there are: {' '.join(known)}")
+    return names
+
+
+def needs(kernel):
+    """The steps of deps.sh."""
+    steps = ["userspace", "native", "module", "python"]
+    if kernel == "running":
+        return steps
+    if kernel.startswith("stock"):
+        return [*steps, "vm", kernel]
+    return [*steps, "vm", *["kernel"] * ("/" not in kernel)]
+
+
+def build(kernel, programs):
+    """Builds no more than these programs need. Returns (directory of the programs, path of the module)."""
+    if kernel != "running" and "/" not in kernel:
+        core.kernel_tree(kernel)
+    userspace, module = core.together(lambda: core.build_userspace(" ".join([*programs, *TOOLS])),
+                                      lambda: core.module_for(kernel))
+    return userspace / "selftests", module
+
+
+def command(options, programs):
+    """The words that run the tests on the kernel under test."""
+    binaries, module = build(options.kernel, programs)
+    judge = [core.ROOT / "selftests/run", "--live", "--bin", binaries, "--module", module, "--out", options.out,
+             *["--quick"] * options.quick, *options.only]
+    if options.kernel == "running":
+        return core.vm_command("running", judge)
+    return core.vm_command(options.kernel, judge, share=options.out, arguments=["--keep"] * options.keep)
+
+
+def only(options):
+    """Runs the tests that options.only names; returns the exit status."""
+    started, programs = time.monotonic(), programs_of(options.only)
+    core.need(*needs(options.kernel))
+    for name in programs:
+        (options.out / f"{name}.ktap").unlink(missing_ok=True)
+    words = command(options, programs)
+    core.say(f"built what changed in {time.monotonic() - started:.1f} s")
+    # the guest may have to ask for a password where it is this machine
+    status = core.call(words, start_new_session=options.kernel != "running")
+    return told(options, programs, status, time.monotonic() - started)
+
+
+def told(options, programs, status, seconds):
+    """Says where the logs are, and why a run counts as failed that no test failed. Returns the exit status."""
+    logs = [str(options.out / f"{name}.ktap") for name in programs if (options.out / f"{name}.ktap").exists()]
+    if status in core.GUEST_ENDS:
+        core.say(f"failed: {core.GUEST_ENDS[status]}; see the lines above")
+    elif status == NOTHING_TESTED:
+        core.say("failed: nothing was tested, because every case was skipped")
+    core.say(f"{seconds:.1f} s in all; log: {' '.join(logs) or 'none'}")
+    return status
