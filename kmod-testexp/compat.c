@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dma_buf_get_pfn() for kernels that have none. It keeps the contract of the
- * kernel patch, including the order of the checks, but only buffers of this
- * module's exporter have a get_pfn to call; all others are as an exporter
+ * dma_buf_get_pfn() for kernels that do not have this function. The functions here keep the
+ * contract of the kernel patch, including the order of the checks. Only buffers of this module
+ * have a get_pfn callback; a buffer of another exporter gets -EINVAL, as from an exporter
  * without the callback.
  */
 #include <linux/dma-resv.h>
@@ -10,7 +10,7 @@
 
 #include "compat.h"
 
-/* Every buffer that this module exports has callbacks in a struct testexp_ops. */
+/* The callbacks of every buffer that this module exports are in a struct testexp_ops. */
 static const struct testexp_ops *compat_ops(const struct dma_buf *dmabuf)
 {
 	if (dmabuf->owner != THIS_MODULE)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every difference between kernels, and nowhere else.
+ * All differences between kernel versions. No other file checks the kernel version.
  *
- * Native: the kernel has dma_buf_get_pfn(). Compat: it has not, and compat.c
- * gives the same semantics to buffers of this module's exporter.
+ * A native kernel has dma_buf_get_pfn(). On any other kernel (compat), compat.c gives the same
+ * semantics to the buffers of this module.
  */
 #ifndef TESTEXP_COMPAT_H
 #define TESTEXP_COMPAT_H
@@ -18,7 +18,10 @@
 #define TESTEXP_IMPORT_DMA_BUF() MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
-/* Since 6.2 the core maps under the reservation lock, before only for dynamic exporters. */
+/*
+ * Since 6.2 the core maps under the reservation lock. Before 6.2 it did so only for dynamic
+ * exporters.
+ */
 #define TESTEXP_MAP_IS_LOCKED	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -36,7 +39,7 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #define TESTEXP_MAX_PAGE_ORDER MAX_PAGE_ORDER
 #endif
 
-/* From 6.16 the core neither maps nor pins at attach, and so caches nothing. */
+/* Since 6.16 the core neither maps nor pins at attach, so it caches no sg_table. */
 #define TESTEXP_HAS_SGT_CACHE	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0))
 
 static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache)
@@ -46,7 +49,7 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #endif
 }
 
-/* From 7.1 a move is announced by another name, and on every kernel. */
+/* In 7.1 move_notify got another name, and the configuration option for it went away. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 #define TESTEXP_HAS_MOVE_NOTIFY		IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY)
 #define testexp_move_notify		move_notify
@@ -57,13 +60,16 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #define testexp_notify_importers	dma_buf_invalidate_mappings
 #endif
 
-/* From 7.1 a signalled fence without release callback has nothing of its driver in it. */
+/* Since 7.1 a signalled fence without release callback no longer points to its driver. */
 #define TESTEXP_FENCE_DETACHES	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))
 
-/* Before, there are only calls that do not see every leaf, or that modules have not. */
+/*
+ * follow_pfnmap_start() came with 6.12. The calls before it miss some leaves of a page table,
+ * or are not exported to modules.
+ */
 #define TESTEXP_HAS_WALK	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
 
-/* Leaves of PMD size that are no pages: the kernel can tell them from others since 6.12. */
+/* Since 6.12 the kernel handles leaves of PMD size whose PFNs have no struct page. */
 #define TESTEXP_HAS_HUGE_FAULT	\
 	(TESTEXP_HAS_WALK && IS_ENABLED(CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP))
 
@@ -75,7 +81,10 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #define TESTEXP_PMD_PFN(_pfn)	(_pfn)
 #endif
 
-/* Not for a write: the protection of a shared mapping lets one happen all the same. */
+/*
+ * The leaf is not inserted for a write: the protection of a shared mapping allows writes in
+ * any case.
+ */
 static inline vm_fault_t testexp_insert_pfn_pmd(struct vm_fault *vmf, unsigned long pfn)
 {
 	return vmf_insert_pfn_pmd(vmf, TESTEXP_PMD_PFN(pfn), false);
@@ -98,9 +107,9 @@ int testexp_get_pfn_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 #endif
 
 /**
- * struct testexp_ops - dma_buf_ops with a place for get_pfn on every kernel
- * @base: what the core sees
- * @get_pfn: what base.get_pfn is on native kernels
+ * struct testexp_ops - dma_buf_ops that have a get_pfn callback on every kernel
+ * @base: the callbacks that the core knows
+ * @get_pfn: the callback that native kernels have in @base
  */
 struct testexp_ops {
 	struct dma_buf_ops base;
@@ -119,8 +128,9 @@ static inline void testexp_ops_set_get_pfn(struct testexp_ops *ops, testexp_get_
 }
 
 /*
- * The exporter's callback, for measuring it alone: NULL when it has none.
- * Stock kernels know it only of this module's buffers.
+ * Returns the get_pfn callback of the exporter, so that it can be measured alone; NULL when
+ * the exporter has no such callback. On kernels that are not native only the buffers of this
+ * module have one.
  */
 #ifdef TESTEXP_NATIVE
 static inline testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf)

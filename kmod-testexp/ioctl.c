@@ -6,7 +6,7 @@
 #include "ioctl.h"
 #include "testexp_uapi.h"
 
-/* Room for the largest struct; INFO is. */
+/* Room for any argument struct that an ioctl takes. The largest is struct testexp_info. */
 union testexp_any_args {
 	struct {
 		u32 size;
@@ -30,15 +30,15 @@ static const struct testexp_ioctl *testexp_find_ioctl(const struct testexp_ioctl
 }
 
 /**
- * testexp_ioctl - check size and flags, then serve
+ * testexp_ioctl - check size and flags of an ioctl, then serve it
  * @table: the ioctls of this kind of descriptor
- * @owner: passed on
- * @cmd: from user space
- * @user_args: from user space
+ * @owner: passed to the function that serves the ioctl
+ * @cmd: number of the ioctl, from user space
+ * @user_args: pointer to its argument struct, from user space
  *
- * Return: what the row's serve returned, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG or
- * -EOPNOTSUPP as testexp_uapi.h says. What the core would begin again after a signal
- * ends with -EINTR, as the other waits do.
+ * Return: what the serving function returned, or -ENOTTY, -EFAULT, -EINVAL, -E2BIG or
+ * -EOPNOTSUPP as testexp_uapi.h says. A wait that a signal interrupted ends with -EINTR:
+ * the system call is not restarted.
  */
 long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int cmd,
 		   void __user *user_args)
@@ -63,7 +63,7 @@ long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int
 		return -EINVAL;
 	call.size = row->size;
 
-	/* Bounded, as nobody's struct is a page and the tail is read through. */
+	/* copy_struct_from_user() reads every byte of the unknown tail, so the size is limited. */
 	if (call.user_size > PAGE_SIZE)
 		return -E2BIG;
 	ret = copy_struct_from_user(&args, row->size, user_args, call.user_size);
@@ -76,7 +76,7 @@ long testexp_ioctl(const struct testexp_ioctls *table, void *owner, unsigned int
 	return ret == -ERESTARTSYS ? -EINTR : ret;
 }
 
-/* Copies the struct back, as far as the caller knows it. Return: 0 or -EFAULT. */
+/* Copies the part of the struct back that the caller knows. Return: 0 or -EFAULT. */
 int testexp_respond(const struct testexp_call *call)
 {
 	u32 size = min(call->user_size, call->size);

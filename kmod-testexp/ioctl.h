@@ -7,11 +7,11 @@
 
 /**
  * struct testexp_call - one ioctl being served
- * @owner: what the descriptor belongs to: the importer, NULL on control
- * @args: kernel copy of the caller's struct, the unknown rest zeroed
- * @user_args: where it came from
- * @user_size: how much of it the caller knows
- * @size: how much of it the module knows
+ * @owner: the object of the descriptor: an importer or a contention, NULL on control
+ * @args: kernel copy of the caller's struct; members that the caller does not know are 0
+ * @user_args: address of the caller's struct
+ * @user_size: size of the struct as the caller knows it, in bytes
+ * @size: size of the struct as the module knows it, in bytes
  */
 struct testexp_call {
 	void *owner;
@@ -24,10 +24,10 @@ struct testexp_call {
 /**
  * struct testexp_ioctl - one row of a table of ioctls
  * @cmd: TESTEXP_IOC_*
- * @size: size of its struct now
- * @min_size: size its struct had in the first version
- * @flags: bits of the struct's flags that mean something
- * @serve: does the work; calls testexp_respond() if there is something to return
+ * @size: size of the argument struct now
+ * @min_size: size of the argument struct in its first version
+ * @flags: known bits of the struct's flags
+ * @serve: does the work; calls testexp_respond() if the struct has results
  */
 struct testexp_ioctl {
 	unsigned int cmd;
@@ -47,7 +47,7 @@ struct testexp_ioctls {
 	size_t nr_rows;
 };
 
-/* @last: the last member of the struct's first version. */
+/* @_last: the last member that the first version of the struct had. */
 #define TESTEXP_IOCTL(_cmd, _struct, _last, _flags, _serve) {		\
 	.cmd = (_cmd),							\
 	.size = sizeof(_struct),					\

@@ -26,7 +26,7 @@
 
 static int control_open(struct inode *inode, struct file *file)
 {
-	/* PFNs are secrets, whatever the mode of the device node became. */
+	/* PFNs are secrets. Somebody may have changed the mode of the device node. */
 	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
@@ -87,9 +87,9 @@ static int control_info(struct testexp_call *call)
 }
 
 /*
- * Gives the caller a descriptor for @file, whose reference is consumed. The
- * number is stored in *@fd and copied out before the descriptor works, so that
- * a bad pointer leaves none behind.
+ * Gives the caller a descriptor for @file and consumes the reference of @file. The number is
+ * stored in *@fd and copied to the caller before the descriptor becomes valid. So no descriptor
+ * is left open when the caller's pointer is bad.
  */
 static int control_respond_fd(const struct testexp_call *call, struct file *file, s32 *fd)
 {
@@ -123,7 +123,7 @@ static void control_put_extents(const struct testexp_extent *extents, u32 nr_ext
 	testexp_memory_kvfree(extents, control_extents_bytes(nr_extents));
 }
 
-/* Copies the caller's extents; for control_put_extents(). */
+/* Copies the caller's extents. control_put_extents() frees the copy. */
 static struct testexp_extent *control_get_extents(u64 user_extents, u32 nr_extents)
 {
 	struct testexp_extent *extents;
@@ -178,7 +178,7 @@ static int control_stats(struct testexp_call *call)
 	return ret ? ret : testexp_respond(call);
 }
 
-/* Serves an ioctl whose struct has nothing but the buffer. */
+/* Serves an ioctl whose struct only names the buffer. */
 static int control_tell(s32 fd, u32 reserved, int (*tell)(struct dma_buf *dmabuf))
 {
 	struct dma_buf *dmabuf;
@@ -247,7 +247,7 @@ static int control_attach(struct testexp_call *call)
 	    !(args->flags & TESTEXP_ATTACH_DYNAMIC))
 		return -EINVAL;
 	if (args->flags & TESTEXP_ATTACH_NO_DEVICE) {
-		/* A stock kernel warns. */
+		/* A kernel that is not native warns when the device is NULL. */
 		if (!TESTEXP_IS_NATIVE)
 			return -EOPNOTSUPP;
 		dev = NULL;
@@ -372,7 +372,7 @@ static void __exit testexp_exit(void)
 	testexp_device_exit();
 	testexp_fence_exit();
 
-	/* Every object holds the module: all are gone, and what they were charged. */
+	/* Each object holds a reference of the module, so no object and no charge is left. */
 	WARN_ON(testexp_nr_buffers() || testexp_nr_importers() || testexp_memory_used_pages());
 }
 module_exit(testexp_exit);

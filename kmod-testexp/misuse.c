@@ -111,7 +111,7 @@ static int misuse_export(u32 flags, struct device *dev, int *result)
 
 /* --- NULL arguments -------------------------------------------------------- */
 
-/* An error must leave the outputs alone. */
+/* A call that fails must not write to its outputs. */
 static int misuse_judge(int ret, u64 pfn, int order)
 {
 	bool touched = pfn != TESTEXP_UNTOUCHED_PFN || order != TESTEXP_UNTOUCHED_ORDER;
@@ -137,7 +137,7 @@ static int misuse_null_attach_unlocked(u32 flags, struct device *dev, int *resul
 	return 0;
 }
 
-/* A buffer of one page with a static importer. Undone by misuse_close(). */
+/* Makes a buffer of one page with a static importer. misuse_close() undoes this. */
 static struct dma_buf_attachment *misuse_open(struct device *dev)
 {
 	struct testexp_extent extent = {
@@ -199,7 +199,7 @@ static int misuse_null_pfn_unlocked(u32 flags, struct device *dev, int *result)
 
 /* --- locks ------------------------------------------------------------------ */
 
-/* What an importer protects its page table with. */
+/* The lock by which an importer protects its page table. */
 static DEFINE_MUTEX(misuse_importer_lock);
 
 static int misuse_lock_missing(u32 flags, struct device *dev, int *result)
@@ -234,7 +234,7 @@ static int misuse_lock_nested(u32 flags, struct device *dev, int *result)
 	return 0;
 }
 
-/* Nobody else has the lock, so that nothing really sleeps. */
+/* Nobody else has the reservation lock, so the call does not really sleep. */
 static int misuse_atomic(u32 flags, struct device *dev, int *result)
 {
 	struct dma_buf_attachment *attach = misuse_open(dev);
@@ -251,7 +251,10 @@ static int misuse_atomic(u32 flags, struct device *dev, int *result)
 	return 0;
 }
 
-/* The order is taken the right way round first, or lockdep could not object. */
+/*
+ * Takes the locks in the right order first. lockdep reports the wrong order only when it has
+ * seen the right one.
+ */
 static int misuse_lock_outside(u32 flags, struct device *dev, int *result)
 {
 	struct dma_buf_attachment *attach;
@@ -297,11 +300,17 @@ close:
 	return ret;
 }
 
-/* What an exporter needs at least: no callback that takes the lock for the core. */
+/*
+ * The callbacks that an exporter must have. An exporter with these alone has no callback that
+ * takes the reservation lock while the core attaches or detaches.
+ */
 #define MISUSE_PLAIN	(TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | \
 			 TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP)
 
-/* Attaches and detaches; the lock of @held, if any, is held during one of the two. */
+/*
+ * Attaches and detaches. The lock of @held_at_attach is held during the one, that of
+ * @held_at_detach during the other; each may be NULL.
+ */
 static int misuse_attach_detach(struct device *dev, struct dma_buf *held_at_attach,
 				struct dma_buf *held_at_detach, int *result)
 {
@@ -384,11 +393,11 @@ enum misuse_checker {
 
 /**
  * struct misuse - a case
- * @call: makes the call, puts what it returned into *@result; returns 0, or why the
- *	call could not be made
- * @checker: what has to be in the kernel, and on, for anybody to notice
- * @splat: how the one bug is called that the kernel reports; NULL when these are
- *	WARNINGs, or none
+ * @call: makes the call and stores its return value in *@result; returns 0, or a negative
+ *	errno when the call could not be made
+ * @checker: the part of the kernel that reports the call; it must be built in and active
+ * @splat: title of the bug that the kernel reports; NULL when the kernel reports a WARNING
+ *	or nothing
  */
 struct misuse {
 	int (*call)(u32 flags, struct device *dev, int *result);
@@ -438,12 +447,12 @@ static bool misuse_is_noticed(enum misuse_checker checker)
 
 /**
  * testexp_misuse_run - make one wrong call
- * @args: as TESTEXP_IOC_MISUSE; result is filled in
- * @dev: device for the attachment some cases need
+ * @args: arguments of TESTEXP_IOC_MISUSE; result is filled in
+ * @dev: device for the attachment that some cases need
  *
- * Return: 0 if the call was made, -EINVAL for an unknown case or flags it does not
- * have, -EPERM without allow_misuse, -EOPNOTSUPP when nobody would notice, or why
- * the case could not be prepared.
+ * Return: 0 if the call was made; -EINVAL for an unknown case or for flags that the case does
+ * not have; -EPERM without allow_misuse; -EOPNOTSUPP when this kernel cannot report the call;
+ * or the negative errno of what the case needed first.
  */
 int testexp_misuse_run(struct testexp_misuse *args, struct device *dev)
 {

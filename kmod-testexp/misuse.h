@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Calls that no correct driver makes, to test what the core says to them. */
+/* Calls that no correct driver makes, to test how the core reports them. */
 #ifndef TESTEXP_MISUSE_H
 #define TESTEXP_MISUSE_H
 

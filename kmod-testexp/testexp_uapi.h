@@ -1,55 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The ioctl ABI of dmabuf_testexp: the one header that the module, the tests
- * and the benchmarks share.
+ * The ioctl ABI of dmabuf_testexp. The module, the tests and the benchmarks share this header.
  *
- * Four kinds of file descriptor:
+ * There are four kinds of file descriptor:
  *
  *   control     open("/dev/dmabuf_testexp"), needs CAP_SYS_ADMIN (else EPERM)
  *   buffer      an ordinary dma-buf, made by TESTEXP_IOC_CREATE
  *   importer    owns one attachment to a dma-buf, made by TESTEXP_IOC_ATTACH
- *   contention  threads that want reservation locks, made by TESTEXP_IOC_CONTEND
+ *   contention  threads that compete for reservation locks, made by TESTEXP_IOC_CONTEND
  *
- * Every object lives exactly as long as its descriptors; closing the last one
- * undoes everything. The module cannot be unloaded while any is open.
+ * An object lives exactly as long as its descriptors. Closing the last descriptor undoes
+ * everything. The module cannot be unloaded while a descriptor is open.
  *
- * Every struct begins with @size, which the caller sets to sizeof(), and
- * @flags. Errors that every ioctl shares:
+ * Every struct begins with @size, which the caller sets to sizeof() of the struct, and
+ * @flags. Every ioctl can return these errors:
  *
- *   ENOTTY      no such ioctl on this kind of descriptor
- *   EINVAL      @size is smaller than the first version of the struct was, a
- *               reserved field is not zero, or a value is out of range
- *   E2BIG       @size is larger than the module knows and the rest is not zero
- *   EOPNOTSUPP  unknown bit in @flags, or the running kernel cannot do it
+ *   ENOTTY      this kind of descriptor has no such ioctl
+ *   EINVAL      @size is smaller than the first version of the struct, a reserved field is
+ *               not zero, or a value is out of range
+ *   E2BIG       @size is larger than the struct that the module knows, and a byte beyond
+ *               that struct is not zero
+ *   EOPNOTSUPP  @flags has an unknown bit, or the running kernel cannot do what is asked
  *   EFAULT      a pointer is bad
- *   ENOMEM      the kernel has no memory for it now
- *   ENOSPC      with the memory that the ioctl needs, used_pages of INFO would be more
- *               than max_pages
+ *   ENOMEM      the kernel has no memory for the ioctl now
+ *   ENOSPC      the ioctl needs memory that would make used_pages of INFO larger than
+ *               max_pages
  *
- * A failed ioctl changes nothing, but RESOLVE, MAP and WALK may have written to the
- * caller's arrays, and so, with EFAULT, may DELIVER, MEASURE and REPORT; FILL may have
- * installed the first pages, MOVE may have notified the importers, and REVOKE may have
- * revoked. All offsets and lengths are in pages of 2^page_shift bytes unless the name says
- * bytes.
+ * A failed ioctl changes nothing, with these exceptions: RESOLVE, MAP and WALK may have
+ * written to the caller's arrays, and so may DELIVER, MEASURE and REPORT when they return
+ * EFAULT; FILL may have installed the first pages; MOVE may have notified the importers;
+ * REVOKE may have revoked the buffer. All offsets and lengths are in pages of 2^page_shift
+ * bytes, unless the name of a member says bytes.
  *
- * Waiting. Most calls take the buffer's reservation lock, and so wait for whoever holds
- * it. The longest holds are a MOVE and a REVOKE that wait for a fence and a FILL with
- * LOCKED that pauses: TESTEXP_WAIT_MS each; a MOVE also copies the buffer. (A
- * contender holds its locks for TESTEXP_MAX_HOLD_TICKS.) Who waits gets the lock after
- * those that waited before, each of which may hold it that long. A signal ends the wait,
- * with EINTR, in STATS, DESCRIBE, RESTORE, MOVE, ATTACH, AUDIT, FILL with LOCKED, RESOLVE
- * with LOCKED, MAP with KERNEL, and in JOIN as HOLD, LOCKED or FENCE_ADD, or as RESOLVE by
- * a path that MEASURE runs under the lock. The following calls wait until they have the
- * lock, whatever signal comes, and their callers must allow for that time:
+ * Waiting. Most calls take the reservation lock of the buffer, so they wait for its holder.
+ * The longest holders are a MOVE and a REVOKE that wait for a fence, and a FILL with LOCKED
+ * that pauses: TESTEXP_WAIT_MS each; a MOVE also copies the buffer. (A contender holds its
+ * locks for TESTEXP_MAX_HOLD_TICKS.) A caller that waits gets the lock after the callers that
+ * waited before, and each of those may hold it that long. A signal ends the wait with EINTR in
+ * STATS, DESCRIBE, RESTORE, MOVE, ATTACH, AUDIT, FILL with LOCKED, RESOLVE with LOCKED, MAP
+ * with KERNEL, and in JOIN with the role HOLD, LOCKED or FENCE_ADD, or with RESOLVE and a path
+ * that MEASURE runs under the lock. No signal ends the wait of the following calls, and their
+ * callers must allow for that time:
  *
- *   REVOKE	as it promises that the buffer is revoked
+ *   REVOKE	because it promises that the buffer is revoked
  *   RESOLVE, FILL	in the unlocked form of get_pfn
- *   MAP without KERNEL, MEASURE, DELIVER, and JOIN as MAP, ATTACH or RESOLVE by other paths
+ *   MAP without KERNEL, MEASURE, DELIVER, and JOIN with the role MAP, ATTACH, or RESOLVE
+ *	and another path
  *   ATTACH	once more, when the core lists the attachment
- *   RUN	when it ends, for the operations that its contenders are in
- *   the last close of an importer, also by the end of its process: to detach
- *   an access by the CPU to a page that is not mapped yet; while it waits, the lock of
- *	its process's address space is held
+ *   RUN	at its end, for the present operations of its contenders
+ *   the last close of an importer, also when its process ends: to detach
+ *   an access by the CPU to a page that is not mapped yet; the lock of the process's address
+ *	space is held during this wait
  */
 #ifndef TESTEXP_UAPI_H
 #define TESTEXP_UAPI_H
@@ -62,21 +63,21 @@
 #define TESTEXP_DEVICE_NAME	"dmabuf_testexp"
 #define TESTEXP_DEVICE_PATH	"/dev/dmabuf_testexp"
 /*
- * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; no mmap of what has
- * neither RAM nor MMIO; CONTEND
- * 5: mmap is VM_PFNMAP unless SHOW_PAGES, PFNMAP is gone; vmap, which MAP_KERNEL keeps;
- * INJECT_FENCE; p2p_attaches and invalidations; a signal no longer ends REVOKE's wait for
- * the lock, and now ends that of STATS, DESCRIBE, ATTACH and RESOLVE with LOCKED;
- * used_pages counts sg_tables and what an ioctl needs while it runs; DELIVER tells
- * @notifies
+ * 4: MEASURE has modes, sequences and more paths; DELIVER; MAP_KERNEL; CONTEND; mmap fails for
+ * a buffer that has neither RAM nor MMIO
+ * 5: mmap is VM_PFNMAP unless SHOW_PAGES is set, and the flag PFNMAP is gone; vmap, which
+ * MAP_KERNEL keeps; INJECT_FENCE; p2p_attaches and invalidations; a signal does not end REVOKE's
+ * wait for the lock any more, but ends the wait of STATS, DESCRIBE, ATTACH and RESOLVE with
+ * LOCKED; used_pages counts sg_tables and the memory that an ioctl needs while it runs; DELIVER
+ * returns @notifies
  */
 #define TESTEXP_ABI_VERSION	5
 
 /* --- INFO, on control ---------------------------------------------------- */
 
-#define TESTEXP_FEAT_NATIVE	  0x01u /* the kernel has get_pfn; else compat */
+#define TESTEXP_FEAT_NATIVE	  0x01u /* the kernel has get_pfn; else the module has it */
 #define TESTEXP_FEAT_MOVE_NOTIFY  0x02u /* CONFIG_DMABUF_MOVE_NOTIFY */
-#define TESTEXP_FEAT_DMABUF_DEBUG 0x04u /* CONFIG_DMABUF_DEBUG: page links mangled */
+#define TESTEXP_FEAT_DMABUF_DEBUG 0x04u /* CONFIG_DMABUF_DEBUG: wrong page links */
 #define TESTEXP_FEAT_LOCKDEP	  0x08u /* CONFIG_PROVE_LOCKING */
 #define TESTEXP_FEAT_KASAN	  0x10u /* CONFIG_KASAN */
 #define TESTEXP_FEAT_NO_DEVICE	  0x20u /* TESTEXP_ATTACH_NO_DEVICE works */
@@ -90,36 +91,35 @@
 #define TESTEXP_DEVICE_LEN	48
 
 /**
- * struct testexp_info - what this module on this kernel is and can do
+ * struct testexp_info - what this module can do on this kernel
  * @size: sizeof(struct testexp_info)
  * @flags: 0
  * @abi_version: [out] TESTEXP_ABI_VERSION of the module
  * @features: [out] TESTEXP_FEAT_*
  * @page_shift: [out] log2 of the page size in bytes
- * @max_page_order: [out] largest order that the kernel allocates at once
- * @max_extents: [out] most extents of one buffer, repeats counted
- * @nr_buffers: [out] buffers alive
- * @nr_importers: [out] importers alive
+ * @max_page_order: [out] largest order of one allocation of the kernel
+ * @max_extents: [out] largest number of extents of one buffer, counting repeats
+ * @nr_buffers: [out] number of buffers that exist
+ * @nr_importers: [out] number of importers that exist
  * @reserved: [out] 0
- * @max_pages: [out] most pages that the module may hold
- * @used_pages: [out] pages that it holds now: the RAM of buffers; and, each rounded up to
- *	pages, all arrays whose length a caller decides: extents, tables of FILL,
- *	sg_tables while they are mapped (an importer without DYNAMIC keeps one of a
- *	DYNAMIC or CACHE_SGT buffer before 6.16), page tables of MAP_KERNEL, contentions,
- *	and what an ioctl needs
- *	while it runs. Not counted: what has a fixed size and belongs to one descriptor,
- *	mapping or fence, less than a page each
- * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an
- *	instruction-counting emulator the clock counts instructions whatever
- *	this says.
- * @get_pfn_symbol: [out] function that resolves with the reservation lock held
- * @get_pfn_unlocked_symbol: [out] function that takes and drops that lock
- * @poison_violations: [out] pages that a move took away and that somebody wrote
- *	to afterwards, since the module was loaded; seen when they are freed
- * @mmio_pages: [out] pages of the BAR that MMIO extents are in; 0 without one
- * @mmio_bar: [out] which it is, as the parameter mmio_bar has it: device/number
- * @importer_device: [out] name of the device that importers attach; it is one of
- *	the bus pci if the parameter importer_device is set, else of platform
+ * @max_pages: [out] largest number of pages that the module may hold
+ * @used_pages: [out] number of pages that the module holds now. These are the RAM of buffers
+ *	and all arrays whose length a caller chooses, each rounded up to pages: extents,
+ *	tables of FILL, sg_tables while they are mapped (before 6.16 an importer without
+ *	DYNAMIC keeps the sg_table of a DYNAMIC or CACHE_SGT buffer), page tables of
+ *	MAP_KERNEL, contentions, and the memory that an ioctl needs while it runs. Not
+ *	counted are objects of a fixed size that belong to one descriptor, mapping or
+ *	fence; each is smaller than a page
+ * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an emulator that
+ *	counts instructions, the clock counts instructions and this value means nothing
+ * @get_pfn_symbol: [out] name of the function that resolves with the reservation lock held
+ * @get_pfn_unlocked_symbol: [out] name of the function that takes and drops that lock
+ * @poison_violations: [out] number of pages that somebody wrote to after a move had taken them
+ *	away, since the module was loaded; a page is checked when it is freed
+ * @mmio_pages: [out] number of pages of the BAR of MMIO extents; 0 without a BAR
+ * @mmio_bar: [out] that BAR, as the parameter mmio_bar has it: device/number
+ * @importer_device: [out] name of the device that importers attach. The device is on the bus
+ *	pci if the parameter importer_device is set, else on the bus platform
  */
 struct testexp_info {
 	__u32 size;
@@ -146,16 +146,16 @@ struct testexp_info {
 /* --- CREATE, on control -------------------------------------------------- */
 
 enum testexp_extent_type {
-	TESTEXP_EXTENT_RAM,	/* pages of its own, zeroed */
-	TESTEXP_EXTENT_HOLE,	/* nothing there: get_pfn says ENXIO */
-	TESTEXP_EXTENT_PRIVATE,	/* no PFN for the CPU: get_pfn says EOPNOTSUPP */
-	TESTEXP_EXTENT_MMIO,	/* of the BAR that the parameter mmio_bar names */
-	TESTEXP_EXTENT_SYNTHETIC, /* PFNs with nothing behind them: only get_pfn works */
-	TESTEXP_EXTENT_ALIAS,	/* RAM of this buffer once more; get_pfn sees RAM */
+	TESTEXP_EXTENT_RAM,	/* pages that the buffer owns, zeroed */
+	TESTEXP_EXTENT_HOLE,	/* no pages: get_pfn returns ENXIO */
+	TESTEXP_EXTENT_PRIVATE,	/* no PFN for the CPU: get_pfn returns EOPNOTSUPP */
+	TESTEXP_EXTENT_MMIO,	/* pages of the BAR that the parameter mmio_bar names */
+	TESTEXP_EXTENT_SYNTHETIC, /* PFNs without memory: only get_pfn works */
+	TESTEXP_EXTENT_ALIAS,	/* RAM of this buffer once more; its type is RAM */
 	TESTEXP_EXTENT_TYPES
 };
 
-/* How a CPU may map the pages. RAM: WB only; MMIO: UC or WC; SYNTHETIC: any. */
+/* The cache mode of a CPU mapping. RAM: only WB; MMIO: UC or WC; SYNTHETIC: any. */
 enum testexp_cache {
 	TESTEXP_CACHE_WB,
 	TESTEXP_CACHE_UC,
@@ -163,35 +163,34 @@ enum testexp_cache {
 	TESTEXP_CACHE_MODES
 };
 
-/* Attributes. The pages may be reached by other devices: MMIO and SYNTHETIC. */
+/* Attribute of MMIO and SYNTHETIC: other devices can reach the pages. */
 #define TESTEXP_EXTENT_P2P	0x01u
 #define TESTEXP_EXTENT_ATTRIBUTES	0x01u
 
 #define TESTEXP_MAX_ALIGN_ORDER	24
-/* All PFNs of SYNTHETIC extents are less: as physical addresses they fit 64 bits. */
+/* PFNs of SYNTHETIC extents have at most these bits, so physical addresses fit 64 bits. */
 #define TESTEXP_PFN_BITS	52
-/* MMIO extents of one buffer, repeats not counted. */
+/* Largest number of MMIO extents of one buffer, not counting repeats. */
 #define TESTEXP_MAX_MMIO_EXTENTS	64
 
 /**
- * struct testexp_extent - a run of pages, all alike, physically contiguous
+ * struct testexp_extent - a run of physically contiguous pages of one kind
  * @nr_pages: length, at least 1
- * @repeat: how many such extents follow one another, at least 1
+ * @repeat: number of such extents that follow one another, at least 1
  * @type: enum testexp_extent_type
  * @align_order: RAM: the first PFN is @skew modulo 2^@align_order, at most
  *	TESTEXP_MAX_ALIGN_ORDER; else 0
  * @skew: RAM: less than 2^@align_order; else 0
- * @at: where the pages are, repeats one after the other. MMIO: the first page
- *	within the BAR; SYNTHETIC: the first PFN; ALIAS: the pgoff, of RAM that an
- *	extent before this one has; else 0
+ * @at: place of the first page; repeats follow one after the other. MMIO: page number within
+ *	the BAR; SYNTHETIC: PFN; ALIAS: pgoff of RAM in an extent before this one; else 0
  * @cache: enum testexp_cache
  * @attributes: TESTEXP_EXTENT_P2P
  *
- * Neighbours that are alike and happen to be physically adjacent are one extent
- * to get_pfn, as the contract asks for the exact maximum; see
- * TESTEXP_CREATE_SCATTER. RAM of more than 2^max_page_order pages, skew and
- * alignment included, is gathered from neighbouring blocks, which meanwhile takes
- * up to all of the memory that max_pages leaves.
+ * Neighbours of the same kind that happen to be physically adjacent are one extent to get_pfn,
+ * because the contract asks for the exact maximum; see TESTEXP_CREATE_SCATTER. An extent of RAM
+ * that needs more than 2^max_page_order pages, including skew and alignment, is gathered from
+ * blocks that are neighbours. During this search the module may hold all the memory that
+ * max_pages allows.
  */
 struct testexp_extent {
 	__u64 nr_pages;
@@ -209,41 +208,41 @@ struct testexp_extent {
 #define TESTEXP_CREATE_NO_GET_PFN 0x04u /* no get_pfn */
 #define TESTEXP_CREATE_NO_MMAP	  0x08u /* neither mmap nor vmap */
 #define TESTEXP_CREATE_CACHE_SGT  0x10u /* cache_sgt_mapping */
-/* Repeats of one extent stand in descending physical order, so they never merge; not ALIAS. */
+/* Repeats of an extent are in descending physical order, so they never merge; not ALIAS. */
 #define TESTEXP_CREATE_SCATTER	  0x20u
-/* An importer without move_notify is refused at attach, with EOPNOTSUPP. */
+/* ATTACH of an importer without move_notify fails with EOPNOTSUPP. */
 #define TESTEXP_CREATE_REVOCABLE  0x40u
-/* get_pfn looks at the reservation lock, too; without lockdep it does so for this only. */
+/* get_pfn checks that the reservation lock is held, also without lockdep. */
 #define TESTEXP_CREATE_CHECK_LOCK 0x80u
 /*
- * mmap installs a leaf of PMD size wherever an extent of RAM allows it, if the address
- * is aligned as the pgoff is.
+ * mmap installs a leaf of PMD size wherever an extent of RAM allows it, if address and pgoff
+ * have the same alignment.
  */
 #define TESTEXP_CREATE_HUGE	  0x200u
 /*
- * mmap shows the pages of RAM: it is VM_MIXEDMAP, and not VM_PFNMAP. For tests that need
- * /proc/self/pagemap or /proc/kpagecount only, as whoever has such a mapping can pin its
- * pages (O_DIRECT, vmsplice, io_uring): they outlive a revoke and a move, and what is
- * written through such a pin is counted in poison_violations. Not with HUGE or MMIO, else
- * EINVAL.
+ * mmap shows the pages of RAM: the mapping is VM_MIXEDMAP and not VM_PFNMAP. This flag is only
+ * for tests that need /proc/self/pagemap or /proc/kpagecount, because a process can pin the
+ * pages of such a mapping (O_DIRECT, vmsplice, io_uring). A pin outlasts a revoke and a move,
+ * and poison_violations counts pages that are written through it. With HUGE or MMIO this flag
+ * is EINVAL.
  */
 #define TESTEXP_CREATE_SHOW_PAGES 0x400u
 #define TESTEXP_CREATE_FLAGS	  0x6ffu
 
-/* Exporter callbacks that fail with ENOMEM, to walk the core's error paths. */
+/* Callbacks of the exporter that fail with ENOMEM, to test the error paths of the core. */
 #define TESTEXP_INJECT_PIN	0x01u
 #define TESTEXP_INJECT_MAP	0x02u
 #define TESTEXP_INJECT_ATTACH	0x04u
 /*
- * Attach, having seen that the buffer is not revoked, waits for a REVOKE before
- * it returns to the core, which lists the attachment only then; for
- * TESTEXP_WAIT_MS at most. STATS counts it as attached meanwhile.
+ * The attach callback sees that the buffer is not revoked. Then it waits for a REVOKE, for at
+ * most TESTEXP_WAIT_MS, and returns to the core, which lists the attachment only now. STATS
+ * counts the attachment during this wait.
  */
 #define TESTEXP_INJECT_LATE_ATTACH	0x08u
 /*
- * The buffer begins with a fence of usage KERNEL, as after a copy by DMA that is still
- * under way. It signals after TESTEXP_FENCE_MS. A static importer waits for it where the
- * core maps: in MAP, or in ATTACH to a DYNAMIC buffer.
+ * The new buffer has a fence of usage KERNEL, as if a copy by DMA was not complete yet. The
+ * fence signals after TESTEXP_FENCE_MS. A static importer waits for the fence when the core
+ * maps the buffer: in MAP, or in ATTACH to a DYNAMIC buffer.
  */
 #define TESTEXP_INJECT_FENCE	0x10u
 #define TESTEXP_INJECT_ALL	0x1fu
@@ -253,23 +252,23 @@ struct testexp_extent {
  * @size: sizeof(struct testexp_create)
  * @flags: TESTEXP_CREATE_*
  * @extents: user pointer to an array of struct testexp_extent
- * @nr_extents: entries in the array, at least 1
+ * @nr_extents: number of entries in the array, at least 1
  * @inject: TESTEXP_INJECT_*
  * @nr_pages: [out] length of the buffer
  * @fd: [out] dma-buf descriptor, close-on-exec, owned by the caller
  * @reserved: 0
  *
- * mmap of a buffer fails with EOPNOTSUPP when no page of it is RAM or MMIO; of others it
- * works, and an access to one of the rest is SIGBUS. A mapping is VM_PFNMAP: nobody can
- * pin its pages, and a system call that would have to, as read() with O_DIRECT, fails
- * with EFAULT.
+ * mmap of a buffer fails with EOPNOTSUPP when no page of the buffer is RAM or MMIO. Otherwise
+ * mmap works, and an access to a page that is neither RAM nor MMIO is SIGBUS. A mapping is
+ * VM_PFNMAP: its pages cannot be pinned, and a system call that has to pin them, such as read()
+ * with O_DIRECT, fails with EFAULT.
  *
- * Errors: EINVAL for an empty, overflowing or misaligned extent, an ALIAS of what
- * is not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN,
- * CACHE_SGT with DYNAMIC or NO_MAP, SHOW_PAGES with HUGE or MMIO); ENODEV for MMIO without
- * a BAR, ENXIO beyond its end, EBUSY where the pages are in use with another cache mode;
- * ENOSPC over max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without memory
- * of that contiguity; EINTR when killed meanwhile.
+ * Errors: EINVAL for an empty, overflowing or misaligned extent, for an ALIAS of pages that are
+ * not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with
+ * DYNAMIC or NO_MAP, SHOW_PAGES with HUGE or MMIO); ENODEV for MMIO without a BAR; ENXIO beyond
+ * the end of the BAR; EBUSY for pages of the BAR that are in use with another cache mode; ENOSPC
+ * over max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without enough contiguous
+ * memory; EINTR when the process is killed.
  */
 struct testexp_create {
 	__u32 size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The clock of MEASURE: the cycle counter where there is one, else nanoseconds. */
+/* The clock of MEASURE: the cycle counter on x86, nanoseconds elsewhere. */
 #ifndef TESTEXP_CLOCK_H
 #define TESTEXP_CLOCK_H
 

@@ -38,12 +38,12 @@ static int contention_make_thread(struct contender *contender, u32 index)
 		return PTR_ERR(task);
 	if (contender->spec.cpu >= 0)
 		kthread_bind(task, contender->spec.cpu);
-	/* It may end before it is stopped. */
+	/* The thread may end before kthread_stop(), which needs the task. */
 	contender->task = get_task_struct(task);
 	return 0;
 }
 
-/* Waits for the threads; one that was never woken does nothing at all. */
+/* Waits for the threads. A thread that was never woken ends without running. */
 static void contention_stop_threads(struct contention *contention)
 {
 	u32 i;
@@ -83,7 +83,7 @@ static void contention_wake_threads(struct contention *contention)
 			wake_up_process(contention->contenders[i].task);
 }
 
-/* Ends what goes on, and waits until nobody takes part any more. */
+/* Ends the contention, and waits until no thread takes part any more. */
 static void contention_end(struct contention *contention)
 {
 	WRITE_ONCE(contention->stop, true);
@@ -93,7 +93,7 @@ static void contention_end(struct contention *contention)
 	mutex_lock(&contention->lock);
 	contention->state = CONTENTION_OVER;
 	mutex_unlock(&contention->lock);
-	/* As short as an operation is: each looks at @stop wherever it may take long. */
+	/* The wait is as short as one operation: a long operation checks stop while it runs. */
 	wait_event(contention->wait, !atomic_read(&contention->inside));
 }
 
@@ -109,7 +109,7 @@ static u64 contention_ticks(const struct contention *contention)
 	return last - min(last, contention->gate.opened_ticks);
 }
 
-/* Return: jiffies left, 0 when the time is over, negative errno for a signal. */
+/* Return: jiffies left, 0 when the time is over, or a negative errno when a signal came. */
 static long contention_wait(struct contention *contention)
 {
 	return wait_event_interruptible_timeout(contention->wait,
@@ -270,7 +270,7 @@ static long contention_ioctl(struct file *file, unsigned int cmd, unsigned long 
 	return testexp_ioctl(&contention_ioctls, file->private_data, cmd, (void __user *)arg);
 }
 
-/* @contention: only for its type */
+/* @contention is only used for its type. */
 static size_t contention_bytes(const struct contention *contention, u32 nr_contenders)
 {
 	return struct_size(contention, contenders, nr_contenders);
@@ -317,7 +317,7 @@ static struct contention *contention_alloc(const struct testexp_contend *args)
 	contention->run_ticks = args->run_ticks;
 	contention->timeout_ms = args->timeout_ms;
 	contention->nr_contenders = args->nr_contenders;
-	/* RUN comes as well. */
+	/* The thread that calls RUN arrives as well. */
 	testexp_gate_init(&contention->gate, args->nr_contenders + 1);
 	mutex_init(&contention->lock);
 	atomic_set(&contention->running, args->nr_contenders);
@@ -343,7 +343,10 @@ static int contention_get_importers(struct contention *contention,
 	return 0;
 }
 
-/* A lock can be taken once, and other exporters may let several buffers share one. */
+/*
+ * Returns whether two buffers of the set have the same lock, which a contender cannot take twice.
+ * Buffers of other exporters may share a lock.
+ */
 static bool contender_has_doubles(const struct contender *contender)
 {
 	u32 i, j;
@@ -412,15 +415,15 @@ static int contention_init_contenders(struct contention *contention,
 		if (ret)
 			return ret;
 	}
-	/* It would only ever end by its timeout. */
+	/* Without run_ticks and without a limit, the contention would only end by its timeout. */
 	return args->run_ticks || atomic_read(&contention->limited) ? 0 : -EINVAL;
 }
 
 /**
  * testexp_contention_create - serve TESTEXP_IOC_CONTEND: see struct testexp_contend
- * @args: the caller's
+ * @args: arguments of the caller
  *
- * Return: a file that keeps the importers, or a negative errno.
+ * Return: a file that holds references of the importers, or a negative errno.
  */
 struct file *testexp_contention_create(const struct testexp_contend *args)
 {

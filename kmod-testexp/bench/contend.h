@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Contention: threads of given roles that want the same reservation locks. */
+/* Contention: threads with given roles that compete for the same reservation locks. */
 #ifndef TESTEXP_CONTEND_H
 #define TESTEXP_CONTEND_H
 
@@ -16,20 +16,20 @@
 struct importer;
 
 /**
- * struct contender - one of the threads
- * @contention: what it takes part in
- * @spec: what the caller wants of it, immutable
- * @importers: its set, @spec.count of them
- * @task: the thread that the kernel made for it, while RUN lasts
+ * struct contender - one thread of a contention
+ * @contention: the contention
+ * @spec: description of the contender by the caller, immutable
+ * @importers: the importers of its set, @spec.count entries
+ * @task: kernel thread of the contender during RUN, or NULL
  * @taken: JOIN was called for it; guarded by the contention's lock
- * @run: where its resolving stands
- * @random: for its next order
- * @order: the set in the order in which the locks were taken last
- * @fence_context: timeline of the fences it adds
- * @counts: what REPORT returns; its own until it has ended
- * @wait: likewise
- * @hold: likewise
- * @op: likewise
+ * @run: state of the path, for the role RESOLVE
+ * @random: generator of random orders
+ * @order: indexes of the set, in the order in which the locks were taken last
+ * @fence_context: timeline of the fences that it adds
+ * @counts: results of REPORT; only the contender uses them until it has ended
+ * @wait: histogram of REPORT; used like @counts
+ * @hold: histogram of REPORT; used like @counts
+ * @op: histogram of REPORT; used like @counts
  */
 struct contender {
 	struct contention *contention;
@@ -47,7 +47,7 @@ struct contender {
 	struct testexp_hist op;
 };
 
-/* A contention that is only ever one of these, in this order. */
+/* States of a contention, in the order in which it passes through them. */
 enum contention_state {
 	CONTENTION_NEW,
 	CONTENTION_RUNNING,
@@ -55,26 +55,26 @@ enum contention_state {
 };
 
 /**
- * struct contention - what a contention descriptor owns
- * @gate: where the contenders and RUN meet
- * @lock: guards @state and the contenders' @taken
- * @state: how far it is
- * @stop: contenders end after the operation they are in
- * @run_ticks: as struct testexp_contend has it
- * @timeout_ms: likewise
- * @limited: contenders that have operations left to make
- * @running: contenders that have not ended
- * @inside: those of them that are in JOIN
+ * struct contention - the object of a contention descriptor
+ * @gate: start gate of the contenders and of RUN
+ * @lock: guards @state, and @taken of the contenders
+ * @state: state of the contention
+ * @stop: each contender ends after its present operation
+ * @run_ticks: see struct testexp_contend
+ * @timeout_ms: see struct testexp_contend
+ * @limited: number of contenders with a limit that have not made all their operations
+ * @running: number of contenders that have not ended
+ * @inside: number of threads that are in JOIN
  * @wait: woken when @running or @inside becomes 0
- * @nr_importers: entries in @importers
- * @nr_contenders: entries in @contenders
- * @mm: memory of RUN's caller, valid during that call
- * @importers: of all sets; each with a reference of its file
- * @contenders: the threads
+ * @nr_importers: number of entries in @importers
+ * @nr_contenders: number of entries in @contenders
+ * @mm: address space of the process that calls RUN, valid during that call
+ * @importers: importers of all sets, each with a reference of its file
+ * @contenders: the contenders
  */
 struct contention {
 	struct gate gate;
-	struct mutex lock; /* of @state and @taken; nothing is called under it */
+	struct mutex lock; /* guards state and taken; no other function is called under it */
 	enum contention_state state;
 	bool stop;
 	u64 run_ticks;

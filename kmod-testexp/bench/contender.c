@@ -8,7 +8,10 @@
 #include "bench/contend.h"
 #include "bench/roles.h"
 
-/* Once at least: where processors are emulated one after the other, this lets the next one run. */
+/*
+ * Pauses between two operations. One round is the least: where processors are emulated one after
+ * the other, cpu_relax() lets the next processor run.
+ */
 static void contender_idle(const struct contender *contender)
 {
 	u64 begin = testexp_clock();
@@ -41,7 +44,7 @@ static int contender_operate(struct contender *contender)
 			contender_idle(contender);
 		cond_resched();
 	}
-	/* The end of the contention is none of its errors, a signal is. */
+	/* The end of the contention is no error of the contender, but a signal is. */
 	return signal_pending(current) ? -EINTR : 0;
 }
 
@@ -56,7 +59,7 @@ static int contender_pass_and_operate(struct contender *contender, bool user)
 	return contender_operate(contender);
 }
 
-/* The last that has operations left ends it for those that go on for ever. */
+/* The last contender with a limit ends the contention for the contenders without one. */
 static void contender_end(struct contender *contender)
 {
 	struct contention *contention = contender->contention;
@@ -70,10 +73,10 @@ static void contender_end(struct contender *contender)
 }
 
 /**
- * testexp_contender_run - take part, from the gate to the end
- * @contender: the calling thread is it
+ * testexp_contender_run - run a contender, from the gate to the end
+ * @contender: the contender that the calling thread is
  *
- * Return: 0 or the negative errno that ended it, which is in its counts as well.
+ * Return: 0 or the negative errno that ended the contender, which is in its counts as well.
  */
 int testexp_contender_run(struct contender *contender)
 {
@@ -88,7 +91,7 @@ int testexp_contender_run(struct contender *contender)
 		counts->error = contender_pass_and_operate(contender, user);
 		testexp_role_end(contender);
 	}
-	/* How the core says that a signal ended its wait; a system call would begin again. */
+	/* The core returns -ERESTARTSYS after a signal, but this system call is not restarted. */
 	if (counts->error == -ERESTARTSYS)
 		counts->error = -EINTR;
 	contender_end(contender);

@@ -14,14 +14,14 @@ void testexp_gate_init(struct gate *gate, u32 parties)
 	init_waitqueue_head(&gate->wait);
 }
 
-/* Each party calls this once, also one that does not mean to wait. */
+/* Each thread calls this function once, even a thread that will not wait. */
 void testexp_gate_arrive(struct gate *gate)
 {
 	if (!atomic_dec_and_test(&gate->missing))
 		return;
 
 	gate->opened_ticks = testexp_clock();
-	/* Who sees it open in testexp_gate_is_open() sees when. */
+	/* Pairs with testexp_gate_is_open(): a thread that sees open also sees opened_ticks. */
 	smp_store_release(&gate->open, true);
 	wake_up_all(&gate->wait);
 }
@@ -32,7 +32,9 @@ bool testexp_gate_is_open(const struct gate *gate)
 	return smp_load_acquire(&gate->open);
 }
 
-/* Those that wait go home. Nothing happens to a gate that is open. */
+/*
+ * Waiting threads return without having passed the gate. A gate that is open stays open.
+ */
 void testexp_gate_abandon(struct gate *gate)
 {
 	WRITE_ONCE(gate->abandoned, true);
@@ -40,13 +42,13 @@ void testexp_gate_abandon(struct gate *gate)
 }
 
 /**
- * testexp_gate_pass - wait until all have come
- * @gate: one has arrived at it
- * @timeout_ms: how long to wait
- * @interruptible: whether signals end the wait
+ * testexp_gate_pass - wait until all threads have arrived
+ * @gate: a gate at which the caller has arrived
+ * @timeout_ms: longest time to wait
+ * @interruptible: whether a signal ends the wait
  *
- * Return: 0, -ETIMEDOUT when that took too long or the gate was abandoned, -EINTR
- * when a signal came.
+ * Return: 0; -ETIMEDOUT when the time is over or the gate was abandoned; -EINTR when a signal
+ * came.
  */
 int testexp_gate_pass(struct gate *gate, u32 timeout_ms, bool interruptible)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A start gate: nobody passes before the last has come. */
+/* A start gate: no thread passes before the last thread has arrived. */
 #ifndef TESTEXP_GATE_H
 #define TESTEXP_GATE_H
 
@@ -8,12 +8,12 @@
 #include <linux/wait.h>
 
 /**
- * struct gate - where threads wait for one another, once
- * @missing: parties that have not come yet
- * @open: the last has come
- * @abandoned: it opens no more
- * @opened_ticks: the clock when it opened, valid once @open is set
- * @wait: where those that have come are
+ * struct gate - a place where threads wait for one another, once
+ * @missing: number of threads that have not arrived yet
+ * @open: the last thread has arrived
+ * @abandoned: waiting threads return without passing
+ * @opened_ticks: the clock when the gate opened; valid once @open is set
+ * @wait: queue of the waiting threads
  */
 struct gate {
 	atomic_t missing;

@@ -12,7 +12,7 @@
 #include "importer/importer.h"
 #include "testexp_uapi.h"
 
-/* Readings to find the smallest difference of two that follow each other. */
+/* Number of readings among which the smallest difference of two successive ones is found. */
 #define MEASURE_CLOCK_READINGS	64
 
 static u64 measure_clock_cost(void)
@@ -35,7 +35,7 @@ static int measure_check(const struct testexp_measure *args)
 	return 0;
 }
 
-/* All operations between two readings. */
+/* Makes all operations of a batch between two readings of the clock. */
 static int measure_batch(struct resolve_run *run, u32 ops, struct testexp_hist *hist)
 {
 	struct dma_resv *resv = run->attach->dmabuf->resv;
@@ -55,7 +55,7 @@ static int measure_batch(struct resolve_run *run, u32 ops, struct testexp_hist *
 	return ret;
 }
 
-/* One operation between two readings. */
+/* Makes each operation of a batch between two readings of the clock. */
 static int measure_singles(struct resolve_run *run, u32 ops, struct testexp_hist *hist)
 {
 	struct dma_resv *resv = run->attach->dmabuf->resv;

@@ -5,7 +5,7 @@
 
 #include "ioctl.h"
 
-/* To be served by the descriptor of an importer, which is the owner of each call. */
+/* Ioctls for the descriptor of an importer. The owner of each call is that importer. */
 extern const struct testexp_ioctls testexp_measure_ioctls;
 
 #endif /* TESTEXP_MEASURE_H */

@@ -64,7 +64,7 @@ static int resolve_find_op(struct resolve_run *run)
 	return run->op ? 0 : -EINVAL;
 }
 
-/* As the core calls it: through a pointer. */
+/* Calls the callback through a pointer, as the core does. */
 static __always_inline int resolve_page_op(struct resolve_run *run, u64 pgoff, u64 *pfn,
 					   int *order)
 {
@@ -78,7 +78,7 @@ static __always_inline int resolve_ops_exporter_op(struct resolve_run *run, u32 
 
 RESOLVE_LOOPS(exporter_op)
 
-/* One call a block: on by what the answer lets an importer map at once. */
+/* Makes one call for each block: the next call is for the page after the block. */
 static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u32 ops,
 						      bool deliver)
 {
@@ -89,7 +89,7 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 		ret = testexp_get_pfn_unlocked(run->attach, run->pgoff, &pfn, &order);
 		if (ret)
 			return ret;
-		/* The block may begin before pgoff and end behind the window. */
+		/* The block may begin before pgoff and may end after the window. */
 		next = min(((run->pgoff >> order) + 1) << order, run->end);
 		if (deliver && resolve_note(run, run->pgoff, pfn, next - run->pgoff, order))
 			return -ENOSPC;
@@ -178,12 +178,12 @@ static int resolve_check_sequence(const struct resolve_path *path,
 }
 
 /**
- * testexp_resolve_begin - check what is asked for, and get ready
- * @run: filled in; to be given to testexp_resolve_end() unless this fails
+ * testexp_resolve_begin - check the arguments of a run, and prepare its path
+ * @run: filled in; on success the caller must call testexp_resolve_end()
  * @attach: the attachment to resolve through
- * @where: from the caller, unchecked
+ * @where: the arguments, not checked yet
  *
- * Return: 0 or a negative errno as TESTEXP_IOC_MEASURE says.
+ * Return: 0 or a negative errno, as described at struct testexp_measure.
  */
 int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
 			  const struct resolve_where *where)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The ways of resolving a PFN, each as a loop that can be timed. */
+/* The ways to resolve a PFN, each as a loop that can be timed. */
 #ifndef TESTEXP_PATHS_H
 #define TESTEXP_PATHS_H
 
@@ -12,18 +12,18 @@
 struct resolve_run;
 
 /**
- * struct resolve_path - one way of resolving
+ * struct resolve_path - one way to resolve PFNs
  * @number: TESTEXP_PATH_*, by which user space names it
- * @run: makes @ops operations, going on where the last call stopped; returns 0 or
- *	the errno of the call that failed. The loop round the call costs a few
- *	instructions, as measured by the empty path.
- * @deliver: the same with resolve_note() for each result; NULL for a baseline
- *	that has none
- * @prepare: what comes before the first batch, or NULL
+ * @run: makes @ops operations and continues where the last call stopped; returns 0 or the
+ *	negative errno of the call that failed. The loop around the call costs a few
+ *	instructions, which the empty path measures
+ * @deliver: the same as @run, with a call of resolve_note() for each result; NULL for a
+ *	baseline without results
+ * @prepare: called before the first batch, or NULL
  * @finish: undoes @prepare, or NULL
- * @rewind: what comes before each batch of @ops operations, untimed, or NULL
+ * @rewind: called before each batch of @ops operations and not timed, or NULL
  * @is_locked: each batch runs under one hold of the reservation lock
- * @any_sequence: it can step otherwise than to the next page
+ * @any_sequence: the path supports all sequences of pages, not only FORWARD
  */
 struct resolve_path {
 	u32 number;
@@ -47,25 +47,25 @@ struct resolve_table {
 };
 
 /**
- * struct resolve_run - where a measurement stands
- * @path: what is run
+ * struct resolve_run - state of a path that runs
+ * @path: the path
  * @attach: the attachment to resolve through
  * @first: first page of the window
- * @end: page behind its last
- * @stride: pages from one operation to the next
- * @is_random: pages come as @position says, not by @stride
+ * @end: page after the last page of the window
+ * @stride: number of pages from one operation to the next
+ * @is_random: @position chooses the next page, not @stride
  * @pgoff: next page to resolve
  * @position: state of the generator of random pages
- * @pages: pages delivered so far
- * @address: where the caller has page @first mapped
- * @op: the exporter's callback, of the path that calls it directly
- * @sgt: the mapping that is kept
- * @sg: its next segment
- * @nr_left: its segments from @sg on
- * @iter: its next page
- * @delivered: where resolve_note() writes
- * @nr_delivered: entries it has written
- * @capacity: entries there is room for
+ * @pages: number of pages delivered so far
+ * @address: address at which the caller has mapped page @first
+ * @op: the exporter's callback, for the path that calls the callback directly
+ * @sgt: the mapping that a path keeps
+ * @sg: next segment of the mapping
+ * @nr_left: number of segments from @sg to the end of the mapping
+ * @iter: next page of the mapping
+ * @delivered: array that resolve_note() writes to
+ * @nr_delivered: number of entries that it has written
+ * @capacity: number of entries that @delivered has room for
  */
 struct resolve_run {
 	const struct resolve_path *path;
@@ -88,7 +88,7 @@ struct resolve_run {
 	u32 capacity;
 };
 
-/* What the ABI says of a run, checked by testexp_resolve_begin(); see struct testexp_measure. */
+/* The arguments of a run; testexp_resolve_begin() checks them. See struct testexp_measure. */
 struct resolve_where {
 	u32 path;
 	u32 sequence;
@@ -107,7 +107,7 @@ static inline int resolve_rewind(struct resolve_run *run, u32 ops)
 	return run->path->rewind ? run->path->rewind(run, ops) : 0;
 }
 
-/* The paths of each file; a new path is an entry in one of them. */
+/* The paths of each file. A new path is an entry in one of these tables. */
 extern const struct resolve_table testexp_paths_sgt;
 extern const struct resolve_table testexp_paths_pfnmap;
 extern const struct resolve_table testexp_paths_phys_list;

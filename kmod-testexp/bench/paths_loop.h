@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the loops of the paths have in common. All of it is inlined and timed. */
+/* Code that the loops of the paths share. All of it is inlined, and most of it is timed. */
 #ifndef TESTEXP_PATHS_LOOP_H
 #define TESTEXP_PATHS_LOOP_H
 
@@ -22,16 +22,16 @@ static inline int resolve_note(struct resolve_run *run, u64 pgoff, u64 pfn, u64 
 		.pfn = pfn,
 		.nr_pages = nr_pages,
 		.max_order = max_order,
-		/* Read without a lock: a test finds by it a path that fails to hold its lock. */
+		/* Read without a lock, so that a test finds a path that fails to hold its lock. */
 		.notifies = READ_ONCE(importer->table.notifies),
 	};
 	return 0;
 }
 
 /*
- * Makes a path's @run and @deliver from one inlined resolve_ops_NAME(run, ops,
- * deliver), where deliver is constant: what is timed and what is proven to be
- * right is the same code, and the timed one has nothing of the proof in it.
+ * Defines the functions run and deliver of a path. Both come from one inlined function
+ * resolve_ops_NAME(run, ops, deliver), to which deliver is a constant. So the code that is timed
+ * is the code whose results are tested, but it contains no instruction that records results.
  */
 #define RESOLVE_LOOPS(_name)						\
 static int resolve_run_##_name(struct resolve_run *run, u32 ops)	\
@@ -43,11 +43,11 @@ static int resolve_deliver_##_name(struct resolve_run *run, u32 ops)	\
 	return resolve_ops_##_name(run, ops, true);			\
 }
 
-/* Those two, as members of the path. */
+/* Initialises the members run and deliver of a path with these two functions. */
 #define RESOLVE_LOOPS_OF(_name)						\
 	.run = resolve_run_##_name, .deliver = resolve_deliver_##_name
 
-/* Resolves one page; inlined where it is used, so that what is timed is a direct call. */
+/* Resolves one page. The function is inlined where it is used, so no indirect call is timed. */
 typedef int (*resolve_page_fn)(struct resolve_run *run, u64 pgoff, u64 *pfn, int *order);
 
 static __always_inline void resolve_go_to(struct resolve_run *run, u64 pgoff)
@@ -65,7 +65,7 @@ static __always_inline int resolve_by_stride(struct resolve_run *run, u32 ops,
 	u64 here, pgoff, stop, pfn;
 
 	for (; ops; ops -= here) {
-		/* The end of the window is found here, not once a page. */
+		/* The end of the window is computed once here, and not for each page. */
 		here = min_t(u64, ops, DIV64_U64_ROUND_UP(run->end - run->pgoff, stride));
 		stop = run->pgoff + here * stride;
 		for (pgoff = run->pgoff; pgoff != stop; pgoff += stride) {
@@ -81,9 +81,9 @@ static __always_inline int resolve_by_stride(struct resolve_run *run, u32 ops,
 }
 
 /*
- * Knuth's multiplier and an odd increment: modulo any power of two each value comes
- * once before the first comes again. The higher bits of it are the better ones, and
- * the extents are told apart by them.
+ * Knuth's multiplier and an odd increment: modulo any power of two, the generator returns each
+ * value once before a value repeats. Its higher bits are more random than its lower bits, and
+ * the higher bits of a pgoff select the extent.
  */
 #define RESOLVE_LCG_MULTIPLIER	6364136223846793005ull
 #define RESOLVE_LCG_INCREMENT	1442695040888963407ull
@@ -108,7 +108,7 @@ static __always_inline int resolve_at_random(struct resolve_run *run, u32 ops,
 	return 0;
 }
 
-/* @ops pages, one operation each, in the sequence of the run. */
+/* Resolves @ops pages, one per operation, in the sequence of the run. */
 static __always_inline int resolve_pages(struct resolve_run *run, u32 ops, resolve_page_fn page,
 					 bool deliver)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* By way of the caller's page table: what KVM and VFIO do today. */
+/* Paths that read the caller's page table, as KVM and VFIO do today. */
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -12,7 +12,7 @@
 
 #if TESTEXP_HAS_WALK
 
-/* Pages faulted in under one hold of the mmap lock. */
+/* Number of pages faulted in under one hold of the mmap lock. */
 #define PFNMAP_CHUNK	512
 
 static u64 pfnmap_bytes(const struct resolve_run *run)
@@ -20,7 +20,7 @@ static u64 pfnmap_bytes(const struct resolve_run *run)
 	return (run->end - run->first) << PAGE_SHIFT;
 }
 
-/* Under the mmap lock. The mapping of all of the window, or -EFAULT or -EINVAL. */
+/* Called under the mmap lock. Return: the mapping of the whole window, -EFAULT or -EINVAL. */
 static struct vm_area_struct *pfnmap_find(const struct resolve_run *run)
 {
 	struct vm_area_struct *vma = walk_find(current->mm, run->address);
@@ -45,7 +45,7 @@ static int pfnmap_check(struct resolve_run *run)
 	return PTR_ERR_OR_ZERO(vma);
 }
 
-/* Faults in pages, and looks whether they are in leaves of the wanted kind. */
+/* Faults in pages, and checks that they are in leaves of the wanted size. */
 static int pfnmap_warm_chunk(const struct resolve_run *run, u64 first, u64 end, bool want_pte)
 {
 	struct mm_struct *mm = current->mm;
@@ -62,7 +62,7 @@ static int pfnmap_warm_chunk(const struct resolve_run *run, u64 first, u64 end, 
 		ret = walk_start(mm, true, &found);
 		if (ret)
 			break;
-		/* Larger leaves have no PTE. There is nothing else to tell by in 6.12. */
+		/* In 6.12 only ptep tells the size of the leaf: a larger leaf has no PTE. */
 		if (want_pte != !!found.ptep)
 			ret = -ENODATA;
 		follow_pfnmap_end(&found);
@@ -95,7 +95,7 @@ static int pfnmap_warm_pmd(struct resolve_run *run)
 	return pfnmap_warm(run, false);
 }
 
-/* Each page is to be asked for once, or the second time it would be warm. */
+/* A batch must resolve each page once only: a page is not cold the second time. */
 static int pfnmap_zap(struct resolve_run *run, u32 ops)
 {
 	struct mm_struct *mm = current->mm;

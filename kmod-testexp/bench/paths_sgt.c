@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* By way of a mapping for DMA: what every importer does today. */
+/* Paths that map the buffer for DMA, as every importer does today. */
 #include <linux/dma-direct.h>
 #include <linux/sched/signal.h>
 
 #include "bench/paths.h"
 #include "bench/paths_loop.h"
 
-/* A mapping is always one of the whole buffer. */
+/* Sets the window to the whole buffer, because a mapping always has the whole buffer. */
 static void resolve_take_whole(struct resolve_run *run)
 {
 	run->first = 0;
@@ -14,7 +14,10 @@ static void resolve_take_whole(struct resolve_run *run)
 	run->end = run->attach->dmabuf->size >> PAGE_SHIFT;
 }
 
-/* Looks at a segment as an importer would that programs it. Returns its pages, 0 without room. */
+/*
+ * Reads a segment, as an importer would to program its device. Returns the number of its pages, or
+ * 0 when there is no room to record it.
+ */
 static __always_inline u64 resolve_segment(struct resolve_run *run, struct scatterlist *sg,
 					   u64 pgoff, bool deliver)
 {
@@ -51,7 +54,7 @@ static __always_inline int resolve_ops_sgt_map(struct resolve_run *run, u32 ops,
 	int ret;
 
 	for (; ops; ops--) {
-		/* One operation may take milliseconds, so each must be killable. */
+		/* One operation may take milliseconds, so a signal can end each one. */
 		if (signal_pending(current))
 			return -EINTR;
 		sgt = dma_buf_map_attachment_unlocked(run->attach, DMA_BIDIRECTIONAL);
@@ -67,7 +70,7 @@ static __always_inline int resolve_ops_sgt_map(struct resolve_run *run, u32 ops,
 
 RESOLVE_LOOPS(sgt_map)
 
-/* To the first segment, and its first page. */
+/* Goes back to the first segment and to its first page. */
 static void resolve_sgt_restart(struct resolve_run *run)
 {
 	run->sg = run->sgt->sgl;
@@ -111,7 +114,7 @@ static __always_inline int resolve_ops_sgt_cached(struct resolve_run *run, u32 o
 
 RESOLVE_LOOPS(sgt_cached)
 
-/* As drivers/xen/gntdev-dmabuf.c does it, page by page. */
+/* Computes PFNs from DMA addresses page by page, as drivers/xen/gntdev-dmabuf.c does. */
 static __always_inline int resolve_ops_sgt_dma_to_phys(struct resolve_run *run, u32 ops,
 						       bool deliver)
 {

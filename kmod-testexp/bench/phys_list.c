@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A buffer as a list of physical ranges, which its exporter hands over at once. */
+/* The path that gets a list of all physical ranges of a buffer from the exporter. */
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -12,9 +12,9 @@
 #include "exporter/memory.h"
 
 /**
- * struct phys_range - physically contiguous memory
+ * struct phys_range - a range of physically contiguous memory
  * @address: physical address
- * @length_bytes: its length, a multiple of the page size
+ * @length_bytes: length, a multiple of the page size
  */
 struct phys_range {
 	u64 address;
@@ -22,9 +22,9 @@ struct phys_range {
 };
 
 /**
- * struct phys_list - all of a buffer, in the order of its pages
- * @nr_ranges: entries of @ranges
- * @ranges: where it is
+ * struct phys_list - the ranges of a whole buffer, in the order of its pages
+ * @nr_ranges: number of entries in @ranges
+ * @ranges: the ranges
  */
 struct phys_list {
 	u32 nr_ranges;
@@ -37,16 +37,16 @@ static void phys_list_free(const struct phys_list *list)
 }
 
 /**
- * phys_list_make - tell an importer where the buffer is
- * @dmabuf: any, its reservation lock held; the list is true until that is dropped,
- *	or as long as a PFN of get_pfn would be, so an importer uses it under the lock
+ * phys_list_make - list the physical ranges of a buffer
+ * @dmabuf: any buffer, its reservation lock held. The list is valid for as long as a PFN of
+ *	get_pfn, so an importer must use the list before it drops the lock
  *
- * No callback of dma-buf, but a private agreement of exporter and importer, as that
- * of vfio-pci and iommufd.
+ * dma-buf has no callback for such a list. It is a private interface between exporter and
+ * importer, like the one between vfio-pci and iommufd.
  *
- * Return: a list for phys_list_free(); -EINVAL for a foreign buffer, -ENODEV
- * when revoked, -ENXIO or -EOPNOTSUPP when some page has no PFN, -ENOSPC over the
- * module's limit, -ENOMEM.
+ * Return: a list for phys_list_free(); -EINVAL for a buffer of another exporter; -ENODEV when
+ * the buffer is revoked; -ENXIO or -EOPNOTSUPP when a page has no PFN; -ENOSPC over the module's
+ * limit; -ENOMEM.
  */
 static struct phys_list *phys_list_make(struct dma_buf *dmabuf)
 {
@@ -98,7 +98,7 @@ static __always_inline int resolve_walk_list(struct resolve_run *run,
 	return 0;
 }
 
-/* Under the reservation lock, without which the list means nothing. */
+/* Called under the reservation lock: the list is not valid without it. */
 static __always_inline int resolve_list(struct resolve_run *run, struct dma_buf *dmabuf,
 					bool deliver)
 {
@@ -118,7 +118,7 @@ static __always_inline int resolve_ops_phys_list(struct resolve_run *run, u32 op
 	int ret;
 
 	for (; ops; ops--) {
-		/* One operation may take milliseconds, so each must be killable. */
+		/* One operation may take milliseconds, so a signal can end each one. */
 		if (signal_pending(current))
 			return -EINTR;
 		dma_resv_lock(dmabuf->resv, NULL);

@@ -17,11 +17,11 @@
 
 /**
  * struct role - what a contender does
- * @begin: what comes before the first operation, or NULL; may be slow
+ * @begin: called before the first operation, or NULL; may be slow
  * @end: undoes @begin, or NULL
- * @operate: makes one operation; returns 0, the negative errno that it failed with,
- *	or -ECANCELED when the contention was over in the middle of it
- * @sets: it can have several buffers at once
+ * @operate: makes one operation; returns 0, the negative errno of the operation, or
+ *	-ECANCELED when the contention ended during the operation
+ * @sets: the role can use several buffers at once
  */
 struct role {
 	int (*begin)(struct contender *contender);
@@ -30,7 +30,10 @@ struct role {
 	bool sets;
 };
 
-/* Whether to make an end: looked at between operations, and wherever one may take long. */
+/*
+ * Returns whether the contender must end. Contenders call this function between operations, and
+ * in each operation that may take long.
+ */
 bool testexp_contender_is_over(const struct contender *contender)
 {
 	const struct contention *contention = contender->contention;
@@ -41,7 +44,7 @@ bool testexp_contender_is_over(const struct contender *contender)
 	       testexp_clock() - contention->gate.opened_ticks >= contention->run_ticks;
 }
 
-/* Spins, as whoever holds a lock for some work would do. */
+/* Spins in place of the work that a holder of a lock would do. */
 static void contender_spin(const struct contender *contender, u64 ticks)
 {
 	u64 begin = testexp_clock();
@@ -65,7 +68,7 @@ static bool role_is_user(const struct contender *contender)
 	return contender->spec.flags & TESTEXP_CONTENDER_USER;
 }
 
-/* Threads of the kernel wait as drivers do, where the detector of hung tasks sees them. */
+/* Kernel threads wait uninterruptibly, as drivers do, so the hung task detector sees them. */
 static int role_lock(const struct contender *contender, struct dma_resv *resv,
 		     struct ww_acquire_ctx *ctx)
 {
@@ -92,7 +95,7 @@ static void role_shuffle(struct contender *contender)
 	}
 }
 
-/* Drops the first @count locks of the order. */
+/* Drops the first @count locks in the order of the set. */
 static void role_unlock_set(const struct contender *contender, u32 count)
 {
 	while (count--)
@@ -100,8 +103,8 @@ static void role_unlock_set(const struct contender *contender, u32 count)
 }
 
 /*
- * Takes the locks of the set one by one. Who is told to back off drops all, waits
- * for the one it did not get, and begins with that.
+ * Takes the locks of the set one by one. A contender that must back off drops all its locks,
+ * waits for the lock that it did not get, and continues from there.
  */
 static int role_lock_set(struct contender *contender, struct ww_acquire_ctx *ctx)
 {
@@ -134,7 +137,7 @@ static int role_lock_set(struct contender *contender, struct ww_acquire_ctx *ctx
 	return 0;
 }
 
-/* Asks for a page of each buffer, the next one each time. */
+/* Resolves one page of each buffer. The next operation resolves the next page. */
 static int role_ask_set(struct contender *contender)
 {
 	u32 i;
@@ -152,7 +155,10 @@ static int role_ask_set(struct contender *contender)
 	return 0;
 }
 
-/* Where no other contender, and no call of the exporter's, may be meanwhile. */
+/*
+ * Runs with the locks of the set held. No other contender and no callback of the exporter may run
+ * for these buffers at the same time.
+ */
 static int role_hold(struct contender *contender, bool ask)
 {
 	struct task_struct *before[TESTEXP_MAX_CONTENDED];
@@ -213,7 +219,7 @@ static int role_begin_resolve(struct contender *contender)
 	};
 	int ret;
 
-	/* Some paths go by the page table of a process. */
+	/* Some paths read the page table of a process. */
 	if (!role_is_user(contender))
 		kthread_use_mm(contender->contention->mm);
 	ret = testexp_resolve_begin(&contender->run, attach, &where);
@@ -261,7 +267,7 @@ static int role_operate_map(struct contender *contender)
 	return 0;
 }
 
-/* It keeps no PFNs. */
+/* The attachment of this role keeps no PFNs. */
 static void role_move_notify(struct dma_buf_attachment *attach)
 {
 }
@@ -276,7 +282,10 @@ static const struct dma_buf_attach_ops role_attach_ops_no_p2p = {
 	.testexp_move_notify = role_move_notify,
 };
 
-/* As the importer is attached, whose own callback would look for an importer. */
+/*
+ * Returns callbacks that attach in the same way as the importer @like is attached. Its own callback
+ * would take the private data of the attachment for an importer.
+ */
 static const struct dma_buf_attach_ops *role_attach_ops_like(const struct dma_buf_attachment *like)
 {
 	if (!like->importer_ops)
@@ -316,7 +325,7 @@ static int role_add_fence(struct contender *contender, struct dma_fence *fence)
 	return ret;
 }
 
-/* The fence is signalled before the operation is over, so nobody waits for long. */
+/* The fence signals before the operation is over, so nobody waits for long. */
 static int role_operate_fence_add(struct contender *contender)
 {
 	struct dma_fence *fence;
@@ -367,7 +376,7 @@ static const struct role roles[TESTEXP_ROLES] = {
 	[TESTEXP_ROLE_FENCE_WAIT]	= { .operate = role_operate_fence_wait },
 };
 
-/* Return: 0, or -EINVAL for a role that is none, or cannot be with that path or set. */
+/* Return: 0, or -EINVAL for an unknown role, or a role that cannot have that path or set. */
 int testexp_role_check(const struct testexp_contender *spec)
 {
 	if (spec->role >= TESTEXP_ROLES || !spec->count)
@@ -380,7 +389,7 @@ int testexp_role_check(const struct testexp_contender *spec)
 	return 0;
 }
 
-/* Gets ready, in the thread that will operate. Return: 0 or a negative errno. */
+/* Prepares the role, in the thread that will operate. Return: 0 or a negative errno. */
 int testexp_role_begin(struct contender *contender)
 {
 	const struct role *role = roles + contender->spec.role;
@@ -388,7 +397,7 @@ int testexp_role_begin(struct contender *contender)
 	return role->begin ? role->begin(contender) : 0;
 }
 
-/* After a successful testexp_role_begin(). */
+/* Called after testexp_role_begin() has returned 0. */
 void testexp_role_end(struct contender *contender)
 {
 	const struct role *role = roles + contender->spec.role;
@@ -397,7 +406,7 @@ void testexp_role_end(struct contender *contender)
 		role->end(contender);
 }
 
-/* One operation. Return: as struct role has it. */
+/* Makes one operation. Return: as operate of struct role. */
 int testexp_role_operate(struct contender *contender)
 {
 	return roles[contender->spec.role].operate(contender);

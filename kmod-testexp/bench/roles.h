@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a contender does: one operation of its role at a time. */
+/* The roles of contenders. A contender makes one operation of its role at a time. */
 #ifndef TESTEXP_ROLES_H
 #define TESTEXP_ROLES_H
 

@@ -12,21 +12,21 @@
 
 static atomic64_t poison_violations = ATOMIC64_INIT(0);
 
-/* Poisoned pages that were found changed when they were freed. */
+/* Returns how many poisoned pages had changed when they were freed. */
 u64 testexp_backing_poison_violations(void)
 {
 	return atomic64_read(&poison_violations);
 }
 
-/* --- what is asked for, before anything is allocated --------------------------- */
+/* --- checks of the extents, before memory is allocated -------------------------- */
 
 /**
- * struct backing_needs - what all extents together ask for
+ * struct backing_needs - what all extents together need
  * @pages: length of the buffer
- * @ram_pages: of these, to be allocated
- * @entries: of the layout, at most
- * @runs: pieces of RAM
- * @claims: extents of MMIO
+ * @ram_pages: pages of the buffer that must be allocated
+ * @entries: largest number of extents that the layout can have
+ * @runs: number of runs of RAM
+ * @claims: number of MMIO extents
  */
 struct backing_needs {
 	u64 pages;
@@ -73,7 +73,7 @@ static int backing_check_extent(const struct testexp_extent *extent)
 	}
 }
 
-/* Return: 0, or -EINVAL when the extent and its repeats end beyond all there can be. */
+/* Return: 0, or -EINVAL when the extent and its repeats end beyond the largest PFN. */
 static int backing_check_end(const struct testexp_extent *extent, u64 *pages)
 {
 	u64 end;
@@ -94,7 +94,10 @@ static int backing_add_up_one(const struct testexp_extent *extent, struct backin
 	if (ret)
 		return ret;
 
-	/* No overflow: both are below 2^53. The sizes of a dma-buf are size_t bytes. */
+	/*
+	 * Both values are below 2^53, so the sum does not overflow. A dma-buf has its size as a
+	 * number of bytes in a size_t.
+	 */
 	needs->pages += pages;
 	if (needs->pages > SSIZE_MAX >> PAGE_SHIFT)
 		return -EINVAL;
@@ -123,7 +126,7 @@ static int backing_add_up(const struct testexp_extent *extents, u32 nr_extents,
 	return ret;
 }
 
-/* --- making it ---------------------------------------------------------------- */
+/* --- allocating the memory ------------------------------------------------------ */
 
 static struct layout_kind backing_kind(const struct testexp_extent *extent)
 {
@@ -162,7 +165,7 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 	for (i = 0; i < extent->repeat; i++) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		/* Whoever follows at a lower address cannot continue its predecessor. */
+		/* A run at a lower address never extends the run before it. */
 		nth = scatter ? extent->repeat - 1 - i : i;
 		ret = testexp_layout_append(&backing->layout, backing_kind(extent), runs[nth].pfn,
 					    runs[nth].nr_pages);
@@ -173,7 +176,7 @@ static int backing_append_ram(struct backing *backing, const struct testexp_exte
 	return 0;
 }
 
-/* Pages whose place the caller has chosen; @pfn is that of the first repeat. */
+/* Appends pages whose place the caller has chosen. @pfn: first PFN of the first repeat. */
 static int backing_append_placed(struct backing *backing, const struct testexp_extent *extent,
 				 u64 pfn, bool scatter)
 {
@@ -255,7 +258,7 @@ static size_t backing_claims_bytes(const struct backing *backing)
 	return backing->max_claims * sizeof(*backing->claims);
 }
 
-/* Room for what is needed. Arrays of no entries are NULL. */
+/* Allocates the arrays. An array without entries is NULL. */
 static int backing_alloc_arrays(struct backing *backing, const struct backing_needs *needs)
 {
 	struct layout *layout = &backing->layout;
@@ -283,12 +286,12 @@ static int backing_alloc_arrays(struct backing *backing, const struct backing_ne
 
 /**
  * testexp_backing_create - allocate what the extents ask for
- * @backing: zeroed; filled in, to be undone by testexp_backing_destroy() on success
- * @extents: validated here
- * @nr_extents: at least 1
- * @scatter: put repeats of one extent in descending physical order
+ * @backing: zeroed by the caller; on success filled in, for testexp_backing_destroy()
+ * @extents: extents of the caller; this function checks them
+ * @nr_extents: number of extents, at least 1
+ * @scatter: put the repeats of one extent in descending physical order
  *
- * Return: 0 or a negative errno as TESTEXP_IOC_CREATE says.
+ * Return: 0 or a negative errno, as described at struct testexp_create.
  */
 int testexp_backing_create(struct backing *backing, const struct testexp_extent *extents,
 			   u32 nr_extents, bool scatter)
@@ -316,7 +319,7 @@ int testexp_backing_create(struct backing *backing, const struct testexp_extent 
 	return ret;
 }
 
-/* Counts the pages that somebody wrote to after they were taken away. */
+/* Counts the pages that somebody wrote to after a move took them away. */
 static void backing_check_poison(const struct memory_run *run)
 {
 	u64 i;
@@ -331,7 +334,7 @@ static void backing_check_poison(const struct memory_run *run)
 	}
 }
 
-/* Gives everything back; @backing may be half made, or nothing but zeros. */
+/* Frees everything. @backing may be incomplete, or zero. */
 void testexp_backing_destroy(struct backing *backing)
 {
 	u32 i;
@@ -350,9 +353,9 @@ void testexp_backing_destroy(struct backing *backing)
 	testexp_memory_uncharge(backing->charged_pages);
 }
 
-/* --- what is there ------------------------------------------------------------- */
+/* --- a backing that is complete -------------------------------------------------- */
 
-/* Whether any page is of this type. */
+/* Returns whether any page is of this type. */
 bool testexp_backing_has_type(const struct backing *backing, u32 type)
 {
 	u32 i;
@@ -363,7 +366,7 @@ bool testexp_backing_has_type(const struct backing *backing, u32 type)
 	return false;
 }
 
-/* Whether any page has this attribute. */
+/* Returns whether any page has this attribute. */
 bool testexp_backing_has_attribute(const struct backing *backing, u32 attribute)
 {
 	u32 i;
@@ -374,7 +377,7 @@ bool testexp_backing_has_attribute(const struct backing *backing, u32 attribute)
 	return false;
 }
 
-/* Whether the two are alike page by page in all but the PFN. */
+/* Returns whether both have the same kind of page at every offset. PFNs may differ. */
 bool testexp_backing_same_kinds(const struct backing *a, const struct backing *b)
 {
 	const struct layout_extent *in_a = a->layout.extents, *in_b = b->layout.extents;
@@ -407,8 +410,8 @@ static int backing_copy_pages(u64 to_pfn, u64 from_pfn, u64 nr_pages)
 
 /**
  * testexp_backing_copy - copy the RAM of a whole buffer
- * @to: has the same kinds page by page
- * @from: nobody writes to it
+ * @to: the new backing, which has the same kind of page at every offset
+ * @from: the old backing; nobody writes to its pages
  *
  * Return: 0, or -EINTR when killed.
  */
@@ -447,8 +450,9 @@ static int backing_poison_run(const struct memory_run *run)
 }
 
 /*
- * Makes whoever still reads the pages see that he must not, and whoever writes to
- * them seen when they are freed. Left undone when killed, as it may take long.
+ * Fills the pages with poison. So a reader that still uses the pages sees poison, and
+ * backing_check_poison() finds what a writer changed. Poisoning can take long, so a process
+ * that is killed leaves the pages as they are.
  */
 void testexp_backing_poison(struct backing *backing)
 {

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is behind a layout: asked for in extents, owned by the buffer. */
+/* The memory behind a layout. A caller asks for it in extents, and the buffer owns it. */
 #ifndef TESTEXP_BACKING_H
 #define TESTEXP_BACKING_H
 
 #include "exporter/layout.h"
 #include "exporter/memory.h"
 
-/* Most extents of one buffer, repeats counted. */
+/* The largest number of extents of one buffer, counting repeats. */
 #define BACKING_MAX_EXTENTS	1048576u
 
 /**
- * struct backing - a layout and what it owns
- * @layout: where the pages are; its array belongs to the backing
- * @runs: the RAM, extent by extent as it was asked for
- * @nr_runs: entries of @runs
- * @max_runs: entries there is room for
- * @claims: what testexp_mmio_claim() returned, one for each MMIO extent that was asked for
- * @nr_claims: entries of @claims
- * @max_claims: entries there is room for
+ * struct backing - a layout and the memory behind it
+ * @layout: where the pages are; the backing owns its array
+ * @runs: the RAM, in the order of the extents that the caller asked for
+ * @nr_runs: number of entries in @runs
+ * @max_runs: number of entries that @runs has room for
+ * @claims: results of testexp_mmio_claim(), one for each MMIO extent of the caller
+ * @nr_claims: number of entries in @claims
+ * @max_claims: number of entries that @claims has room for
  * @charged_pages: RAM that counts against the module's limit; the arrays are charged apart
  * @has_alias: some RAM is in the layout more than once
- * @poisoned: nobody may access the RAM any more, and all of it says so
+ * @poisoned: nobody may access the RAM any more, and every byte of it is poison
  */
 struct backing {
 	struct layout layout;

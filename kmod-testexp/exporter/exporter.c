@@ -21,40 +21,42 @@
 #include "exporter/fence.h"
 #include "compat.h"
 
-/* A segment's length is an unsigned int, and must stay a multiple of a page. */
+/* The length of a segment is an unsigned int and must be a multiple of the page size. */
 #define EXPORTER_MAX_SEGMENT_PAGES	((u64)UINT_MAX >> PAGE_SHIFT)
 
 /*
- * Two importers may have the same pages mapped at once, so a mapping cannot be
- * what keeps the CPU's view up to date; CONFIG_DMA_API_DEBUG takes it for a bug.
+ * Two importers may have the same pages mapped at the same time, so mapping and unmapping must
+ * not synchronise the CPU's caches. CONFIG_DMA_API_DEBUG reports such overlapping mappings
+ * otherwise.
  */
 #define EXPORTER_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
-/* How many pages one fault maps, so that reading a buffer is not all faults. */
+/* How many pages one fault maps, so that not every page of a buffer costs a fault. */
 #define EXPORTER_FAULT_AROUND_PAGES	64UL
 
 /**
- * struct buffer - what a dma-buf of this exporter owns
- * @ops: its callbacks, made from the flags of CREATE
+ * struct buffer - the private data of a dma-buf of this exporter
+ * @ops: its callbacks, chosen by the flags of CREATE
  * @backing: memory and layout; guarded by the reservation lock
- * @left: what the last move left, poisoned; guarded as @backing
- * @owned: also taken, inside the reservation lock, to change @backing and @left;
- *	for testexp_exporter_touch(), which is like a device and cannot take that lock
+ * @left: the pages that the last move replaced, poisoned; guarded as @backing is
+ * @owned: taken inside the reservation lock to change @backing and @left. So
+ *	testexp_exporter_touch(), which acts as a device and cannot take the reservation
+ *	lock, can read them under @owned alone
  * @flags: TESTEXP_CREATE_*, immutable
  * @inject: TESTEXP_INJECT_*, immutable
  * @has_ram: some pages are RAM, immutable
  * @has_mmio: some pages are MMIO, immutable
- * @needs_p2p: only importers that can reach another device's pages may attach,
+ * @needs_p2p: only importers that can reach the pages of another device may attach,
  *	immutable
  * @revoked: guarded by the reservation lock
  * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
- * @inside: who is where the reservation lock keeps all others out; see
+ * @inside: the thread that is in a section which the reservation lock serialises; see
  *	testexp_exporter_enter()
  * @seen: counters of STATS, guarded by the reservation lock
- * @vmap: the kernel's mapping of all pages while somebody has one, else NULL; guarded by
- *	the reservation lock
- * @busy: the fence of TESTEXP_INJECT_FENCE, or NULL; set before anybody else has the buffer
- * @busy_ends: signals @busy
+ * @vmap: the kernel's mapping of all pages while an importer has one, else NULL; guarded
+ *	by the reservation lock
+ * @busy: the fence of TESTEXP_INJECT_FENCE, or NULL; set before others know the buffer
+ * @busy_ends: work that signals @busy
  */
 struct buffer {
 	struct testexp_ops ops;
@@ -86,19 +88,20 @@ static void exporter_check_locked(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
-	/* Unlocked, the counter itself may be torn; it cannot end up as 0. */
+	/* Without the lock two increments may become one, but the counter is never 0 again. */
 	if (!dma_resv_is_locked(dmabuf->resv))
 		buffer->seen.lock_violations++;
 }
 
 /**
- * testexp_exporter_enter - be where the reservation lock must keep all others out
- * @dmabuf: any buffer; one of another exporter is not looked after
+ * testexp_exporter_enter - enter a section that the reservation lock must serialise
+ * @dmabuf: any buffer; nothing is checked for a buffer of another exporter
  *
- * The lock being held says not by whom: this finds two at once. They are counted as
- * a lock violation. A thread may enter again where it is already.
+ * The state of the lock does not tell which thread holds it. This function finds two threads
+ * that are in such a section at the same time, and counts a lock violation. A thread may enter
+ * a section again while it is in it.
  *
- * Return: for testexp_exporter_leave().
+ * Return: a value for testexp_exporter_leave().
  */
 struct task_struct *testexp_exporter_enter(struct dma_buf *dmabuf)
 {
@@ -129,10 +132,10 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 
 	if (buffer->inject & TESTEXP_INJECT_ATTACH)
 		return -ENOMEM;
-	/* It would have to reach the pages of another device. */
+	/* This importer would have to reach the pages of another device. */
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
-	/* It could not be told to let go. */
+	/* This importer could not be told that its pages are gone. */
 	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !attach->importer_ops)
 		return -EOPNOTSUPP;
 
@@ -148,8 +151,8 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	dma_resv_unlock(dmabuf->resv);
 
 	/*
-	 * A revoke may come before the core lists the attachment, and then does
-	 * not notify it. That is why get_pfn and map look at revoked again.
+	 * A revoke that comes before the core lists the attachment does not notify this
+	 * importer. That is why get_pfn and map check revoked again.
 	 */
 	if (!ret && buffer->inject & TESTEXP_INJECT_LATE_ATTACH)
 		wait_event_killable_timeout(buffer->revoked_wait, READ_ONCE(buffer->revoked),
@@ -190,7 +193,7 @@ static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 {
 	struct buffer *buffer = attach->dmabuf->priv;
 
-	/* Measured code: the check costs nothing but on lockdep kernels. */
+	/* This code is measured. The check costs nothing on kernels without lockdep. */
 	dma_resv_assert_held(attach->dmabuf->resv);
 	buffer->seen.get_pfns++;
 	if (buffer->revoked)
@@ -198,7 +201,7 @@ static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	return layout_lookup(&buffer->backing.layout, pgoff, pfn, max_order);
 }
 
-/* Apart from the above, as that is measured and this is not. */
+/* A function of its own, because exporter_get_pfn() is measured and these checks are not. */
 static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				    u64 *pfn, int *max_order)
 {
@@ -211,7 +214,7 @@ static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t p
 	return ret;
 }
 
-/* Segments that the layout needs, or -EOPNOTSUPP if not all of it is RAM. */
+/* Returns the number of segments that the layout needs, or -EOPNOTSUPP if a page is not RAM. */
 static int exporter_count_segments(const struct layout *layout)
 {
 	u64 segments = 0;
@@ -243,7 +246,10 @@ static void exporter_fill_segments(const struct layout *layout, struct scatterli
 	}
 }
 
-/* Pages that a table is charged. The few links of its chain are not counted. */
+/*
+ * Returns the number of pages that an sg_table is charged. The few entries that chain its parts
+ * are not counted.
+ */
 static u64 exporter_sgt_pages(unsigned int segments)
 {
 	return PFN_UP((u64)segments * sizeof(struct scatterlist));
@@ -332,7 +338,7 @@ static vm_fault_t exporter_insert_ram(struct vm_area_struct *vma, unsigned long 
 
 	if (ret == -ENOMEM)
 		return VM_FAULT_OOM;
-	/* Another thread's fault was first: the page is there. */
+	/* With -EBUSY another thread's fault has mapped the page already. */
 	return ret && ret != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
@@ -362,15 +368,18 @@ static vm_fault_t exporter_insert_page(struct vm_area_struct *vma, const struct 
 	return vmf_insert_pfn_prot(vma, address, pfn, exporter_pgprot(vma, extent->kind.cache));
 }
 
-/* A power of two. MADV_RANDOM says that the neighbours are not wanted. */
+/*
+ * Returns how many pages one fault maps: a power of two. With MADV_RANDOM the caller does not
+ * want the neighbours of a page.
+ */
 static unsigned long exporter_fault_around(const struct vm_area_struct *vma)
 {
 	return vma->vm_flags & VM_RAND_READ ? 1 : EXPORTER_FAULT_AROUND_PAGES;
 }
 
 /*
- * The reservation lock, which a revoke holds while it unmaps, keeps a page from
- * going into the page table after it.
+ * A revoke holds the reservation lock while it unmaps. So no page enters the page table after
+ * the revoke.
  */
 static vm_fault_t exporter_fault(struct vm_fault *vmf)
 {
@@ -387,7 +396,7 @@ static vm_fault_t exporter_fault(struct vm_fault *vmf)
 	ret = exporter_insert_page(vma, buffer, pgoff);
 	last = min(pgoff | (exporter_fault_around(vma) - 1),
 		   vma->vm_pgoff + vma_pages(vma) - 1);
-	/* What goes wrong from here on is left to a fault of its own. */
+	/* A neighbour that cannot be mapped here gets its own fault later. */
 	while (ret == VM_FAULT_NOPAGE && pgoff < last)
 		if (exporter_insert_page(vma, buffer, ++pgoff) != VM_FAULT_NOPAGE)
 			break;
@@ -403,7 +412,7 @@ static const struct vm_operations_struct exporter_vm_ops = {
 
 #if TESTEXP_HAS_HUGE_FAULT
 
-/* Under the reservation lock. Only RAM: MMIO would need its cache mode, too. */
+/* Called under the reservation lock. Maps RAM only: MMIO would also need its cache mode. */
 static vm_fault_t exporter_insert_pmd(struct vm_fault *vmf, const struct buffer *buffer)
 {
 	const struct layout *layout = &buffer->backing.layout;
@@ -456,11 +465,11 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
-	/* Not a page that a CPU could reach: no mapping either, and not only SIGBUS. */
+	/* No page can be reached by a CPU, so mmap fails instead of each access. */
 	if (!buffer->has_ram && !buffer->has_mmio)
 		return -EOPNOTSUPP;
 
-	/* Nobody can pin a page of VM_PFNMAP. A pinned page would outlive a revoke or a move. */
+	/* Pages of a VM_PFNMAP mapping cannot be pinned. A pin would outlast a revoke or a move. */
 	vm_flags_set(vma, (show_pages ? VM_MIXEDMAP : VM_PFNMAP | VM_IO) |
 			  VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf;
@@ -469,7 +478,7 @@ static int exporter_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* Pages that the page table of the kernel's mapping is charged. */
+/* Returns the number of pages that the page table of the kernel's mapping is charged. */
 static u64 exporter_vmap_charge(const struct layout *layout)
 {
 	return DIV_ROUND_UP_ULL(layout->nr_pages, PTRS_PER_PTE);
@@ -500,11 +509,11 @@ free:
 }
 
 /**
- * testexp_exporter_prepare_vmap - do all that may fail of dma_buf_vmap()
- * @dmabuf: any, its reservation lock held; one of another exporter is left alone
+ * testexp_exporter_prepare_vmap - do the part of dma_buf_vmap() that may fail
+ * @dmabuf: any buffer, its reservation lock held; a buffer of another exporter is not touched
  *
- * The core warns of a vmap callback that fails. So an importer of this module calls this
- * before, under the same hold of the lock, and the callback has nothing left to do.
+ * The core warns when a vmap callback fails. So an importer of this module calls this function
+ * first, under the same hold of the lock. Then the callback has nothing to do that can fail.
  *
  * Return: 0, also when the exporter has no vmap; -ENODEV when revoked, -ENOSPC, -ENOMEM, or
  * -EINTR when killed.
@@ -524,7 +533,7 @@ int testexp_exporter_prepare_vmap(struct dma_buf *dmabuf)
 		return 0;
 
 	layout = &buffer->backing.layout;
-	/* Aliases make a buffer longer than its memory, and vmap() refuses such an array. */
+	/* Aliases can make a buffer longer than all memory. vmap() refuses such an array. */
 	if (layout->nr_pages > totalram_pages())
 		return -ENOMEM;
 	ret = testexp_memory_charge(exporter_vmap_charge(layout));
@@ -568,7 +577,10 @@ static void exporter_end_busy(struct work_struct *work)
 	dma_fence_signal(buffer->busy);
 }
 
-/* As a driver does that clears or fills a new buffer by DMA. Nobody else has it yet. */
+/*
+ * Adds a fence, as a driver does that clears a new buffer by DMA. Nobody else knows the buffer
+ * yet.
+ */
 static int exporter_begin_busy(struct dma_buf *dmabuf)
 {
 	struct dma_fence *fence = testexp_fence_alloc(dma_fence_context_alloc(1), 1);
@@ -608,13 +620,13 @@ static void exporter_release(struct dma_buf *dmabuf)
 	atomic_dec(&nr_buffers);
 }
 
-/* Whether the buffer's exporter is this one, so that its priv is a buffer. */
+/* Returns whether this exporter made the buffer, so that dmabuf->priv is a struct buffer. */
 bool testexp_exporter_owns(const struct dma_buf *dmabuf)
 {
 	return dmabuf->ops->release == exporter_release;
 }
 
-/* @all_ram: what is not RAM has nothing that the kernel could map. */
+/* @all_ram: all pages are RAM, so that the kernel can map them. */
 static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 {
 	struct dma_buf_ops *base = &ops->base;
@@ -642,7 +654,7 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 					exporter_get_pfn_checked : exporter_get_pfn);
 }
 
-/* What dma_buf_export() would answer with a WARNING is refused before. */
+/* Refuses flags for which dma_buf_export() would print a WARNING. */
 static int exporter_check_flags(u32 flags)
 {
 	bool no_map = flags & TESTEXP_CREATE_NO_MAP;
@@ -677,11 +689,11 @@ static struct dma_buf *exporter_export(struct buffer *buffer)
 
 /**
  * testexp_exporter_create - make a buffer
- * @args: as TESTEXP_IOC_CREATE; nr_pages is filled in, the descriptor is up to
- *	the caller
- * @extents: args->nr_extents of them
+ * @args: arguments of TESTEXP_IOC_CREATE; nr_pages is filled in, the caller makes the
+ *	descriptor
+ * @extents: array of args->nr_extents extents
  *
- * Return: a dma-buf with one reference, the caller's, or a negative errno.
+ * Return: a dma-buf with one reference, which the caller owns, or a negative errno.
  */
 struct dma_buf *testexp_exporter_create(struct testexp_create *args,
 					const struct testexp_extent *extents)
@@ -742,8 +754,8 @@ err_free:
 }
 
 /*
- * Where the pages are, under the reservation lock. Return: -EINVAL for a foreign
- * buffer, -ENODEV when revoked.
+ * Called under the reservation lock. Return: where the pages are, -EINVAL for a buffer of
+ * another exporter, or -ENODEV when the buffer is revoked.
  */
 const struct layout *testexp_exporter_layout(const struct dma_buf *dmabuf)
 {
@@ -754,7 +766,7 @@ const struct layout *testexp_exporter_layout(const struct dma_buf *dmabuf)
 	return buffer->revoked ? ERR_PTR(-ENODEV) : &buffer->backing.layout;
 }
 
-/* Copies the counters into @args. Return: 0, -EINVAL for a foreign buffer, or -EINTR. */
+/* Copies the counters to @args. Return: 0, -EINVAL for another exporter's buffer, or -EINTR. */
 int testexp_exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 {
 	struct testexp_stats asked = *args;
@@ -779,11 +791,11 @@ int testexp_exporter_stats(struct dma_buf *dmabuf, struct testexp_stats *args)
 
 /**
  * testexp_exporter_describe - tell what a page is, without resolving it
- * @dmabuf: any
- * @args: as TESTEXP_IOC_DESCRIBE
+ * @dmabuf: any buffer
+ * @args: arguments of TESTEXP_IOC_DESCRIBE
  *
- * Return: 0, -EINVAL for a foreign buffer or beyond the end, -ENODEV when revoked,
- * -EINTR when a signal came.
+ * Return: 0; -EINVAL for a buffer of another exporter, or for a page beyond the end; -ENODEV
+ * when the buffer is revoked; -EINTR when a signal came.
  */
 int testexp_exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *args)
 {
@@ -812,10 +824,10 @@ int testexp_exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *a
 	return ret;
 }
 
-/* Under the reservation lock. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
+/* Called under the reservation lock. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
 static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
 {
-	/* BOOKKEEP is all fences: also those that no implicit sync looks at. */
+	/* BOOKKEEP means all fences, including those that implicit synchronisation ignores. */
 	long left = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, true,
 					  msecs_to_jiffies(timeout_ms));
 
@@ -824,7 +836,10 @@ static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
 	return left ? 0 : -ETIMEDOUT;
 }
 
-/* Takes the pages away from CPUs and importers; they may be in use until exporter_wait(). */
+/*
+ * Takes the pages away from CPUs and importers. Importers may use the pages until
+ * exporter_wait() returns.
+ */
 static void exporter_invalidate(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
@@ -836,13 +851,13 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
 
 /**
  * testexp_exporter_revoke - take the buffer away from all importers
- * @dmabuf: any
+ * @dmabuf: any buffer
  *
- * No signal ends the wait for the lock: whoever takes memory away cannot give up before
- * it is done. testexp_uapi.h says how long the wait may last.
+ * No signal ends the wait for the lock, because a caller that takes memory away must not give
+ * up before the memory is gone. testexp_uapi.h says how long the wait may last.
  *
- * Return: 0, -EINVAL for a foreign buffer, -ETIMEDOUT or -EINTR when importers may
- * still be using what they had. Then the buffer is revoked, too.
+ * Return: 0; -EINVAL for a buffer of another exporter; -ETIMEDOUT or -EINTR when importers may
+ * still use their pages. In these two cases the buffer is revoked as well.
  */
 int testexp_exporter_revoke(struct dma_buf *dmabuf)
 {
@@ -891,18 +906,21 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 
 	if (buffer->revoked)
 		return -ENODEV;
-	/* This module's importers do not give up a mapping when notified. */
+	/* The importers of this module keep their mappings when they are notified. */
 	if (seen->pins != seen->unpins || seen->maps != seen->unmaps)
 		return -EBUSY;
 	if (buffer->vmap)
 		return -EBUSY;
-	/* Which of the aliases would have to be copied? */
+	/* One new page would have to hold the contents of two old ones. */
 	if (fresh->has_alias)
 		return -EINVAL;
 	return testexp_backing_same_kinds(fresh, &buffer->backing) ? 0 : -EINVAL;
 }
 
-/* The new pages become the buffer's, its own what is left, and *@fresh what was left. */
+/*
+ * Gives the buffer the pages of *@fresh. Its old pages become buffer->left, and *@fresh gets
+ * the pages that were there.
+ */
 static void exporter_change_over(struct buffer *buffer, struct backing *fresh)
 {
 	down_write(&buffer->owned);
@@ -914,7 +932,7 @@ static void exporter_change_over(struct buffer *buffer, struct backing *fresh)
 	buffer->seen.moves++;
 }
 
-/* Under the reservation lock. On success *@fresh has become what is to be freed. */
+/* Called under the reservation lock. On success *@fresh holds the pages to be freed. */
 static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u32 timeout_ms)
 {
 	struct buffer *buffer = dmabuf->priv;
@@ -929,7 +947,7 @@ static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u
 	if (ret)
 		return ret;
 
-	/* Not before: until its fence an importer may write to the old pages. */
+	/* Only now: an importer may write to the old pages until its fence signals. */
 	ret = testexp_backing_copy(fresh, &buffer->backing);
 	if (ret)
 		return ret;
@@ -940,11 +958,11 @@ static int exporter_move_locked(struct dma_buf *dmabuf, struct backing *fresh, u
 
 /**
  * testexp_exporter_move - give the buffer other pages with the same contents
- * @dmabuf: any
- * @args: as TESTEXP_IOC_MOVE, ranges checked
- * @extents: args->nr_extents of them
+ * @dmabuf: any buffer
+ * @args: arguments of TESTEXP_IOC_MOVE; the caller has checked their ranges
+ * @extents: array of args->nr_extents extents
  *
- * Return: 0 or a negative errno as TESTEXP_IOC_MOVE says.
+ * Return: 0 or a negative errno, as described at struct testexp_move.
  */
 int testexp_exporter_move(struct dma_buf *dmabuf, const struct testexp_move *args,
 			  const struct testexp_extent *extents)
@@ -955,7 +973,7 @@ int testexp_exporter_move(struct dma_buf *dmabuf, const struct testexp_move *arg
 	if (!testexp_exporter_owns(dmabuf) || !dma_buf_is_dynamic(dmabuf))
 		return -EINVAL;
 
-	/* All allocation is done before the lock is taken. */
+	/* All memory is allocated before the lock is taken. */
 	ret = testexp_backing_create(&fresh, extents, args->nr_extents,
 				     args->flags & TESTEXP_MOVE_SCATTER);
 	if (ret)
@@ -996,17 +1014,17 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
 }
 
 /**
- * testexp_exporter_touch - access a page as a device would that was given its PFN
+ * testexp_exporter_touch - access a page as a device with this PFN would
  * @dmabuf: a buffer of this exporter
  * @pgoff: page that the PFN was resolved for
- * @pfn: PFN, maybe stale
- * @signature: what its first word must be
- * @write: whether to add 1 to its second word
+ * @pfn: the PFN, which may be stale
+ * @signature: value that the first word of the page must have
+ * @write: whether to add 1 to the second word
  *
- * Takes no notice of moves and revokes, but only touches RAM that the buffer owns
- * or owned before its last move: a wrong importer must not harm others.
+ * The access does not wait for moves and revokes. It only touches RAM that the buffer owns or
+ * owned before its last move, so that a wrong importer does not harm the rest of the system.
  *
- * Return: what was found.
+ * Return: what the page held.
  */
 enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
 					     u64 signature, bool write)

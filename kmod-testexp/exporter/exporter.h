@@ -26,11 +26,11 @@ struct task_struct *testexp_exporter_enter(struct dma_buf *dmabuf);
 void testexp_exporter_leave(struct dma_buf *dmabuf, struct task_struct *before);
 
 /**
- * enum exporter_touched - what a page held
+ * enum exporter_touched - what the first word of a page held
  * @EXPORTER_TOUCHED_RIGHT: the signature
- * @EXPORTER_TOUCHED_POISON: nothing but poison: it was taken away by a move
- * @EXPORTER_TOUCHED_WRONG: something else
- * @EXPORTER_TOUCHED_NOTHING: not looked at, as the buffer does not own it
+ * @EXPORTER_TOUCHED_POISON: poison, because a move took the page away
+ * @EXPORTER_TOUCHED_WRONG: another value
+ * @EXPORTER_TOUCHED_NOTHING: unknown: the buffer does not own the page, so it was not accessed
  */
 enum exporter_touched {
 	EXPORTER_TOUCHED_RIGHT,

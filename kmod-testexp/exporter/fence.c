@@ -10,12 +10,12 @@
 
 /**
  * struct testexp_fence - a fence with the lock it needs
- * @base: what others see; first, as dma_fence_free() frees it
- * @lock: what the core of dma_fence asks for
+ * @base: the fence; the first member, because dma_fence_free() frees its address
+ * @lock: the lock that dma_fence_init() asks for
  */
 struct testexp_fence {
 	struct dma_fence base;
-	spinlock_t lock; /* of base; nothing of ours */
+	spinlock_t lock; /* of base; this module never takes it */
 };
 
 static const char *fence_driver_name(struct dma_fence *fence)
@@ -28,7 +28,7 @@ static const char *fence_timeline_name(struct dma_fence *fence)
 	return "importer";
 }
 
-/* After module_put() there are instructions of the module left: see testexp_fence_exit(). */
+/* This function still runs module code after module_put(): see testexp_fence_exit(). */
 static void fence_release(struct dma_fence *fence)
 {
 	dma_fence_free(fence);
@@ -42,17 +42,18 @@ static const struct dma_fence_ops fence_ops = {
 };
 
 /**
- * testexp_fence_exit - wait for those that are about to leave the module's code
+ * testexp_fence_exit - wait until no processor runs fence code of this module
  *
- * Others may hold a fence for long, in a sync_file for instance, so each fence holds the
- * module. The last reference may be dropped anywhere, and then the module can be
- * unloaded while fence_release() has not returned. Two things wait for that:
- * synchronize_rcu() for interrupts, soft interrupts and all that runs without
- * preemption, on idle processors too; synchronize_rcu_tasks() for a task that was
- * preempted there, until it sleeps or is in user space. Kernels without preemption have
- * no such tasks, and there both are the same.
+ * Others may hold a fence for a long time, for instance in a sync_file, so each fence holds a
+ * reference of the module. The last reference of a fence may be dropped in any context. The
+ * module can then be unloaded before fence_release() has returned. Two calls wait for it:
+ * synchronize_rcu() waits for interrupts, soft interrupts and all code that runs without
+ * preemption, on idle processors too; synchronize_rcu_tasks() waits until a task that was
+ * preempted in fence_release() sleeps or is in user space. Kernels without preemption have no
+ * such tasks; there both calls are the same.
  *
- * Where fences detach, synchronize_rcu() waits for readers of a fence's names.
+ * On kernels whose signalled fences do not point to their driver (TESTEXP_FENCE_DETACHES),
+ * synchronize_rcu() waits for readers of a fence's names.
  */
 void testexp_fence_exit(void)
 {
@@ -63,10 +64,11 @@ void testexp_fence_exit(void)
 
 /**
  * testexp_fence_alloc - make a fence
- * @context: of its timeline
- * @seqno: its place on that
+ * @context: number of its timeline
+ * @seqno: its sequence number on that timeline
  *
- * Return: a fence that nobody has seen, so it may be put unsignalled; or NULL.
+ * Return: a fence, or NULL without memory. Nobody else knows the fence yet, so it may be put
+ * without being signalled.
  */
 struct dma_fence *testexp_fence_alloc(u64 context, u64 seqno)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The fences of this module: importers, contenders and buffers that are busy add them. */
+/* Makes the fences that importers, contenders and busy buffers of this module add. */
 #ifndef TESTEXP_FENCE_H
 #define TESTEXP_FENCE_H
 

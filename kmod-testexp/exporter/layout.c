@@ -13,13 +13,13 @@ static bool layout_continues(const struct layout_extent *last, struct layout_kin
 
 /**
  * testexp_layout_append - add pages to the end of the buffer
- * @layout: what is there so far
- * @kind: what they are
- * @pfn: PFN of the first page; ignored for types that have none
- * @nr_pages: how many, at least 1
+ * @layout: layout of the buffer so far
+ * @kind: kind of the pages
+ * @pfn: PFN of the first page; ignored for types without PFNs
+ * @nr_pages: number of pages, at least 1
  *
- * Pages that continue the last extent make it longer, so that layout_lookup()
- * needs to look at one extent only to know the exact maximum.
+ * Pages that continue the last extent make that extent longer. So layout_lookup() has to look
+ * at one extent only to find the exact maximum.
  *
  * Return: 0, -ENOSPC when the array is full, -EOVERFLOW when pgoff would wrap.
  */
@@ -43,7 +43,7 @@ int testexp_layout_append(struct layout *layout, struct layout_kind kind, u64 pf
 		extent->before = layout->nr_pages - 1;
 		extent->end = end;
 		extent->delta = delta;
-		/* All ones for a delta of 0: congruent modulo everything. */
+		/* A delta of 0 gives all ones: PFN and pgoff are congruent modulo any 2^k. */
 		extent->align_mask = has_pfns ? delta ^ (delta - 1) : 0;
 		extent->kind = kind;
 		layout->nr_extents++;

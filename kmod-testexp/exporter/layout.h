@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Where the pages of a buffer are: extents in order of pgoff, without gaps.
- * Pure: no locking, no allocation, so it is unit-tested natively as well.
+ * Where the pages of a buffer are: extents in the order of pgoff, without gaps. The code takes
+ * no locks and allocates no memory, so that it is also tested natively.
  */
 #ifndef TESTEXP_LAYOUT_H
 #define TESTEXP_LAYOUT_H
@@ -15,8 +15,8 @@
 #include "testexp_uapi.h"
 
 /**
- * struct layout_kind - what pages have in common that one block may contain
- * @type: enum testexp_extent_type; an ALIAS is RAM here
+ * struct layout_kind - properties that all pages of one block have in common
+ * @type: enum testexp_extent_type; ALIAS pages have the type RAM
  * @cache: enum testexp_cache
  * @attributes: TESTEXP_EXTENT_P2P
  */
@@ -27,15 +27,14 @@ struct layout_kind {
 };
 
 /**
- * struct layout_extent - a maximal run of pages of one kind
- * @before: offset of the page before its first; all ones for the first extent,
- *	so it is compared only where it cannot be that one
- * @end: offset of the page behind its last
- * @delta: what to add to a pgoff to get its PFN, modulo 2^64; 0 for types that
- *	have none
- * @align_mask: ones up to and including bit k, for the largest k for which PFN
- *	and pgoff are congruent modulo 2^k; 0 for types that have no PFN
- * @kind: what the pages are
+ * struct layout_extent - the longest possible run of pages of one kind
+ * @before: offset of the page before the first page. It is all ones for the first extent,
+ *	so the search never compares it there
+ * @end: offset of the page after the last page
+ * @delta: number to add to a pgoff to get its PFN, modulo 2^64; 0 for types without PFNs
+ * @align_mask: bits 0 to k are set, for the largest k for which PFN and pgoff are congruent
+ *	modulo 2^k; 0 for types without PFNs
+ * @kind: the kind of the pages
  */
 struct layout_extent {
 	u64 before;
@@ -47,9 +46,9 @@ struct layout_extent {
 
 /**
  * struct layout - all extents of a buffer
- * @extents: array that the owner of the layout provides and frees
- * @capacity: entries in @extents
- * @nr_extents: entries in use; neighbours never continue each other
+ * @extents: array that the owner of the layout allocates and frees
+ * @capacity: number of entries that @extents has room for
+ * @nr_extents: number of entries in use; two neighbours never form one longer extent
  * @nr_pages: length of the buffer
  */
 struct layout {
@@ -66,25 +65,28 @@ static inline bool layout_same_kind(struct layout_kind a, struct layout_kind b)
 	return a.type == b.type && a.cache == b.cache && a.attributes == b.attributes;
 }
 
-/* Offset of the extent's first page. */
+/* Returns the offset of the first page of the extent. */
 static inline u64 layout_extent_start(const struct layout_extent *extent)
 {
 	return extent->before + 1;
 }
 
-/* PFN of the extent's first page; meaningless for types that have none. */
+/* Returns the PFN of the first page of an extent that has PFNs. */
 static inline u64 layout_extent_pfn(const struct layout_extent *extent)
 {
 	return layout_extent_start(extent) + extent->delta;
 }
 
-/* Length of the extent in pages. */
+/* Returns the length of the extent in pages. */
 static inline u64 layout_extent_pages(const struct layout_extent *extent)
 {
 	return extent->end - layout_extent_start(extent);
 }
 
-/* What get_pfn says of its pages: 0, -ENXIO in a hole, -EOPNOTSUPP where the CPU has no PFN. */
+/*
+ * Returns what get_pfn returns for the pages of the extent: 0, -ENXIO for a hole, -EOPNOTSUPP
+ * for pages without a PFN of the CPU.
+ */
 static inline int layout_extent_error(const struct layout_extent *extent)
 {
 	if (unlikely(!extent->align_mask))
@@ -92,13 +94,13 @@ static inline int layout_extent_error(const struct layout_extent *extent)
 	return 0;
 }
 
-/* The extent that contains @pgoff, which is inside the buffer. */
+/* Returns the extent that contains @pgoff, which is inside the buffer. */
 static inline const struct layout_extent *layout_find(const struct layout *layout, u64 pgoff)
 {
 	const struct layout_extent *extent = layout->extents;
 	u32 left, half;
 
-	/* It is among the @left extents from @extent on. */
+	/* The result is one of the @left extents that begin at @extent. */
 	for (left = layout->nr_extents; left > 1; left -= half) {
 		half = left / 2;
 		if (extent[half].before < pgoff)
@@ -107,7 +109,7 @@ static inline const struct layout_extent *layout_find(const struct layout *layou
 	return extent;
 }
 
-/* Position of the highest set bit; @word is not 0. One instruction where it can be. */
+/* Returns the position of the highest set bit of @word, which is not 0. */
 static inline int layout_log2(u64 word)
 {
 #if BITS_PER_LONG == 64
@@ -118,12 +120,12 @@ static inline int layout_log2(u64 word)
 }
 
 /*
- * A word whose highest bit is the largest order whose naturally aligned block
- * round @pgoff stays inside the extent and is aligned physically. Not 0 if the
- * extent has PFNs. The block of order k starts at or behind the extent's start exactly
- * when pgoff and the page before the start differ in a bit k or higher, and it
- * ends in time exactly when pgoff and the page behind the end do. So the highest
- * bit of the smaller difference is the answer, and no loop is needed.
+ * Returns a word whose highest set bit is the largest order for which the naturally aligned
+ * block around @pgoff is inside the extent and physically aligned. The word is not 0 if the
+ * extent has PFNs. The block of order k starts inside the extent exactly when pgoff and the
+ * page before the extent differ in bit k or a higher bit. It ends inside the extent exactly
+ * when pgoff and the page after the extent differ in bit k or a higher bit. So the highest bit
+ * of the smaller difference is the largest order, and no loop is needed.
  */
 static inline u64 layout_order_word(const struct layout_extent *extent, u64 pgoff)
 {
@@ -134,14 +136,14 @@ static inline u64 layout_order_word(const struct layout_extent *extent, u64 pgof
 
 /**
  * layout_lookup - resolve one page
- * @layout: the buffer
- * @pgoff: page inside it; the caller has checked that
+ * @layout: layout of the buffer
+ * @pgoff: a page; the caller has checked that it is inside the buffer
  * @pfn: set on success
  * @max_order: set on success to the exact maximum, as the contract defines it
  *
- * In the header, because this is what get_pfn spends its time in.
+ * This function is in the header because get_pfn spends most of its time here.
  *
- * Return: 0, -ENXIO in a hole, -EOPNOTSUPP where the CPU has no PFN.
+ * Return: 0, -ENXIO for a hole, -EOPNOTSUPP for a page without a PFN of the CPU.
  */
 static inline int layout_lookup(const struct layout *layout, u64 pgoff,
 				u64 *pfn, int *max_order)

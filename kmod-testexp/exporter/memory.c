@@ -19,15 +19,18 @@ static atomic64_t used_pages = ATOMIC64_INIT(0);
 
 #define MEMORY_SMALL_BYTES	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 
-/* A test must not wake the OOM killer: it is to fail instead. */
+/*
+ * Each use adds __GFP_RETRY_MAYFAIL or __GFP_NORETRY, so that an allocation fails and does not
+ * start the OOM killer.
+ */
 #define MEMORY_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN)
 
 #define MEMORY_BLOCK_PAGES	BIT_ULL(TESTEXP_MAX_PAGE_ORDER)
 
-/* Blocks that are taken before the next look whether some are neighbours. */
+/* How many blocks are taken before the next search for neighbours among them. */
 #define MEMORY_GATHER_STEP	64
 
-/* Return: 0, or -EINVAL for a limit that is more than the machine has. */
+/* Return: 0, or -EINVAL when the limit is more memory than the machine has. */
 int testexp_memory_init_limit(void)
 {
 	if (!max_pages)
@@ -45,7 +48,7 @@ u64 testexp_memory_used_pages(void)
 	return atomic64_read(&used_pages);
 }
 
-/* Counts @nr_pages against the module's limit, as charge_add(). */
+/* Counts @nr_pages against the limit of the module. Return: 0 or -ENOSPC. */
 int testexp_memory_charge(u64 nr_pages)
 {
 	return charge_add(&used_pages, max_pages, nr_pages);
@@ -65,9 +68,9 @@ static void *memory_kvalloc(size_t bytes, gfp_t flags)
 		return ERR_PTR(ret);
 
 	/*
-	 * What a few pages hold has no second way to be had, so that one allocation that is
-	 * made to fail is seen. kvmalloc() warns of more than INT_MAX bytes, and a caller may
-	 * ask for them.
+	 * A small array only comes from kmalloc(), without the fallback of kvmalloc(): so a
+	 * test that injects one failed allocation sees it fail. A caller may ask for more than
+	 * INT_MAX bytes, of which kvmalloc() would warn.
 	 */
 	flags |= GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 	room = bytes <= MEMORY_SMALL_BYTES ? kmalloc(bytes, flags) : kvmalloc(bytes, flags);
@@ -79,12 +82,13 @@ static void *memory_kvalloc(size_t bytes, gfp_t flags)
 }
 
 /**
- * testexp_memory_kvmalloc - allocate an array whose length the caller of an ioctl decides
- * @bytes: its size, which is charged rounded up to pages
+ * testexp_memory_kvmalloc - allocate an array whose length the caller of an ioctl chooses
+ * @bytes: its size; the array is charged this size, rounded up to pages
  *
- * All such memory comes from here or testexp_memory_kvzalloc(), however short its life is.
+ * All arrays of such a length come from this function or from testexp_memory_kvzalloc(), even
+ * when the array is freed before the ioctl returns.
  *
- * Return: memory for testexp_memory_kvfree(); or ERR_PTR() of -ENOSPC over the module's limit
+ * Return: memory for testexp_memory_kvfree(), or ERR_PTR() of -ENOSPC over the module's limit
  * or of -ENOMEM.
  */
 void *testexp_memory_kvmalloc(size_t bytes)
@@ -92,7 +96,7 @@ void *testexp_memory_kvmalloc(size_t bytes)
 	return memory_kvalloc(bytes, 0);
 }
 
-/* The same, zeroed. */
+/* As testexp_memory_kvmalloc(), but the memory is zeroed. */
 void *testexp_memory_kvzalloc(size_t bytes)
 {
 	return memory_kvalloc(bytes, __GFP_ZERO);
@@ -123,14 +127,14 @@ void testexp_memory_free(const struct memory_run *run)
 	memory_free_pages(run->pfn, run->pfn + run->nr_pages);
 }
 
-/* Makes single pages of a block, and frees those outside @run. */
+/* Splits a block into single pages, and frees the pages outside @run. */
 static void memory_trim(u64 block, unsigned int order, const struct memory_run *run)
 {
 	u64 end = block + (1ull << order);
 	u64 used = clamp(run->pfn, block, end);
 	u64 used_end = clamp(run->pfn + run->nr_pages, block, end);
 
-	/* User mappings count references, so every page needs its own. */
+	/* A user mapping counts references, so every page needs a reference count of its own. */
 	if (order)
 		split_page(pfn_to_page(block), order);
 	memory_free_pages(block, used);
@@ -148,14 +152,14 @@ static int memory_alloc_block(struct memory_run *run, unsigned int order, u64 sk
 	return 0;
 }
 
-/* --- runs that are longer than what the allocator gives at once -------------- */
+/* --- runs that are longer than the largest block of the allocator --------------- */
 
 /**
  * struct memory_gather - blocks of the largest order, some of them neighbours
- * @blocks: each as a run
- * @nr_blocks: entries of @blocks
- * @capacity: room in @blocks: as many as the limit ever allows
- * @free_blocks: how many are charged already, by whoever wants the run
+ * @blocks: the blocks, each as a run
+ * @nr_blocks: number of entries in @blocks
+ * @capacity: number of entries that @blocks has room for: as many as the limit allows
+ * @free_blocks: number of blocks that the caller has charged already
  */
 struct memory_gather {
 	struct memory_run *blocks;
@@ -192,7 +196,7 @@ static bool memory_gather_one(struct memory_gather *gather)
 	return true;
 }
 
-/* Whether it took any. */
+/* Takes some more blocks. Returns whether there was at least one. */
 static bool memory_gather_more(struct memory_gather *gather)
 {
 	int step;
@@ -205,13 +209,13 @@ static bool memory_gather_more(struct memory_gather *gather)
 	return step;
 }
 
-/* Whether there is a place for @run among neighbours; sets its PFN then. */
+/* Returns whether @run fits into blocks that are neighbours, and sets its PFN if so. */
 static bool memory_gather_find(struct memory_gather *gather, struct memory_run *run,
 			       unsigned int align_order, u64 skew)
 {
 	u64 i, start = 0, end = 0, first;
 
-	/* Whoever is killed here is seen by memory_gather_more(). */
+	/* When the process is killed here, memory_gather_more() returns false next. */
 	if (testexp_runs_sort(gather->blocks, gather->nr_blocks))
 		return false;
 	for (i = 0; i < gather->nr_blocks; i++) {
@@ -219,7 +223,7 @@ static bool memory_gather_find(struct memory_gather *gather, struct memory_run *
 			start = gather->blocks[i].pfn;
 		end = gather->blocks[i].pfn + MEMORY_BLOCK_PAGES;
 
-		/* The first PFN from start on that is skew modulo the alignment. */
+		/* The first PFN at or after start that is skew modulo the alignment. */
 		first = start + ((skew - start) & ((1ull << align_order) - 1));
 		if (end >= first + run->nr_pages) {
 			run->pfn = first;
@@ -229,7 +233,7 @@ static bool memory_gather_find(struct memory_gather *gather, struct memory_run *
 	return false;
 }
 
-/* Gives back all pages but those of @run. */
+/* Frees all pages except those of @run. */
 static void memory_gather_end(struct memory_gather *gather, const struct memory_run *run)
 {
 	u64 i, run_end = run->pfn + run->nr_pages;
@@ -250,8 +254,8 @@ static void memory_gather_end(struct memory_gather *gather, const struct memory_
 }
 
 /*
- * Takes blocks until enough of them happen to be neighbours: that needs no
- * reservation at boot and works on every kernel.
+ * Takes blocks until enough of them happen to be neighbours. This way needs no reservation at
+ * boot and works on every kernel.
  */
 static int memory_alloc_gathered(struct memory_run *run, unsigned int align_order, u64 skew)
 {
@@ -277,9 +281,9 @@ static int memory_alloc_gathered(struct memory_run *run, unsigned int align_orde
 
 /**
  * testexp_memory_alloc - allocate physically contiguous pages, zeroed
- * @run: its nr_pages says how many, and they are charged; gets the PFN
+ * @run: nr_pages is the number of pages, which the caller has charged; pfn is filled in
  * @align_order: the first PFN is @skew modulo 2^@align_order
- * @skew: less than 2^@align_order
+ * @skew: a value less than 2^@align_order
  *
  * Return: 0, -ENOMEM, -ENOSPC over the module's limit, or -EINTR when killed.
  */

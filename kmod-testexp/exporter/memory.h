@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The module's memory: how much it may hold, and physically contiguous runs of pages. */
+/* The memory that the module may hold, and physically contiguous runs of pages. */
 #ifndef TESTEXP_MEMORY_H
 #define TESTEXP_MEMORY_H
 
@@ -10,13 +10,13 @@
 #include "exporter/runs.h"
 
 /**
- * charge_add - count more against a limit
- * @used: what is counted already, by all
- * @limit: most that may be counted
- * @nr: how many more
+ * charge_add - count a request against a limit
+ * @used: the number that all callers have counted so far
+ * @limit: largest value that @used may have
+ * @nr: the number to add
  *
- * A refused request is never counted, not even for a moment: it must not make a smaller
- * request beside it fail.
+ * A request that is refused is not counted at any time, because it must not make a smaller
+ * request at the same time fail.
  *
  * Return: 0 or -ENOSPC.
  */

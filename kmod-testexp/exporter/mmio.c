@@ -14,9 +14,9 @@
 
 /**
  * devices_find_pci - look up a PCI device by its name
- * @name: as in sysfs, 0000:00:11.0
- * @separator: what follows the name before a number, or 0 when none does
- * @number: gets that number; may be NULL with no separator
+ * @name: its name in sysfs, for instance 0000:00:11.0, perhaps with a separator and a number
+ * @separator: the character between name and number, or 0 when there is no number
+ * @number: is set to that number; may be NULL when @separator is 0
  *
  * Return: the device with a reference, -EINVAL for a bad name, or -ENODEV.
  */
@@ -37,13 +37,13 @@ static struct pci_dev *devices_find_pci(const char *name, char separator,
 	return pci ?: ERR_PTR(-ENODEV);
 }
 
-/* --- the device that importers attach ------------------------------------------ */
+/* --- the device that importers attach ------------------------------------------- */
 
 static char importer_device[TESTEXP_DEVICE_LEN];
 module_param_string(importer_device, importer_device, sizeof(importer_device), 0400);
 MODULE_PARM_DESC(importer_device, "PCI device that importers attach, as 0000:00:10.0 (default: a platform device)");
 
-/* One of the two. The platform device: DMA to all of memory, straight through. */
+/* One of the two is set. The platform device reaches all memory, without an IOMMU. */
 static struct platform_device *own_device;
 static struct pci_dev *borrowed_device;
 
@@ -59,7 +59,7 @@ static int devices_borrow(void)
 		return ret;
 	}
 
-	/* Its masks and limits are its driver's business. */
+	/* The masks and limits of a device belong to its driver. */
 	ret = pci->dev.driver ? -EBUSY : dma_set_mask_and_coherent(&pci->dev, DMA_BIT_MASK(64));
 	if (ret) {
 		pr_err("importer_device=%s: %s\n", importer_device,
@@ -90,7 +90,7 @@ static int devices_make(void)
 	return 0;
 }
 
-/* Return: 0 or a negative errno, with a line in the log for a bad parameter. */
+/* Return: 0 or a negative errno. The kernel log names a parameter that is wrong. */
 int testexp_device_init(void)
 {
 	return *importer_device ? devices_borrow() : devices_make();
@@ -104,13 +104,13 @@ void testexp_device_exit(void)
 		platform_device_unregister(own_device);
 }
 
-/* What importers attach unless they want no device. */
+/* Returns the device that importers attach. */
 struct device *testexp_importer_device(void)
 {
 	return borrowed_device ? &borrowed_device->dev : &own_device->dev;
 }
 
-/* --- the BAR that MMIO extents are in ------------------------------------------- */
+/* --- the BAR of MMIO extents ----------------------------------------------------- */
 
 static char mmio_bar[TESTEXP_DEVICE_LEN];
 module_param_string(mmio_bar, mmio_bar, sizeof(mmio_bar), 0400);
@@ -119,7 +119,7 @@ MODULE_PARM_DESC(mmio_bar, "BAR for MMIO extents, as 0000:00:11.0/2 (default: no
 static struct pci_dev *mmio_device;
 static int mmio_number;
 
-/* Opens the memory of a BAR that exists. */
+/* Requests and enables the memory of a BAR. */
 static int mmio_open(struct pci_dev *pci, int number)
 {
 	int ret;
@@ -139,7 +139,7 @@ static int mmio_open(struct pci_dev *pci, int number)
 	return ret;
 }
 
-/* Return: 0, also when no BAR was asked for; -EINVAL, -ENODEV, -ENXIO or -EBUSY. */
+/* Return: 0, also when the parameter is empty; -EINVAL, -ENODEV, -ENXIO or -EBUSY. */
 int testexp_mmio_init(void)
 {
 	struct pci_dev *pci;
@@ -179,13 +179,13 @@ void testexp_mmio_exit(void)
 	pci_dev_put(mmio_device);
 }
 
-/* As the parameter has it; empty without one. */
+/* Returns the value of the parameter mmio_bar, which may be empty. */
 const char *testexp_mmio_name(void)
 {
 	return mmio_bar;
 }
 
-/* 0 without a BAR. */
+/* Returns the number of pages of the BAR, or 0 without a BAR. */
 u64 testexp_mmio_nr_pages(void)
 {
 	return mmio_device ? pci_resource_len(mmio_device, mmio_number) >> PAGE_SHIFT : 0;
@@ -197,16 +197,16 @@ u64 testexp_mmio_first_pfn(void)
 }
 
 /**
- * testexp_mmio_claim - settle how pages of the BAR are mapped
- * @page: the first, counted from the BAR's
- * @nr_pages: how many, all in the BAR
+ * testexp_mmio_claim - choose the cache mode of pages of the BAR
+ * @page: first page, counted from the first page of the BAR
+ * @nr_pages: number of pages, all inside the BAR
  * @cache: TESTEXP_CACHE_UC or TESTEXP_CACHE_WC
  *
- * Memory types that differ for the same page are trouble on x86; the kernel keeps a
- * table of those in use, and what a fault maps follows that table. A mapping of
- * its own is how a driver gets its pages in there.
+ * On x86 a page must not be mapped with two memory types. The kernel keeps a table of the types
+ * in use, and a fault maps a page with the type from that table. A driver enters its pages into
+ * the table by a mapping of its own.
  *
- * Return: to be given to testexp_mmio_release(), or -ENODEV, -ENXIO, -EBUSY, -ENOMEM.
+ * Return: a mapping for testexp_mmio_release(), or -ENODEV, -ENXIO, -EBUSY, -ENOMEM.
  */
 void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache)
 {

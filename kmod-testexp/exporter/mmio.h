@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Devices that the module borrows: the BAR that MMIO extents are in, and what importers attach. */
+/* The devices that the module uses: the BAR of MMIO extents, and the device of importers. */
 #ifndef TESTEXP_MMIO_H
 #define TESTEXP_MMIO_H
 

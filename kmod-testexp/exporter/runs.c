@@ -6,7 +6,7 @@
 
 #include "exporter/runs.h"
 
-/* Puts the run at @root into its place in the heap of @nr_runs below it. */
+/* Moves the run at @root down to its place in the heap of the first @nr_runs runs. */
 static void runs_sift(struct memory_run *runs, u64 root, u64 nr_runs)
 {
 	u64 child;
@@ -21,7 +21,10 @@ static void runs_sift(struct memory_run *runs, u64 root, u64 nr_runs)
 	}
 }
 
-/* Between two sifts, of log2(nr_runs) steps each. Return: 0, or -EINTR when killed. */
+/*
+ * Called between two calls of runs_sift(), which takes log2(nr_runs) steps. Return: 0, or -EINTR
+ * when the process is killed.
+ */
 static int runs_pause(void)
 {
 	if (fatal_signal_pending(current))
@@ -31,14 +34,14 @@ static int runs_pause(void)
 }
 
 /**
- * testexp_runs_sort - sort by PFN, the lowest first
+ * testexp_runs_sort - sort runs by PFN, lowest first
  * @runs: the runs
- * @nr_runs: how many, up to a million and more
+ * @nr_runs: number of runs, which may be more than a million
  *
- * A heap sort, as sort() is. But before 6.16 the kernel has no sort that reschedules,
- * and none that ends when the process is killed.
+ * This is a heap sort, as sort() is. But before 6.16 no sort of the kernel reschedules, and none
+ * ends when the process is killed.
  *
- * Return: 0, or -EINTR when killed; then the runs are all there, in any order.
+ * Return: 0, or -EINTR when the process is killed. In that case the runs are in any order.
  */
 int testexp_runs_sort(struct memory_run *runs, u64 nr_runs)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Runs of contiguous pages, and their order. Pure, so that it is tested natively as well. */
+/*
+ * Runs of contiguous pages, and how to sort them. The code needs no kernel, so that it is also
+ * tested natively.
+ */
 #ifndef TESTEXP_RUNS_H
 #define TESTEXP_RUNS_H
 
@@ -7,8 +10,8 @@
 
 /**
  * struct memory_run - contiguous pages, each with a reference of its own
- * @pfn: the first
- * @nr_pages: how many
+ * @pfn: first PFN of the run
+ * @nr_pages: number of pages
  */
 struct memory_run {
 	u64 pfn;

@@ -18,7 +18,7 @@
 #include "compat.h"
 #include "testexp_uapi.h"
 
-/* Calls under one hold of the reservation lock, and results in one copy. */
+/* Number of calls under one hold of the reservation lock, and of results in one copy. */
 #define IMPORTER_CHUNK	512
 
 static atomic_t nr_importers = ATOMIC_INIT(0);
@@ -28,10 +28,10 @@ u32 testexp_nr_importers(void)
 	return atomic_read(&nr_importers);
 }
 
-/* After this, and the fence if there is one, no PFN is left in the table. */
+/* After this callback, or after its fence if it adds one, no PFN is left in the table. */
 static void importer_move_notify(struct dma_buf_attachment *attach)
 {
-	/* Not importer->attach: attaching has not returned yet, maybe. */
+	/* importer->attach may not be set yet: the call that attaches may not have returned. */
 	struct importer *importer = attach->importer_priv;
 	struct dma_resv *resv = attach->dmabuf->resv;
 	struct dma_fence *fence;
@@ -72,7 +72,7 @@ static void importer_ask(struct importer *importer, const struct testexp_resolve
 							 &result->pfn, max_order);
 }
 
-/* Return: 0, or -EINTR when a signal came while it waited for the lock. */
+/* Return: 0, or -EINTR when a signal ended the wait for the lock. */
 static int importer_ask_chunk(struct importer *importer, const struct testexp_resolve *args,
 			      u64 first, struct testexp_result *results, u32 count)
 {
@@ -168,13 +168,13 @@ static int importer_copy_segments(const struct sg_table *sgt, struct testexp_map
 	return 0;
 }
 
-/* Before 6.2 other exporters take the reservation lock in vmap and vunmap themselves. */
+/* Before 6.2 the vmap and vunmap of other exporters take the reservation lock. */
 static bool importer_locks_vmap(const struct dma_buf *dmabuf)
 {
 	return TESTEXP_MAP_IS_LOCKED || testexp_exporter_owns(dmabuf);
 }
 
-/* The mapping is kept until the importer is closed. */
+/* Maps the buffer for the kernel. The mapping is kept until the importer is closed. */
 static int importer_map_kernel(struct importer *importer)
 {
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
@@ -295,7 +295,7 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 	return events;
 }
 
-/* What is left when it is not, or no longer, attached. */
+/* Frees an importer that has no attachment. */
 static void importer_free(struct importer *importer)
 {
 	testexp_timeline_end(importer);
@@ -329,7 +329,7 @@ static void importer_destroy(struct importer *importer)
 {
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
 
-	/* A move that waits for the fence holds the lock that detaching needs. */
+	/* A move may wait for the fence of this importer and hold the lock that detaching needs. */
 	testexp_timeline_refuse(importer);
 	importer_unmap_kernel(importer);
 	if (importer->flags & TESTEXP_ATTACH_PIN)
@@ -370,7 +370,7 @@ static struct importer *importer_alloc(u32 flags, const struct testexp_ioctls *m
 	return importer;
 }
 
-/* NULL for a static importer. */
+/* Returns the callbacks of the importer, or NULL for a static importer. */
 static const struct dma_buf_attach_ops *importer_ops(u32 flags)
 {
 	if (!(flags & TESTEXP_ATTACH_DYNAMIC))
@@ -401,12 +401,12 @@ static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, st
 
 /**
  * testexp_importer_create - attach to a buffer
- * @dmabuf: any; a reference is taken for the importer
+ * @dmabuf: any buffer; the importer takes a reference of its own
  * @dev: device to attach, or NULL
  * @flags: TESTEXP_ATTACH_*; the caller has refused flags that contradict each other
  * @more_ioctls: ioctls that the file serves besides those of this component
  *
- * Return: a file whose release detaches, or a negative errno.
+ * Return: a file that detaches from the buffer when it is released, or a negative errno.
  */
 struct file *testexp_importer_create(struct dma_buf *dmabuf, struct device *dev, u32 flags,
 				     const struct testexp_ioctls *more_ioctls)
@@ -433,7 +433,10 @@ struct file *testexp_importer_create(struct dma_buf *dmabuf, struct device *dev,
 	return file;
 }
 
-/* Return: the importer of a descriptor, to be put again; -EBADF, or -EINVAL if it is none. */
+/*
+ * Return: the importer of a descriptor, for testexp_importer_put(); -EBADF when no file is open
+ * there; -EINVAL when the file is not an importer.
+ */
 struct importer *testexp_importer_get(int fd)
 {
 	struct file *file = fget(fd);

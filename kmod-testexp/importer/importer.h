@@ -15,12 +15,12 @@
 #include "ioctl.h"
 
 /**
- * struct importer - what an importer descriptor owns
- * @file: that descriptor's; no reference
- * @attach: its attachment; holds a reference of the buffer
+ * struct importer - the object of an importer descriptor
+ * @file: file of that descriptor, without a reference
+ * @attach: its attachment, which holds a reference of the buffer
  * @flags: TESTEXP_ATTACH_*, immutable
  * @more_ioctls: ioctls of its descriptor that another component serves, immutable
- * @table: the PFNs it keeps
+ * @table: the PFNs that it keeps
  * @timeline: fences for the use of @table after move_notify; guarded by the table's lock
  * @map_lock: guards @kernel_map; taken outside the reservation lock
  * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL
@@ -34,7 +34,7 @@ struct importer {
 	const struct testexp_ioctls *more_ioctls;
 	struct table table;
 	struct timeline timeline;
-	struct mutex map_lock; /* of kernel_map */
+	struct mutex map_lock; /* guards kernel_map */
 	struct iosys_map kernel_map;
 	atomic_t pausing;
 	wait_queue_head_t wait;
@@ -46,7 +46,7 @@ u32 testexp_nr_importers(void);
 struct importer *testexp_importer_get(int fd);
 void testexp_importer_put(struct importer *importer);
 
-/* In table.c: serve the ioctls of those names. */
+/* In table.c: serve TESTEXP_IOC_FILL, TESTEXP_IOC_AUDIT and TESTEXP_IOC_USE. */
 int testexp_importer_fill(struct testexp_call *call);
 int testexp_importer_audit(struct testexp_call *call);
 int testexp_importer_use(struct testexp_call *call);

@@ -12,7 +12,7 @@
 #include "importer/importer.h"
 #include "compat.h"
 
-/* An entry: present, then 6 bits of order, then the PFN. */
+/* Layout of an entry: bit 0 is 1, then 6 bits of order, then the PFN. */
 #define TABLE_PRESENT		1ull
 #define TABLE_ORDER_SHIFT	1
 #define TABLE_ORDER_MASK	63
@@ -51,16 +51,19 @@ void testexp_table_destroy(struct table *table)
 	mutex_destroy(&table->making);
 }
 
-/* What was resolved before this must not be installed. Under the table's lock. */
+/*
+ * Called under the table's lock. A PFN that was resolved before this call must not be installed
+ * after it.
+ */
 void testexp_table_notify(struct table *table)
 {
 	lockdep_assert_held(&table->lock);
 	table->seq++;
-	/* The pause of FILL looks at it without the lock. */
+	/* The pause of FILL reads notifies without the lock. */
 	WRITE_ONCE(table->notifies, table->notifies + 1);
 }
 
-/* Under the table's lock. */
+/* Called under the table's lock. */
 void testexp_table_drop_all(struct table *table)
 {
 	lockdep_assert_held(&table->lock);
@@ -84,8 +87,8 @@ static int table_make(struct table *table, const struct dma_buf *dmabuf)
 }
 
 /*
- * Makes room for the buffer's pages unless there is. Return: 0, -ENOSPC, -ENOMEM, or -EINTR
- * when killed.
+ * Allocates the entries unless the table has them. Return: 0, -ENOSPC, -ENOMEM, or -EINTR when
+ * killed.
  */
 static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 {
@@ -93,7 +96,7 @@ static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 
 	if (mutex_lock_killable(&table->making))
 		return -EINTR;
-	/* Only whoever holds @making sets table->entries. */
+	/* table->entries is only set under @making. */
 	if (!table->entries)
 		ret = table_make(table, dmabuf);
 	mutex_unlock(&table->making);
@@ -101,12 +104,12 @@ static int table_prepare(struct table *table, const struct dma_buf *dmabuf)
 }
 
 /**
- * struct table_fill - a FILL that is under way
- * @importer: whose table
- * @args: what was asked for, and the counts of what happened
- * @seq: the table's when the present resolve began
- * @notifies: likewise
- * @pause: whether there is a pause still to make
+ * struct table_fill - state of a FILL
+ * @importer: the importer whose table is filled
+ * @args: arguments of the caller, and the counters that FILL returns
+ * @seq: seq of the table when the present resolve began
+ * @notifies: notifies of the table when the present resolve began
+ * @pause: whether FILL still has to pause
  */
 struct table_fill {
 	struct importer *importer;
@@ -126,7 +129,7 @@ static void table_fill_begin(struct table_fill *fill)
 	mutex_unlock(&table->lock);
 }
 
-/* Gives a move every opportunity to come between resolve and install. */
+/* Waits, so that a move can come between resolve and install. */
 static void table_fill_pause(struct table_fill *fill)
 {
 	struct importer *importer = fill->importer;
@@ -137,14 +140,14 @@ static void table_fill_pause(struct table_fill *fill)
 	fill->pause = false;
 	atomic_inc(&importer->pausing);
 	wake_up_all(&importer->wait);
-	/* Whoever is killed here is seen by table_fill_pages(). */
+	/* When the process is killed here, table_fill_pages() sees the signal next. */
 	wait_event_killable_timeout(importer->wait,
 				    READ_ONCE(importer->table.notifies) != fill->notifies,
 				    msecs_to_jiffies(fill->args->pause_ms));
 	atomic_dec(&importer->pausing);
 }
 
-/* Return: 0, or -EAGAIN if @check and a move_notify came since table_fill_begin(). */
+/* Return: 0, or -EAGAIN if @check is set and move_notify came since table_fill_begin(). */
 static int table_fill_install(struct table_fill *fill, u64 pgoff, u64 pfn, int order, bool check)
 {
 	struct table *table = &fill->importer->table;
@@ -364,7 +367,7 @@ int testexp_importer_use(struct testexp_call *call)
 	if (!testexp_exporter_owns(importer->attach->dmabuf))
 		return -EINVAL;
 
-	/* move_notify takes it too, so what is in the table may be used. */
+	/* move_notify takes this lock, too. So all entries may be used while it is held. */
 	mutex_lock(&importer->table.lock);
 	ret = table_use(importer, args);
 	mutex_unlock(&importer->table.lock);

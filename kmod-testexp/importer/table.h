@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The page table of an importer: the PFNs it has resolved and keeps, as KVM's
- * second stage or an IOMMU domain do.
+ * The page table of an importer: the PFNs that it has resolved and keeps, as the nested page
+ * table of KVM or an IOMMU domain does.
  */
 #ifndef TESTEXP_TABLE_H
 #define TESTEXP_TABLE_H
@@ -10,18 +10,19 @@
 #include <linux/types.h>
 
 /**
- * struct table - a place for each of the first pages of a buffer
+ * struct table - an entry for each of the first pages of a buffer
  * @making: held by the FILL that allocates @entries; nests outside @lock
- * @lock: nests inside the reservation lock, and under it no
- *	memory is allocated, as fences are signalled under it
- * @entries: nr_entries of them, or NULL before the first use; 0 is an empty one
- * @nr_entries: pages of the buffer, at most TESTEXP_TABLE_PAGES
- * @seq: changed by move_notify: what was resolved before may not be installed
- * @notifies: calls of move_notify; for tests, no part of the protocol
+ * @lock: nests inside the reservation lock. No memory is allocated under this lock, because
+ *	fences are signalled under it
+ * @entries: array of @nr_entries entries, or NULL before the first FILL; 0 is an empty entry
+ * @nr_entries: number of pages of the buffer, at most TESTEXP_TABLE_PAGES
+ * @seq: changed by move_notify; a PFN that was resolved before the change must not be
+ *	installed
+ * @notifies: number of calls of move_notify; for tests, no part of the protocol
  */
 struct table {
-	struct mutex making; /* so that two FILLs do not charge for two tables */
-	struct mutex lock; /* guards all of it */
+	struct mutex making; /* keeps two FILLs from allocating two tables */
+	struct mutex lock; /* guards all members below */
 	u64 *entries;
 	u32 nr_entries;
 	u64 seq;

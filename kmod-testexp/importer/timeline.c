@@ -9,8 +9,8 @@
 #include "testexp_uapi.h"
 
 /*
- * Drops the entries and signals the fence that stands for their use, if there is
- * one, in this order. Return: whether there was.
+ * If a fence is pending, drops the entries of the table and then signals the fence. Returns
+ * whether a fence was pending.
  */
 static bool timeline_signal(struct importer *importer, int error)
 {
@@ -33,7 +33,7 @@ static bool timeline_signal(struct importer *importer, int error)
 	return fence;
 }
 
-/* A fence has to signal whatever user space does. */
+/* A fence must signal even when user space does nothing. */
 static void timeline_expire(struct work_struct *work)
 {
 	struct importer *importer = container_of(to_delayed_work(work), struct importer,
@@ -50,11 +50,11 @@ void testexp_timeline_init(struct importer *importer)
 
 /**
  * testexp_timeline_prepare - allocate what testexp_timeline_begin() needs
- * @importer: with or without TESTEXP_ATTACH_FENCE
- * @resv: of its buffer, locked
+ * @importer: an importer with or without TESTEXP_ATTACH_FENCE
+ * @resv: reservation object of its buffer, locked
  *
- * Return: a fence, or NULL when there is to be none. No memory is no error: then
- * the importer just has to be done at once.
+ * Return: a fence; or NULL when the importer adds no fences, or without memory. Then the
+ * importer must drop its entries at once.
  */
 struct dma_fence *testexp_timeline_prepare(struct importer *importer, struct dma_resv *resv)
 {
@@ -63,18 +63,18 @@ struct dma_fence *testexp_timeline_prepare(struct importer *importer, struct dma
 	if (!(importer->flags & TESTEXP_ATTACH_FENCE) || dma_resv_reserve_fences(resv, 1))
 		return NULL;
 
-	/* The reservation lock makes @seqno ours. */
+	/* The reservation lock guards seqno. */
 	return testexp_fence_alloc(timeline->context, ++timeline->seqno);
 }
 
 /**
  * testexp_timeline_begin - let the use of the table's entries go on for a while
- * @importer: its table's lock is held
- * @resv: of its buffer, locked
- * @fence: from testexp_timeline_prepare(), consumed
+ * @importer: an importer whose table lock is held
+ * @resv: reservation object of its buffer, locked
+ * @fence: result of testexp_timeline_prepare(), whose reference this function consumes
  *
- * Return: true when a fence now stands for that use; else the entries have to go
- * now.
+ * Return: true when a pending fence covers the use of the entries; false when the caller must
+ * drop the entries now.
  */
 bool testexp_timeline_begin(struct importer *importer, struct dma_resv *resv,
 			    struct dma_fence *fence)
@@ -84,13 +84,13 @@ bool testexp_timeline_begin(struct importer *importer, struct dma_resv *resv,
 	if (fence && !timeline->pending && !timeline->refused) {
 		WRITE_ONCE(timeline->pending, fence);
 		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
-		/* Of an earlier fence, which was signalled before its time. */
+		/* An earlier fence that signalled early may have left its work behind. */
 		cancel_delayed_work(&timeline->expire);
 		schedule_delayed_work(&timeline->expire, msecs_to_jiffies(TESTEXP_FENCE_MS));
 		return true;
 	}
 
-	/* One nobody has seen may be freed unsignalled. */
+	/* Nobody else knows this fence, so it may be freed without being signalled. */
 	dma_fence_put(fence);
 	return timeline->pending;
 }
@@ -100,7 +100,7 @@ bool testexp_timeline_is_pending(const struct importer *importer)
 	return READ_ONCE(importer->timeline.pending);
 }
 
-/* From now on the importer is done with its entries as soon as it is notified. */
+/* From now on the importer drops its entries as soon as it is notified. */
 void testexp_timeline_refuse(struct importer *importer)
 {
 	mutex_lock(&importer->table.lock);
@@ -109,7 +109,7 @@ void testexp_timeline_refuse(struct importer *importer)
 	timeline_signal(importer, 0);
 }
 
-/* The importer is notified no more. */
+/* Called when the importer is not notified any more. */
 void testexp_timeline_end(struct importer *importer)
 {
 	testexp_timeline_refuse(importer);

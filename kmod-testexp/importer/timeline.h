@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Importers that go on for a while after move_notify, and say with a fence how long. */
+/* Fences of importers that use their PFNs for a while after move_notify. */
 #ifndef TESTEXP_TIMELINE_H
 #define TESTEXP_TIMELINE_H
 
@@ -11,12 +11,12 @@ struct dma_resv;
 struct importer;
 
 /**
- * struct timeline - an importer's timeline, with at most one fence pending
- * @pending: unsignalled, in the buffer's reservation object, or NULL
- * @refused: no more fences, as the importer is about to go
- * @context: of the timeline
- * @seqno: of the last fence on it
- * @expire: signals the fence when nobody else does
+ * struct timeline - the timeline of an importer, which has at most one pending fence
+ * @pending: the fence in the buffer's reservation object that has not signalled, or NULL
+ * @refused: the importer adds no more fences, because it is being closed
+ * @context: number of the timeline
+ * @seqno: sequence number of the last fence on the timeline
+ * @expire: work that signals the fence after TESTEXP_FENCE_MS
  */
 struct timeline {
 	struct dma_fence *pending;

@@ -11,10 +11,10 @@
 
 #if TESTEXP_HAS_WALK
 
-/* Pages looked at under one hold of the mmap lock, and results in one copy. */
+/* Number of pages under one hold of the mmap lock, and of results in one copy. */
 #define WALK_CHUNK	512
 
-/* What asking for a mode once more would not change is that mode already. */
+/* The protection has a cache mode exactly when setting that mode does not change it. */
 static u32 walk_cache_mode(pgprot_t prot)
 {
 	if (pgprot_val(pgprot_writecombine(prot)) == pgprot_val(prot))
@@ -24,7 +24,7 @@ static u32 walk_cache_mode(pgprot_t prot)
 	return TESTEXP_CACHE_WB;
 }
 
-/* Under the mmap lock. @fault_in: for a VM_PFNMAP mapping only. */
+/* Called under the mmap lock. @fault_in works for a VM_PFNMAP mapping only. */
 static struct testexp_walked walk_page(struct mm_struct *mm, unsigned long address, bool fault_in)
 {
 	struct follow_pfnmap_args found = { .address = address };

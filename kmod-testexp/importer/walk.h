@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* PFNs from the caller's page table: how they are had without get_pfn. */
+/* PFNs from the caller's page table: the way to get them without get_pfn. */
 #ifndef TESTEXP_WALK_H
 #define TESTEXP_WALK_H
 
@@ -11,7 +11,10 @@
 
 #if TESTEXP_HAS_WALK
 
-/* Under the mmap lock. The VM_PFNMAP mapping there, -EFAULT without one, -EINVAL if it is none. */
+/*
+ * Called under the mmap lock. Return: the VM_PFNMAP mapping at @address, -EFAULT when nothing is
+ * mapped there, -EINVAL when the mapping is of another kind.
+ */
 static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned long address)
 {
 	struct vm_area_struct *vma = vma_lookup(mm, address);
@@ -21,20 +24,20 @@ static inline struct vm_area_struct *walk_find(struct mm_struct *mm, unsigned lo
 	return vma->vm_flags & VM_PFNMAP ? vma : ERR_PTR(-EINVAL);
 }
 
-/* How often a page is faulted in again that another thread takes away before it is looked at. */
+/* How often a page is faulted in when another thread zaps it before it can be read. */
 #define WALK_FAULTS	100
 
 /**
- * walk_start - look at the entry of one page, as KVM's hva_to_pfn() does
- * @mm: address space, its mmap lock held; the lock may be dropped and taken again
- * @fault_in: fault in for writing what is not there
- * @found: zero but for address; as follow_pfnmap_start() fills it in, to be given to
- *	follow_pfnmap_end() unless this fails
+ * walk_start - look up the page table entry of one page, as KVM's hva_to_pfn() does
+ * @mm: address space whose mmap lock is held; the lock may be dropped and taken again
+ * @fault_in: fault in a missing page for writing
+ * @found: zero except for address; follow_pfnmap_start() fills it in. On success the caller
+ *	must call follow_pfnmap_end()
  *
- * In the header, because it is timed.
+ * This function is in the header because it is timed.
  *
- * Return: 0, -EFAULT where nothing is mapped, -EINVAL where it is not VM_PFNMAP,
- * what the fault came to, or -EAGAIN when the page was gone again WALK_FAULTS times.
+ * Return: 0; -EFAULT where nothing is mapped; -EINVAL where the mapping is not VM_PFNMAP; the
+ * error of the fault; or -EAGAIN when the page was missing again after WALK_FAULTS faults.
  */
 static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_pfnmap_args *found)
 {
@@ -53,7 +56,7 @@ static inline int walk_start(struct mm_struct *mm, bool fault_in, struct follow_
 		ret = fixup_user_fault(mm, found->address, FAULT_FLAG_WRITE, &unlocked);
 		if (ret)
 			return ret;
-		/* Who unlocked may find another mapping there, or none. */
+		/* While the lock was dropped, the mapping may have changed or gone. */
 		if (unlocked)
 			found->vma = walk_find(mm, found->address);
 	}
