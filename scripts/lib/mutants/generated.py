@@ -114,7 +114,7 @@ def prepare():
     """The module with all faults, for the kernel base."""
     kdir = build.last_line_of("kernel", "build", FLAVOUR)
     directory = core.cache_dir() / "mutants" / key(kdir)
-    with core.locked(core.cache_dir() / "mutants" / ".lock", "build of generated faults"):
+    with core.locked(core.cache_dir() / "mutants" / ".lock-module", "build of the module with generated faults"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
             core.say("finding faults by rule, and building the module with all of them")

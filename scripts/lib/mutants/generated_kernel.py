@@ -155,7 +155,7 @@ def prepare():
     """The kernel with all faults, and the module for it."""
     kdir = build.last_line_of("kernel", "build", generated.FLAVOUR)
     directory = core.cache_dir() / "mutants" / f"kernel-{generated.key(kdir, pathlib.Path(__file__), *patches())}"
-    with core.locked(core.cache_dir() / "mutants" / ".lock", "build of generated faults"):
+    with core.locked(core.cache_dir() / "mutants" / ".lock-kernel", "build of a kernel with generated faults"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
             build.copy_sources(directory / "plain")

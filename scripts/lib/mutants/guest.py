@@ -20,6 +20,8 @@ SELFTESTS = ROOT / "selftests"
 MODULE = "dmabuf_testexp"
 KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
 DIRTY = 75  # the kernel is in no state for another fault
+# After SIGKILL a program is waited for so long, less than selftests/run waits by itself: what hangs is tried again, alone.
+KILL_S = 20
 
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
 UNKILLABLE = re.compile(r"(\w+) cannot be killed, so it hangs in the kernel")
@@ -128,6 +130,7 @@ class Runner:
         loader = importlib.machinery.SourceFileLoader("selftests_run", str(SELFTESTS / "run"))
         self.program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(self.program)
+        self.program.limits.KILL_S = KILL_S
 
     def run(self, words, environment, log):
         """Returns its exit status; what it prints goes into a file."""

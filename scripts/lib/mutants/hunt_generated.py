@@ -24,9 +24,9 @@ from record import Record
 from verdicts import Verdict
 
 KNOWN = pathlib.Path(__file__).resolve().parent / "known"
-# A case may take TIMES as long as its program took without a fault, and a program so long between two lines; but at least these.
+# A case may take TIMES as long as the longest case of its program took without a fault, and a program so long between two lines; but at least this long.
 TIMES = 10
-PROGRAM_LIMIT_S, CASE_LIMIT_S = 60, 30
+LIMIT_S = 20
 TOGETHER_S = 3
 # A fault is tried alone with so many seconds of programs; the slow ones that are left run with so many faults at once.
 ALONE_S = 8
@@ -114,8 +114,9 @@ def grouped(programs, rows):
             used = 0
         groups[-1].append(name)
         used += seconds
-    return [(names, max(PROGRAM_LIMIT_S, round(TIMES * rows[names[-1]]["seconds"])), max(CASE_LIMIT_S, round(TIMES * rows[names[-1]]["seconds"])))
-            for names in groups]
+    limits = [max(LIMIT_S, round(TIMES * max(rows[name].get("longest", rows[name]["seconds"]) for name in names))) for names in groups]
+    # the case ends before its program is ended
+    return [(names, limit + LIMIT_S, limit) for names, limit in zip(groups, limits)]
 
 
 class Hunt:
@@ -173,7 +174,9 @@ class Hunt:
             run = attempt.runs[0] if attempt.runs else None
             if run and run["outcome"] in ("passed", "skipped") and run["sites"] is not None:
                 program = by_job[job.name]
-                self.state.add_program(program, run["times"].get(program) or run["seconds"], run["sites"])
+                times, prefix = run["times"], f"{program}/"
+                longest = max((seconds or 0 for name, seconds in times.items() if name.startswith(prefix)), default=0)
+                self.state.add_program(program, times.get(program) or run["seconds"], longest, run["sites"])
 
         def report(job, verdict):
             if verdict.verdict != "survived":

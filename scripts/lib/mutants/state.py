@@ -56,8 +56,9 @@ class State:
     def holds(self, row):
         return all(self.fingerprints.get(program) == digest for program, digest in row["programs"].items())
 
-    def add_program(self, program, seconds, sites):
-        row = {"program": program, "fingerprint": self.fingerprints[program], "seconds": seconds, "sites": sites}
+    def add_program(self, program, seconds, longest, sites):
+        """seconds: of all cases, longest: of the case that took most."""
+        row = {"program": program, "fingerprint": self.fingerprints[program], "seconds": seconds, "longest": longest, "sites": sites}
         self.program_lines.add(row)
         self.programs[program] = row
 
