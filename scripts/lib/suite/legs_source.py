@@ -10,6 +10,7 @@ import subprocess
 
 import core
 import guests
+import includes
 from checks import NotSo
 
 TARBALL = "/usr/src/linux-source-6.12.tar.xz"
@@ -48,53 +49,9 @@ def spdx(log):
     log.expect(not without, f"no SPDX line: {' '.join(without)}")
 
 
-# Each component of the module, and those whose headers its files may include. main.c and misuse.c may include all.
-CORE = {"ioctl", "compat", "testexp_uapi", "testexp_hist"}
-MAY_INCLUDE = {
-    "core": {"core"},
-    "exporter": {"core", "exporter"},
-    "importer": {"core", "exporter", "importer"},
-    "bench": {"core", "exporter", "importer", "bench"},
-}
-# What the module shows to user space. The native tests also compile the parts of the exporter that need no kernel.
-MODULE_ABI = {"testexp_uapi.h", "testexp_hist.h"}
-NATIVE_TESTS = "selftests/unit/"
-NATIVE_PARTS = {"exporter/layout.h", "exporter/memory.h", "exporter/runs.h"}
-INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
-
-
-def component(name):
-    """Of a file of the module, by its path in kmod-testexp."""
-    directory, _, file = name.rpartition("/")
-    return directory or ("core" if file.split(".")[0] in CORE else "top")
-
-
-def included(root, name):
-    """The files of the module that this file includes, by their paths in kmod-testexp."""
-    for header in INCLUDE.findall((root / name).read_text(encoding="utf-8")):
-        for directory in ("kmod-testexp", os.path.dirname(name)):
-            path = os.path.normpath(os.path.join(directory, header))
-            if path.startswith("kmod-testexp/") and (root / path).is_file():
-                yield path.removeprefix("kmod-testexp/")
-                break
-
-
-def is_backward(name, header):
-    """Whether the file, by its path in the repository, may not include the header, by its path in kmod-testexp."""
-    directory, _, file = name.partition("/")
-    if directory == "kmod-testexp":
-        return component(header) not in MAY_INCLUDE.get(component(file), {*MAY_INCLUDE, "top"})
-    return header not in MODULE_ABI | (NATIVE_PARTS if name.startswith(NATIVE_TESTS) else set())
-
-
-def backward_includes(root, names):
-    """Lines that say which file includes what it may not know."""
-    return [f"{name} includes {header}" for name in names for header in included(root, name) if is_backward(name, header)]
-
-
-def includes(log):
-    wrong = backward_includes(core.ROOT, git_files("*.c", "*.h", "*.cpp", "*.hpp"))
-    log.expect(not wrong, f"an include goes backwards: {'; '.join(wrong)}; see kmod-testexp/README.md")
+def includes_go_down(log):
+    wrong = includes.backward_includes(core.ROOT, git_files("*.c", "*.h", "*.cpp", "*.hpp"))
+    log.expect(not wrong, f"an include goes backwards: {'; '.join(wrong)}; scripts/lib/suite/includes.py has the rule")
 
 
 def series():
@@ -129,7 +86,7 @@ def lint(checks):
     tree = core.kernel_tree("base")
     checkpatch = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict"]
     checks.check("SPDX lines", spdx)
-    checks.check("includes of the module", includes)
+    checks.check("includes", includes_go_down)
     checks.check("shellcheck", lambda log: log.run(["shellcheck", "-S", "warning", "-x", *shell_files()]))
     checks.check("clang-format", lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
     checks.check("checkpatch --strict, patches", lambda log: log.run([*checkpatch, *sorted(PATCHES.glob("*.patch"))]))
