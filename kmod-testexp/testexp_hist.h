@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The project's one histogram: log-linear, 16 sub-buckets per octave.
+ * The histogram of this project: log-linear, 16 buckets per octave.
  *
- * Kernel module, BPF programs and C++ tools all include this file, so that a
- * bucket index means the same everywhere. Values are unsigned 64-bit in the
- * unit of the producer's clock. 0 to 15 have a bucket each; above, an octave
- * [2^e, 2^(e+1)) is cut into 16 equal buckets, so a value taken from a bucket's
- * edge is at most 1/16 (6.25 %) off.
+ * The kernel module, the BPF programs and the C++ tools include this file, so that a bucket
+ * index means the same everywhere. Values are unsigned 64-bit numbers in the unit of the
+ * producer's clock. Each value from 0 to 15 has its own bucket. Above 15, each octave
+ * [2^e, 2^(e+1)) has 16 buckets of equal width, so the edge of a bucket differs from a value
+ * in it by at most 1/16 (6.25 %).
  */
 #ifndef TESTEXP_HIST_H
 #define TESTEXP_HIST_H
 
-#ifndef __VMLINUX_H__ /* BPF programs have the types from there */
+#ifndef __VMLINUX_H__ /* BPF programs get the types from vmlinux.h */
 #include <linux/types.h>
 #endif
 
 #define TESTEXP_HIST_SUB_BITS	4
-#define TESTEXP_HIST_SUB	16u /* two to the power of that */
+#define TESTEXP_HIST_SUB	16u /* 2^TESTEXP_HIST_SUB_BITS */
 #define TESTEXP_HIST_BUCKETS	((64u - TESTEXP_HIST_SUB_BITS + 1) * TESTEXP_HIST_SUB)
 
 /**
- * struct testexp_hist - a histogram and what it cannot tell itself
+ * struct testexp_hist - a histogram, and exact values that buckets cannot give
  * @count: number of recorded values
- * @sum: their sum, modulo 2^64
+ * @sum: sum of the recorded values, modulo 2^64
  * @min: smallest recorded value, exact; all ones while @count is 0
  * @max: largest recorded value, exact; 0 while @count is 0
- * @buckets: how many values fell into each bucket
+ * @buckets: number of values in each bucket
  */
 struct testexp_hist {
 	__u64 count;
@@ -36,8 +36,9 @@ struct testexp_hist {
 };
 
 /*
- * Position of the highest set bit; v is not 0. Spelt out, as BPF has no
- * instruction for it and no loop is wanted there.
+ * Returns the position of the highest set bit of v, which is not 0. BPF has no instruction for
+ * this, and the BPF programs should have no loop, so the code has one step for each bit of the
+ * result.
  */
 static inline __u32 testexp_hist_log2(__u64 v)
 {
@@ -66,7 +67,7 @@ static inline __u32 testexp_hist_log2(__u64 v)
 	return bit + (__u32)(v >> 1);
 }
 
-/* Index of the bucket for @v: 0 to TESTEXP_HIST_BUCKETS - 1. */
+/* Returns the index of the bucket for @v: 0 to TESTEXP_HIST_BUCKETS - 1. */
 static inline __u32 testexp_hist_index(__u64 v)
 {
 	__u32 shift;
@@ -78,7 +79,7 @@ static inline __u32 testexp_hist_index(__u64 v)
 	return shift * TESTEXP_HIST_SUB + (__u32)(v >> shift);
 }
 
-/* Smallest value that falls into bucket @index. */
+/* Returns the smallest value of bucket @index. */
 static inline __u64 testexp_hist_lower(__u32 index)
 {
 	__u32 shift;
@@ -90,7 +91,7 @@ static inline __u64 testexp_hist_lower(__u32 index)
 	return (__u64)(index - shift * TESTEXP_HIST_SUB) << shift;
 }
 
-/* Largest value that falls into bucket @index. */
+/* Returns the largest value of bucket @index. */
 static inline __u64 testexp_hist_upper(__u32 index)
 {
 	if (index >= TESTEXP_HIST_BUCKETS - 1)
@@ -98,7 +99,7 @@ static inline __u64 testexp_hist_upper(__u32 index)
 	return testexp_hist_lower(index + 1) - 1;
 }
 
-/* Empties @hist; needed before the first testexp_hist_add(). */
+/* Empties @hist. Must be called before the first testexp_hist_add(). */
 static inline void testexp_hist_reset(struct testexp_hist *hist)
 {
 	__u32 i;
@@ -111,7 +112,7 @@ static inline void testexp_hist_reset(struct testexp_hist *hist)
 		hist->buckets[i] = 0;
 }
 
-/* Records @v; the caller serialises. */
+/* Records @v. The caller serialises the calls. */
 static inline void testexp_hist_add(struct testexp_hist *hist, __u64 v)
 {
 	hist->count++;

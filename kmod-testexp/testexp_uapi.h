@@ -284,14 +284,14 @@ struct testexp_create {
 /* --- STATS, REVOKE, RESTORE, MOVE, on control, for a buffer of this module - */
 
 /**
- * struct testexp_stats - what the exporter's callbacks have seen so far
+ * struct testexp_stats - counters of the exporter's callbacks
  * @size: sizeof(struct testexp_stats)
  * @flags: 0
  * @fd: buffer; EINVAL when it is not one of this module's
- * @lock_violations: [out] callbacks that ran without the reservation lock
- *	although they must have it (get_pfn with TESTEXP_CREATE_CHECK_LOCK only), and
- *	threads that were where the lock should have kept them out: in get_pfn of such
- *	a buffer, or as contenders with HOLD or LOCKED
+ * @lock_violations: [out] number of callbacks that ran without the reservation lock although
+ *	they need it (get_pfn only with TESTEXP_CREATE_CHECK_LOCK), and of threads that ran
+ *	at the same time as another thread although the lock must serialise them: in get_pfn
+ *	of such a buffer, or as contenders with HOLD or LOCKED
  * @pins: [out] successful pin calls
  * @unpins: [out] unpin calls
  * @maps: [out] successful map_dma_buf calls
@@ -300,10 +300,10 @@ struct testexp_create {
  * @detaches: [out] detach calls
  * @get_pfns: [out] get_pfn calls
  * @moves: [out] successful MOVE calls
- * @p2p_attaches: [out] those of @attaches whose importer has allow_peer2peer
- * @invalidations: [out] how often the buffer was taken away from all at once: by REVOKE, or by
- *	MOVE, which may have failed afterwards. Each is one pass over the CPU's mappings and one
- *	call of move_notify for each importer that has it
+ * @p2p_attaches: [out] successful attach calls of importers with allow_peer2peer
+ * @invalidations: [out] how often the buffer was taken away from all users: by REVOKE, or by
+ *	MOVE, even when the MOVE failed later. An invalidation unmaps all CPU mappings once, and
+ *	calls move_notify once for each importer that has this callback
  *
  * Errors: EINTR when a signal came.
  */
@@ -324,7 +324,7 @@ struct testexp_stats {
 	__u64 invalidations;
 };
 
-/* How long REVOKE, and MOVE unless told otherwise, wait for importers' fences. */
+/* How long REVOKE waits for the fences of importers. MOVE also does so by default. */
 #define TESTEXP_WAIT_MS		10000
 
 /**
@@ -334,16 +334,15 @@ struct testexp_stats {
  * @fd: buffer; EINVAL when it is not one of this module's
  * @reserved: 0
  *
- * Mappings of the CPU are undone and importers notified under the reservation
- * lock, then their fences are waited for; from then on get_pfn, attach, map, and
- * an access of the CPU (SIGBUS) fail with ENODEV. Twice is the same as once. An importer
- * that cannot be notified keeps what it has, and so does one with MAP_KERNEL; the pages
- * stay the buffer's own.
+ * Under the reservation lock REVOKE unmaps the CPU mappings, notifies the importers, and waits
+ * for their fences. From then on get_pfn, attach and map fail with ENODEV, and a CPU access is
+ * SIGBUS. To revoke a buffer again changes nothing. An importer that cannot be notified keeps
+ * its PFNs, and an importer with MAP_KERNEL keeps its mapping. The buffer keeps its pages.
  *
- * Errors: ETIMEDOUT or EINTR when the wait ended before the fences; the buffer
- * is revoked all the same. So no signal, not even one that kills, ends the wait for the
- * lock. That wait lasts as long as all holds before it together; the longest is that of a
- * MOVE: TESTEXP_WAIT_MS and the time to copy the buffer.
+ * Errors: ETIMEDOUT or EINTR when the wait ended before all fences had signalled; the buffer is
+ * revoked in this case, too. No signal ends the wait for the lock, not even SIGKILL. That wait
+ * lasts as long as all holds before it together. The longest hold is that of a MOVE:
+ * TESTEXP_WAIT_MS and the time to copy the buffer.
  */
 struct testexp_revoke {
 	__u32 size;
@@ -353,14 +352,16 @@ struct testexp_revoke {
 };
 
 /**
- * struct testexp_restore - undo a revoke; the pages are where they were
+ * struct testexp_restore - undo a revoke; the buffer still has its pages
  * @size: sizeof(struct testexp_restore)
  * @flags: 0
- * @fd: buffer; EINVAL when it is not one of this module's, or neither DYNAMIC nor
- *	REVOCABLE, as its importers need not have noticed
+ * @fd: buffer; EINVAL when it is not one of this module's; EINVAL when it is neither DYNAMIC
+ *	nor REVOCABLE, because its importers may not have noticed the revoke
  * @reserved: 0
  *
- * Nothing happens to a buffer that is not revoked. EINTR while waiting for the lock.
+ * RESTORE does not change a buffer that is not revoked.
+ *
+ * Errors: EINTR when a signal ended the wait for the lock.
  */
 struct testexp_restore {
 	__u32 size;
@@ -369,11 +370,11 @@ struct testexp_restore {
 	__u32 reserved;
 };
 
-/* As TESTEXP_CREATE_SCATTER. */
+/* See TESTEXP_CREATE_SCATTER. */
 #define TESTEXP_MOVE_SCATTER	0x01u
 #define TESTEXP_MOVE_FLAGS	0x01u
 
-/* What every byte of a page is from when a move took it away until it is freed. */
+/* Value of each byte of a page from the time that a move takes it away until it is freed. */
 #define TESTEXP_POISON_BYTE	0xd5
 
 /**
@@ -381,22 +382,21 @@ struct testexp_restore {
  * @size: sizeof(struct testexp_move)
  * @flags: TESTEXP_MOVE_*
  * @fd: buffer; EINVAL when it is not one of this module's or not DYNAMIC
- * @nr_extents: entries in the array, at least 1
- * @extents: user pointer to an array of struct testexp_extent, as for CREATE, but
- *	without ALIAS; page by page types, cache modes and
- *	attributes must be those the buffer has
- * @timeout_ms: how long to wait for importers' fences, at most TESTEXP_WAIT_MS;
- *	0 for that
+ * @nr_extents: number of entries in the array, at least 1
+ * @extents: user pointer to an array of struct testexp_extent, as for CREATE, but without
+ *	ALIAS; each page must have the type, cache mode and attributes that it has now
+ * @timeout_ms: longest time to wait for importers' fences, at most TESTEXP_WAIT_MS; 0 means
+ *	TESTEXP_WAIT_MS
  * @reserved: 0
  *
- * Under the reservation lock: undo mappings of the CPU, notify, wait for the
- * fences, copy RAM, change over, poison the old pages. These stay charged until the
- * next move or the end of the buffer; so during a move up to three times its
- * pages are.
+ * Under the reservation lock MOVE unmaps the CPU mappings, notifies the importers, waits for
+ * their fences, copies the RAM, gives the buffer the new pages and poisons the old pages. The
+ * old pages stay charged until the next move or the end of the buffer. So during a move three
+ * times the pages of the buffer may be charged.
  *
- * Errors: as CREATE; ENODEV when revoked; EBUSY while pinned or mapped, by MAP_KERNEL
- * too; EINVAL when the types differ; ETIMEDOUT when a fence did not signal in time, EINTR
- * when a signal came. After an error the buffer is where it was.
+ * Errors: as CREATE; ENODEV when the buffer is revoked; EBUSY while it is pinned or mapped, also
+ * by MAP_KERNEL; EINVAL when the types differ; ETIMEDOUT when a fence did not signal in time;
+ * EINTR when a signal came. After an error the buffer has its old pages.
  */
 struct testexp_move {
 	__u32 size;
@@ -412,10 +412,10 @@ struct testexp_move {
 
 #define TESTEXP_ATTACH_DYNAMIC	 0x01u /* importer has move_notify */
 #define TESTEXP_ATTACH_NO_DEVICE 0x02u /* no struct device; native only */
-/* Both need DYNAMIC, else EINVAL. FENCE: see SIGNAL. */
+/* FENCE and PIN need DYNAMIC, else EINVAL. For FENCE see struct testexp_signal. */
 #define TESTEXP_ATTACH_FENCE	 0x04u /* move_notify adds a fence */
-#define TESTEXP_ATTACH_PIN	 0x08u /* pinned by the importer itself, until closed */
-/* allow_peer2peer is false, as it is without DYNAMIC. Needs DYNAMIC, else EINVAL. */
+#define TESTEXP_ATTACH_PIN	 0x08u /* the importer pins the buffer until it is closed */
+/* allow_peer2peer is false, as for importers without DYNAMIC. Needs DYNAMIC, else EINVAL. */
 #define TESTEXP_ATTACH_NO_P2P	 0x10u
 #define TESTEXP_ATTACH_FLAGS	 0x1fu
 
@@ -423,13 +423,13 @@ struct testexp_move {
  * struct testexp_attach - make an importer with one attachment
  * @size: sizeof(struct testexp_attach)
  * @flags: TESTEXP_ATTACH_*
- * @fd: any dma-buf descriptor; EBADF or EINVAL if it is none
+ * @fd: any dma-buf descriptor; EBADF or EINVAL for any other descriptor
  * @importer_fd: [out] close-on-exec, owned by the caller; keeps the buffer alive
  *
- * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the
- * buffer has MMIO or TESTEXP_EXTENT_P2P and the importer has not allow_peer2peer;
- * EINTR when a signal came while this exporter or PIN waited for the lock, or the core
- * for a fence of the exporter's own; ENOSPC where attaching maps, as the sg_table is charged.
+ * Errors: as dma_buf_dynamic_attach(); EOPNOTSUPP from this exporter when the buffer has MMIO
+ * or TESTEXP_EXTENT_P2P and the importer does not have allow_peer2peer; EINTR when a signal came
+ * while this exporter or PIN waited for the lock, or while the core waited for a KERNEL fence of
+ * the exporter; ENOSPC where attaching also maps, because the sg_table is charged.
  */
 struct testexp_attach {
 	__u32 size;
@@ -440,17 +440,17 @@ struct testexp_attach {
 
 /* --- RESOLVE, MAP: on importer -------------------------------------------- */
 
-/* dma_buf_get_pfn(), one lock hold for up to 512 calls; else the unlocked form. */
+/* Use dma_buf_get_pfn(), up to 512 calls under one lock hold; else use the unlocked form. */
 #define TESTEXP_RESOLVE_LOCKED	 0x01u
 #define TESTEXP_RESOLVE_NO_ORDER 0x02u /* pass NULL for max_order */
 #define TESTEXP_RESOLVE_FLAGS	 0x03u
 
-/* What pfn and max_order hold before each call, to see if they were touched. */
+/* Values of pfn and max_order before each call, which show whether the call wrote to them. */
 #define TESTEXP_UNTOUCHED_PFN	0xdeadbeefdeadbeefULL
 #define TESTEXP_UNTOUCHED_ORDER	(-1000)
 
 /**
- * struct testexp_result - what one call answered
+ * struct testexp_result - result of one call
  * @pfn: PFN or TESTEXP_UNTOUCHED_PFN
  * @max_order: order or TESTEXP_UNTOUCHED_ORDER
  * @error: 0 or a negative errno
@@ -465,14 +465,15 @@ struct testexp_result {
  * struct testexp_resolve - ask for the PFNs at pgoff, pgoff + stride, ...
  * @size: sizeof(struct testexp_resolve)
  * @flags: TESTEXP_RESOLVE_*
- * @pgoff: first page; it may lie beyond the end, the core has to refuse it
+ * @pgoff: first page; it may be beyond the end, and then the core must refuse it
  * @count: number of calls, at least 1
- * @stride: pages from one to the next, at least 1
+ * @stride: number of pages from one call to the next, at least 1
  * @results: user pointer to @count struct testexp_result
  *
- * The ioctl succeeds when every call was made, whatever each answered.
- * Errors: EOVERFLOW if pgoff + (count - 1) * stride wraps; EINTR when killed, or, with
- * LOCKED, when a signal came while it waited for the lock.
+ * The ioctl succeeds when all calls were made, even if a call failed.
+ *
+ * Errors: EOVERFLOW if pgoff + (count - 1) * stride wraps; EINTR when the process is killed, or,
+ * with LOCKED, when a signal ended the wait for the lock.
  */
 struct testexp_resolve {
 	__u32 size;
@@ -485,11 +486,11 @@ struct testexp_resolve {
 
 /**
  * struct testexp_map_entry - one DMA segment of the mapping
- * @dma_address: as the importer's device sees it
- * @length_bytes: its length
- * @link_pfn: PFN of the page that the entry links to. No importer may look there:
- *	the entry need not be about the same pages as the segment, and
- *	CONFIG_DMABUF_DEBUG makes all links wrong.
+ * @dma_address: address of the segment for the importer's device
+ * @length_bytes: length of the segment
+ * @link_pfn: PFN of the page that the sg_table entry links to. No importer may use it: the
+ *	entry may link to other pages than the segment has, and CONFIG_DMABUF_DEBUG makes all
+ *	links wrong
  */
 struct testexp_map_entry {
 	__u64 dma_address;
@@ -498,9 +499,9 @@ struct testexp_map_entry {
 };
 
 /*
- * dma_buf_vmap() instead; there are no segments. The mapping is kept until the importer is
- * closed, whatever happens to the buffer. Buffers of this module have it when all their
- * pages are RAM, unless NO_MMAP.
+ * Call dma_buf_vmap() and return no segments. The mapping is kept until the importer is closed,
+ * even when the buffer is revoked. Buffers of this module have a vmap callback when all their
+ * pages are RAM and NO_MMAP is not set.
  */
 #define TESTEXP_MAP_KERNEL	0x01u
 #define TESTEXP_MAP_FLAGS	0x01u
@@ -509,14 +510,15 @@ struct testexp_map_entry {
  * struct testexp_map - map, copy the segments out, unmap
  * @size: sizeof(struct testexp_map)
  * @flags: TESTEXP_MAP_*
- * @entries: user pointer to room for @capacity struct testexp_map_entry
- * @capacity: entries there is room for
- * @nr_entries: [out] segments there are; also when ENOSPC says they do not fit
+ * @entries: user pointer to an array of @capacity struct testexp_map_entry
+ * @capacity: number of entries that the array has room for
+ * @nr_entries: [out] number of segments, also when ENOSPC says that they do not fit
  *
- * Errors: as dma_buf_map_attachment(), which of this exporter may be ENOSPC as well, with
- * @nr_entries 0; EINTR when killed, or when a signal came while the core waited for a fence of
- * the exporter's own. With KERNEL as dma_buf_vmap(): EINVAL when the exporter has none, ENODEV
- * when revoked, ENOSPC over max_pages, as its page table is charged, EINTR when a signal came.
+ * Errors: as dma_buf_map_attachment(), which can also return ENOSPC for this exporter, with
+ * @nr_entries 0; EINTR when the process is killed, or when a signal came while the core waited
+ * for a KERNEL fence of the exporter. With KERNEL as dma_buf_vmap(): EINVAL when the exporter has
+ * no vmap; ENODEV when the buffer is revoked; ENOSPC over max_pages, because the page table of
+ * the mapping is charged; EINTR when a signal came.
  */
 struct testexp_map {
 	__u32 size;
@@ -533,14 +535,14 @@ struct testexp_map {
  * @size: sizeof(struct testexp_describe)
  * @flags: 0
  * @pgoff: the page
- * @first: [out] first page of the extent it is in, as get_pfn sees extents
- * @nr_pages: [out] pages of that extent
+ * @first: [out] first page of its extent; get_pfn uses the same extents
+ * @nr_pages: [out] number of pages of that extent
  * @type: [out] enum testexp_extent_type
  * @cache: [out] enum testexp_cache
  * @attributes: [out] TESTEXP_EXTENT_*
  * @reserved: 0
  *
- * What an importer has to know before it may map a PFN, and get_pfn cannot tell.
+ * An importer has to know this before it may map a PFN, and get_pfn does not tell it.
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
  * ENODEV when revoked; EINTR when a signal came.
@@ -559,15 +561,15 @@ struct testexp_describe {
 
 /* --- WALK, on control ------------------------------------------------------ */
 
-#define TESTEXP_WALK_FAULT_IN	0x01u /* fault in for writing what is not there */
+#define TESTEXP_WALK_FAULT_IN	0x01u /* fault in missing pages for writing */
 #define TESTEXP_WALK_FLAGS	0x01u
 
 /**
- * struct testexp_walked - what the page table has for one page
+ * struct testexp_walked - the page table entry of one page
  * @pfn: PFN; 0 with an error
  * @cache: enum testexp_cache, from the bits of the entry
- * @error: 0 or a negative errno: EFAULT where nothing is mapped, EINVAL where it
- *	is not VM_PFNMAP, EAGAIN when other threads take each page that is faulted in
+ * @error: 0 or a negative errno: EFAULT where nothing is mapped, EINVAL where the mapping is
+ *	not VM_PFNMAP, EAGAIN when other threads zap the page after each fault
  */
 struct testexp_walked {
 	__u64 pfn;
@@ -576,18 +578,18 @@ struct testexp_walked {
 };
 
 /**
- * struct testexp_walk - look at the caller's page table, as KVM and VFIO do
+ * struct testexp_walk - read the caller's page table, as KVM and VFIO do
  * @size: sizeof(struct testexp_walk)
  * @flags: TESTEXP_WALK_*
- * @address: of the caller; a multiple of the page size
+ * @address: virtual address of the caller, a multiple of the page size
  * @count: number of pages, at least 1
  * @results: user pointer to @count struct testexp_walked
  *
- * Each page by follow_pfnmap_start(). The ioctl succeeds when every page was
- * looked at.
+ * WALK calls follow_pfnmap_start() for each page. The ioctl succeeds when it has done so for all
+ * pages, even if some have an error.
  *
- * Errors: EOPNOTSUPP before 6.12; EOVERFLOW if the end of the range wraps; EINTR
- * when killed.
+ * Errors: EOPNOTSUPP before 6.12; EOVERFLOW if the end of the range wraps; EINTR when the process
+ * is killed.
  */
 struct testexp_walk {
 	__u32 size;
@@ -599,27 +601,26 @@ struct testexp_walk {
 
 /* --- FILL, AUDIT, USE, SIGNAL: the importer's own page table ---------------- */
 
-/* The table has a place for each of so many first pages of the buffer. */
+/* The table has an entry for each of the first pages of the buffer, at most this number. */
 #define TESTEXP_TABLE_PAGES	65536
 
 /*
- * How a PFN gets into the table. move_notify drops all entries under the table's
- * lock, which nests inside the reservation lock.
+ * How FILL installs a PFN in the table. move_notify drops all entries under the table's lock,
+ * which nests inside the reservation lock.
  */
 enum testexp_fill_mode {
 	/* Resolve and install under one hold of the reservation lock. */
 	TESTEXP_FILL_LOCKED,
-	/* Resolve unlocked; install unless move_notify came meanwhile, else again. */
+	/* Resolve unlocked; install if no move_notify came since, else resolve again. */
 	TESTEXP_FILL_SEQ_RETRY,
-	/* Resolve unlocked, then install: wrong, the negative control. */
+	/* Resolve unlocked, then install. This is wrong, and is the negative control. */
 	TESTEXP_FILL_NAIVE,
 	TESTEXP_FILL_MODES
 };
 
 /*
- * Between resolving and installing the first page, wait until move_notify has
- * come or @pause_ms are over; not again when it retries. poll() says POLLIN
- * while it waits.
+ * Pause once between resolving and installing the first page, until move_notify comes or
+ * @pause_ms are over. A retry does not pause again. poll() returns POLLIN during the pause.
  */
 #define TESTEXP_FILL_PAUSE	0x01u
 #define TESTEXP_FILL_FLAGS	0x01u
@@ -633,14 +634,14 @@ enum testexp_fill_mode {
  * @mode: enum testexp_fill_mode
  * @pause_ms: with PAUSE: 1 to TESTEXP_WAIT_MS; else 0
  * @pgoff: first page
- * @count: number of pages, at least 1; all inside the table and the buffer
- * @installed: [out] entries installed
- * @retries: [out] how often SEQ_RETRY had to resolve again
+ * @count: number of pages, at least 1; all pages must be inside the table and the buffer
+ * @installed: [out] number of entries installed
+ * @retries: [out] how often SEQ_RETRY resolved a page again
  * @notified: [out] how often move_notify came between the beginning of a resolve and
- *	its install
+ *	the install of its PFN
  *
- * Errors: what get_pfn returned; EAGAIN after TESTEXP_FILL_RETRIES for one page;
- * ENOSPC over max_pages, as the table is charged; EINTR when killed, for LOCKED
+ * Errors: the error of get_pfn; EAGAIN after TESTEXP_FILL_RETRIES for one page; ENOSPC over
+ * max_pages, because the table is charged; EINTR when the process is killed, or, with LOCKED,
  * when a signal came.
  */
 struct testexp_fill {
@@ -656,15 +657,17 @@ struct testexp_fill {
 };
 
 /**
- * struct testexp_audit - compare the table with what get_pfn says now
+ * struct testexp_audit - compare the table with the present results of get_pfn
  * @size: sizeof(struct testexp_audit)
  * @flags: 0
- * @entries: [out] entries in the table
- * @stale: [out] those of them for which get_pfn now fails or returns another PFN
- *	or a smaller order
+ * @entries: [out] number of entries in the table
+ * @stale: [out] number of entries for which get_pfn now fails or returns another PFN or a
+ *	smaller order
  * @notifies: [out] how often move_notify was called
  *
- * All under one hold of the reservation lock, then the table's. Errors: EINTR.
+ * AUDIT holds the reservation lock and, inside it, the table's lock during the whole comparison.
+ *
+ * Errors: EINTR when a signal ended the wait for the lock, or when the process is killed.
  */
 struct testexp_audit {
 	__u32 size;
@@ -682,16 +685,16 @@ struct testexp_audit {
  * @size: sizeof(struct testexp_use)
  * @flags: TESTEXP_USE_*
  * @signature: the first 64-bit word of page pgoff must be @signature + pgoff
- * @used: [out] entries in the table
- * @poisoned: [out] pages whose first word is poison
- * @wrong: [out] pages whose first word is neither
- * @gone: [out] entries that point to pages the buffer no longer owns at all, or
- *	that are not RAM; these are not touched
+ * @used: [out] number of entries in the table
+ * @poisoned: [out] number of pages whose first word is poison
+ * @wrong: [out] number of pages whose first word is neither signature nor poison
+ * @gone: [out] number of entries whose pages the buffer does not own any more, or are not RAM;
+ *	these pages are not accessed
  * @notifies: [out] as in AUDIT
  *
- * Under the table's lock only, as a device would: it does not wait for a move.
+ * USE takes the table's lock only. Like a device, it does not wait for a move.
  *
- * Errors: EINVAL when the buffer is not one of this module's; EINTR when killed.
+ * Errors: EINVAL when the buffer is not one of this module's; EINTR when the process is killed.
  */
 struct testexp_use {
 	__u32 size;
@@ -704,21 +707,21 @@ struct testexp_use {
 	__u64 notifies;
 };
 
-/* A fence that nobody signals does so by itself after this time, as all must. */
+/* A fence that no caller signals does so after this time: every fence must signal. */
 #define TESTEXP_FENCE_MS	2000
 
 /**
  * struct testexp_signal - signal the importer's fence
  * @size: sizeof(struct testexp_signal)
  * @flags: 0
- * @pending: [out] 1 if there was one to signal, else 0
+ * @pending: [out] 1 if a fence was pending, else 0
  * @reserved: 0
  *
- * An importer with TESTEXP_ATTACH_FENCE is like a device that goes on with what it
- * has begun: move_notify leaves the entries and adds a fence to the buffer; they
- * are dropped, just before the fence signals, at SIGNAL, when the importer is
- * closed, or after TESTEXP_FENCE_MS (then with the error ETIMEDOUT). poll() says
- * POLLPRI while a fence is pending.
+ * An importer with TESTEXP_ATTACH_FENCE is like a device that completes the work it has begun:
+ * move_notify keeps the entries of the table and adds a fence to the buffer. The fence signals
+ * at SIGNAL, when the importer is closed, or after TESTEXP_FENCE_MS with the error ETIMEDOUT.
+ * The entries are dropped just before the fence signals. poll() returns POLLPRI while a fence is
+ * pending.
  */
 struct testexp_signal {
 	__u32 size;
@@ -729,55 +732,55 @@ struct testexp_signal {
 
 /* --- MEASURE, DELIVER: on importer ------------------------------------------- */
 
-/* What one operation of a path is, and how many pages it delivers. */
+/* One operation of each path, and how many pages it delivers. */
 enum testexp_path {
 	TESTEXP_PATH_EMPTY,		/* baseline: the loop alone; 0 pages */
 	TESTEXP_PATH_LOCK_UNLOCK,	/* baseline: reservation lock + unlock; 0 pages */
 	TESTEXP_PATH_GET_PFN,		/* one unlocked call for the next page */
-	TESTEXP_PATH_GET_PFN_STRIDE,	/* one unlocked call, then on by 2^max_order */
+	TESTEXP_PATH_GET_PFN_STRIDE,	/* one unlocked call for each block of 2^max_order */
 	TESTEXP_PATH_GET_PFN_BATCH,	/* one locked call; one lock hold per batch */
 	TESTEXP_PATH_SGT_MAP,		/* map, walk and unmap the whole buffer */
 	/* baseline: the exporter's callback alone, one lock hold per batch */
 	TESTEXP_PATH_EXPORTER_OP,
-	/* The next DMA segment of a mapping that is made before and kept. */
+	/* The next DMA segment of a mapping that is made once, before the first batch. */
 	TESTEXP_PATH_SGT_CACHED,
-	/* The next page of such a mapping, and its PFN from the DMA address. */
+	/* The next page of such a mapping, and its PFN computed from the DMA address. */
 	TESTEXP_PATH_SGT_DMA_TO_PHYS,
 	/*
 	 * The next page by follow_pfnmap_start(), from the caller's mapping of the
-	 * buffer at @address, as KVM does it. All of the window is faulted in before,
-	 * and must be in leaves of this size, else ENODATA.
+	 * buffer at @address, as KVM does. The whole window is faulted in before the first
+	 * batch. Its leaves must have the size that the name says, else ENODATA.
 	 */
 	TESTEXP_PATH_FOLLOW_PFNMAP_PTE,
 	TESTEXP_PATH_FOLLOW_PFNMAP_PMD,
 	/*
-	 * The same, but the window is zapped before each batch, which is not timed, so
-	 * that each page is asked for once; a batch may be no longer than the window.
-	 * With MADV_RANDOM each page costs a fault, else the exporter's faults map
-	 * some of its neighbours, too.
+	 * The same, but the window is zapped before each batch, which is not timed. A batch
+	 * must not be longer than the window, so that it resolves each page only once. With
+	 * MADV_RANDOM each page costs a fault; otherwise a fault also maps neighbours of the
+	 * page.
 	 */
 	TESTEXP_PATH_FOLLOW_PFNMAP_COLD,
 	/*
-	 * The whole buffer's list of physical ranges, made by the exporter, and walked: all
-	 * of it under one hold of the reservation lock.
+	 * The exporter makes a list of the physical ranges of the whole buffer, and the list is
+	 * walked, under one hold of the reservation lock.
 	 */
 	TESTEXP_PATH_PHYS_LIST,
 	TESTEXP_PATHS
 };
 
-/* Which page is next. SGT_*, PHYS_LIST and GET_PFN_STRIDE know FORWARD only. */
+/* Which page is next. SGT_*, PHYS_LIST and GET_PFN_STRIDE support only FORWARD. */
 enum testexp_sequence {
-	TESTEXP_SEQUENCE_FORWARD,	/* the next one */
-	TESTEXP_SEQUENCE_STRIDED,	/* on by @stride, at the end from the first page again */
+	TESTEXP_SEQUENCE_FORWARD,	/* the next page */
+	TESTEXP_SEQUENCE_STRIDED,	/* the page @stride further; after the end the first page */
 	/*
-	 * As a linear congruential generator says, always the same one; each page once
-	 * before any comes again. The window must be a power of two.
+	 * The next page of a linear congruential generator, always the same sequence. Each page
+	 * comes once before a page repeats. The window must be a power of two.
 	 */
 	TESTEXP_SEQUENCE_RANDOM,
 	TESTEXP_SEQUENCES
 };
 
-/* What is between two readings of the clock. */
+/* What runs between two readings of the clock. */
 enum testexp_measure_mode {
 	TESTEXP_MODE_BATCH,	/* all operations of a batch: for the mean */
 	TESTEXP_MODE_SINGLE,	/* one operation: for the distribution */
@@ -787,39 +790,39 @@ enum testexp_measure_mode {
 #define TESTEXP_MAX_OPS_PER_BATCH	4096
 
 /**
- * struct testexp_measure - run a path in the kernel and take its time
+ * struct testexp_measure - run a path in the kernel and measure its time
  * @size: sizeof(struct testexp_measure)
  * @flags: 0
  * @path: enum testexp_path
  * @ops_per_batch: operations of a batch, 1 to TESTEXP_MAX_OPS_PER_BATCH
- * @warmup_batches: batches run and thrown away first
- * @batches: batches recorded, at least 1
+ * @warmup_batches: number of batches that run first and are not recorded
+ * @batches: number of batches that are recorded, at least 1
  * @pgoff: first page of the window to resolve, inside the buffer
- * @nr_pages: its length, at least 1; a path starts again at its beginning when
- *	it comes to the end. SGT_* and PHYS_LIST always take the whole buffer.
- * @hist: user pointer to a struct testexp_hist, or 0: gets one value per batch,
- *	clock ticks for all of the batch, the clock's own cost included; in the
- *	mode SINGLE one per operation, with the clock's cost in each
- * @ops: [out] operations in the recorded batches
- * @pages: [out] pages they delivered
- * @ticks: [out] clock ticks of the recorded batches together
- * @min_batch_ticks: [out] the fastest batch; SINGLE: the fastest operation
- * @clock_cost_ticks: [out] smallest difference of two successive readings,
- *	measured just before; contained once in each value, never subtracted
+ * @nr_pages: length of the window, at least 1; after its last page a path continues with its
+ *	first page. SGT_* and PHYS_LIST always use the whole buffer
+ * @hist: user pointer to a struct testexp_hist, or 0. It gets one value for each batch: its
+ *	clock ticks. In the mode SINGLE it gets one value for each operation. Each value
+ *	includes the cost of the clock
+ * @ops: [out] number of operations in the recorded batches
+ * @pages: [out] number of pages that these operations delivered
+ * @ticks: [out] sum of the recorded clock ticks
+ * @min_batch_ticks: [out] clock ticks of the fastest batch; SINGLE: of the fastest operation
+ * @clock_cost_ticks: [out] cost of the clock: smallest difference of two successive readings,
+ *	measured just before. Each value contains this cost once; it is never subtracted
  * @mode: enum testexp_measure_mode
  * @sequence: enum testexp_sequence
  * @stride: STRIDED: 1 to @nr_pages; else 0
- * @address: FOLLOW_PFNMAP_*: where the caller has page @pgoff of the buffer mapped,
- *	and all of the window behind it in the same mapping; else 0
+ * @address: FOLLOW_PFNMAP_*: address at which the caller has mapped page @pgoff of the buffer;
+ *	the same mapping must contain the whole window; else 0
  *
- * One lock hold per batch is also that in the mode SINGLE; only its time is not
- * in what is recorded then.
+ * A path with one lock hold per batch also has one lock hold per batch in the mode SINGLE. In
+ * that mode the recorded values do not include the time to take and drop the lock.
  *
- * Errors: what the path's calls returned; EINTR when a signal came. EXPORTER_OP:
- * EINVAL when the exporter has no get_pfn. FOLLOW_PFNMAP_*: EFAULT where nothing is
- * mapped, EINVAL where it is not as said above or not VM_PFNMAP, EOPNOTSUPP before
- * 6.12. PHYS_LIST: EINVAL when the buffer is not one of this module's, ENXIO and
- * EOPNOTSUPP as get_pfn for any of its pages.
+ * Errors: the error of a call of the path; EINTR when a signal came. EXPORTER_OP: EINVAL when
+ * the exporter has no get_pfn. FOLLOW_PFNMAP_*: EFAULT where nothing is mapped; EINVAL where the
+ * mapping is not as @address requires, or not VM_PFNMAP; EOPNOTSUPP before 6.12. PHYS_LIST:
+ * EINVAL when the buffer is not one of this module's; ENXIO or EOPNOTSUPP when get_pfn returns
+ * this for a page of the buffer.
  */
 struct testexp_measure {
 	__u32 size;
@@ -845,14 +848,14 @@ struct testexp_measure {
 #define TESTEXP_MAX_DELIVERED	65536
 
 /**
- * struct testexp_delivered - what an operation found out
- * @pgoff: first page it is about
- * @pfn: PFN of that page; of SGT_MAP and SGT_CACHED the DMA address in pages
- * @nr_pages: pages that follow one another from there on
- * @max_order: what get_pfn said; TESTEXP_UNTOUCHED_ORDER from the other paths
- * @notifies: how often move_notify of this importer had been called when this was noted,
- *	modulo 2^32. A path that notes under the reservation lock, or while it is mapped,
- *	finds the pages that the buffer has after so many notifies
+ * struct testexp_delivered - a result of a path: contiguous pages
+ * @pgoff: first page
+ * @pfn: PFN of that page; for SGT_MAP and SGT_CACHED the DMA address, in pages
+ * @nr_pages: number of contiguous pages
+ * @max_order: order that get_pfn returned; TESTEXP_UNTOUCHED_ORDER for the other paths
+ * @notifies: number of calls of this importer's move_notify when the result was recorded,
+ *	modulo 2^32. A path that records under the reservation lock, or while the buffer is
+ *	mapped, finds the pages that the buffer has after this number of calls
  */
 struct testexp_delivered {
 	__u64 pgoff;
@@ -863,25 +866,25 @@ struct testexp_delivered {
 };
 
 /**
- * struct testexp_deliver - run a path as MEASURE does, and tell what it found
+ * struct testexp_deliver - run a path as MEASURE does, and return its results
  * @size: sizeof(struct testexp_deliver)
  * @flags: 0
- * @path: as in struct testexp_measure, and so the next ones
- * @sequence: same
- * @pgoff: same
- * @nr_pages: same
- * @stride: same
- * @address: same
- * @ops: operations, 1 to TESTEXP_MAX_OPS_PER_BATCH
- * @capacity: entries there is room for, at most TESTEXP_MAX_DELIVERED
- * @delivered: user pointer to room for @capacity struct testexp_delivered
- * @nr_delivered: [out] entries written, in the order in which they were found
+ * @path: as in struct testexp_measure
+ * @sequence: as in struct testexp_measure
+ * @pgoff: as in struct testexp_measure
+ * @nr_pages: as in struct testexp_measure
+ * @stride: as in struct testexp_measure
+ * @address: as in struct testexp_measure
+ * @ops: number of operations, 1 to TESTEXP_MAX_OPS_PER_BATCH
+ * @capacity: number of entries that the array has room for, at most TESTEXP_MAX_DELIVERED
+ * @delivered: user pointer to an array of @capacity struct testexp_delivered
+ * @nr_delivered: [out] number of entries written, in the order of the operations
  * @reserved: 0
  *
- * The code is that of MEASURE, compiled once more with a call that notes each
- * result. Baselines that resolve nothing deliver nothing.
+ * DELIVER runs the code of MEASURE, compiled once more with a call that records each result.
+ * Baselines that resolve nothing deliver nothing.
  *
- * Errors: as MEASURE; ENOSPC when there is no room.
+ * Errors: as MEASURE; ENOSPC when the array is too small.
  */
 struct testexp_deliver {
 	__u32 size;
@@ -902,47 +905,47 @@ struct testexp_deliver {
 /* --- CONTEND, on control; JOIN, RUN, REPORT, on contention ------------------ */
 
 /*
- * What one operation of a contender is. What it took it keeps for @hold_ticks: the
- * locks, the mapping, the attachment, or the fence, until it signals that.
+ * One operation of each role. A contender keeps what it has taken for @hold_ticks: its locks,
+ * its mapping, its attachment, or its fence before the fence signals.
  */
 enum testexp_role {
-	TESTEXP_ROLE_RESOLVE,	/* one operation of @path on the whole buffer, a batch of its own */
+	TESTEXP_ROLE_RESOLVE,	/* one operation of @path on the whole buffer, as one batch */
 	TESTEXP_ROLE_HOLD,	/* take the locks of the set */
 	TESTEXP_ROLE_LOCKED,	/* the same, and dma_buf_get_pfn() for a page of each buffer */
 	TESTEXP_ROLE_MAP,	/* map and unmap */
-	TESTEXP_ROLE_ATTACH,	/* attach once more, as the importer is attached, and detach */
+	TESTEXP_ROLE_ATTACH,	/* attach as the importer is attached, and detach */
 	TESTEXP_ROLE_FENCE_ADD,	/* lock, add a fence, unlock; then signal it */
 	TESTEXP_ROLE_FENCE_WAIT, /* wait for all fences of the buffer */
 	TESTEXP_ROLES
 };
 
 #define TESTEXP_MAX_CONTENDERS	64
-/* Importers of one contention. */
+/* Largest number of importers of one contention. */
 #define TESTEXP_MAX_CONTENDED	64
-/* Longest time until a contention is over: minutes, as the processors may have other work. */
+/* Largest timeout_ms: minutes, because the processors may have other work. */
 #define TESTEXP_MAX_RUN_MS	120000
 /* Longest hold or pause between operations, in clock ticks. */
 #define TESTEXP_MAX_HOLD_TICKS	10000000
 
-/* A thread of user space is to be the contender, by JOIN; else the kernel makes one. */
+/* A thread of user space becomes the contender by JOIN; else the kernel makes a thread. */
 #define TESTEXP_CONTENDER_USER	0x01u
 #define TESTEXP_CONTENDER_FLAGS	0x01u
 
 /**
- * struct testexp_contender - one of the threads
+ * struct testexp_contender - one thread of a contention
  * @role: enum testexp_role
  * @flags: TESTEXP_CONTENDER_*
  * @path: RESOLVE: enum testexp_path; else 0
- * @cpu: the CPU that a thread of the kernel is bound to; -1: it floats, as USER must
- * @first: the first importer of its set
- * @count: importers in the set: 1; HOLD and LOCKED: at least 1, of different buffers,
- *	which must not share a lock. Several locks are taken in random order, in a ww
- *	acquire context, with backoff
- * @ops: operations to make; 0: as many as it can until the contention is over
- * @hold_ticks: how long each keeps what it took, at most TESTEXP_MAX_HOLD_TICKS
- * @idle_ticks: how long it spins between two operations, likewise
- * @address: RESOLVE: as in struct testexp_measure, of the process that calls RUN, or
- *	JOIN for USER; else 0
+ * @cpu: the CPU to which a kernel thread is bound; -1: it is not bound. USER: -1
+ * @first: index of the first importer of its set
+ * @count: number of importers in the set: 1; HOLD and LOCKED: at least 1. The buffers of a set
+ *	must be different and must not share a lock. Several locks are taken in random order,
+ *	in a ww acquire context, with backoff
+ * @ops: limit: number of operations to make; 0: no limit, until the contention is over
+ * @hold_ticks: how long an operation keeps what it has taken, at most TESTEXP_MAX_HOLD_TICKS
+ * @idle_ticks: how long it spins between two operations, at most TESTEXP_MAX_HOLD_TICKS
+ * @address: RESOLVE: as in struct testexp_measure, an address of the process that calls RUN,
+ *	or, with USER, JOIN; else 0
  */
 struct testexp_contender {
 	__u32 role;
@@ -961,19 +964,20 @@ struct testexp_contender {
  * struct testexp_contend - describe a contention
  * @size: sizeof(struct testexp_contend)
  * @flags: 0
- * @importers: user pointer to importer descriptors (__s32); EBADF or EINVAL if one
- *	is none. They, and so the buffers, are kept alive
+ * @importers: user pointer to an array of importer descriptors (__s32); EBADF or EINVAL for
+ *	any other descriptor. The contention keeps the importers and their buffers alive
  * @contenders: user pointer to an array of struct testexp_contender
  * @nr_importers: 1 to TESTEXP_MAX_CONTENDED
  * @nr_contenders: 1 to TESTEXP_MAX_CONTENDERS
- * @seed: of the random orders
- * @run_ticks: the contention is over so many clock ticks after its start; 0: when all
- *	contenders with @ops have made theirs, of which there must be one
- * @timeout_ms: it is over then at the latest, 1 to TESTEXP_MAX_RUN_MS
+ * @seed: seed of the random orders
+ * @run_ticks: the contention is over this number of clock ticks after its start; 0: it is over
+ *	when all contenders with a limit (@ops) have reached it, and there must be at least
+ *	one such contender
+ * @timeout_ms: the contention is over after this time in any case, 1 to TESTEXP_MAX_RUN_MS
  * @contention_fd: [out] close-on-exec, owned by the caller
  *
- * Errors: EINVAL for a value out of range; ENXIO for a CPU that is not online; ENOSPC
- * over max_pages, as the memory for the results is charged.
+ * Errors: EINVAL for a value out of range; ENXIO for a CPU that is not online; ENOSPC over
+ * max_pages, because the memory for the results is charged.
  */
 struct testexp_contend {
 	__u32 size;
@@ -989,17 +993,18 @@ struct testexp_contend {
 };
 
 /**
- * struct testexp_join - be a contender
+ * struct testexp_join - run a contender in the calling thread
  * @size: sizeof(struct testexp_join)
  * @flags: 0
- * @contender: index of one with TESTEXP_CONTENDER_USER, else EINVAL
+ * @contender: index of a contender with TESTEXP_CONTENDER_USER, else EINVAL
  * @reserved: 0
  *
- * Returns when the contender is through. Waits before for all others, and for RUN.
+ * JOIN waits for all other contenders and for RUN, then runs the contender, and returns when the
+ * contender has ended.
  *
- * Errors: EBUSY when somebody is it or was, or the contention is over; ETIMEDOUT when
- * the others did not come in timeout_ms; EINTR when a signal came: the others go on
- * without it; or what the operation that failed returned.
+ * Errors: EBUSY when a thread has joined as this contender before, or when the contention is
+ * over; ETIMEDOUT when the other threads did not arrive within timeout_ms; EINTR when a signal
+ * came, and then the other contenders continue; or the error of an operation.
  */
 struct testexp_join {
 	__u32 size;
@@ -1009,20 +1014,19 @@ struct testexp_join {
 };
 
 /**
- * struct testexp_run - let the contenders go, wait until the contention is over
+ * struct testexp_run - start the contenders, and wait until the contention is over
  * @size: sizeof(struct testexp_run)
  * @flags: 0
- * @ticks: [out] clock ticks from the opening of the gate to the end of the last
- *	contender; 0 if it never opened
- * @expired: [out] 1 when timeout_ms made an end, else 0
+ * @ticks: [out] clock ticks from the opening of the gate to the end of the last contender; 0 if
+ *	the gate never opened
+ * @expired: [out] 1 when the contention ended by timeout_ms, else 0
  * @reserved: 0
  *
- * The threads of the kernel live during this call only. All contenders, and this
- * call, meet at a gate, which opens when the last has come. At the end it waits, signals
- * or not, for the operation that each contender is in.
+ * Kernel threads exist only during this call. All contenders and this call wait at a gate, which
+ * opens when the last of them has arrived. At the end RUN waits for the present operation of
+ * each contender; no signal ends this wait.
  *
- * Errors: EBUSY when it was called before; EINTR when a signal came: that ends the
- * contention.
+ * Errors: EBUSY when RUN was called before; EINTR when a signal came, which ends the contention.
  */
 struct testexp_run {
 	__u32 size;
@@ -1033,25 +1037,27 @@ struct testexp_run {
 };
 
 /**
- * struct testexp_report - what a contender has done and seen
+ * struct testexp_report - results of a contender
  * @size: sizeof(struct testexp_report)
  * @flags: 0
- * @contender: its index
- * @error: [out] 0, or the negative errno that ended it: what an operation returned,
- *	EINTR, or ETIMEDOUT at the gate or of FENCE_WAIT
- * @ops: [out] operations made
- * @pages: [out] pages they delivered
- * @backoffs: [out] how often a lock was answered with -EDEADLK
- * @retries: [out] locks that were given up for that, to be taken again
- * @timeouts: [out] FENCE_WAIT: 1 when a wait took TESTEXP_WAIT_MS, which ended it, else 0
- * @arrived_ticks: [out] the clock when it came to the gate; 0: it never came
- * @passed_ticks: [out] when it was through; 0: it never was
- * @done_ticks: [out] when it had ended
- * @wait: user pointer to a struct testexp_hist, or 0: clock ticks from asking for the
- *	locks of an operation until it had all; FENCE_WAIT: for the fences. Empty for
- *	RESOLVE, MAP and ATTACH, as the core takes the lock
- * @hold: likewise: clock ticks for which HOLD, LOCKED and FENCE_ADD held all locks
- * @op: likewise: clock ticks of whole operations, @hold_ticks included
+ * @contender: index of the contender
+ * @error: [out] 0, or the negative errno that ended the contender: the error of an operation,
+ *	-EINTR, or -ETIMEDOUT at the gate or from FENCE_WAIT
+ * @ops: [out] number of operations made
+ * @pages: [out] number of pages that these operations delivered
+ * @backoffs: [out] how often taking a lock returned -EDEADLK
+ * @retries: [out] number of locks that were dropped for a backoff and had to be taken again
+ * @timeouts: [out] FENCE_WAIT: 1 when a wait of TESTEXP_WAIT_MS ended the contender, else 0
+ * @arrived_ticks: [out] the clock when it arrived at the gate; 0: it never arrived
+ * @passed_ticks: [out] the clock when it passed the gate; 0: it never passed
+ * @done_ticks: [out] the clock when it had ended
+ * @wait: user pointer to a struct testexp_hist, or 0: clock ticks that an operation waited until
+ *	it had all its locks; FENCE_WAIT: until all fences had signalled. Empty for RESOLVE,
+ *	MAP and ATTACH, because the core takes the lock
+ * @hold: user pointer to a struct testexp_hist, or 0: clock ticks for which HOLD, LOCKED and
+ *	FENCE_ADD held all their locks
+ * @op: user pointer to a struct testexp_hist, or 0: clock ticks of whole operations, including
+ *	@hold_ticks
  *
  * Errors: EBUSY before the contention is over.
  */
@@ -1076,30 +1082,34 @@ struct testexp_report {
 /* --- MISUSE, on control -------------------------------------------------- */
 
 /*
- * Calls that no correct driver makes, and two that are their control. What the
- * kernel has to say to it: W a WARNING; with lockdep L a WARNING, R "possible
- * recursive locking", C "possible circular locking", after both of which lockdep is
- * off; A, with DEBUG_ATOMIC_SLEEP, "sleeping function called from invalid context".
+ * Calls that no correct driver makes, and correct calls as their control. The letter is the
+ * report that the kernel must print:
+ *   W  a WARNING
+ *   L  with lockdep: a WARNING
+ *   R  with lockdep: "possible recursive locking"; lockdep is off afterwards
+ *   C  with lockdep: "possible circular locking"; lockdep is off afterwards
+ *   A  with DEBUG_ATOMIC_SLEEP: "sleeping function called from invalid context"
  */
 enum testexp_misuse_case {
 	TESTEXP_MISUSE_NULL_ATTACH,		/* W dma_buf_get_pfn(NULL, ...) */
 	TESTEXP_MISUSE_NULL_ATTACH_UNLOCKED,	/* W */
 	TESTEXP_MISUSE_NULL_PFN,		/* W dma_buf_get_pfn(..., NULL, ...) */
 	TESTEXP_MISUSE_NULL_PFN_UNLOCKED,	/* W */
-	TESTEXP_MISUSE_EXPORT,			/* W unless @flags are good */
-	TESTEXP_MISUSE_LOCK_MISSING,	/* L, twice: core and callback */
-	TESTEXP_MISUSE_LOCK_NESTED,	/* an importer's lock inside the reservation lock: good */
+	TESTEXP_MISUSE_EXPORT,			/* W unless @flags are correct */
+	TESTEXP_MISUSE_LOCK_MISSING,	/* L twice: from the core and from the callback */
+	/* Correct: an importer's lock inside the reservation lock. */
+	TESTEXP_MISUSE_LOCK_NESTED,
 	TESTEXP_MISUSE_ATOMIC,		/* A dma_buf_get_pfn_unlocked() */
-	/* With the reservation lock of another buffer held, which is the same to lockdep: */
+	/* The next four hold the reservation lock of another buffer: the same class to lockdep. */
 	TESTEXP_MISUSE_LOCK_HELD,	/* R dma_buf_get_pfn_unlocked() */
 	TESTEXP_MISUSE_LOCK_HELD_ATTACH,	/* R */
 	TESTEXP_MISUSE_LOCK_HELD_DETACH,	/* R */
-	TESTEXP_MISUSE_LOCK_HELD_EXPORT,	/* C once bufinfo in debugfs was read */
-	TESTEXP_MISUSE_LOCK_OUTSIDE,	/* C an importer's lock around dma_buf_get_pfn_unlocked() */
+	TESTEXP_MISUSE_LOCK_HELD_EXPORT,	/* C after bufinfo in debugfs was read */
+	TESTEXP_MISUSE_LOCK_OUTSIDE,	/* C dma_buf_get_pfn_unlocked() under an importer's lock */
 	TESTEXP_MISUSE_CASES
 };
 
-/* What TESTEXP_MISUSE_EXPORT gives to dma_buf_export(). */
+/* The callbacks and data that TESTEXP_MISUSE_EXPORT passes to dma_buf_export(). */
 #define TESTEXP_EXPORT_PRIV	0x01u
 #define TESTEXP_EXPORT_RELEASE	0x02u
 #define TESTEXP_EXPORT_MAP	0x04u
@@ -1111,20 +1121,21 @@ enum testexp_misuse_case {
 #define TESTEXP_EXPORT_FLAGS	0xffu
 
 /**
- * struct testexp_misuse - make one wrong call, report what came back
+ * struct testexp_misuse - make one wrong call, and return its result
  * @size: sizeof(struct testexp_misuse)
- * @flags: TESTEXP_EXPORT_* for TESTEXP_MISUSE_EXPORT, else 0 (or EINVAL)
+ * @flags: TESTEXP_EXPORT_* for TESTEXP_MISUSE_EXPORT; else 0, or EINVAL
  * @which: enum testexp_misuse_case
- * @result: [out] 0 or the negative errno that the call returned; -EUCLEAN when it
- *	failed, but wrote to what its pointers point to
+ * @result: [out] 0 or the negative errno that the call returned; -EUCLEAN when the call failed
+ *	and still wrote to its outputs
  *
- * Errors: EPERM unless the module was loaded with allow_misuse=1, as the kernel
- * warns and may be set to panic; EOPNOTSUPP when the stock kernel has no such call,
- * or this kernel has not, or no more, what would notice.
+ * Errors: EPERM unless the module was loaded with allow_misuse=1, because the kernel warns and
+ * may be configured to panic then; EOPNOTSUPP when this kernel does not have the call, or cannot
+ * report it, or cannot report it any more.
  *
- * The warnings stand in the log between the lines "dmabuf_testexp: expect-warning:
- * begin" and "... end", what ends in R, C or A above between
- * "dmabuf_testexp: expect-splat: begin TEXT" and "... end": exactly one with TEXT.
+ * The kernel log has the warnings of W and L between the lines "dmabuf_testexp: expect-warning:
+ * begin" and "dmabuf_testexp: expect-warning: end". It has the report of R, C or A between
+ * "dmabuf_testexp: expect-splat: begin TEXT" and "dmabuf_testexp: expect-splat: end": exactly
+ * one report, with TEXT.
  */
 struct testexp_misuse {
 	__u32 size;
