@@ -25,6 +25,21 @@ testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf)
 	return ops ? ops->get_pfn : NULL;
 }
 
+/*
+ * Returns whether the importer hears of a move, or has pinned the buffer. Before 6.16
+ * attaching pins the buffer for a static importer. Since 6.16 only a mapping does so,
+ * and the pin of a mapping does not count.
+ */
+static bool compat_keeps_pfns(struct dma_buf_attachment *attach)
+{
+	if (!dma_buf_is_dynamic(attach->dmabuf))
+		return true;
+	if (TESTEXP_MAPS_AT_ATTACH)
+		return TESTEXP_HAS_MOVE_NOTIFY;
+	return (TESTEXP_HAS_MOVE_NOTIFY && testexp_attach_revocable(attach)) ||
+	       (attach->importer_ops && attach->priv);
+}
+
 static int compat_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 			  u64 *pfn, int *max_order)
 {
@@ -37,7 +52,7 @@ static int compat_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	if (!ops || !ops->get_pfn || pgoff >= dmabuf->size >> PAGE_SHIFT)
 		return -EINVAL;
 
-	if (dma_buf_is_dynamic(dmabuf) && !TESTEXP_HAS_MOVE_NOTIFY)
+	if (!compat_keeps_pfns(attach))
 		return -ENOENT;
 
 	return ops->get_pfn(attach, pgoff, pfn, max_order ? max_order : &unused_order);

@@ -40,7 +40,8 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 
 /* Since 6.16 the core neither maps nor pins at attach, so it caches no sg_table. */
-#define TESTEXP_HAS_SGT_CACHE	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0))
+#define TESTEXP_MAPS_AT_ATTACH	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0))
+#define TESTEXP_HAS_SGT_CACHE	TESTEXP_MAPS_AT_ATTACH
 
 static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache)
 {
@@ -49,15 +50,32 @@ static inline void testexp_ops_set_sgt_cache(struct dma_buf_ops *ops, bool cache
 #endif
 }
 
-/* In 7.1 move_notify got another name, and the configuration option for it went away. */
+/*
+ * In 7.1 move_notify got another name, and the configuration option for it went away. The
+ * callback of the importer became optional.
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 #define TESTEXP_HAS_MOVE_NOTIFY		IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY)
+#define TESTEXP_NOTIFY_IS_OPTIONAL	0
 #define testexp_move_notify		move_notify
 #define testexp_notify_importers	dma_buf_move_notify
+static inline bool testexp_attach_revocable(struct dma_buf_attachment *attach)
+{
+	return attach->importer_ops;
+}
 #else
 #define TESTEXP_HAS_MOVE_NOTIFY		1
+#define TESTEXP_NOTIFY_IS_OPTIONAL	1
 #define testexp_move_notify		invalidate_mappings
 #define testexp_notify_importers	dma_buf_invalidate_mappings
+#define testexp_attach_revocable	dma_buf_attach_revocable
+#endif
+
+/* Since 7.1 the call that unmaps a part of a VM_PFNMAP mapping has another name. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define testexp_zap_pfnmap	zap_vma_ptes
+#else
+#define testexp_zap_pfnmap	zap_special_vma_range
 #endif
 
 /* Since 7.1 a signalled fence without release callback no longer points to its driver. */
@@ -90,6 +108,31 @@ static inline vm_fault_t testexp_insert_pfn_pmd(struct vm_fault *vmf, unsigned l
 	return vmf_insert_pfn_pmd(vmf, TESTEXP_PMD_PFN(pfn), false);
 }
 #endif
+
+/* The series for 7.3 adds dma_buf_get_pfn_attrs(), and a flag for exporters that revoke. */
+#if defined(TESTEXP_NATIVE) && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#define TESTEXP_HAS_PFN_ATTRS	1
+#else
+#define TESTEXP_HAS_PFN_ATTRS	0
+#endif
+
+static inline void testexp_ops_set_revocable(struct dma_buf_ops *ops, bool revocable)
+{
+#if TESTEXP_HAS_PFN_ATTRS
+	ops->revocable = revocable;
+#endif
+}
+
+/*
+ * Counts the pins of one attachment. A native kernel counts the pins of an importer itself.
+ * compat.c reads this count instead.
+ */
+static inline void testexp_count_pin(struct dma_buf_attachment *attach, long change)
+{
+#ifndef TESTEXP_NATIVE
+	attach->priv = (void *)((long)attach->priv + change);
+#endif
+}
 
 typedef int (*testexp_get_pfn_fn)(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				  u64 *pfn, int *max_order);

@@ -40,6 +40,12 @@ static u32 control_features(void)
 		features |= TESTEXP_FEAT_MAP_LOCKED;
 	if (TESTEXP_HAS_MOVE_NOTIFY)
 		features |= TESTEXP_FEAT_MOVE_NOTIFY;
+	if (TESTEXP_NOTIFY_IS_OPTIONAL)
+		features |= TESTEXP_FEAT_NO_NOTIFY;
+	if (TESTEXP_MAPS_AT_ATTACH)
+		features |= TESTEXP_FEAT_MAPS_AT_ATTACH;
+	if (TESTEXP_HAS_PFN_ATTRS)
+		features |= TESTEXP_FEAT_PFN_ATTRS;
 	if (IS_ENABLED(CONFIG_DMABUF_DEBUG))
 		features |= TESTEXP_FEAT_DMABUF_DEBUG;
 	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
@@ -243,9 +249,17 @@ static int control_attach(struct testexp_call *call)
 	struct dma_buf *dmabuf;
 	struct file *file;
 
-	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN | TESTEXP_ATTACH_NO_P2P) &&
+	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN | TESTEXP_ATTACH_NO_P2P |
+			   TESTEXP_ATTACH_NO_NOTIFY) &&
 	    !(args->flags & TESTEXP_ATTACH_DYNAMIC))
 		return -EINVAL;
+	if (args->flags & TESTEXP_ATTACH_NO_NOTIFY) {
+		if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_NO_P2P))
+			return -EINVAL;
+		/* A kernel where the callback is mandatory warns. */
+		if (!TESTEXP_NOTIFY_IS_OPTIONAL)
+			return -EOPNOTSUPP;
+	}
 	if (args->flags & TESTEXP_ATTACH_NO_DEVICE) {
 		/* A kernel that is not native warns when the device is NULL. */
 		if (!TESTEXP_IS_NATIVE)

@@ -86,6 +86,13 @@
 #define TESTEXP_FEAT_MAP_LOCKED	  0x100u /* the core maps under the reservation lock (6.2) */
 #define TESTEXP_FEAT_WALK	  0x200u /* WALK: the kernel has follow_pfnmap_start() (6.12) */
 #define TESTEXP_FEAT_HUGE	  0x400u /* TESTEXP_CREATE_HUGE works */
+/*
+ * The core maps at attach where one side cannot map under the lock, pins then for a static
+ * importer, and has cache_sgt_mapping (before 6.16). Later it pins while something is mapped.
+ */
+#define TESTEXP_FEAT_MAPS_AT_ATTACH 0x800u
+#define TESTEXP_FEAT_NO_NOTIFY	  0x1000u /* TESTEXP_ATTACH_NO_NOTIFY works (7.1) */
+#define TESTEXP_FEAT_PFN_ATTRS	  0x2000u /* the kernel has dma_buf_get_pfn_attrs() */
 
 #define TESTEXP_SYMBOL_LEN	48
 #define TESTEXP_DEVICE_LEN	48
@@ -417,7 +424,12 @@ struct testexp_move {
 #define TESTEXP_ATTACH_PIN	 0x08u /* the importer pins the buffer until it is closed */
 /* allow_peer2peer is false, as for importers without DYNAMIC. Needs DYNAMIC, else EINVAL. */
 #define TESTEXP_ATTACH_NO_P2P	 0x10u
-#define TESTEXP_ATTACH_FLAGS	 0x1fu
+/*
+ * The importer has operations but no callback, so it does not hear of moves. Needs DYNAMIC,
+ * without FENCE and NO_P2P, else EINVAL. EOPNOTSUPP where the kernel demands the callback.
+ */
+#define TESTEXP_ATTACH_NO_NOTIFY 0x20u
+#define TESTEXP_ATTACH_FLAGS	 0x3fu
 
 /**
  * struct testexp_attach - make an importer with one attachment
@@ -542,7 +554,9 @@ struct testexp_map {
  * @attributes: [out] TESTEXP_EXTENT_*
  * @reserved: 0
  *
- * An importer has to know this before it may map a PFN, and get_pfn does not tell it.
+ * An importer has to know this before it may map a PFN, and get_pfn does not tell it. Where
+ * the kernel has dma_buf_get_pfn_attrs() and this importer may have the PFN, the call
+ * decides @cache and whether @type is MMIO.
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
  * ENODEV when revoked; EINTR when a signal came.

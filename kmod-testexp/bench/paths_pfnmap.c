@@ -110,7 +110,7 @@ static int pfnmap_zap(struct resolve_run *run, u32 ops)
 	if (IS_ERR(vma))
 		ret = PTR_ERR(vma);
 	else
-		zap_vma_ptes(vma, run->address, pfnmap_bytes(run));
+		testexp_zap_pfnmap(vma, run->address, pfnmap_bytes(run));
 	mmap_read_unlock(mm);
 	return ret;
 }

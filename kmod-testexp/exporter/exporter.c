@@ -136,7 +136,7 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
 	/* This importer could not be told that its pages are gone. */
-	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !attach->importer_ops)
+	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !testexp_attach_revocable(attach))
 		return -EOPNOTSUPP;
 
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
@@ -177,6 +177,7 @@ static int exporter_pin(struct dma_buf_attachment *attach)
 	if (buffer->inject & TESTEXP_INJECT_PIN)
 		return -ENOMEM;
 	buffer->seen.pins++;
+	testexp_count_pin(attach, 1);
 	return 0;
 }
 
@@ -186,6 +187,7 @@ static void exporter_unpin(struct dma_buf_attachment *attach)
 
 	exporter_check_locked(attach->dmabuf);
 	buffer->seen.unpins++;
+	testexp_count_pin(attach, -1);
 }
 
 static int exporter_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
@@ -212,6 +214,46 @@ static int exporter_get_pfn_checked(struct dma_buf_attachment *attach, pgoff_t p
 	ret = exporter_get_pfn(attach, pgoff, pfn, max_order);
 	testexp_exporter_leave(attach->dmabuf, before);
 	return ret;
+}
+
+#if TESTEXP_HAS_PFN_ATTRS
+
+static int exporter_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff,
+				  struct dma_buf_pfn_attrs *attrs)
+{
+	static const enum dma_buf_pfn_cache modes[TESTEXP_CACHE_MODES] = {
+		[TESTEXP_CACHE_WB] = DMA_BUF_PFN_WB,
+		[TESTEXP_CACHE_WC] = DMA_BUF_PFN_WC,
+		[TESTEXP_CACHE_UC] = DMA_BUF_PFN_UC,
+	};
+	struct buffer *buffer = attach->dmabuf->priv;
+	const struct layout_extent *extent;
+	int ret, order;
+	u64 pfn;
+
+	exporter_check_locked(attach->dmabuf);
+	if (buffer->revoked)
+		return -ENODEV;
+	ret = layout_lookup(&buffer->backing.layout, pgoff, &pfn, &order);
+	if (ret)
+		return ret;
+
+	extent = layout_find(&buffer->backing.layout, pgoff);
+	*attrs = (struct dma_buf_pfn_attrs) {
+		.type = extent->kind.type == TESTEXP_EXTENT_MMIO ? DMA_BUF_PFN_MMIO :
+								   DMA_BUF_PFN_RAM,
+		.cache = modes[extent->kind.cache],
+	};
+	return 0;
+}
+
+#endif
+
+static void exporter_set_pfn_attrs(struct dma_buf_ops *ops)
+{
+#if TESTEXP_HAS_PFN_ATTRS
+	ops->get_pfn_attrs = exporter_get_pfn_attrs;
+#endif
 }
 
 /* Returns the number of segments that the layout needs, or -EOPNOTSUPP if a page is not RAM. */
@@ -635,6 +677,7 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 	base->detach = exporter_detach;
 	base->release = exporter_release;
 	testexp_ops_set_sgt_cache(base, flags & TESTEXP_CREATE_CACHE_SGT);
+	testexp_ops_set_revocable(base, flags & TESTEXP_CREATE_REVOCABLE);
 	if (flags & TESTEXP_CREATE_DYNAMIC) {
 		base->pin = exporter_pin;
 		base->unpin = exporter_unpin;
@@ -649,9 +692,11 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 		base->vmap = exporter_vmap;
 		base->vunmap = exporter_vunmap;
 	}
-	if (!(flags & TESTEXP_CREATE_NO_GET_PFN))
+	if (!(flags & TESTEXP_CREATE_NO_GET_PFN)) {
 		testexp_ops_set_get_pfn(ops, flags & TESTEXP_CREATE_CHECK_LOCK ?
 					exporter_get_pfn_checked : exporter_get_pfn);
+		exporter_set_pfn_attrs(base);
+	}
 }
 
 /* Refuses flags for which dma_buf_export() would print a WARNING. */

@@ -238,6 +238,49 @@ static int importer_map(struct testexp_call *call)
 	return respond ? respond : ret;
 }
 
+#if TESTEXP_HAS_PFN_ATTRS
+
+/*
+ * Replaces the type and the cache mode by those that dma_buf_get_pfn_attrs() returns. The
+ * call fails for a page without a PFN, and for an importer that may not have the PFN. Then
+ * the exporter's answer stays.
+ */
+static int importer_describe_attrs(struct importer *importer, struct testexp_describe *args)
+{
+	static const u32 modes[] = {
+		[DMA_BUF_PFN_WB] = TESTEXP_CACHE_WB,
+		[DMA_BUF_PFN_WC] = TESTEXP_CACHE_WC,
+		[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
+	};
+	struct dma_resv *resv = importer->attach->dmabuf->resv;
+	struct dma_buf_pfn_attrs attrs;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
+	ret = dma_buf_get_pfn_attrs(importer->attach, args->pgoff, &attrs);
+	dma_resv_unlock(resv);
+	if (ret)
+		return ret == -ENODEV ? ret : 0;
+
+	args->cache = modes[attrs.cache];
+	if (attrs.type == DMA_BUF_PFN_MMIO)
+		args->type = TESTEXP_EXTENT_MMIO;
+	else if (args->type == TESTEXP_EXTENT_MMIO)
+		args->type = TESTEXP_EXTENT_RAM;
+	return 0;
+}
+
+#else
+
+static int importer_describe_attrs(struct importer *importer, struct testexp_describe *args)
+{
+	return 0;
+}
+
+#endif
+
 static int importer_describe(struct testexp_call *call)
 {
 	struct testexp_describe *args = call->args;
@@ -247,6 +290,8 @@ static int importer_describe(struct testexp_call *call)
 	if (args->reserved)
 		return -EINVAL;
 	ret = testexp_exporter_describe(importer->attach->dmabuf, args);
+	if (!ret)
+		ret = importer_describe_attrs(importer, args);
 	return ret ? ret : testexp_respond(call);
 }
 
@@ -370,11 +415,18 @@ static struct importer *importer_alloc(u32 flags, const struct testexp_ioctls *m
 	return importer;
 }
 
+/* Only where TESTEXP_NOTIFY_IS_OPTIONAL: other kernels warn about a missing callback. */
+static const struct dma_buf_attach_ops importer_attach_ops_no_notify = {
+	.allow_peer2peer = true,
+};
+
 /* Returns the callbacks of the importer, or NULL for a static importer. */
 static const struct dma_buf_attach_ops *importer_ops(u32 flags)
 {
 	if (!(flags & TESTEXP_ATTACH_DYNAMIC))
 		return NULL;
+	if (flags & TESTEXP_ATTACH_NO_NOTIFY)
+		return &importer_attach_ops_no_notify;
 	return flags & TESTEXP_ATTACH_NO_P2P ? &importer_attach_ops_no_p2p : &importer_attach_ops;
 }
 
