@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own dma-buf tests: runs them on this kernel, and compares two such runs. Used by ../suite/regression.py, which runs this file in a guest.
+"""The kernel's own dma-buf tests: runs them on this kernel, and compares two such runs. Used by
+../suite/regression.py, which runs this file in a guest.
 
-A run is a text: `SUITE CASE pass|fail|skip REASON`, one line a case. What the tests print cannot be taken as it is: they stop in the middle of their plan when
-something is missing, and the number is all that names a case for sure.
+A run is a text: `SUITE CASE pass|fail|skip REASON`, one line a case. What the tests print cannot be taken as it is:
+they stop in the middle of their plan when something is missing, and the number is all that names a case for sure.
 """
 
 import argparse
@@ -93,7 +94,7 @@ def run(args):
     args.out.write_text("\n".join(lines) + "\n")
 
 
-# --- comparing ---------------------------------------------------------------------------------------------------------------------------------
+# --- comparing --------------------------------------------------------------------------------------------------------
 
 
 def read_run(path):

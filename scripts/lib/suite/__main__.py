@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One program behind the commands scripts/test, scripts/run, scripts/costs and scripts/regression; its first argument says which."""
+"""One program behind the commands scripts/test, scripts/run, scripts/costs and scripts/regression; its first argument
+says which."""
 import importlib
 import sys
 

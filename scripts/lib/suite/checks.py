@@ -50,7 +50,8 @@ class Log:
 
 
 class Checks:
-    """The checks of one leg. `directory` is the leg's own; `quick` asks for its short form, `named` says that the user named the leg."""
+    """The checks of one leg. `directory` is the leg's own; `quick` asks for its short form, `named` says that the
+    user named the leg."""
 
     def __init__(self, leg, directory, *, quick=False, named=False, results_of=lambda leg: None):
         self.leg, self.directory, self.quick, self.named = leg, directory, quick, named
@@ -59,7 +60,7 @@ class Checks:
         self.logs = directory / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
 
-    # --- counting ------------------------------------------------------------------------------------------------------------------------
+    # --- counting -----------------------------------------------------------------------------------------------------
 
     def passes(self, number=1):
         self.result.passed += number
@@ -88,7 +89,7 @@ class Checks:
         with tempfile.TemporaryDirectory(prefix="scratch.", dir=self.directory) as name:
             yield pathlib.Path(name)
 
-    # --- kinds of checks -----------------------------------------------------------------------------------------------------------------
+    # --- kinds of checks ----------------------------------------------------------------------------------------------
 
     def holds(self, name, condition, why):
         if not condition:
@@ -142,7 +143,8 @@ class Checks:
             self.fails(name, f"ctest ended with status {status} after {number} tests", log)
 
     def self_tests(self, name, ktap, status, log):
-        """What selftests/run left in the directory `ktap`. It ended, or its guest did, with that status; None where nobody knows the status."""
+        """What selftests/run left in the directory `ktap`. It ended, or its guest did, with that status; None where
+        nobody knows the status."""
         if status in core.GUEST_ENDS:
             self.fails(name, core.GUEST_ENDS[status], log)
         try:

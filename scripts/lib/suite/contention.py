@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Contention counted in instructions.
 
-The guest is sealed: who gets a lock first depends on everything that happens before, so two boots agree only when nothing at all differs. Of such a guest
-only the output comes out, and the result is its standard output.
+The guest is sealed: who gets a lock first depends on everything that happens before, so two boots agree only when
+nothing at all differs. Of such a guest only the output comes out, and the result is its standard output.
 """
 import json
 import os
@@ -14,8 +14,8 @@ IN_GUEST = 'insmod "$1" && shift && bench_contention "$@" --out /tmp/result >&2;
 
 
 def count_contention(kernel, bin_dir, module, file, vm_arguments=(), bench_arguments=(), *, log=None, messages=None):
-    """Leaves the result in `file`, or none; returns the guest's status. What the benchmark says goes to the screen, or there and into the file `log`, or to the
-    open file `messages` alone."""
+    """Leaves the result in `file`, or none; returns the guest's status. What the benchmark says goes to the screen,
+    or there and into the file `log`, or to the open file `messages` alone."""
     # pylint: disable=too-many-arguments,too-many-positional-arguments
     file, module = pathlib.Path(file), pathlib.Path(module)
     command = core.vm_command(kernel, ["sh", "-c", IN_GUEST, "sh", module.name, *bench_arguments], smp=9, timeout=core.GUEST_TIMEOUT_S, arguments=[

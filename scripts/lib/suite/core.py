@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What every command of this program shares: paths, messages, child processes, files that are written whole, and the doors to the shell scripts.
+"""What every command of this program shares: paths, messages, child processes, files that are written whole, and the
+doors to the shell scripts.
 
-Packages, kernels, the module and user space are the business of shell scripts (deps.sh, scripts/kernel, scripts/module, build.sh). This file calls them.
+Packages, kernels, the module and user space are the business of shell scripts (deps.sh, scripts/kernel,
+scripts/module, build.sh). This file calls them.
 """
 import argparse
 import concurrent.futures
@@ -61,7 +63,8 @@ def set_name(name):
 
 
 def say(text):
-    """One line on stderr. Threads may call it. On a terminal, a line of progress that a script left unfinished is cleared first."""
+    """One line on stderr. Threads may call it. On a terminal, a line of progress that a script left unfinished is
+    cleared first."""
     with _output:
         print(f"{_clear()}{_name}: {text}", file=sys.stderr, flush=True)
 
@@ -104,7 +107,7 @@ def _interrupted(number, _):
     raise KeyboardInterrupt(number)
 
 
-# --- child processes ---------------------------------------------------------------------------------------------------------------------------
+# --- child processes --------------------------------------------------------------------------------------------------
 
 _children = set()
 _children_lock = threading.Lock()
@@ -117,7 +120,8 @@ class Stopped(Exception):
 
 @contextlib.contextmanager
 def child(command, **options):
-    """A process in a session of its own. The whole session is ended when the block is left early. The process gets SIGTERM when we are killed."""
+    """A process in a session of its own. The whole session is ended when the block is left early. The process gets
+    SIGTERM when we are killed."""
     words = [str(word) for word in command]
     options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
     if options["start_new_session"]:
@@ -151,7 +155,8 @@ def capture(command, **options):
 
 
 def call_teed(command, log, stdout=None, **options):
-    """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only its messages do. Returns its exit status."""
+    """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only its
+    messages do. Returns its exit status."""
     streams = {"stdout": stdout, "stderr": subprocess.PIPE} if stdout else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "wb") as file, child(command, **streams, **options) as process:
         pipe = (process.stderr if stdout else process.stdout).fileno()
@@ -165,8 +170,8 @@ def call_teed(command, log, stdout=None, **options):
 
 
 def together(*functions):
-    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children of all are ended at once, and no function
-    starts another."""
+    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children
+    of all are ended at once, and no function starts another."""
     with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
         futures = [pool.submit(function) for function in functions]
         try:
@@ -232,7 +237,7 @@ def last_line(path):
     return ""
 
 
-# --- files -------------------------------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 def write_whole(path, text):
@@ -282,7 +287,7 @@ def locked(path, why):
         yield
 
 
-# --- the shell scripts -------------------------------------------------------------------------------------------------------------------------
+# --- the shell scripts ------------------------------------------------------------------------------------------------
 
 _SHELL = 'for file in common deps build; do . "$root/scripts/lib/$file.sh"; done; "$@"'
 
@@ -327,7 +332,8 @@ def build_userspace(target, preset=""):
 
 
 def script(name, *arguments):
-    """A script of ours that prints a path, such as `kernel build base`; returns its last line. Its messages go to the user."""
+    """A script of ours that prints a path, such as `kernel build base`; returns its last line. Its messages go to the
+    user."""
     status, output = capture([SCRIPTS / name, *arguments])
     lines = output.strip().splitlines()
     if status != 0 or not lines:
@@ -363,11 +369,12 @@ def revision():
     return output.strip() if status == 0 else "unknown"
 
 
-# --- guests ------------------------------------------------------------------------------------------------------------------------------------
+# --- guests -----------------------------------------------------------------------------------------------------------
 
 
 def vm_command(kernel, command, *, smp=None, mem=3072, timeout=GUEST_TIMEOUT_S, share=None, console=None, arguments=()):
-    """The words that run `command` in a guest; memory in MiB, timeout in seconds. `arguments` are further options of scripts/vm."""
+    """The words that run `command` in a guest; memory in MiB, timeout in seconds. `arguments` are further options of
+    scripts/vm."""
     words = [SCRIPTS / "vm", "--kernel", kernel, "--mem", mem, "--timeout", timeout]
     for option, value in (("--smp", smp), ("--share", share), ("--console", console)):
         if value is not None:

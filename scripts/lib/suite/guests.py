@@ -17,8 +17,8 @@ class Ended:
 
 
 def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=None, environment=None, arguments=(), **vm):
-    """Runs self-tests in a guest of their own, all of them unless programs are named. `short` is --quick (as the leg's form says); `cases` and `arguments`
-    are KSFT_CASES and options of scripts/vm."""
+    """Runs self-tests in a guest of their own, all of them unless programs are named. `short` is --quick (as the
+    leg's form says); `cases` and `arguments` are KSFT_CASES and options of scripts/vm."""
     log = checks.log(name)
     share = checks.directory / log.stem
     share.mkdir(exist_ok=True)

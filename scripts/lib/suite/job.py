@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What scripts/run does on the kernel under test, be it a guest's or this machine's: self-tests, benchmark, probes.
 
-Each part leaves its file in --out. A part that fails is named, and the next one goes on. The host's side alone writes missing.txt: this side may be root where
-the host's is not, and may be lost at any time. It leaves what it has to say in job-NAME.json, which is whole after each part.
+Each part leaves its file in --out. A part that fails is named, and the next one goes on. The host's side alone writes
+missing.txt: this side may be root where the host's is not, and may be lost at any time. It leaves what it has to say
+in job-NAME.json, which is whole after each part.
 """
 import contextlib
 import json
@@ -34,7 +35,8 @@ def account_path(out, name):
 
 
 class KernelLog:
-    """Follows the kernel's log into dmesg.txt while the job runs, and judges it in the end. What was logged before belongs to nobody here.
+    """Follows the kernel's log into dmesg.txt while the job runs, and judges it in the end. What was logged before
+    belongs to nobody here.
 
     It sleeps until the kernel logs something, so that it takes nothing from a benchmark.
     """
@@ -158,7 +160,7 @@ class Job:
         if status != 0:
             self.missing(what, f"{pathlib.Path(command[0]).name} ended with status {status}: {core.last_line(log)}")
 
-    # --- the module --------------------------------------------------------------------------------------------------------------------------
+    # --- the module ---------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def loaded_module(self):
@@ -183,7 +185,7 @@ class Job:
         for fault in module.unload():
             self.missing("module", fault)
 
-    # --- the jobs ----------------------------------------------------------------------------------------------------------------------------
+    # --- the jobs -----------------------------------------------------------------------------------------------------
 
     def self_tests(self):
         core.say("self-tests")
@@ -197,13 +199,15 @@ class Job:
             self.missing("self-tests", f"selftests/run did not come to its end: status {status}: {core.last_line(log)}")
 
     def processes(self):
-        """Nine on hardware, where times are worth something, each with buffers of its own; two in an emulated short run, so that the way they take is known to work."""
+        """Nine on hardware, where times are worth something, each with buffers of its own; two in an emulated short
+        run, so that the way they take is known to work."""
         if read_json(self.out / "env.json").get("clock") == "tsc":
             return 9
         return 2 if self.quick else 1
 
     def probes(self):
-        """Short benchmarks under probes: of single calls, and of locks that are fought for. What probes cost is in the report, so the plain runs go without."""
+        """Short benchmarks under probes: of single calls, and of locks that are fought for. What probes cost is in
+        the report, so the plain runs go without."""
         traced = self.out / "bench-traced.json"
         calls = [self.bin / "bench/bench_resolve", "--quick", "--benchmark_filter=/size:2097152/order:[09]/iterations", "--out", traced]
         locks = [self.bin / "bench/bench_contention", "--quick", "--out", traced]
@@ -238,7 +242,7 @@ class Job:
             if loaded:
                 self.part("bench-contention", "contention", self.bin / "bench/bench_contention", *self.quick, "--out", self.out / "bench-contention.json")
 
-    # --- the kernel's log ----------------------------------------------------------------------------------------------------------------------
+    # --- the kernel's log ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def watched_kernel(self):

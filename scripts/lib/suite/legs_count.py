@@ -18,7 +18,8 @@ def benchmarks(path):
 
 
 def minima(path):
-    """Minimum of each case. phys_list allocates its list anew each time, and what that takes depends on which pages are free: the reference holds it."""
+    """Minimum of each case. phys_list allocates its list anew each time, and what that takes depends on which pages
+    are free: the reference holds it."""
     return {case["name"]: case["per_op"] for case in benchmarks(path) if "/path:phys_list/" not in case["name"]}
 
 

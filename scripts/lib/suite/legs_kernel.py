@@ -47,14 +47,15 @@ def debug(checks):
     only_self_tests(checks, "debug", short=True)
 
 
-# --- portability -------------------------------------------------------------------------------------------------------------------------------
+# --- portability ------------------------------------------------------------------------------------------------------
 
 
 NO_SUCH_KERNEL = ": this Debian has no such kernel"  # what stock.sh says when apt's lists are of today
 
 
 def kernel_or_skip(checks, kernel):
-    """Gets a kernel of Debian. Debian drops old releases from its archive, and what it has no more is no failure. A mirror that does not answer is one."""
+    """Gets a kernel of Debian. Debian drops old releases from its archive, and what it has no more is no failure. A
+    mirror that does not answer is one."""
     log = checks.log(f"kernel {kernel}")
     if core.call_logged([core.SCRIPTS / "kernel", "build", kernel], log) == 0:
         return True
@@ -81,13 +82,14 @@ def regression(checks):
     checks.command("the same results on stock and base", [core.SCRIPTS / "regression", "--out", checks.directory / "regression"])
 
 
-# --- a guest for a few cases -------------------------------------------------------------------------------------------------------------------
+# --- a guest for a few cases ------------------------------------------------------------------------------------------
 
 NO_WARNINGS = ["--append", "panic_on_warn=1"]
 
 
 def panics_of_warning(checks, log):
-    """Ends as it should only when the guest panicked of a WARNING: else the silence of the other guest would mean nothing."""
+    """Ends as it should only when the guest panicked of a WARNING: else the silence of the other guest would mean
+    nothing."""
     ended = guests.self_tests(checks, "control", "base", ["get_pfn_errors"], cases="null_attach[form=locked]", arguments=NO_WARNINGS,
                               environment={"TESTEXP_ALLOW_MISUSE": "1"})
     log.expect(ended.status == core.GUEST_BUG, f"the guest ended with status {ended.status} ({ended.log})")
@@ -124,7 +126,7 @@ def witnesses(checks):
     checks.must_pass(ended.ktap, r".*run.order=18\]")
 
 
-# --- what other legs found ---------------------------------------------------------------------------------------------------------------------
+# --- what other legs found --------------------------------------------------------------------------------------------
 
 # The legs that run the contract's tests, and the name of each in docs/contract.md.
 CONTRACT_RUNS = {"base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"}
@@ -163,7 +165,7 @@ def contract(checks):
         checks.holds(promise.name, not unmet, f"no case that passed is called {' or '.join(unmet)}")
 
 
-# --- probes, faults ----------------------------------------------------------------------------------------------------------------------------
+# --- probes, faults ---------------------------------------------------------------------------------------------------
 
 
 def probes(checks):
@@ -172,7 +174,8 @@ def probes(checks):
 
 
 def faults(checks):
-    """The same ones every time: a fault that nobody has tried yet is no reason to refuse a change that has nothing to do with it."""
+    """The same ones every time: a fault that nobody has tried yet is no reason to refuse a change that has nothing to
+    do with it."""
     out, of_base = checks.directory / "faults", checks.results_of("base")
     if of_base and (of_base / "run/report.html").is_file():
         out = of_base / "run"

@@ -16,7 +16,7 @@ from checks import NotSo
 TARBALL = "/usr/src/linux-source-6.12.tar.xz"
 PATCHES = core.ROOT / "kernel/patches/6.12"
 
-# --- lint --------------------------------------------------------------------------------------------------------------------------------------
+# --- lint -------------------------------------------------------------------------------------------------------------
 
 # A result or a patch cannot say its licence.
 WITHOUT_SPDX = re.compile(r"(COPYING|CMakePresets\.json|results/tests/golden/.*|selftests/unit/corpus/.*|.*\.(patch|json|png|svg))")
@@ -69,7 +69,8 @@ def patches_apply(log, scratch):
 
 
 def core_warnings(log, scratch, tree):
-    """What base has of drivers/dma-buf, in a directory of its own: a built tree of ours has no objects left to build in."""
+    """What base has of drivers/dma-buf, in a directory of its own: a built tree of ours has no objects left to build
+    in."""
     sources = tree / "drivers/dma-buf"
     for path in (*sources.glob("*.[ch]"), sources / "Makefile"):
         shutil.copy(path, scratch)
@@ -104,7 +105,8 @@ def lint(checks):
 
 
 def tidy_file(path, headers):
-    """Clean, unless clang-tidy says something; a text that was found clean with these headers is not looked at again, as a file takes half a minute."""
+    """Clean, unless clang-tidy says something; a text that was found clean with these headers is not looked at again,
+    as a file takes half a minute."""
     stamp = core.cache_dir() / "tidy" / hashlib.sha256(path.read_bytes() + headers).hexdigest()[:32]
     if stamp.exists():
         return ""
@@ -130,7 +132,7 @@ def tidy(checks):
     checks.check("clang-tidy", all_files)
 
 
-# --- native, fuzz ------------------------------------------------------------------------------------------------------------------------------
+# --- native, fuzz -----------------------------------------------------------------------------------------------------
 
 
 def native(checks):
@@ -141,7 +143,8 @@ def native(checks):
 
 
 def fuzz_layout(checks, log):
-    """What a fuzzer finds is printed as a test case, and the input stays beside the log. The seed is always the same: docs/fuzzing.md has longer runs."""
+    """What a fuzzer finds is printed as a test case, and the input stays beside the log. The seed is always the same:
+    docs/fuzzing.md has longer runs."""
     with checks.scratch() as corpus:
         limits = ["-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600", f"-artifact_prefix={checks.logs}/"]
         log.run([core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", *limits, corpus, core.ROOT / "selftests/unit/corpus/layout"])
@@ -156,7 +159,7 @@ def fuzz(checks):
     guests.judged(checks, "fuzzer of the ioctls on debug", "debug", ["ioctl_fuzz"], short=True, environment=batches)
 
 
-# --- scripts, newcomer -------------------------------------------------------------------------------------------------------------------------
+# --- scripts, newcomer ------------------------------------------------------------------------------------------------
 
 # They boot guests or build for minutes. Any other test takes seconds, and is part of the short form.
 LONG_TESTS = ("kernel-test", "namespace-test", "stage-test", "vm-keep-test", "vm-shell-test", "vm-test")

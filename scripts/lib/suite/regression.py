@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The kernel's own dma-buf tests, on the stock kernel and on a patched one: they must say the same.
 
-The tests are those of the source package: two programs of kselftest, and DMABUF_SELFTESTS, which is built as a module for each kernel because neither has it.
+The tests are those of the source package: two programs of kselftest, and DMABUF_SELFTESTS, which is built as a module
+for each kernel because neither has it.
 """
 import contextlib
 import hashlib
@@ -46,7 +47,8 @@ def compile_programs(source):
 
 
 def programs():
-    """The directory with the sources and the two programs built from them; made once for each version of the source package."""
+    """The directory with the sources and the two programs built from them; made once for each version of the source
+    package."""
     version = core.capture(["dpkg-query", "-W", SOURCE])[1]
     key = hashlib.sha256((version + pathlib.Path(__file__).read_text(encoding="utf-8")).encode()).hexdigest()[:12]
     source = core.cache_dir() / "regression" / key

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The main job, the host's side: get what is missing, build, boot, self-test, benchmark, probe, report. What runs on the kernel under test is job.py."""
+"""The main job, the host's side: get what is missing, build, boot, self-test, benchmark, probe, report. What runs on
+the kernel under test is job.py."""
 import contextlib
 import json
 import os
@@ -72,7 +73,7 @@ class Run:
             except OSError as error:
                 core.say(f"missing.txt cannot be written: {error.strerror}")
 
-    # --- before anything is measured -----------------------------------------------------------------------------------------------------------
+    # --- before anything is measured ----------------------------------------------------------------------------------
 
     def needs(self):
         """The steps of deps.sh, all in one go and before any of them begins."""
@@ -97,7 +98,7 @@ class Run:
         self.step("module")
         self.module = core.module_for(self.kernel)
 
-    # --- on the kernel under test --------------------------------------------------------------------------------------------------------------
+    # --- on the kernel under test -------------------------------------------------------------------------------------
 
     def job_command(self, name, *arguments):
         return ["/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module, "--out", self.out, *self.quick,
@@ -146,7 +147,8 @@ class Run:
         return True
 
     def measure(self):
-        """An emulated guest keeps one processor busy, and its times mean nothing: then the other guests run beside the first."""
+        """An emulated guest keeps one processor busy, and its times mean nothing: then the other guests run beside
+        the first."""
         if not self.here and not os.access("/dev/kvm", os.R_OK | os.W_OK) and schedule.default_jobs() > 1:
             core.together(self.tests, self.counts)
         else:
@@ -191,7 +193,7 @@ class Run:
         if not (self.out / "regression.json").exists():
             self.missing("the kernel's own tests: did not run on both kernels; see regression/")
 
-    # --- the report ----------------------------------------------------------------------------------------------------------------------------
+    # --- the report ---------------------------------------------------------------------------------------------------
 
     def report(self):
         status = core.call([self.bin / "results/results_report", self.out])

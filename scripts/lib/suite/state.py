@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the last run of scripts/test left: which legs it had, how each went, and on which tree. It is written whole after each leg, so that a run that was
-cut, however it was cut, can be continued. A result of another tree is never used."""
+"""What the last run of scripts/test left: which legs it had, how each went, and on which tree. It is written whole
+after each leg, so that a run that was cut, however it was cut, can be continued. A result of another tree is never
+used."""
 import contextlib
 import dataclasses
 import fcntl
@@ -19,7 +20,8 @@ TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def tree_identity():
-    """What makes this tree different from any other: its commit, what differs from the commit, and the files that git does not know."""
+    """What makes this tree different from any other: its commit, what differs from the commit, and the files that git
+    does not know."""
     digest = hashlib.sha256()
     for words in (["rev-parse", "HEAD"], ["diff", "HEAD", "--binary"]):
         digest.update(_git(*words) + b"\0")
@@ -85,7 +87,7 @@ class State:
             except OSError as error:
                 raise core.Problem(f"cannot write {self.path}: {error.strerror}") from error
 
-    # --- this run ------------------------------------------------------------------------------------------------------------------------
+    # --- this run -----------------------------------------------------------------------------------------------------
 
     def begin(self, forms):
         """A new run. `forms` has {"quick", "named"} for each of its legs."""
@@ -120,7 +122,7 @@ class State:
         with self._change():
             self.run["ended"] = time.strftime(TIME)
 
-    # --- what is there -------------------------------------------------------------------------------------------------------------------
+    # --- what is there ------------------------------------------------------------------------------------------------
 
     def result(self, leg):
         """The result of a leg that came to its end on this tree, or None."""

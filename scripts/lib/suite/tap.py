@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads TAP strictly. A program that stops short, counts wrongly or ends with a status that its lines do not explain has failed, whatever else it printed."""
+"""Reads TAP strictly. A program that stops short, counts wrongly or ends with a status that its lines do not explain
+has failed, whatever else it printed."""
 import dataclasses
 import re
 
@@ -18,7 +19,8 @@ class Judgement:
 
 
 def judge(text, status):
-    """Judges the output of a program that ended with that status. Indented lines are subtests, whose result stands in a line that is not indented."""
+    """Judges the output of a program that ended with that status. Indented lines are subtests, whose result stands in
+    a line that is not indented."""
     judgement, plans, results, late = Judgement(), [], 0, False
     for line in text.splitlines():
         if match := PLAN.fullmatch(line):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""All tests: which legs are to run, and what came of them. What the legs are is in legs.py, how they run side by side in schedule.py."""
+"""All tests: which legs are to run, and what came of them. What the legs are is in legs.py, how they run side by side
+in schedule.py."""
 import re
 import sys
 import textwrap
@@ -62,7 +63,7 @@ def form(quick, named):
     return {"quick": quick, "named": named}
 
 
-# --- texts -------------------------------------------------------------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------------------
 
 
 def help_text(table, directory):
@@ -99,7 +100,7 @@ def checked_text(directories):
     return "checked against the oracles: {} layouts, {} pgoffs, {} (pgoff, order) pairs".format(*sums) if any(sums) else ""
 
 
-# --- a run -------------------------------------------------------------------------------------------------------------------------------------
+# --- a run ------------------------------------------------------------------------------------------------------------
 
 
 class Run:

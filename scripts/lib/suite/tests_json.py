@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads tests.json, in which selftests/run says how the self-tests of a run went. Nothing is judged again here: what cannot be read is a failure."""
+"""Reads tests.json, in which selftests/run says how the self-tests of a run went. Nothing is judged again here: what
+cannot be read is a failure."""
 import json
 
 import core
@@ -31,7 +32,8 @@ def _last_program(document):
 
 
 def passed_cases(directory):
-    """The names of the cases that passed. A run in which none did, or whose kernel log nobody judged, proves nothing, which is a Problem."""
+    """The names of the cases that passed. A run in which none did, or whose kernel log nobody judged, proves nothing,
+    which is a Problem."""
     document = load(directory)
     try:
         judged = document["kernel_log"]["judged"]
