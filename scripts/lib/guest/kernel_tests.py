@@ -39,7 +39,8 @@ def judge_kselftest(output, status):
 
 def run_kselftest(path):
     try:
-        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
+        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=300, check=False)
     except subprocess.TimeoutExpired:
         return [("exit", "fail", "timed out")]
     output = done.stdout.decode(errors="replace")
@@ -90,7 +91,9 @@ def run(args):
         "dmabuf-heap": run_kselftest(args.bin / "dmabuf-heap"),
         "DMABUF_SELFTESTS": run_module(args.module),
     }
-    lines = [f"{suite} {case} {outcome} {reason}".rstrip() for suite in SUITES for case, outcome, reason in results[suite]]
+    lines = [
+        f"{suite} {case} {outcome} {reason}".rstrip() for suite in SUITES for case, outcome, reason in results[suite]
+    ]
     args.out.write_text("\n".join(lines) + "\n")
 
 
@@ -111,7 +114,9 @@ def compare_runs(before, after):
     for key in dict.fromkeys([*before, *after]):
         left, right = before.get(key, ("absent",)), after.get(key, ("absent",))
         rows.append((*key, left[0], right[0], " / ".join(dict.fromkeys([*left[1:], *right[1:]]))))
-    faults = [f"{suite} {case}: {left}, {right}: {reason}" for suite, case, left, right, reason in rows if left != right]
+    faults = [
+        f"{suite} {case}: {left}, {right}: {reason}" for suite, case, left, right, reason in rows if left != right
+    ]
     for suite in SUITES:
         for column, side in ((2, "first"), (3, "second")):
             if not any(row[0] == suite and row[column] == "pass" for row in rows):
@@ -131,7 +136,8 @@ def print_comparison(document):
         print(f"differs: {fault}")
     for suite in SUITES:
         outcomes = [case["after"] for case in document["cases"] if case["suite"] == suite]
-        print(f"{suite}: {', '.join(f'{outcomes.count(word)} {word}' for word in ('pass', 'fail', 'skip'))} on {document['after']}")
+        counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("pass", "fail", "skip"))
+        print(f"{suite}: {counts} on {document['after']}")
 
 
 def main():

@@ -129,11 +129,13 @@ class Checks:
     def native_tests(self, name, build, environment=None):
         """The tests of a build directory, run by ctest."""
         log = self.log(name)
-        status = core.call_logged(["ctest", "--test-dir", build, "--output-on-failure", "-j", str(core.processors())], log, env=environment)
+        status = core.call_logged(["ctest", "--test-dir", build, "--output-on-failure", "-j",
+                                   str(core.processors())], log, env=environment)
         text = log.read_text(errors="replace")
         with contextlib.suppress(OSError):
             # where the tests say how much they checked
-            core.write_whole(log.with_suffix(".output"), (build / "Testing/Temporary/LastTest.log").read_text(errors="replace"))
+            core.write_whole(log.with_suffix(".output"),
+                             (build / "Testing/Temporary/LastTest.log").read_text(errors="replace"))
         totals = re.search(r"(\d+) tests? failed out of (\d+)", text)
         failed, number = (int(totals[1]), int(totals[2])) if totals else (0, 0)
         self.passes(number - failed)
@@ -168,7 +170,11 @@ class Checks:
             cases = tests_json.passed_cases(ktap)
         except core.Problem as problem:
             return self.fails(" ".join(patterns), problem)
-        return all([self.holds(pattern, any(re.fullmatch(pattern, case) for case in cases), f"no such case passed in {ktap}") for pattern in patterns])
+        return all([
+            self.holds(pattern, any(re.fullmatch(pattern, case)
+                                    for case in cases), f"no such case passed in {ktap}")
+            for pattern in patterns
+        ])
 
 
 def _last_lines(log):

@@ -10,7 +10,8 @@ import pathlib
 
 import core
 
-IN_GUEST = 'insmod "$1" && shift && bench_contention "$@" --out /tmp/result >&2; status=$?; cat /tmp/result; exit $status'
+IN_GUEST = 'insmod "$1" && shift && bench_contention "$@" --out /tmp/result >&2; ' \
+           'status=$?; cat /tmp/result; exit $status'
 
 
 def count_contention(kernel, bin_dir, module, file, vm_arguments=(), bench_arguments=(), *, log=None, messages=None):
@@ -18,12 +19,17 @@ def count_contention(kernel, bin_dir, module, file, vm_arguments=(), bench_argum
     or there and into the file `log`, or to the open file `messages` alone."""
     # pylint: disable=too-many-arguments,too-many-positional-arguments
     file, module = pathlib.Path(file), pathlib.Path(module)
-    command = core.vm_command(kernel, ["sh", "-c", IN_GUEST, "sh", module.name, *bench_arguments], smp=9, timeout=core.GUEST_TIMEOUT_S, arguments=[
-        "--icount", *vm_arguments, "--sealed", module, "--sealed", pathlib.Path(bin_dir) / "bench/bench_contention"])
+    command = core.vm_command(
+        kernel, ["sh", "-c", IN_GUEST, "sh", module.name, *bench_arguments], smp=9, timeout=core.GUEST_TIMEOUT_S,
+        arguments=[
+            "--icount", *vm_arguments, "--sealed", module, "--sealed",
+            pathlib.Path(bin_dir) / "bench/bench_contention"
+        ])
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
         with open(unfinished, "wb") as output:
-            status = core.call_teed(command, log, stdout=output) if log else core.call(command, stdout=output, stderr=messages)
+            status = core.call_teed(command, log, stdout=output) if log else core.call(
+                command, stdout=output, stderr=messages)
         if status < core.GUEST_NOT_STARTED and is_whole(unfinished):
             os.replace(unfinished, file)
         elif status == 0:

@@ -157,7 +157,8 @@ def capture(command, **options):
 def call_teed(command, log, stdout=None, **options):
     """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only its
     messages do. Returns its exit status."""
-    streams = {"stdout": stdout, "stderr": subprocess.PIPE} if stdout else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    streams = {"stdout": stdout, "stderr": subprocess.PIPE
+               } if stdout else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "wb") as file, child(command, **streams, **options) as process:
         pipe = (process.stderr if stdout else process.stdout).fileno()
         while data := os.read(pipe, 1 << 16):
@@ -268,7 +269,8 @@ def made_directory(path):
 
 
 def cache_dir():
-    home = os.environ.get("XDG_CACHE_HOME") or (os.path.join(os.environ["HOME"], ".cache") if "HOME" in os.environ else None)
+    home = os.environ.get("XDG_CACHE_HOME") or (os.path.join(os.environ["HOME"], ".cache")
+                                                if "HOME" in os.environ else None)
     if not home:
         raise Problem("HOME is not set; set HOME or XDG_CACHE_HOME")
     return pathlib.Path(home) / "dmabuf-pfn"
@@ -365,7 +367,8 @@ def module_for(flavour):
 
 def revision():
     """The commit of this tree, with -dirty when the tree is not quite that."""
-    status, output = capture(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"], stderr=subprocess.DEVNULL)
+    status, output = capture(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"],
+                             stderr=subprocess.DEVNULL)
     return output.strip() if status == 0 else "unknown"
 
 

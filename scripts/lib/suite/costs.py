@@ -11,16 +11,20 @@ REFERENCE = core.ROOT / "results/reference/icount-6.12.json"
 IN_GUEST = 'insmod "$1" && exec "$2" --quick --out "$3"'
 MOVED = 1  # of results_compare
 EPILOG = """\
-exit status: 0 nothing moved by more than 2 %, 1 a path moved or nothing could be counted, 2 not comparable: the reference is of another
-kernel or compiler."""
+exit status: 0 nothing moved by more than 2 %, 1 a path moved or nothing could be counted, 2 not comparable: the
+reference is of another kernel or compiler."""
 
 
 def parse(arguments):
-    parser = core.Parser(prog="scripts/costs", epilog=EPILOG, usage="scripts/costs [--update|--no-compare] [--out DIR]", description=(
-        f"Counts the instructions of each path in a guest of base (the quick preset), and compares them with {REFERENCE.relative_to(core.ROOT)}."))
-    parser.add_argument("--update", action="store_true", help="make what was counted the reference; commit the file together with the change that moved it")
+    text = "Counts the instructions of each path in a guest of base (the quick preset), and compares them with " \
+           f"{REFERENCE.relative_to(core.ROOT)}."
+    parser = core.Parser(prog="scripts/costs", epilog=EPILOG, description=text,
+                         usage="scripts/costs [--update|--no-compare] [--out DIR]")
+    parser.add_argument("--update", action="store_true", help="make the counts the reference; commit the file together "
+                        "with the change that moved them")
     parser.add_argument("--no-compare", action="store_true", help="count only")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="keep bench-icount.json there (default: it is not kept)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+                        help="keep bench-icount.json there (default: it is not kept)")
     options = parser.parse_args(arguments)
     if options.update and options.no_compare:
         parser.error("--update and --no-compare exclude each other")
@@ -35,7 +39,9 @@ def count(out):
     module = core.module_for("base")
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR="base")
     command = ["sh", "-c", IN_GUEST, "sh", module, built / "bench/bench_resolve", out / "bench-icount.json"]
-    status = core.call(core.vm_command("base", command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]), stdout=sys.stderr)
+    status = core.call(
+        core.vm_command("base", command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]),
+        stdout=sys.stderr)
     if status != 0:
         raise core.Problem(f"instructions were not counted (status {status}); see above")
     return built

@@ -39,7 +39,8 @@ BY_NAME = {component.name: component for component in COMPONENTS}
 
 
 def component_of(path):
-    return next((component for component in COMPONENTS for pattern in component.files if fnmatch.fnmatch(path, pattern)), None)
+    return next(
+        (component for component in COMPONENTS for pattern in component.files if fnmatch.fnmatch(path, pattern)), None)
 
 
 def allowed(component):

@@ -22,10 +22,12 @@ import module  # pylint: disable=wrong-import-position
 
 NOTHING_TESTED = 4  # of selftests/run
 EPILOG = """\
-tests       env.json, env-after.json, ktap/, bench.json, latency.json, timeline.json, dmesg.txt, kernel-log.json; perf.json and perf/ with --perf
+tests       env.json, env-after.json, ktap/, bench.json, latency.json, timeline.json, dmesg.txt, kernel-log.json;
+            with --perf also perf.json and perf/
 icount      bench-icount.json and probe-icount.json; for a guest started with --icount
-contention  bench-contention.json only; up to nine threads, each wants a processor of its own. A guest is sealed and has no job: see contention.py
-All leave job-NAME.json: whether the job came to its end, and what could not be done.
+contention  bench-contention.json only; up to nine threads, each wants a processor of its own. A guest is sealed and
+            has no job: see contention.py
+All leave job-NAME.json, which says whether the job ended, and what could not be done.
 exit status: 0 all passed and measured, 1 a test failed, the kernel reported a bug, or a part is missing"""
 
 
@@ -123,8 +125,11 @@ def printed(record):
 
 def joined(first, second):
     """The verdicts of two jobs in one."""
-    return {"judged": first["judged"] and second["judged"], "why": "; ".join(filter(None, dict.fromkeys([first["why"], second["why"]]))),
-            "bugs": first["bugs"] + second["bugs"], "announced": first["announced"] + second["announced"]}
+    return {
+        "judged": first["judged"] and second["judged"],
+        "why": "; ".join(filter(None, dict.fromkeys([first["why"], second["why"]]))),
+        "bugs": first["bugs"] + second["bugs"], "announced": first["announced"] + second["announced"]
+    }
 
 
 class Job:
@@ -190,7 +195,10 @@ class Job:
     def self_tests(self):
         core.say("self-tests")
         log = self.out / "selftests.log"
-        command = [core.ROOT / "selftests/run", "--bin", self.bin / "selftests", "--out", self.out / "ktap", "--module", self.module, *self.quick]
+        command = [
+            core.ROOT / "selftests/run", "--bin", self.bin / "selftests", "--out", self.out / "ktap", "--module",
+            self.module, *self.quick
+        ]
         status = core.call_teed(command, log)
         self.status = self.status or int(status != 0)
         if status == NOTHING_TESTED:
@@ -209,13 +217,18 @@ class Job:
         """Short benchmarks under probes: of single calls, and of locks that are fought for. What probes cost is in
         the report, so the plain runs go without."""
         traced = self.out / "bench-traced.json"
-        calls = [self.bin / "bench/bench_resolve", "--quick", "--benchmark_filter=/size:2097152/order:[09]/iterations", "--out", traced]
+        calls = [
+            self.bin / "bench/bench_resolve", "--quick", "--benchmark_filter=/size:2097152/order:[09]/iterations",
+            "--out", traced
+        ]
         locks = [self.bin / "bench/bench_contention", "--quick", "--out", traced]
         lat, lat_bt, latency = self.bin / "bpf/dmabuf-lat", self.bin / "bpf/dmabuf-lat-bt", self.out / "latency.json"
         self.part("latency", "latency with BPF", lat, "calls", "--out", latency, "--", *calls)
-        self.part("locks", "reservation locks with BPF", lat, "locks", "--append", "--out", latency, "--timeline", self.out / "timeline.json", "--", *locks)
+        self.part("locks", "reservation locks with BPF", lat, "locks", "--append", "--out", latency, "--timeline",
+                  self.out / "timeline.json", "--", *locks)
         self.part("latency-bt", "latency with bpftrace", lat_bt, "calls", "--append", "--out", latency, "--", *calls)
-        self.part("locks-bt", "reservation locks with bpftrace", lat_bt, "locks", "--append", "--out", latency, "--", *locks)
+        self.part("locks-bt", "reservation locks with bpftrace", lat_bt, "locks", "--append", "--out", latency, "--",
+                  *locks)
         traced.unlink(missing_ok=True)
 
     def tests(self):
@@ -225,7 +238,8 @@ class Job:
                 return
             environment, bench = self.bin / "bench/bench_env", self.bin / "bench/bench_resolve"
             self.part("env", "environment", environment, "--out", self.out / "env.json")
-            self.part("bench", "benchmark", bench, *self.quick, "--processes", self.processes(), "--out", self.out / "bench.json")
+            self.part("bench", "benchmark", bench, *self.quick, "--processes", self.processes(), "--out",
+                      self.out / "bench.json")
             self.part("env-after", "environment after the benchmark", environment, "--out", self.out / "env-after.json")
             self.probes()
             if self.perf:
@@ -234,13 +248,16 @@ class Job:
     def icount(self):
         with self.loaded_module() as loaded:
             if loaded:
-                self.part("bench-icount", "instruction counts", self.bin / "bench/bench_resolve", *self.quick, "--out", self.out / "bench-icount.json")
-                self.part("bench-probe", "cost of probes", self.bin / "bench/bench_probe", "--out", self.out / "probe-icount.json")
+                self.part("bench-icount", "instruction counts", self.bin / "bench/bench_resolve", *self.quick, "--out",
+                          self.out / "bench-icount.json")
+                self.part("bench-probe", "cost of probes", self.bin / "bench/bench_probe", "--out",
+                          self.out / "probe-icount.json")
 
     def contention(self):
         with self.loaded_module() as loaded:
             if loaded:
-                self.part("bench-contention", "contention", self.bin / "bench/bench_contention", *self.quick, "--out", self.out / "bench-contention.json")
+                self.part("bench-contention", "contention", self.bin / "bench/bench_contention", *self.quick, "--out",
+                          self.out / "bench-contention.json")
 
     # --- the kernel's log ---------------------------------------------------------------------------------------------
 
@@ -280,7 +297,8 @@ def read_json(path):
 def run_quietly(command):
     """What went wrong, or None."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else (done.stderr.strip() or f"{command[0]} failed with status {done.returncode}")
+    return None if done.returncode == 0 else (done.stderr.strip() or
+                                              f"{command[0]} failed with status {done.returncode}")
 
 
 def parse(arguments):

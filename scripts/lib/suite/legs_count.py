@@ -42,7 +42,8 @@ def compare_with_reference(checks, directory):
         second_line = (log.read_text(errors="replace").splitlines() + ["", ""])[1]
         checks.skips("counts of the reference", f"requires the kernel and compilers it was made with: {second_line}")
     elif status != 0:
-        checks.fails("counts of the reference", f"status {status}; if what moved is wanted: scripts/costs --update", log)
+        checks.fails("counts of the reference", f"status {status}; if what moved is wanted: scripts/costs --update",
+                     log)
     else:
         checks.passes()
 
@@ -64,7 +65,8 @@ def library_agrees(log, path):
     """One factor, of the clock's frequency, is between Google Benchmark's number and ours, whatever the case."""
     factors = [case["real_time"] / case["mean"] for case in benchmarks(path) if case.get("mean")]
     log.expect(len(factors) > 100, f"only {len(factors)} cases")
-    log.expect((max(factors) - min(factors)) / max(factors) < 1e-9, f"the factor is between {min(factors)} and {max(factors)}")
+    log.expect((max(factors) - min(factors)) / max(factors) < 1e-9,
+               f"the factor is between {min(factors)} and {max(factors)}")
 
 
 def cross_checks(checks):
@@ -73,7 +75,8 @@ def cross_checks(checks):
     ended = guests.judged(checks, "sgt_map and dma_map_benchmark", "base", ["map_benchmark"], short=True,
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--icount", "--iommu"])
     checks.must_pass(ended.ktap, r"cross.map_benchmark.pages=256\]", r"cross.map_benchmark.pages=511\]")
-    guests.tap_with_module(checks, "histogram of dmabuf-lat calls", core.userspace_dir() / "bpf/tests/cost-test", "--icount")
+    guests.tap_with_module(checks, "histogram of dmabuf-lat calls",
+                           core.userspace_dir() / "bpf/tests/cost-test", "--icount")
 
 
 def icount(checks):
@@ -85,9 +88,13 @@ def icount(checks):
     checks.check("they agree to the last digit", lambda log: same(log, minima(first / counts), minima(second / counts)))
     compare_with_reference(checks, first)
     boots = [checks.directory / f"contention-{number}.json" for number in (1, 2)]
-    if all([checks.check(f"contention, boot {number}", lambda log, path=path: count_contention(log, path)) for number, path in enumerate(boots, 1)]):
+    if all([
+            checks.check(f"contention, boot {number}", lambda log, path=path: count_contention(log, path))
+            for number, path in enumerate(boots, 1)
+    ]):
         checks.check("four cases of contention, with waits", lambda log: log.expect(is_contention(boots[0]), "not so"))
-        checks.check("contention agrees to the last digit",
-                     lambda log: log.expect(boots[0].read_bytes() == boots[1].read_bytes(), f"{boots[0]} and {boots[1]} differ"))
+        checks.check(
+            "contention agrees to the last digit",
+            lambda log: log.expect(boots[0].read_bytes() == boots[1].read_bytes(), f"{boots[0]} and {boots[1]} differ"))
     checks.check("Google Benchmark's time is the mean", lambda log: library_agrees(log, first / counts))
     cross_checks(checks)

@@ -19,7 +19,8 @@ def main_job(checks, kernel, *arguments):
     checks.holds(f"everything was measured on {kernel}", out.is_dir() and not missing.exists(),
                  f"not measured: {core.last_line(missing) or 'anything'} ({missing})")
     reports = [out / name for name in ("report.html", "summary.txt")]
-    checks.holds(f"report of {kernel}", all(path.is_file() and path.stat().st_size for path in reports), f"none in {out}")
+    checks.holds(f"report of {kernel}", all(path.is_file() and path.stat().st_size for path in reports),
+                 f"none in {out}")
     if status != 0 and not checks.result.failed:
         checks.fails(f"main job on {kernel}", f"scripts/run ended with status {status}", log)
     return out
@@ -27,7 +28,8 @@ def main_job(checks, kernel, *arguments):
 
 def base(checks):
     summary = main_job(checks, "base", "--perf") / "summary.txt"
-    checks.holds("perf sampled", summary.is_file() and "samples of" in summary.read_text(errors="replace"), f"{summary} has no samples")
+    checks.holds("perf sampled",
+                 summary.is_file() and "samples of" in summary.read_text(errors="replace"), f"{summary} has no samples")
 
 
 def stock(checks):
@@ -79,7 +81,8 @@ def portability(checks):
 
 
 def regression(checks):
-    checks.command("the same results on stock and base", [core.SCRIPTS / "regression", "--out", checks.directory / "regression"])
+    checks.command("the same results on stock and base",
+                   [core.SCRIPTS / "regression", "--out", checks.directory / "regression"])
 
 
 # --- a guest for a few cases ------------------------------------------------------------------------------------------
@@ -90,8 +93,8 @@ NO_WARNINGS = ["--append", "panic_on_warn=1"]
 def panics_of_warning(checks, log):
     """Ends as it should only when the guest panicked of a WARNING: else the silence of the other guest would mean
     nothing."""
-    ended = guests.self_tests(checks, "control", "base", ["get_pfn_errors"], cases="null_attach[form=locked]", arguments=NO_WARNINGS,
-                              environment={"TESTEXP_ALLOW_MISUSE": "1"})
+    ended = guests.self_tests(checks, "control", "base", ["get_pfn_errors"], cases="null_attach[form=locked]",
+                              arguments=NO_WARNINGS, environment={"TESTEXP_ALLOW_MISUSE": "1"})
     log.expect(ended.status == core.GUEST_BUG, f"the guest ended with status {ended.status} ({ended.log})")
     said = re.search(r"Kernel panic - not syncing: .*panic_on_warn set", ended.console.read_text(errors="replace"))
     log.expect(said, f"the guest's kernel did not panic of a WARNING ({ended.console})")
@@ -102,8 +105,10 @@ def panic(checks):
     guests.judged(checks, "foreign exporters under panic_on_warn", "base", ["foreign_exporters"], arguments=NO_WARNINGS)
 
 
-WRONG_LOCKS = ["lock_held[call=get_pfn_unlocked]", "lock_held[call=attach]", "lock_held[call=detach]", "lock_held[call=export]",
-               "importers_lock_outside[call=get_pfn_unlocked]"]
+WRONG_LOCKS = [
+    "lock_held[call=get_pfn_unlocked]", "lock_held[call=attach]", "lock_held[call=detach]", "lock_held[call=export]",
+    "importers_lock_outside[call=get_pfn_unlocked]"
+]
 
 
 def locking(checks):
@@ -119,8 +124,8 @@ def witnesses(checks):
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--iommu"])
     checks.must_pass(ended.ktap, r"P17.*behind=iommu\]", r"paths.*behind=iommu\]")
     # and without a BAR, which every other guest has
-    ended = guests.judged(checks, "guest with swiotlb", "base", ["abi", "bad_witnesses", "paths"], environment={"TESTEXP_MMIO_BAR": ""},
-                          arguments=["--append", "swiotlb=force"])
+    ended = guests.judged(checks, "guest with swiotlb", "base", ["abi", "bad_witnesses", "paths"],
+                          environment={"TESTEXP_MMIO_BAR": ""}, arguments=["--append", "swiotlb=force"])
     checks.must_pass(ended.ktap, r"P17.*behind=swiotlb\]", r"paths.*behind=swiotlb\]", r".*mmio_without_a_bar\]")
     ended = guests.judged(checks, "guest with memory", "base", ["get_pfn_runs"], cases="run[order=18", mem=8192)
     checks.must_pass(ended.ktap, r".*run.order=18\]")
@@ -129,7 +134,9 @@ def witnesses(checks):
 # --- what other legs found --------------------------------------------------------------------------------------------
 
 # The legs that run the contract's tests, and the name of each in docs/contract.md.
-CONTRACT_RUNS = {"base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"}
+CONTRACT_RUNS = {
+    "base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"
+}
 
 
 def contract_runs(checks):
@@ -179,7 +186,10 @@ def faults(checks):
     out, of_base = checks.directory / "faults", checks.results_of("base")
     if of_base and (of_base / "run/report.html").is_file():
         out = of_base / "run"
-    checks.tap("faults", [core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053, "--out", out])
+    checks.tap("faults", [
+        core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053,
+        "--out", out
+    ])
     if not checks.quick:
         checks.tap("generated faults", [core.SCRIPTS / "mutants", "--generated", "--sample", 20, "--seed", 1])
 

@@ -19,7 +19,8 @@ PATCHES = core.ROOT / "kernel/patches/6.12"
 # --- lint -------------------------------------------------------------------------------------------------------------
 
 # A result or a patch cannot say its licence.
-WITHOUT_SPDX = re.compile(r"(COPYING|CMakePresets\.json|results/tests/golden/.*|selftests/unit/corpus/.*|.*\.(patch|json|png|svg))")
+WITHOUT_SPDX = re.compile(
+    r"(COPYING|CMakePresets\.json|results/tests/golden/.*|selftests/unit/corpus/.*|.*\.(patch|json|png|svg))")
 
 
 def git_files(*patterns):
@@ -62,9 +63,13 @@ def series():
 def patches_apply(log, scratch):
     """git am on the files as Debian has them."""
     wanted = ("drivers/dma-buf", "include/linux/dma-buf.h", "Documentation/driver-api/dma-buf.rst")
-    log.run(["tar", "-C", scratch, "--strip-components=1", "-xf", TARBALL, *(f"linux-source-6.12/{name}" for name in wanted)])
-    for words in (["init", "-q"], ["config", "user.name", "test"], ["config", "user.email", "test@example.org"], ["add", "-A"], ["commit", "-q", "-m", "base"],
-                  ["am", "-q", *series()]):
+    log.run([
+        "tar", "-C", scratch, "--strip-components=1", "-xf", TARBALL, *(f"linux-source-6.12/{name}" for name in wanted)
+    ])
+    for words in (["init", "-q"], ["config", "user.name",
+                                   "test"], ["config", "user.email",
+                                             "test@example.org"], ["add", "-A"], ["commit", "-q", "-m",
+                                                                                  "base"], ["am", "-q", *series()]):
         log.run(["git", "-C", scratch, *words])
 
 
@@ -74,7 +79,8 @@ def core_warnings(log, scratch, tree):
     sources = tree / "drivers/dma-buf"
     for path in (*sources.glob("*.[ch]"), sources / "Makefile"):
         shutil.copy(path, scratch)
-    objects = re.findall(r"^  CC +drivers/dma-buf/([^/\s]+\.o)$", (tree / "build.log").read_text(errors="replace"), re.MULTILINE)
+    objects = re.findall(r"^  CC +drivers/dma-buf/([^/\s]+\.o)$", (tree / "build.log").read_text(errors="replace"),
+                         re.MULTILINE)
     log.expect(objects, f"{tree}/build.log names no object of drivers/dma-buf")
     log.run(["make", "-C", tree, f"M={scratch}", "W=1", "C=1", *objects])
     text = open(log.file.name, encoding="utf-8", errors="replace").read()
@@ -89,11 +95,15 @@ def lint(checks):
     checks.check("SPDX lines", spdx)
     checks.check("includes", includes_go_down)
     checks.check("shellcheck", lambda log: log.run(["shellcheck", "-S", "warning", "-x", *shell_files()]))
-    checks.check("clang-format", lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
+    checks.check("clang-format",
+                 lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
     checks.check("checkpatch --strict, patches", lambda log: log.run([*checkpatch, *sorted(PATCHES.glob("*.patch"))]))
     # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for
-    checks.check("checkpatch --strict, module", lambda log: log.run(
-        [*checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted((core.ROOT / "kmod-testexp").rglob("*.[ch]"))]))
+    checks.check(
+        "checkpatch --strict, module", lambda log: log.run([
+            *checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted(
+                (core.ROOT / "kmod-testexp").rglob("*.[ch]"))
+        ]))
     with checks.scratch() as scratch:
         checks.check("git am", lambda log: patches_apply(log, scratch))
     checks.command("faults fit the module", [core.SCRIPTS / "mutants", "--check"])
@@ -118,7 +128,8 @@ def tidy_file(path, headers):
 
 
 def tidy(checks):
-    headers = hashlib.sha256(b"".join(path.read_bytes() for path in paths("*.h", "*.hpp", "*.clang-tidy", "*CMakeLists.txt"))).digest()
+    headers = hashlib.sha256(b"".join(path.read_bytes()
+                                      for path in paths("*.h", "*.hpp", "*.clang-tidy", "*CMakeLists.txt"))).digest()
 
     def all_files(log):
         files = paths("*.cpp")
@@ -138,7 +149,10 @@ def tidy(checks):
 def native(checks):
     data = core.ROOT / "bpf/tests/data"
     checks.native_tests("native", core.userspace_dir())
-    words = [core.ROOT / "bpf/tests/export-test", core.userspace_dir() / "bpf/dmabuf-lat", data / "latency.json", data / "bpftrace.json"]
+    words = [
+        core.ROOT / "bpf/tests/export-test",
+        core.userspace_dir() / "bpf/dmabuf-lat", data / "latency.json", data / "bpftrace.json"
+    ]
     checks.tap("dmabuf-lat export", words)
 
 
@@ -146,13 +160,20 @@ def fuzz_layout(checks, log):
     """What a fuzzer finds is printed as a test case, and the input stays beside the log. The seed is always the same:
     docs/fuzzing.md has longer runs."""
     with checks.scratch() as corpus:
-        limits = ["-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600", f"-artifact_prefix={checks.logs}/"]
-        log.run([core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", *limits, corpus, core.ROOT / "selftests/unit/corpus/layout"])
+        limits = [
+            "-seed=1", f"-runs={5000 if checks.quick else 30000}", "-max_len=97", "-timeout=600",
+            f"-artifact_prefix={checks.logs}/"
+        ]
+        log.run([
+            core.userspace_dir("fuzz") / "selftests/unit/layout_fuzz", *limits, corpus,
+            core.ROOT / "selftests/unit/corpus/layout"
+        ])
 
 
 def fuzz(checks):
     # with longer buffers the unit tests take minutes under sanitizers
-    checks.native_tests("unit tests with sanitizers", core.userspace_dir("fuzz") / "selftests/unit", {**os.environ, "TESTEXP_MAX_PAGES": "18"})
+    checks.native_tests("unit tests with sanitizers",
+                        core.userspace_dir("fuzz") / "selftests/unit", {**os.environ, "TESTEXP_MAX_PAGES": "18"})
     checks.check("libFuzzer on layout.c", lambda log: fuzz_layout(checks, log))
     # KASAN and lockdep look on
     batches = {"TESTEXP_BATCHES": "4" if checks.quick else "8"}

@@ -21,15 +21,18 @@ SOURCE = "linux-source-6.12"
 TARBALL = pathlib.Path(f"/usr/src/{SOURCE}.tar.xz")
 SUITES = ["st-dma-fence", "st-dma-fence-chain", "st-dma-fence-unwrap", "st-dma-resv"]
 KSELFTEST = "tools/testing/selftests"
-WANTED = [*(f"{KSELFTEST}/{name}" for name in ("dmabuf-heaps", "drivers/dma-buf", "kselftest.h")),
-          *(f"drivers/dma-buf/{name}" for name in ("selftest.c", "selftest.h", "selftests.h", *(f"{suite}.c" for suite in SUITES))),
-          "include/uapi/drm/drm.h", "include/uapi/drm/drm_mode.h"]
+WANTED = [
+    *(f"{KSELFTEST}/{name}" for name in ("dmabuf-heaps", "drivers/dma-buf", "kselftest.h")),
+    *(f"drivers/dma-buf/{name}"
+      for name in ("selftest.c", "selftest.h", "selftests.h", *(f"{suite}.c" for suite in SUITES))),
+    "include/uapi/drm/drm.h", "include/uapi/drm/drm_mode.h"
+]
 # an emulated processor is long over dma_fence_chain/wait_backward, which is no stall
 PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60"
 TEXT = """\
-Runs kselftest's dmabuf-heaps and drivers/dma-buf and the kernel's DMABUF_SELFTESTS in a guest of the stock kernel and in one of FLAVOUR
-(default base), and compares case by case. DIR (default: none is kept) gets regression.json, which results_report shows, and the
-output of everything in regression/."""
+Runs kselftest's dmabuf-heaps and drivers/dma-buf and the kernel's DMABUF_SELFTESTS in a guest of the stock kernel and
+in one of FLAVOUR (default base), and compares case by case. DIR (default: nothing is kept) gets regression.json, which
+results_report shows, and the output of all tests in regression/."""
 
 
 def kbuild():
@@ -41,7 +44,8 @@ def compile_programs(source):
     """What kselftest's Makefiles do, but with the C library's headers; of DRM it has none."""
     tests = source / KSELFTEST
     drm = ["-D__user=", "-idirafter", source / "include/uapi"]
-    for name, path, options in (("dmabuf-heap", "dmabuf-heaps/dmabuf-heap.c", drm), ("udmabuf", "drivers/dma-buf/udmabuf.c", [])):
+    for name, path, options in (("dmabuf-heap", "dmabuf-heaps/dmabuf-heap.c", drm), ("udmabuf",
+                                                                                     "drivers/dma-buf/udmabuf.c", [])):
         if core.call(["gcc", "-O2", "-Wall", "-static", *options, "-o", source / name, tests / path]) != 0:
             raise core.Problem(f"the kernel's test {name} does not build in {source}")
 
@@ -55,7 +59,9 @@ def programs():
     with core.locked(source.parent / f"{key}.lock", "build of the kernel's tests"):
         if not (source / "done").exists():
             source.mkdir(parents=True, exist_ok=True)
-            if core.call(["tar", "-C", source, "--strip-components=1", "-xf", TARBALL, *(f"{SOURCE}/{name}" for name in WANTED)]) != 0:
+            if core.call(
+                ["tar", "-C", source, "--strip-components=1", "-xf", TARBALL, *(f"{SOURCE}/{name}"
+                                                                                for name in WANTED)]) != 0:
                 raise core.Problem(f"cannot unpack the tests of {TARBALL} to {source}")
             compile_programs(source)
             (source / "done").touch()
@@ -97,18 +103,23 @@ class Regression:
         module = build_module(self.source, self.trees[kernel], self.work)
         core.say(f"the kernel's own tests on {kernel}")
         result = self.logs / f"{side}.txt"
-        command = ["/usr/bin/python3", "-B", core.LIB / "guest/kernel_tests.py", "--bin", self.source, "--module", module, "--out", result,
-                   "--hide", hidden, *self.hugepages]
+        command = [
+            "/usr/bin/python3", "-B", core.LIB / "guest/kernel_tests.py", "--bin", self.source, "--module", module,
+            "--out", result, "--hide", hidden, *self.hugepages
+        ]
         with open(self.logs / f"{side}-output.txt", "wb") as output:
-            status = core.call(core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
-                                               console=self.logs / f"{side}-console.txt", arguments=["--append", PATIENT]), stdout=output)
+            status = core.call(
+                core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
+                                console=self.logs / f"{side}-console.txt", arguments=["--append", PATIENT]),
+                stdout=output)
         if status != 0:
             raise core.Problem(f"the tests did not get to their end on {kernel} (status {status}); see {self.logs}")
         return result
 
     def compare(self):
         names = ("stock", self.options.kernel)
-        document = kernel_tests.comparison(self.run("stock", "stock"), self.run(self.options.kernel, "patched", self.options.hide), names)
+        document = kernel_tests.comparison(self.run("stock", "stock"),
+                                           self.run(self.options.kernel, "patched", self.options.hide), names)
         core.write_json(self.out / "regression.json", document)
         kernel_tests.print_comparison(document)
         return 1 if document["faults"] else 0
@@ -116,16 +127,20 @@ class Regression:
 
 def has_hugepages(tree):
     with contextlib.suppress(OSError):
-        return re.search(r"^CONFIG_HUGETLBFS=y", (tree / ".config").read_text(encoding="utf-8"), re.MULTILINE) is not None
+        return re.search(r"^CONFIG_HUGETLBFS=y", (tree / ".config").read_text(encoding="utf-8"),
+                         re.MULTILINE) is not None
     return False
 
 
 def parse(arguments):
-    parser = core.Parser(prog="scripts/regression", usage="scripts/regression [--kernel FLAVOUR] [--out DIR] [--hide FILE]", description=TEXT,
+    parser = core.Parser(prog="scripts/regression",
+                         usage="scripts/regression [--kernel FLAVOUR] [--out DIR] [--hide FILE]", description=TEXT,
                          epilog="exit status: 0 the results are the same, 1 they differ or something could not run.")
     parser.add_argument("--kernel", default="base", metavar="FLAVOUR")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--hide", default="", metavar="FILE", help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")
+    parser.add_argument(
+        "--hide", default="", metavar="FILE",
+        help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")
     options = parser.parse_args(arguments)
     if options.kernel == "running":
         raise core.Problem("--kernel running: the tests need a guest; name a flavour or a kernel tree")

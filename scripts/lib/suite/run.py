@@ -17,15 +17,17 @@ import schedule
 TEXT = """\
 Builds what is missing, runs self-tests, benchmark and probes on a real kernel, and writes a report.
 
---kernel base       Linux 6.12 with the get_pfn patches, in a guest (default; built the first time: a quarter of an hour)
+--kernel base       Linux 6.12 with the get_pfn patches, in a guest (default; the first build takes 15 minutes)
          stock      the newest kernel that this Debian has, in a guest: nothing to build but the module
          stock-6.1  the same with the 6.1 that Debian 12 comes with
          running    this machine as it is, no guest: loads the module here, needs root and the kernel's headers
          TREE       a built kernel tree, in a guest
---tune              with running: governor performance, turbo and SMT off, clocksource tsc for as long as it measures (scripts/lib/tune);
-                    without it nothing of the machine is changed
---perf              also count with perf stat and sample with perf record, path by path; what the machine has no counter for is named
---quick             a short form of everything; leaves out only the kernel's own tests, which base compares with stock (scripts/regression)
+--tune              with running: governor performance, turbo and SMT off, clocksource tsc while it measures
+                    (scripts/lib/tune). Without --tune nothing of the machine is changed
+--perf              also counts with perf stat and samples with perf record, path by path. The report names what the
+                    machine has no counter for
+--quick             a short form of everything. Only the kernel's own tests are left out, which base compares with
+                    stock (scripts/regression)
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
 --only TEST[:CASE]  runs only this self-test, or its cases with CASE in their names, in which '*' stands for any text
                     (again for more). Builds what changed, prints the test's KTAP as it comes, and takes seconds. The
@@ -33,8 +35,9 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
 --keep              with --only: keeps the guest for the next run, which then need not boot (scripts/vm --keep; it ends
                     after ten minutes without a run; scripts/vm --list shows it, scripts/vm --stop ends it)
 
-DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt, kernel-log.json, regression.json,
-summary.txt and report.html. The mutation score is no part of a run: scripts/mutants --out DIR takes it, into the same report.
+DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt,
+kernel-log.json, regression.json, summary.txt and report.html. The mutation score is no part of a run: scripts/mutants
+--out DIR adds it to the report.
 Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what),
 130 interrupted. With --only also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
@@ -101,8 +104,10 @@ class Run:
     # --- on the kernel under test -------------------------------------------------------------------------------------
 
     def job_command(self, name, *arguments):
-        return ["/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module, "--out", self.out, *self.quick,
-                *arguments]
+        return [
+            "/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module,
+            "--out", self.out, *self.quick, *arguments
+        ]
 
     def run_job(self, name, *arguments, console="", **machine):
         """One job, where the kernel under test is, and what it has to say. `machine` is for the guest only."""
@@ -111,20 +116,25 @@ class Run:
             if self.here:
                 status = self.as_root([*self.tune, *command])
             else:
-                status = core.call(core.vm_command(self.kernel, command, share=self.out, timeout=core.GUEST_TIMEOUT_S, console=self.out / console, **machine))
+                status = core.call(
+                    core.vm_command(self.kernel, command, share=self.out, timeout=core.GUEST_TIMEOUT_S,
+                                    console=self.out / console, **machine))
         finally:
             self.take_account(name, status, console)
 
     def as_root(self, command):
         """Runs a command of this machine as root; what it leaves in the run directory is the user's."""
-        named = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(("TESTEXP_", "DMABUF_PFN_"))]
+        named = [
+            f"{name}={value}" for name, value in os.environ.items() if name.startswith(("TESTEXP_", "DMABUF_PFN_"))
+        ]
         if os.geteuid() == 0:
             return core.call(["env", *named, *command])
         # in our own session: sudo may have to ask on the terminal, and Ctrl-C there is for the job too
         try:
             return core.call(["sudo", "env", *named, *command], start_new_session=False)
         finally:
-            if core.call(["sudo", "chown", "-R", f"{os.geteuid()}:{os.getegid()}", self.out], start_new_session=False) != 0:
+            if core.call(["sudo", "chown", "-R", f"{os.geteuid()}:{os.getegid()}", self.out],
+                         start_new_session=False) != 0:
                 core.say(f"what root made in {self.out} stays root's: sudo chown failed")
 
     def take_account(self, name, status, console=""):
@@ -134,7 +144,8 @@ class Run:
         for line in account.get("missing", []):
             self.note(line)
         if not self.guest_end(f"the job {name}", status, console) and not account.get("complete"):
-            self.missing(f"the job {name}: {'did not come to its end' if account else 'did not begin'}, status {status}")
+            self.missing(
+                f"the job {name}: {'did not come to its end' if account else 'did not begin'}, status {status}")
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         self.status = self.status or int(status != 0)
@@ -180,8 +191,8 @@ class Run:
             self.run_job("contention")
             return
         console, log = "console-contention.txt", self.out / "bench-contention.log"
-        status = contention.count_contention(self.kernel, self.bin, self.module, self.out / "bench-contention.json", ["--console", self.out / console],
-                                             self.quick, log=log)
+        status = contention.count_contention(self.kernel, self.bin, self.module, self.out / "bench-contention.json",
+                                             ["--console", self.out / console], self.quick, log=log)
         if not self.guest_end("contention", status, console) and status != 0:
             self.missing(f"contention: bench_contention ended with status {status}: {core.last_line(log)}")
         self.status = self.status or int(status != 0)
@@ -221,9 +232,10 @@ class Run:
 
 
 def parse(arguments):
-    parser = core.Parser(prog="scripts/run", description=TEXT, add_help=False,
-                         usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
-                               "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
+    parser = core.Parser(
+        prog="scripts/run", description=TEXT, add_help=False,
+        usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
+        "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", default="base", help=core.argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, help=core.argparse.SUPPRESS)
     parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)

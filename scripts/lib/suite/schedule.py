@@ -47,7 +47,8 @@ class Schedule:
     def may_start(self, leg):
         """Not before the legs whose results it reads, and not beside those that it disturbs."""
         waiting = {other.name for other in self.waiting} | set(self.running)
-        apart = any(other.name in leg.not_beside or leg.name in other.not_beside for other, _, _ in self.running.values())
+        apart = any(other.name in leg.not_beside or leg.name in other.not_beside
+                    for other, _, _ in self.running.values())
         return not apart and not waiting & set(leg.after)
 
     def work(self, leg):
@@ -65,7 +66,8 @@ class Schedule:
             name, error = self.ended.get(timeout=QUIET_S)
         except queue.Empty:
             now = time.monotonic()
-            core.say("running: " + ", ".join(f"{name} {core.elapsed(now - started)}" for name, (_, _, started) in self.running.items()))
+            core.say("running: " + ", ".join(f"{name} {core.elapsed(now - started)}"
+                                             for name, (_, _, started) in self.running.items()))
             return
         self.running.pop(name)[1].join()
         if error:

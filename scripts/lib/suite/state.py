@@ -60,7 +60,9 @@ class State:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise core.Problem(f"another scripts/test of this clone is running; wait for its end (lock: {self.directory / 'lock'})") from error
+            raise core.Problem(
+                f"another scripts/test of this clone is running; wait for its end (lock: {self.directory / 'lock'})"
+            ) from error
         self._writing = threading.Lock()
         self.tree = tree_identity()
         self.run, self.legs = self._read()
@@ -139,7 +141,11 @@ class State:
             raise core.Problem("there is no last run; name a leg, see --list")
         if not self.run["ended"]:
             raise core.Problem("the last run was cut; --resume continues it")
-        failed = {leg: form for leg, form in self.run["forms"].items() if self.legs.get(leg, {}).get("result", {}).get("failed", 1)}
+        failed = {
+            leg: form
+            for leg, form in self.run["forms"].items()
+            if self.legs.get(leg, {}).get("result", {}).get("failed", 1)
+        }
         if not failed:
             raise core.Problem(f"no leg failed in the last run, of {self.run['started']}")
         return failed

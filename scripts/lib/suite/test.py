@@ -17,15 +17,17 @@ usage: scripts/test [--quick] [--jobs N] [all|LEG...]
        scripts/test [--jobs N] --failed|--resume
        scripts/test --list
 
-Without a word this runs what a person runs after a change, in short forms: {default}.
-`all` runs every leg at full bounds but those that only run when named ({named}). LEG... runs those, at full bounds.
-The run ends with the table of its legs and with "N passed, N failed, N skipped". Exit status 0 only when nothing failed and something passed.
+Without arguments this runs the legs to run after a change, in short forms: {default}.
+`all` runs every leg at full bounds, except for those that only run when named ({named}). LEG... runs
+these legs, at full bounds. A run ends with the table of its legs, and with "N passed, N failed, N skipped". The exit
+status is 0 only when nothing failed and something passed.
 
 --quick    short forms
---jobs N   so many legs side by side (here {jobs}: as many as there are processors, and 6 GiB of memory for each)
+--jobs N   run N legs side by side (here {jobs}: one for each processor, and for each 6 GiB of memory)
 --failed   the legs that failed in the last run, in the same forms
---resume   continue the last run, which was cut; only on the same tree, since results of another one say nothing
---list     the table of all legs: minutes on two processors without KVM, once kernels are there
+--resume   continue the last run, which was interrupted; only on the same tree, because results of another tree do not
+           count
+--list     the table of all legs: minutes on two processors without KVM, once kernels are built
 
 Logs and results are below {directory}.
 
@@ -47,7 +49,8 @@ def parse(argv, table):
     if options.jobs is not None and options.jobs < 1:
         raise core.Problem("--jobs needs a number from 1 on")
     if options.failed + options.resume + bool(options.legs or options.quick) > 1:
-        raise core.Problem("--failed and --resume take their legs and forms from the last run; name nothing beside them")
+        raise core.Problem(
+            "--failed and --resume take their legs and forms from the last run; name nothing beside them")
     return options
 
 
@@ -68,8 +71,9 @@ def form(quick, named):
 
 def help_text(table, directory):
     legs = table.values()
-    text = INTRO.format(default=" ".join(leg.name for leg in legs if leg.by_default), named=" ".join(leg.name for leg in legs if not leg.in_all),
-                        jobs=default_jobs(), directory=directory)
+    text = INTRO.format(default=" ".join(leg.name for leg in legs if leg.by_default),
+                        named=" ".join(leg.name for leg in legs if not leg.in_all), jobs=default_jobs(),
+                        directory=directory)
     return text + list_text(table)
 
 
@@ -87,17 +91,26 @@ def table_text(table, forms, results):
     lines = [f"{'leg':11} {'stated':>6} {'taken':>6} {'passed':>7} {'failed':>7} {'skipped':>7}   (minutes)"]
     for name, result in results.items():
         stated = table[name].minutes(forms[name]["quick"])
-        lines.append(f"{name:11} {stated:6.1f} {result.seconds / 60:6.1f} {result.passed:7} {result.failed:7} {result.skipped:7}")
+        lines.append(
+            f"{name:11} {stated:6.1f} {result.seconds / 60:6.1f} {result.passed:7} {result.failed:7} {result.skipped:7}"
+        )
     return "\n".join(lines)
+
+
+def sums(results):
+    """How many checks passed, failed and were skipped in all legs together."""
+    return {name: sum(getattr(result, name) for result in results.values()) for name in ("passed", "failed", "skipped")}
 
 
 def checked_text(directories):
     """How much the oracles were asked, by all legs together: each test says it in a line of its own."""
     sums = [0, 0, 0]
-    for path in (path for directory in directories for pattern in ("*.ktap", "*.output") for path in directory.rglob(pattern)):
+    for path in (path for directory in directories for pattern in ("*.ktap", "*.output")
+                 for path in directory.rglob(pattern)):
         for match in re.finditer(r"checked: (\d+) layouts, (\d+) pgoffs, (\d+) ", path.read_text(errors="replace")):
             sums = [total + int(number) for total, number in zip(sums, match.groups())]
-    return "checked against the oracles: {} layouts, {} pgoffs, {} (pgoff, order) pairs".format(*sums) if any(sums) else ""
+    return "checked against the oracles: {} layouts, {} pgoffs, {} (pgoff, order) pairs".format(
+        *sums) if any(sums) else ""
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------
@@ -130,7 +143,8 @@ class Run:
         """In a thread of its own. Whatever goes wrong in a leg is a failure of that leg."""
         form_of_leg = self.forms[leg.name]
         checks = Checks(leg.name, self.state.begin_leg(leg.name), results_of=self.state.results_of, **form_of_leg)
-        core.say(f"{leg.name} begins{', in its short form' if form_of_leg['quick'] else ''}; {leg.minutes(form_of_leg['quick']):g} min are stated")
+        form = ", in its short form" if form_of_leg["quick"] else ""
+        core.say(f"{leg.name} begins{form}; {leg.minutes(form_of_leg['quick']):g} min are stated")
         started = time.monotonic()
         try:
             self.work(leg, checks)
@@ -140,7 +154,8 @@ class Run:
         self.results[leg.name] = checks.result
         core.say(f"{leg.name} ended after {core.elapsed(checks.result.seconds)}: {checks.result}")
         if not self.state.end_leg(leg.name, checks.result):
-            core.say(f"the tree was changed while {leg.name} ran: its result is neither for --resume nor for the leg contract")
+            core.say(f"the tree was changed while {leg.name} ran: its result is neither for --resume nor for the leg "
+                     "contract")
 
     @staticmethod
     def work(leg, checks):
@@ -166,9 +181,11 @@ class Run:
         if checked := checked_text(map(self.state.leg_dir, results)):
             core.say(checked)
         core.say(f"all legs in {core.elapsed(seconds)}; logs and results in {self.state.directory}")
-        for message in [message for result in results.values() for message in result.messages if message.startswith("FAILED")]:
+        for message in [
+                message for result in results.values() for message in result.messages if message.startswith("FAILED")
+        ]:
             core.say(message)
-        total = Result(*(sum(getattr(result, name) for result in results.values()) for name in ("passed", "failed", "skipped")))
+        total = Result(*sums(results).values())
         print(table_text(self.table, self.forms, results))
         print(total, flush=True)
         return 0 if total.failed == 0 and total.passed > 0 else 1
@@ -186,7 +203,7 @@ def main(argv, legs=None):
     state, results = State(), {}
     if options.resume:
         results = state.resume()
-        total = ", ".join(f"{sum(getattr(result, name) for result in results.values())} {name}" for name in ("passed", "failed", "skipped"))
+        total = ", ".join(f"{number} {name}" for name, number in sums(results).items())
         core.say(f"continuing the run of {state.run['started']}; taken over: {' '.join(results) or 'no leg'} ({total})")
     else:
         state.begin(state.failed() if options.failed else chosen(options, table))

@@ -19,7 +19,8 @@ def load(directory):
         if any(type(count) is not int or count < 0 for count in counts) or not isinstance(document["programs"], list):
             raise ValueError("its counts or its programs are none")
         if document["complete"] is not True:
-            raise core.Problem(f"the self-tests did not come to their end; the last program was {_last_program(document)} ({path})")
+            raise core.Problem(
+                f"the self-tests did not come to their end; the last program was {_last_program(document)} ({path})")
     except OSError as error:
         raise core.Problem(f"the self-tests left no {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -49,7 +50,10 @@ def passed_cases(directory):
 
 def failures(document):
     """A line for each case that failed, and for whatever else was wrong."""
-    lines = [f"{program['name']}: {case['name']}" for program in document["programs"] for case in program["cases"] if case["verdict"] == "failed"]
+    lines = [
+        f"{program['name']}: {case['name']}" for program in document["programs"] for case in program["cases"]
+        if case["verdict"] == "failed"
+    ]
     lines += [f"{program['name']}: {fault}" for program in document["programs"] for fault in program["faults"]]
     return lines + list(document["faults"])
 
