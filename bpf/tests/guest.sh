@@ -47,7 +47,8 @@ finish() {
 	[ "$failed" -eq 0 ]
 }
 
-# The smallest value is in the first bucket of its histogram, and the largest in the last: a bucket is a sixteenth of an octave.
+# The smallest value is in the first bucket of its histogram, and the largest in the last: a bucket is a sixteenth of
+# an octave.
 values_in_buckets() {
 	jq -e '[.[] | select(.count > 0)] | length > 0 and all(
 		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and .max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
@@ -56,7 +57,8 @@ values_in_buckets() {
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }
 says() { grep -q -- "$1" log; }
 
-# Until COMMAND succeeds. What it waits for takes seconds, on a busy emulated machine a minute; the ten minutes end a hang.
+# Until COMMAND succeeds. What it waits for takes seconds, on a busy emulated machine a minute; the ten minutes end a
+# hang.
 wait_for() { for _ in $(seq 6000); do "$@" 2> /dev/null && return 0; sleep 0.1; done; return 1; }
 
 # Whether a process waits for something to happen: not for a processor

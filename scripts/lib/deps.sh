@@ -35,7 +35,8 @@ declare -A step_packages=(
 	[newcomer]='debootstrap git util-linux'
 )
 
-# MiB that a step writes below the cache directory the first time, what it leaves there, and MiB of memory that its guests take.
+# MiB that a step writes below the cache directory the first time, what it leaves there, and MiB of memory that its
+# guests take.
 declare -A step_disk=([kernel]=4000 [stock]=600 [userspace]=700 [newcomer]=2000)
 declare -A step_leaves=([kernel]='kernel/*/done' [stock]='kernel/stock-*/done' [userspace]='build/*/build.ninja' [newcomer]='newcomer/*/done')
 declare -A step_memory=([vm]=4600)
@@ -66,8 +67,9 @@ debian_mirror() {
 	sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1
 }
 
-# add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with its updates. They are put beside the
-# machine's sources in a directory of ours, so that nothing of the machine is changed. Does nothing where apt knows that kernel. Returns 1 when no mirror answers.
+# add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with
+# its updates. They are put beside the machine's sources in a directory of ours, so that nothing of the machine is
+# changed. Does nothing where apt knows that kernel. Returns 1 when no mirror answers.
 add_updates() {
 	local dir codename mirror security=http://security.debian.org/debian-security source
 	dir=$(cache_dir)/apt
@@ -134,8 +136,8 @@ step_problems() {
 	[ "$(available_memory_mib)" -ge $memory ] || echo "memory: a guest needs $memory MiB and $(available_memory_mib) are free"
 }
 
-# need STEP...: looks for everything that these steps need, then installs what is missing, all at once. A step may be a stock flavour (stock.sh). Returns 1
-# after one line on stderr when the machine cannot do it.
+# need STEP...: looks for everything that these steps need, then installs what is missing, all at once. A step may be
+# a stock flavour (stock.sh). Returns 1 after one line on stderr when the machine cannot do it.
 need() {
 	local step packages=() headers missing problems log
 	for step; do
@@ -163,7 +165,8 @@ need() {
 	need_packages "${packages[@]}"
 }
 
-# update_lists LOG: what apt knows of the mirror, as old lists name packages that are gone. Returns 1 when no mirror answers; one of several may be silent.
+# update_lists LOG: what apt knows of the mirror, as old lists name packages that are gone. Returns 1 when no mirror
+# answers; one of several may be silent.
 update_lists() { apt_get update >"$1" 2>&1 && grep -qE '^(Hit|Get):' "$1"; }
 
 # need_packages PKG...: installs what is missing. Returns 1 after one line on stderr when it cannot.
