@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the module's ioctl ABI is what testexp_uapi.h says: each bad input gives
- * its own errno and changes nothing, objects live exactly as long as their
- * descriptors, and only root may ask.
+ * Claim: the module's ioctl ABI is as testexp_uapi.h says. Each bad input gives its own errno and
+ * changes nothing, objects live exactly as long as their descriptors, and only root may use the
+ * device.
  *
- * Method: raw ioctls, each next to one that differs in the bad field only and is
- * accepted; INFO's counts before and after.
+ * Method: raw ioctls, each next to one that differs only in the bad field and is accepted; INFO's
+ * counts before and after.
  *
  * Does not see: two callers at once; failures of the kernel's own allocations.
  */
@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "child.hpp"
 #include "contend.hpp"
 #include "fixture.hpp"
@@ -38,19 +39,10 @@ namespace {
 constexpr std::uint64_t u64_max = std::numeric_limits<std::uint64_t>::max();
 constexpr int nobody = 65534;
 
-/* An address that is no user's. */
+/* A kernel address. */
 constexpr std::uint64_t bad_pointer = 0xffff800000000000;
 
-template <typename T> std::uint64_t user_pointer(const T* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-/* The errno of an ioctl, or 0. */
-int raw(int fd, unsigned long request, void* argument) {
-    return ioctl(fd, request, argument) < 0 ? errno : 0;
-}
-
-/* Memory of one page that ends where nothing may be read or written. */
+/* A page of memory that is followed by an inaccessible page. */
 unsigned char* page_before_a_guard() {
     const std::size_t page = page_bytes();
     void* pages =
@@ -61,14 +53,14 @@ unsigned char* page_before_a_guard() {
     return static_cast<unsigned char*>(pages);
 }
 
-/* --- One good call of each ioctl, for the bad ones to differ from. --------- */
+/* --- One good call of each ioctl, for the bad ones to differ from --------- */
 
 const testexp_extent one_page = Layout{}.ram(1).extents[0];
 
 constexpr std::uint32_t good_export =
     TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP;
 
-/* A buffer with an importer, and results for the good calls to write to. */
+/* A buffer with an importer, and memory for the good calls to write to. */
 struct Objects {
     Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
     Importer importer = device().attach(buffer.fd.get()).value();
@@ -90,93 +82,78 @@ struct Objects {
                                    .hold_ticks = 0,
                                    .idle_ticks = 0,
                                    .address = 0};
-    /* It is over, as nobody joined it. */
+    /* The contention is over, because its only contender never joined. */
     Contention contention = testexp::contend(device(), {.importers = {importer.fd()},
                                                         .contenders = {{.ops = 1, .user = true}},
                                                         .timeout_ms = 1})
                                 .value();
     testexp_run run_before = contention.run().value();
 
-    testexp_info info() const {
-        testexp_info argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
+    testexp_info info() const { return sized<testexp_info>(); }
     testexp_create create() const {
-        testexp_create argument{};
+        auto argument = sized<testexp_create>();
 
-        argument.size = sizeof(argument);
         argument.extents = user_pointer(&one_page);
         argument.nr_extents = 1;
         return argument;
     }
     testexp_stats stats() const {
-        testexp_stats argument{};
+        auto argument = sized<testexp_stats>();
 
-        argument.size = sizeof(argument);
         argument.fd = buffer.fd.get();
         return argument;
     }
     testexp_revoke revoke() const {
-        testexp_revoke argument{};
+        auto argument = sized<testexp_revoke>();
 
-        argument.size = sizeof(argument);
         argument.fd = buffer.fd.get();
         return argument;
     }
     testexp_restore restore() const {
-        testexp_restore argument{};
+        auto argument = sized<testexp_restore>();
 
-        argument.size = sizeof(argument);
         argument.fd = movable.fd.get();
         return argument;
     }
     testexp_move move() const {
-        testexp_move argument{};
+        auto argument = sized<testexp_move>();
 
-        argument.size = sizeof(argument);
         argument.fd = movable.fd.get();
         argument.extents = user_pointer(&one_page);
         argument.nr_extents = 1;
         return argument;
     }
     testexp_attach attach() const {
-        testexp_attach argument{};
+        auto argument = sized<testexp_attach>();
 
-        argument.size = sizeof(argument);
         argument.fd = buffer.fd.get();
         return argument;
     }
     testexp_misuse misuse() const {
-        testexp_misuse argument{};
+        auto argument = sized<testexp_misuse>();
 
-        argument.size = sizeof(argument);
         argument.which = TESTEXP_MISUSE_EXPORT;
         argument.flags = good_export;
         return argument;
     }
     testexp_resolve resolve() const {
-        testexp_resolve argument{};
+        auto argument = sized<testexp_resolve>();
 
-        argument.size = sizeof(argument);
         argument.count = 4;
         argument.stride = 1;
         argument.results = user_pointer(results.data());
         return argument;
     }
     testexp_map map() const {
-        testexp_map argument{};
+        auto argument = sized<testexp_map>();
 
-        argument.size = sizeof(argument);
         argument.entries = user_pointer(entries.data());
         argument.capacity = static_cast<std::uint32_t>(entries.size());
         return argument;
     }
     testexp_measure measure() const {
-        testexp_measure argument{};
+        auto argument = sized<testexp_measure>();
 
-        argument.size = sizeof(argument);
         argument.path = TESTEXP_PATH_GET_PFN;
         argument.ops_per_batch = 10;
         argument.batches = 3;
@@ -185,9 +162,8 @@ struct Objects {
         return argument;
     }
     testexp_deliver deliver() const {
-        testexp_deliver argument{};
+        auto argument = sized<testexp_deliver>();
 
-        argument.size = sizeof(argument);
         argument.path = TESTEXP_PATH_GET_PFN;
         argument.nr_pages = 4;
         argument.ops = 4;
@@ -196,49 +172,26 @@ struct Objects {
         return argument;
     }
     testexp_fill fill() const {
-        testexp_fill argument{};
+        auto argument = sized<testexp_fill>();
 
-        argument.size = sizeof(argument);
         argument.count = 4;
         return argument;
     }
-    testexp_audit audit() const {
-        testexp_audit argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
-    testexp_use use() const {
-        testexp_use argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
-    testexp_describe describe() const {
-        testexp_describe argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
+    testexp_audit audit() const { return sized<testexp_audit>(); }
+    testexp_use use() const { return sized<testexp_use>(); }
+    testexp_describe describe() const { return sized<testexp_describe>(); }
     testexp_walk walk() const {
-        testexp_walk argument{};
+        auto argument = sized<testexp_walk>();
 
-        argument.size = sizeof(argument);
         argument.address = user_pointer(walked.data()) & ~(page_bytes() - 1);
         argument.count = 1;
         argument.results = user_pointer(walked.data());
         return argument;
     }
-    testexp_signal signal() const {
-        testexp_signal argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
+    testexp_signal signal() const { return sized<testexp_signal>(); }
     testexp_contend contend() const {
-        testexp_contend argument{};
+        auto argument = sized<testexp_contend>();
 
-        argument.size = sizeof(argument);
         argument.importers = user_pointer(&contended);
         argument.contenders = user_pointer(&contender);
         argument.nr_importers = 1;
@@ -246,28 +199,17 @@ struct Objects {
         argument.timeout_ms = 1;
         return argument;
     }
-    testexp_join join() const {
-        testexp_join argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
-    testexp_run run() const {
-        testexp_run argument{};
-
-        argument.size = sizeof(argument);
-        return argument;
-    }
+    testexp_join join() const { return sized<testexp_join>(); }
+    testexp_run run() const { return sized<testexp_run>(); }
     testexp_report report() const {
-        testexp_report argument{};
+        auto argument = sized<testexp_report>();
 
-        argument.size = sizeof(argument);
         argument.op = user_pointer(&hist);
         return argument;
     }
 };
 
-/* Where to send it. */
+/* The descriptor that an ioctl is sent to. */
 enum class On : std::uint64_t { control, importer, contention };
 
 int descriptor(const Objects& objects, On on) {
@@ -281,15 +223,15 @@ int descriptor(const Objects& objects, On on) {
     }
 }
 
-/* An ioctl as a row: its good argument as bytes, and where to send it. */
+/* An ioctl as a row: its good argument as bytes, and the descriptor to send it to. */
 struct Call {
     const char* name = nullptr;
     unsigned long request = 0;
     On on = On::control;
     std::vector<unsigned char> (*good)(const Objects&) = nullptr;
-    std::size_t known_flags = 0; /* bits that mean something */
-    std::size_t first_size = 0;  /* of the struct's first version, if it has grown */
-    int answer = 0;              /* to the good argument */
+    std::size_t known_flags = 0; /* bits of flags that have a meaning */
+    std::size_t first_size = 0;  /* size of the struct's first version, if the struct has grown */
+    int answer = 0;              /* result of the good argument */
 };
 
 template <typename Argument> std::vector<unsigned char> bytes_of(const Argument& argument) {
@@ -356,7 +298,7 @@ void set_flags(std::vector<unsigned char>& bytes, std::uint32_t flags) {
     std::memcpy(bytes.data() + sizeof(flags), &flags, sizeof(flags));
 }
 
-/* Everything that the ABI says of all ioctls alike. */
+/* The rules that the ABI has for all ioctls. */
 void common_rules(const Call& call) {
     if (call.request == TESTEXP_IOC_MISUSE)
         REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
@@ -367,7 +309,7 @@ void common_rules(const Call& call) {
     const int fd = descriptor(objects, call.on);
     const auto good = [&] { return call.good(objects); };
     const auto send = [&](std::vector<unsigned char> bytes) {
-        return raw(fd, call.request, bytes.data());
+        return errno_of_call(fd, call.request, bytes.data());
     };
     const std::size_t size = good().size();
     std::vector<unsigned char> bytes = good();
@@ -401,12 +343,12 @@ void common_rules(const Call& call) {
         ksft::expect_eq(send(bytes), EOPNOTSUPP, "flag " + std::to_string(bit));
     }
 
-    ksft::expect_eq(raw(fd, call.request, nullptr), EFAULT, "no struct at all");
+    ksft::expect_eq(errno_of_call(fd, call.request, nullptr), EFAULT, "no struct at all");
     // NOLINTNEXTLINE(performance-no-int-to-ptr)
-    ksft::expect_eq(raw(fd, call.request, reinterpret_cast<void*>(bad_pointer)), EFAULT,
+    ksft::expect_eq(errno_of_call(fd, call.request, reinterpret_cast<void*>(bad_pointer)), EFAULT,
                     "struct at an address that is not the caller's");
 
-    /* The controls, last: only now may something have happened. */
+    /* The controls come last, because they may change something. */
     bytes = good();
     bytes.resize(size + 24);
     set_size(bytes, bytes.size());
@@ -418,109 +360,98 @@ void common_rules(const Call& call) {
     bytes = good();
     set_size(bytes, first_size);
     std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a);
-    ksft::expect_eq(raw(fd, call.request, bytes.data()), call.answer, "the struct's first version");
+    ksft::expect_eq(errno_of_call(fd, call.request, bytes.data()), call.answer,
+                    "the struct's first version");
     ksft::expect_eq(
         std::count(bytes.begin() + static_cast<std::ptrdiff_t>(first_size), bytes.end(), 0x5a),
         size - first_size, "bytes behind it that are as they were");
     ksft::expect_eq(send(good()), call.answer, "the good call");
 }
 
-/* A struct of which the last byte cannot be read. */
+/* The last byte of the struct cannot be read. */
 void half_readable(const Call& call) {
     const Objects objects;
     const std::vector<unsigned char> good = call.good(objects);
     unsigned char* argument = page_before_a_guard() + page_bytes() - good.size() + 1;
 
     std::memcpy(argument, good.data(), good.size() - 1);
-    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument), EFAULT,
+    ksft::expect_eq(errno_of_call(descriptor(objects, call.on), call.request, argument), EFAULT,
                     "struct that ends behind readable memory");
 }
 
-/* --- What a failed call leaves alone ------------------------------------------ */
+/* --- What a failed call leaves alone -------------------------------------- */
 
-/* As bytes: what no call answers. */
+/* Fills @answer with bytes that no call returns. */
 template <typename T> void spoil(T& answer) {
     std::memset(&answer, 0x5a, sizeof(answer));
 }
 
-/* Makes the call, which fails, and looks at the caller's struct. */
-template <typename Argument>
+/*
+ * Makes a call that must fail with @code. Beforehand the fields that a good call writes, @outputs,
+ * get values that no call returns: the call must leave them, and the rest of the struct, alone.
+ */
+template <typename Argument, typename... Output>
 void expect_untouched(int fd, unsigned long request, Argument argument, int code,
-                      const std::string& what) {
+                      const std::string& what, Output Argument::*... outputs) {
+    (spoil(argument.*outputs), ...);
+
     const std::vector<unsigned char> before = bytes_of(argument);
 
-    ksft::expect_eq(raw(fd, request, &argument), code, what);
+    ksft::expect_eq(errno_of_call(fd, request, &argument), code, what);
     ksft::expect(bytes_of(argument) == before, "the struct is as it was: " + what);
 }
 
-/* Calls of control that fail behind the rules which all calls share. */
+/* @good as @change leaves it: an argument that is wrong in one field. */
+template <typename Argument, typename Change> Argument with(Argument good, Change change) {
+    change(good);
+    return good;
+}
+
+/* The control device refuses these after it has checked what all calls have in common. */
 void failed_control_changes_nothing() {
     const Objects objects;
+    const int control = device().fd();
     const Buffer revocable =
         device().create({.layout = Layout{}.ram(1), .flags = TESTEXP_CREATE_REVOCABLE}).value();
     const testexp_extent empty{};
-    testexp_info info = objects.info();
-    testexp_create create = objects.create();
-    testexp_stats stats = objects.stats();
-    testexp_attach attach = objects.attach();
-    testexp_contend contend = objects.contend();
-    testexp_misuse misuse = objects.misuse();
+    const std::int32_t no_importer = revocable.fd.get();
 
-    spoil(info.abi_version);
-    spoil(info.features);
-    spoil(info.importer_device);
-    info.reserved = 1;
-    expect_untouched(device().fd(), TESTEXP_IOC_INFO, info, EINVAL, "INFO, reserved");
-
-    spoil(create.nr_pages);
-    spoil(create.fd);
-    create.extents = user_pointer(&empty);
-    expect_untouched(device().fd(), TESTEXP_IOC_CREATE, create, EINVAL, "CREATE of nothing");
-
-    spoil(stats.pins);
-    spoil(stats.get_pfns);
-    spoil(stats.lock_violations);
-    stats.fd = device().fd();
-    expect_untouched(device().fd(), TESTEXP_IOC_STATS, stats, EINVAL, "STATS of no buffer");
-
-    spoil(attach.importer_fd);
-    attach.fd = revocable.fd.get();
-    expect_untouched(device().fd(), TESTEXP_IOC_ATTACH, attach, EOPNOTSUPP, "ATTACH refused");
-
-    spoil(contend.contention_fd);
-    contend.importers = user_pointer(&attach.fd);
-    expect_untouched(device().fd(), TESTEXP_IOC_CONTEND, contend, EINVAL, "CONTEND of no importer");
-
-    spoil(misuse.result);
-    misuse.which = TESTEXP_MISUSE_CASES;
-    misuse.flags = 0;
+    expect_untouched(control, TESTEXP_IOC_INFO,
+                     with(objects.info(), [](auto& a) { a.reserved = 1; }), EINVAL,
+                     "INFO, reserved", &testexp_info::abi_version, &testexp_info::features,
+                     &testexp_info::importer_device);
+    expect_untouched(control, TESTEXP_IOC_CREATE,
+                     with(objects.create(), [&](auto& a) { a.extents = user_pointer(&empty); }),
+                     EINVAL, "CREATE of an empty extent", &testexp_create::nr_pages,
+                     &testexp_create::fd);
+    expect_untouched(control, TESTEXP_IOC_STATS,
+                     with(objects.stats(), [&](auto& a) { a.fd = control; }), EINVAL,
+                     "STATS of no buffer", &testexp_stats::pins, &testexp_stats::get_pfns,
+                     &testexp_stats::lock_violations);
+    expect_untouched(control, TESTEXP_IOC_ATTACH,
+                     with(objects.attach(), [&](auto& a) { a.fd = revocable.fd.get(); }),
+                     EOPNOTSUPP, "ATTACH that the exporter refuses", &testexp_attach::importer_fd);
+    expect_untouched(
+        control, TESTEXP_IOC_CONTEND,
+        with(objects.contend(), [&](auto& a) { a.importers = user_pointer(&no_importer); }), EINVAL,
+        "CONTEND of no importer", &testexp_contend::contention_fd);
     if (device().has(TESTEXP_FEAT_MISUSE))
-        expect_untouched(device().fd(), TESTEXP_IOC_MISUSE, misuse, EINVAL, "MISUSE of no sort");
+        expect_untouched(control, TESTEXP_IOC_MISUSE,
+                         with(objects.misuse(),
+                              [](auto& a) {
+                                  a.which = TESTEXP_MISUSE_CASES;
+                                  a.flags = 0;
+                              }),
+                         EINVAL, "MISUSE of an unknown case", &testexp_misuse::result);
 }
 
-/* Calls of an importer that come to a hole; what they found before is lost with the call. */
+/* Calls of an importer that meet a hole; what a call found before the hole is lost with it. */
 void failed_importer_changes_nothing() {
     Objects objects;
     const Buffer buffer = device().create({.layout = Layout{}.ram(2).hole(2)}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
-    testexp_fill fill = objects.fill();
-    testexp_measure measure = objects.measure();
-    testexp_deliver deliver = objects.deliver();
-    testexp_describe describe = objects.describe();
-
-    spoil(fill.installed);
-    spoil(fill.retries);
-    spoil(fill.notified);
-    expect_untouched(importer.fd(), TESTEXP_IOC_FILL, fill, ENXIO, "FILL");
 
     spoil(objects.hist);
-    spoil(measure.ops);
-    spoil(measure.pages);
-    spoil(measure.ticks);
-    spoil(measure.min_batch_ticks);
-    spoil(measure.clock_cost_ticks);
-    expect_untouched(importer.fd(), TESTEXP_IOC_MEASURE, measure, ENXIO, "MEASURE");
-
     for (testexp_delivered& entry : objects.delivered)
         spoil(entry);
     for (testexp_map_entry& entry : objects.entries)
@@ -530,21 +461,29 @@ void failed_importer_changes_nothing() {
     const std::vector<unsigned char> delivered = bytes_of(objects.delivered[0]);
     const std::vector<unsigned char> entry = bytes_of(objects.entries[0]);
 
-    spoil(deliver.nr_delivered);
-    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER, deliver, ENXIO, "DELIVER");
-    deliver.capacity = 1;
-    deliver.ops = 2;
-    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER, deliver, ENOSPC, "DELIVER without room");
+    expect_untouched(importer.fd(), TESTEXP_IOC_FILL, objects.fill(), ENXIO, "FILL",
+                     &testexp_fill::installed, &testexp_fill::retries, &testexp_fill::notified);
+    expect_untouched(importer.fd(), TESTEXP_IOC_MEASURE, objects.measure(), ENXIO, "MEASURE",
+                     &testexp_measure::ops, &testexp_measure::pages, &testexp_measure::ticks,
+                     &testexp_measure::min_batch_ticks, &testexp_measure::clock_cost_ticks);
+    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER, objects.deliver(), ENXIO, "DELIVER",
+                     &testexp_deliver::nr_delivered);
+    expect_untouched(importer.fd(), TESTEXP_IOC_DELIVER,
+                     with(objects.deliver(),
+                          [](auto& a) {
+                              a.capacity = 1;
+                              a.ops = 2;
+                          }),
+                     ENOSPC, "DELIVER without room", &testexp_deliver::nr_delivered);
     expect_untouched(importer.fd(), TESTEXP_IOC_MAP, objects.map(), EOPNOTSUPP, "MAP");
+    expect_untouched(importer.fd(), TESTEXP_IOC_DESCRIBE,
+                     with(objects.describe(), [](auto& a) { a.pgoff = 4; }), EINVAL, "DESCRIBE",
+                     &testexp_describe::first, &testexp_describe::nr_pages,
+                     &testexp_describe::type);
+
     ksft::expect(bytes_of(objects.hist) == hist, "the histogram of MEASURE is as it was");
     ksft::expect(bytes_of(objects.delivered[0]) == delivered, "the array of DELIVER is as it was");
     ksft::expect(bytes_of(objects.entries[0]) == entry, "the array of MAP is as it was");
-
-    spoil(describe.first);
-    spoil(describe.nr_pages);
-    spoil(describe.type);
-    describe.pgoff = 4;
-    expect_untouched(importer.fd(), TESTEXP_IOC_DESCRIBE, describe, EINVAL, "DESCRIBE");
 }
 
 void failed_contention_changes_nothing() {
@@ -552,29 +491,27 @@ void failed_contention_changes_nothing() {
     const Contention early = contend(device(), {.importers = {objects.importer.fd()},
                                                 .contenders = {{.ops = 1, .user = true}}})
                                  .value();
-    testexp_run run = objects.run();
-    testexp_report report = objects.report();
 
-    spoil(run.ticks);
-    spoil(run.expired);
-    expect_untouched(objects.contention.fd(), TESTEXP_IOC_RUN, run, EBUSY, "RUN once more");
-    spoil(report.error);
-    spoil(report.ops);
-    spoil(report.done_ticks);
-    expect_untouched(early.fd(), TESTEXP_IOC_REPORT, report, EBUSY, "REPORT before RUN");
+    expect_untouched(objects.contention.fd(), TESTEXP_IOC_RUN, objects.run(), EBUSY, "second RUN",
+                     &testexp_run::ticks, &testexp_run::expired);
+    expect_untouched(early.fd(), TESTEXP_IOC_REPORT, objects.report(), EBUSY, "REPORT before RUN",
+                     &testexp_report::error, &testexp_report::ops, &testexp_report::done_ticks);
 }
 
-/* --- Wrong descriptors ------------------------------------------------------ */
+/* --- Wrong descriptors ---------------------------------------------------- */
 
 void unknown_ioctls() {
     const Objects objects;
     testexp_info info = objects.info();
 
     for (const int fd : {device().fd(), objects.importer.fd(), objects.contention.fd()}) {
-        ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0x1f), &info), ENOTTY, "unknown number");
-        ksft::expect_eq(raw(fd, _IO(TESTEXP_IOC_MAGIC, 0xff), &info), ENOTTY, "unknown number");
-        ksft::expect_eq(raw(fd, _IO('x', 0), &info), ENOTTY, "unknown magic");
-        ksft::expect_eq(raw(fd, _IOR(TESTEXP_IOC_MAGIC, 0, int), &info), ENOTTY, "size in number");
+        ksft::expect_eq(errno_of_call(fd, _IO(TESTEXP_IOC_MAGIC, 0x1f), &info), ENOTTY,
+                        "unknown number");
+        ksft::expect_eq(errno_of_call(fd, _IO(TESTEXP_IOC_MAGIC, 0xff), &info), ENOTTY,
+                        "unknown number");
+        ksft::expect_eq(errno_of_call(fd, _IO('x', 0), &info), ENOTTY, "unknown magic");
+        ksft::expect_eq(errno_of_call(fd, _IOR(TESTEXP_IOC_MAGIC, 0, int), &info), ENOTTY,
+                        "size in number");
     }
 }
 
@@ -587,9 +524,10 @@ void wrong_kind_of_descriptor() {
 
         for (const On other : {On::control, On::importer, On::contention})
             if (other != call.on)
-                ksft::expect_eq(raw(descriptor(objects, other), call.request, bytes.data()), ENOTTY,
-                                name + " on another kind");
-        ksft::expect_eq(raw(objects.buffer.fd.get(), call.request, bytes.data()), ENOTTY,
+                ksft::expect_eq(
+                    errno_of_call(descriptor(objects, other), call.request, bytes.data()), ENOTTY,
+                    name + " on another kind");
+        ksft::expect_eq(errno_of_call(objects.buffer.fd.get(), call.request, bytes.data()), ENOTTY,
                         name + " on a buffer");
     }
 }
@@ -627,13 +565,13 @@ void foreign_buffer() {
 
     const Importer importer = device().attach(buffer.get()).value();
 
-    ksft::expect_eq(importer.fill({}).code(), EINVAL, "FILL, as it has no get_pfn");
+    ksft::expect_eq(importer.fill({}).code(), EINVAL, "FILL without get_pfn");
     ksft::expect_eq(importer.audit().value().entries, 0, "entries of AUDIT");
     ksft::expect_eq(importer.use(0).code(), EINVAL, "USE");
     ksft::expect_eq(importer.describe(0).code(), EINVAL, "DESCRIBE");
 }
 
-/* --- CREATE ----------------------------------------------------------------- */
+/* --- CREATE --------------------------------------------------------------- */
 
 struct BadExtents {
     const char* name;
@@ -717,7 +655,7 @@ std::vector<BadExtents> bad_extents() {
         {"sum_wraps_late", Layout{}.hole(2).hole(u64_max), EINVAL},
         {"bytes_wrap", Layout{}.hole(std::uint64_t{1} << 52), EINVAL},
         {"bytes_negative", Layout{}.hole(std::uint64_t{1} << 51), EINVAL},
-        /* Of holes: as many pages of RAM would be over the other limit as well. */
+        /* Holes, because as many pages of RAM would exceed the other limit as well. */
         {"too_many_extents", repeated_holes(1, info.max_extents + 1ULL), ENOSPC},
         {"too_many_extents_far", Layout{}.ram(1, {.repeat = std::uint64_t{1} << 40}), ENOSPC},
         {"too_many_mmio_extents", many_mmio, ENOSPC},
@@ -731,7 +669,7 @@ std::vector<BadExtents> bad_extents() {
     return bad;
 }
 
-/* Refused, and nothing of it is kept. */
+/* CREATE fails and keeps nothing. */
 void create_refuses(const CreateSpec& spec, int code) {
     const testexp_info before = device().read_info().value();
 
@@ -749,7 +687,7 @@ void create_fields() {
         testexp_create argument = objects.create();
 
         change(argument);
-        const int code = raw(device().fd(), TESTEXP_IOC_CREATE, &argument);
+        const int code = errno_of_call(device().fd(), TESTEXP_IOC_CREATE, &argument);
 
         if (code == 0)
             close(argument.fd);
@@ -761,7 +699,7 @@ void create_fields() {
     ksft::expect_eq(with([](auto& a) { a.nr_extents = 0; }), EINVAL, "nr_extents 0");
     ksft::expect_eq(with([](auto& a) { a.nr_extents = ~0U; }), ENOSPC, "nr_extents too many");
 
-    /* One more than there may be is refused before any is copied. */
+    /* One more than the limit is refused before anything is copied. */
     const auto one_too_many = [](testexp_create& a) {
         a.nr_extents = device().info().max_extents + 1;
         a.extents = bad_pointer;
@@ -786,12 +724,7 @@ constexpr Contradiction contradictions[] = {
     {"huge+show_pages", TESTEXP_CREATE_HUGE | TESTEXP_CREATE_SHOW_PAGES},
 };
 
-/* The number that the next descriptor will have. */
-int next_descriptor() {
-    return Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)).get();
-}
-
-/* The answer is copied out before the descriptor exists. */
+/* The module copies the answer out before it installs the descriptor. */
 void read_only_struct(const Call& call) {
     const Objects objects;
     const std::vector<unsigned char> good = call.good(objects);
@@ -805,9 +738,9 @@ void read_only_struct(const Call& call) {
     if (mprotect(page, page_bytes(), PROT_READ) < 0)
         ksft::fail("mprotect");
 
-    const int next = next_descriptor();
+    const int next = next_fd();
 
-    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, page), EFAULT,
+    ksft::expect_eq(errno_of_call(descriptor(objects, call.on), call.request, page), EFAULT,
                     "a struct that cannot be written");
 
     const testexp_info after = device().read_info().value();
@@ -815,22 +748,22 @@ void read_only_struct(const Call& call) {
     ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
     ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
-    ksft::expect_eq(next_descriptor(), next, "the next descriptor");
+    ksft::expect_eq(next_fd(), next, "the next descriptor");
 }
 
-/* Lets no more descriptors be made, until it is destroyed. */
+/* Fills the table of descriptors until it is destroyed. */
 class FullTable {
 public:
     FullTable() {
         if (getrlimit(RLIMIT_NOFILE, &before_) < 0)
             ksft::fail(errno_error("getrlimit").what);
 
-        /* All lower numbers are taken when the next one is that of the last filler plus 1. */
+        /* All lower numbers are taken when the next one is the last filler's number plus 1. */
         rlimit none = before_;
 
         do
             fillers_.emplace_back(dup(device().fd()));
-        while (next_descriptor() != fillers_.back().get() + 1);
+        while (next_fd() != fillers_.back().get() + 1);
         none.rlim_cur = static_cast<rlim_t>(fillers_.back().get()) + 1;
         if (setrlimit(RLIMIT_NOFILE, &none) < 0)
             ksft::fail(errno_error("setrlimit").what);
@@ -857,25 +790,25 @@ void full_descriptor_table(const Call& call) {
         const FullTable full;
 
         ksft::expect_eq(dup(device().fd()), -1, "dup()");
-        ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument.data()), EMFILE,
-                        "no descriptor left");
+        ksft::expect_eq(errno_of_call(descriptor(objects, call.on), call.request, argument.data()),
+                        EMFILE, "no descriptor left");
     }
 
     const testexp_info after = device().read_info().value();
-    const int next = next_descriptor();
+    const int next = next_fd();
 
     ksft::expect_eq(after.nr_buffers, before.nr_buffers, "nr_buffers");
     ksft::expect_eq(after.nr_importers, before.nr_importers, "nr_importers");
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
     argument = call.good(objects);
-    ksft::expect_eq(raw(descriptor(objects, call.on), call.request, argument.data()), 0,
+    ksft::expect_eq(errno_of_call(descriptor(objects, call.on), call.request, argument.data()), 0,
                     "with room for a descriptor");
-    ksft::expect_eq(close(next), 0, "close() of the one that was made");
+    ksft::expect_eq(close(next), 0, "close() of the new descriptor");
     ksft::expect_eq(device().read_info().value().used_pages, before.used_pages,
                     "used_pages after that");
 }
 
-/* As many extents as INFO says, each repeat being one, and as many pages. */
+/* As many extents as INFO allows, where each repeat counts, and as many pages. */
 void largest_that_is_allowed() {
     const testexp_info& info = device().info();
     CreateSpec most{.layout = Layout{}.hole(1)};
@@ -905,7 +838,7 @@ void extents_at_their_limits() {
     ksft::expect_eq(create(Layout{}.hole((std::uint64_t{1} << 51) - 1)), 0, "the most bytes");
     ksft::expect_eq(create(Layout{}.ram(2).alias(1, 1)), 0, "an alias of the last page");
 
-    /* No machine has such a page. So the next extent is refused, and by another errno. */
+    /* No machine has such a page, so the next extent is refused, with another errno. */
     aligned.extents[1].repeat = info.max_extents + 1ULL;
     ksft::expect_eq(create(aligned), ENOSPC, "the largest alignment");
 
@@ -935,7 +868,7 @@ void limit_of_all_buffers() {
 
     ksft::expect(used >= 3072 && used < 3072 + 64,
                  "used_pages counts the buffers: " + std::to_string(used));
-    /* What is left would have been enough without them. */
+    /* Without those buffers, this one would fit. */
     const CreateSpec too_much{
         .layout =
             Layout{}.ram(512, {.align_order = 0, .skew = 0, .repeat = info.max_pages / 512 - 2})};
@@ -945,7 +878,7 @@ void limit_of_all_buffers() {
     ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages after");
 }
 
-/* --- STATS, REVOKE, INFO, MISUSE --------------------------------------------- */
+/* --- STATS, REVOKE, INFO, MISUSE ------------------------------------------ */
 
 void reserved_fields() {
     const Objects objects;
@@ -960,21 +893,23 @@ void reserved_fields() {
 
     info.reserved = 1;
     describe.reserved = 1;
-    ksft::expect_eq(raw(objects.importer.fd(), TESTEXP_IOC_DESCRIBE, &describe), EINVAL,
+    ksft::expect_eq(errno_of_call(objects.importer.fd(), TESTEXP_IOC_DESCRIBE, &describe), EINVAL,
                     "DESCRIBE");
     run.reserved = 1;
     join.reserved = 1;
-    ksft::expect_eq(raw(objects.contention.fd(), TESTEXP_IOC_RUN, &run), EINVAL, "RUN");
-    ksft::expect_eq(raw(objects.contention.fd(), TESTEXP_IOC_JOIN, &join), EINVAL, "JOIN");
+    ksft::expect_eq(errno_of_call(objects.contention.fd(), TESTEXP_IOC_RUN, &run), EINVAL, "RUN");
+    ksft::expect_eq(errno_of_call(objects.contention.fd(), TESTEXP_IOC_JOIN, &join), EINVAL,
+                    "JOIN");
     revoke.reserved = 1;
     restore.reserved = 1;
     move.reserved = 1;
     signal.reserved = 1;
-    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_RESTORE, &restore), EINVAL, "RESTORE");
-    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_MOVE, &move), EINVAL, "MOVE");
-    ksft::expect_eq(raw(objects.importer.fd(), TESTEXP_IOC_SIGNAL, &signal), EINVAL, "SIGNAL");
-    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_INFO, &info), EINVAL, "INFO");
-    ksft::expect_eq(raw(device().fd(), TESTEXP_IOC_REVOKE, &revoke), EINVAL, "REVOKE");
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_RESTORE, &restore), EINVAL, "RESTORE");
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_MOVE, &move), EINVAL, "MOVE");
+    ksft::expect_eq(errno_of_call(objects.importer.fd(), TESTEXP_IOC_SIGNAL, &signal), EINVAL,
+                    "SIGNAL");
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_INFO, &info), EINVAL, "INFO");
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_REVOKE, &revoke), EINVAL, "REVOKE");
     ksft::expect_eq(objects.importer.resolve(0, 1).value()[0].error, 0, "not revoked");
 }
 
@@ -992,7 +927,7 @@ void info_is_plausible() {
 
     ksft::expect_eq(info.abi_version, TESTEXP_ABI_VERSION, "abi_version");
     ksft::expect_eq(std::uint64_t{1} << info.page_shift, page_bytes(), "page size");
-    ksft::expect(info.max_extents > 0 && info.max_pages > 0, "there are limits");
+    ksft::expect(info.max_extents > 0 && info.max_pages > 0, "INFO has limits");
     ksft::expect(info.clock_khz > 0, "the clock has a frequency");
     for (const char* symbol : {info.get_pfn_symbol, info.get_pfn_unlocked_symbol})
         ksft::expect(*symbol != 0 && memchr(symbol, 0, TESTEXP_SYMBOL_LEN) != nullptr,
@@ -1008,7 +943,7 @@ std::string content_of(const char* path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/* The number behind @name in a file of lines such as "MemTotal:  3042220 kB". */
+/* The number after @name in a file of lines such as "MemTotal:  3042220 kB". */
 std::uint64_t number_in(const char* path, const std::string& name) {
     const std::string text = content_of(path);
     const std::size_t found = text.find(name);
@@ -1018,7 +953,7 @@ std::uint64_t number_in(const char* path, const std::string& name) {
     return std::stoull(text.substr(found + name.size()));
 }
 
-/* What INFO says of the machine, against what the kernel says elsewhere. */
+/* INFO about the machine agrees with what the kernel says elsewhere. */
 void info_is_true() {
     const testexp_info& info = device().info();
     const std::uint64_t memory = number_in("/proc/meminfo", "MemTotal:") * 1024 / page_bytes();
@@ -1026,20 +961,20 @@ void info_is_true() {
     std::string line;
     std::uint64_t orders = 0;
 
-    /* "Node 0, zone DMA", and then a count for each order. */
+    /* "Node 0, zone DMA", followed by a count for each order. */
     std::getline(words, line);
     words.str(line.substr(line.find("zone")));
     for (std::string word; words >> word;)
         orders++;
     ksft::expect_eq(info.max_page_order, orders - 3, "max_page_order");
 
-    /* The default of the parameter. The kernel may have got or lost a few pages since. */
+    /* The parameter's default. The kernel's memory may have changed by a few pages since. */
     ksft::expect(info.max_pages > memory / 100 * 74 && info.max_pages < memory / 100 * 76,
                  "max_pages is three quarters of " + std::to_string(memory) + ": " +
                      std::to_string(info.max_pages));
 }
 
-/* Features that user space can see elsewhere. */
+/* Features that user space can check elsewhere. */
 void features_are_true() {
     const auto has_symbol = [symbols = content_of("/proc/kallsyms")](const std::string& name) {
         return symbols.find(' ' + name + '\n') != std::string::npos ||
@@ -1067,7 +1002,7 @@ void features_are_true() {
            "HUGE");
 }
 
-/* --- RESOLVE and MAP --------------------------------------------------------- */
+/* --- RESOLVE and MAP ------------------------------------------------------ */
 
 void resolve_fields() {
     const Objects objects;
@@ -1075,7 +1010,7 @@ void resolve_fields() {
         testexp_resolve argument = objects.resolve();
 
         change(argument);
-        return raw(objects.importer.fd(), TESTEXP_IOC_RESOLVE, &argument);
+        return errno_of_call(objects.importer.fd(), TESTEXP_IOC_RESOLVE, &argument);
     };
 
     ksft::expect_eq(with([](auto&) {}), 0, "the good call");
@@ -1094,14 +1029,14 @@ void resolve_fields() {
                         a.count = 1;
                         a.stride = u64_max;
                     }),
-                    0, "the last pgoff there is");
+                    0, "the last possible pgoff");
     ksft::expect_eq(with([](auto& a) { a.results = 0; }), EFAULT, "results NULL");
     ksft::expect_eq(with([](auto& a) { a.results = bad_pointer; }), EFAULT, "results");
     ksft::expect_eq(with([](auto& a) {
                         a.results = user_pointer(page_before_a_guard());
                         a.count = std::uint64_t{1} << 62;
                     }),
-                    EFAULT, "results that are too short");
+                    EFAULT, "results too short");
 }
 
 void map_fields() {
@@ -1112,32 +1047,34 @@ void map_fields() {
     const Importer importer = device().attach(buffer.fd.get()).value();
     std::vector<testexp_map_entry> entries(100,
                                            {.dma_address = 7, .length_bytes = 7, .link_pfn = 7});
-    testexp_map argument{};
+    auto argument = sized<testexp_map>();
 
-    argument.size = sizeof(argument);
     argument.entries = user_pointer(entries.data());
     argument.capacity = 99;
-    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), ENOSPC, "capacity too small");
+    ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &argument), ENOSPC,
+                    "capacity too small");
     ksft::expect_eq(argument.nr_entries, 100, "nr_entries");
 
-    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL, "nr_entries not 0");
+    ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL,
+                    "nr_entries not 0");
 
     argument.capacity = 100;
     argument.nr_entries = 0;
-    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), 0, "capacity just enough");
+    ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &argument), 0,
+                    "capacity just enough");
     ksft::expect_eq(argument.nr_entries, 100, "nr_entries");
     for (const testexp_map_entry& entry : entries)
         ksft::expect_eq(entry.length_bytes, page_bytes(), "length_bytes");
 
     argument.nr_entries = 0;
     argument.entries = bad_pointer;
-    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EFAULT, "entries");
+    ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &argument), EFAULT, "entries");
 
     ksft::expect_eq(importer.map_kernel().code(), 0, "KERNEL");
-    ksft::expect_eq(importer.map_kernel().code(), 0, "KERNEL once more");
+    ksft::expect_eq(importer.map_kernel().code(), 0, "KERNEL again");
     argument.flags = TESTEXP_MAP_KERNEL;
     argument.nr_entries = 1;
-    ksft::expect_eq(raw(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL,
+    ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &argument), EINVAL,
                     "KERNEL with nr_entries not 0");
 
     const testexp_stats stats = device().stats(buffer.fd.get()).value();
@@ -1145,7 +1082,7 @@ void map_fields() {
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
 }
 
-/* --- DESCRIBE and WALK --------------------------------------------------------- */
+/* --- DESCRIBE and WALK ---------------------------------------------------- */
 
 void describe_fields() {
     const Buffer buffer = device().create({.layout = Layout{}.hole(3).ram(4).priv(1)}).value();
@@ -1159,7 +1096,7 @@ void describe_fields() {
     ksft::expect_eq(last_of_ram.attributes, 0, "attributes");
     ksft::expect_eq(importer.describe(7).value().type, TESTEXP_EXTENT_PRIVATE, "the last page");
     ksft::expect_eq(importer.describe(8).code(), EINVAL, "the page behind the end");
-    ksft::expect_eq(importer.describe(u64_max).code(), EINVAL, "the last pgoff there is");
+    ksft::expect_eq(importer.describe(u64_max).code(), EINVAL, "the last possible pgoff");
     (void)device().revoke(buffer.fd.get()).value();
     ksft::expect_eq(importer.describe(6).code(), ENODEV, "when revoked");
     ksft::expect_eq(importer.describe(8).code(), EINVAL, "behind the end, when revoked");
@@ -1173,7 +1110,7 @@ void walk_fields() {
         testexp_walk argument = objects.walk();
 
         change(argument);
-        return raw(device().fd(), TESTEXP_IOC_WALK, &argument);
+        return errno_of_call(device().fd(), TESTEXP_IOC_WALK, &argument);
     };
     const std::uint64_t page = page_bytes();
 
@@ -1187,12 +1124,12 @@ void walk_fields() {
                         a.address = -page;
                         a.count = 1;
                     }),
-                    EOVERFLOW, "the last page there is");
+                    EOVERFLOW, "the last possible page");
     ksft::expect_eq(with([](auto& a) { a.results = 0; }), EFAULT, "results NULL");
     ksft::expect_eq(with([](auto& a) { a.results = bad_pointer; }), EFAULT, "results");
 }
 
-/* What each page answers by itself, with and without fault-in. */
+/* The answer for each page, with and without fault-in. */
 void walk_answers() {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
@@ -1216,17 +1153,17 @@ void walk_answers() {
     // NOLINTNEXTLINE(performance-no-int-to-ptr)
     refused(walk(reinterpret_cast<const std::byte*>(bad_pointer)), EFAULT, "the kernel's");
     refused(walk(other.bytes().data(), TESTEXP_WALK_FAULT_IN), EINVAL, "VM_MIXEDMAP");
-    refused(walk(ram), EFAULT, "before it was touched");
+    refused(walk(ram), EFAULT, "before the page was touched");
     refused(walk(hole, TESTEXP_WALK_FAULT_IN), EFAULT, "a page that faults with SIGBUS");
 
     const testexp_walked found = walk(ram, TESTEXP_WALK_FAULT_IN);
 
     ksft::expect_eq(found.error, 0, "with FAULT_IN");
     ksft::expect(found.pfn != 0, "there is a PFN");
-    ksft::expect_eq(walk(ram).pfn, found.pfn, "PFN without FAULT_IN, once it is there");
+    ksft::expect_eq(walk(ram).pfn, found.pfn, "PFN without FAULT_IN, of a page that is mapped");
 }
 
-/* --- MEASURE ------------------------------------------------------------------ */
+/* --- MEASURE -------------------------------------------------------------- */
 
 void measure_fields() {
     const Objects objects;
@@ -1234,7 +1171,7 @@ void measure_fields() {
         testexp_measure argument = objects.measure();
 
         change(argument);
-        return raw(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
+        return errno_of_call(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
     };
 
     ksft::expect_eq(with([](auto&) {}), 0, "the good call");
@@ -1250,7 +1187,7 @@ void measure_fields() {
     ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
     ksft::expect_eq(with([](auto& a) { a.pgoff = 4; }), EINVAL, "window at the end");
     ksft::expect_eq(with([](auto& a) { a.pgoff = 1; }), EINVAL, "window over the end");
-    /* A path that asks for no page, or the core would refuse it just the same. */
+    /* A path that asks for no page: with another path the core would refuse the window as well. */
     ksft::expect_eq(with([](auto& a) {
                         a.pgoff = 1;
                         a.path = TESTEXP_PATH_EMPTY;
@@ -1277,13 +1214,13 @@ void measure_fields() {
                         a.nr_pages = 3;
                     }),
                     EINVAL, "RANDOM, not a power of two");
-    for (const testexp_path path :
-         {TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_PHYS_LIST})
-        ksft::expect_eq(with([path](auto& a) {
-                            a.sequence = TESTEXP_SEQUENCE_RANDOM;
-                            a.path = path;
-                        }),
-                        EINVAL, "RANDOM of a path that knows only FORWARD");
+    for (const Path& path : paths)
+        if (!path.any_sequence)
+            ksft::expect_eq(with([&path](auto& a) {
+                                a.sequence = TESTEXP_SEQUENCE_RANDOM;
+                                a.path = path.id;
+                            }),
+                            EINVAL, std::string("RANDOM, path ") + path.name);
     ksft::expect_eq(with([](auto& a) { a.hist = bad_pointer; }), EFAULT, "hist");
     ksft::expect_eq(with([](auto& a) { a.hist = 0; }), 0, "no hist");
 }
@@ -1294,7 +1231,7 @@ void deliver_fields() {
         testexp_deliver argument = objects.deliver();
 
         change(argument);
-        return raw(objects.importer.fd(), TESTEXP_IOC_DELIVER, &argument);
+        return errno_of_call(objects.importer.fd(), TESTEXP_IOC_DELIVER, &argument);
     };
 
     ksft::expect_eq(with([](auto&) {}), 0, "the good call");
@@ -1318,7 +1255,7 @@ void deliver_fields() {
     ksft::expect_eq(with([](auto& a) { a.delivered = bad_pointer; }), EFAULT, "delivered");
 }
 
-/* What the path's calls return is what MEASURE returns. */
+/* MEASURE returns the errors of the path's calls. */
 void measure_passes_errors_on() {
     const Buffer buffer = device().create({.layout = Layout{}.hole(2).ram(1)}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
@@ -1340,7 +1277,7 @@ void measure_passes_errors_on() {
     ksft::expect_eq(importer.measure({.path = TESTEXP_PATH_EMPTY}).code(), 0, "baseline");
 }
 
-/* The figure of the contract: one step per block, not one per page. */
+/* The contract's number of calls: one for each block, not one for each page. */
 void stride_makes_few_calls(std::uint32_t order) {
     const std::uint64_t blocks = quick() ? 16 : 64;
     const std::uint64_t nr_pages = blocks << order;
@@ -1361,7 +1298,7 @@ void stride_makes_few_calls(std::uint32_t order) {
                     "calls of get_pfn");
 }
 
-/* A window may begin and end within a block: no page outside it is delivered. */
+/* A window may begin and end within a block: no page outside the window is delivered. */
 void stride_keeps_to_the_window() {
     const Buffer buffer = device()
                               .create({.layout = Layout{}.ram(8, {.align_order = 3, .repeat = 2}),
@@ -1381,11 +1318,11 @@ void stride_keeps_to_the_window() {
     };
 
     ksft::expect_eq(pages_of_first(1), 6, "pages of the first block, from pgoff on");
-    ksft::expect_eq(pages_of_first(2), 10, "and of the second, as far as the window goes");
-    ksft::expect_eq(pages_of_first(3), 16, "and of the first again");
+    ksft::expect_eq(pages_of_first(2), 10, "pages of the second block, as far as the window goes");
+    ksft::expect_eq(pages_of_first(3), 16, "pages of the first block again");
 }
 
-/* --- MOVE, FILL, ATTACH ------------------------------------------------------- */
+/* --- MOVE, FILL, ATTACH --------------------------------------------------- */
 
 void move_fields() {
     const Objects objects;
@@ -1394,7 +1331,7 @@ void move_fields() {
         testexp_move argument = objects.move();
 
         change(argument);
-        return raw(device().fd(), TESTEXP_IOC_MOVE, &argument);
+        return errno_of_call(device().fd(), TESTEXP_IOC_MOVE, &argument);
     };
     const auto move = [&](const Layout& layout) {
         return device().move(objects.movable.fd.get(), layout).code();
@@ -1420,7 +1357,7 @@ void move_fields() {
     ksft::expect_eq(device().stats(objects.movable.fd.get()).value().moves, 1, "moves after one");
 }
 
-/* Page by page the kinds must be the buffer's, wherever the borders of the extents are. */
+/* The kinds must be those of the buffer page by page, wherever the extents have their borders. */
 void move_compares_kinds() {
     const std::uint64_t pfn = std::uint64_t{1} << 40;
     const Kind uncached{.cache = TESTEXP_CACHE_UC};
@@ -1460,7 +1397,7 @@ void fill_fields() {
         testexp_fill argument = objects.fill();
 
         change(argument);
-        return raw(objects.importer.fd(), TESTEXP_IOC_FILL, &argument);
+        return errno_of_call(objects.importer.fd(), TESTEXP_IOC_FILL, &argument);
     };
 
     ksft::expect_eq(with([](auto& a) { a.mode = TESTEXP_FILL_MODES; }), EINVAL, "unknown mode");
@@ -1480,10 +1417,10 @@ void fill_fields() {
                     EINVAL, "pause_ms too long");
     ksft::expect_eq(objects.importer.audit().value().entries, 0, "entries");
     ksft::expect_eq(with([](auto&) {}), 0, "the good call");
-    ksft::expect_eq(objects.importer.audit().value().entries, 4, "entries after it");
+    ksft::expect_eq(objects.importer.audit().value().entries, 4, "entries after the FILL");
 }
 
-/* The table has an end, also for a buffer that is longer; and it is charged. */
+/* The importer's table has a maximal size, even for a longer buffer, and its memory is charged. */
 void table_limit() {
     const std::uint64_t before = device().read_info().value().used_pages;
     {
@@ -1495,8 +1432,8 @@ void table_limit() {
         ksft::expect_eq(importer.fill({.pgoff = TESTEXP_TABLE_PAGES - 1}).code(), ENXIO,
                         "the last page that has a place");
         ksft::expect_eq(importer.fill({.pgoff = TESTEXP_TABLE_PAGES}).code(), EINVAL,
-                        "the page behind it");
-        ksft::expect(device().read_info().value().used_pages > with_buffer, "it is charged");
+                        "the page behind the last");
+        ksft::expect(device().read_info().value().used_pages > with_buffer, "the table is charged");
     }
     ksft::expect_eq(device().read_info().value().used_pages, before, "used_pages after");
 }
@@ -1514,7 +1451,7 @@ void attach_flags() {
     }
 }
 
-/* --- Lifetime and rights ------------------------------------------------------ */
+/* --- Lifetime and rights -------------------------------------------------- */
 
 void importer_keeps_the_buffer() {
     const testexp_info before = device().read_info().value();
@@ -1535,7 +1472,7 @@ void importer_keeps_the_buffer() {
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages after");
 }
 
-/* A mapping keeps it as well, and its bytes. */
+/* A mapping keeps the buffer and its bytes, too. */
 void mapping_keeps_the_buffer() {
     Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
     const Mapping mapping = Mapping::map(buffer.fd.get(), 2).value();
@@ -1570,7 +1507,7 @@ template <typename Body> int status_of_child(Body body) {
     return Child(body).wait();
 }
 
-/* Stays root, so that the mode of the device node is no obstacle. */
+/* Stays root, so that the permissions of the device node do not matter. */
 void drop_cap_sys_admin() {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
@@ -1595,7 +1532,7 @@ void others_are_refused() {
     });
 
     ksft::expect_eq(as_nobody, 0,
-                    "exit status of another user's attempt: EACCES, as the node is 0600");
+                    "exit status of another user's attempt: EACCES, because the node is 0600");
 
     const int without_capability = status_of_child([&] {
         drop_cap_sys_admin();
@@ -1625,7 +1562,7 @@ void killed_process_leaves_nothing() {
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
 }
 
-/* A measurement that would take for ever ends when it is killed. */
+/* A measurement that would take for ever ends when its process is killed. */
 void killed_measurement_ends() {
     const testexp_info before = device().read_info().value();
     const int status = status_of_child([] {
@@ -1633,9 +1570,9 @@ void killed_measurement_ends() {
         testexp_measure argument = objects.measure();
 
         argument.batches = u64_max;
-        /* Its default action is to kill: in the call, or before it on a slow machine. */
+        /* By default the signal kills: during the call, or before it on a slow machine. */
         alarm(1);
-        return raw(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
+        return errno_of_call(objects.importer.fd(), TESTEXP_IOC_MEASURE, &argument);
     });
 
     ksft::expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM, "the process was killed");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: CREATE and ATTACH are done with their object when its descriptor works, since
- * another thread may close it at that moment.
+ * Claim: CREATE and ATTACH no longer use their object once its descriptor works, because another
+ * thread may close the descriptor at that moment.
  *
- * Method: one thread makes objects, another closes the number that the next one gets
- * all the time. The counts of INFO say that everything is gone; that nothing was
- * touched after its end is KASAN's to see, on the debug kernel.
+ * Method: one thread makes objects, and another thread keeps closing the number that the next
+ * object will get. INFO's counts show that everything is gone. KASAN, on the debug kernel, reports
+ * accesses after the end of an object.
  *
- * Does not see: what is touched between two closes.
+ * Does not see: accesses between two closes.
  */
 #include <atomic>
 #include <functional>
@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -25,14 +26,14 @@ namespace {
 
 constexpr int rounds = 20;
 
-/* Closes a number again and again until it goes. */
+/* Closes a descriptor number again and again. */
 class Closer {
 public:
     explicit Closer(int fd)
         : thread_([this, fd] {
               while (!stop_) {
                   (void)close(fd);
-                  std::this_thread::yield(); /* there may be one processor only */
+                  std::this_thread::yield(); /* there may be only one processor */
               }
           }) {}
     Closer(const Closer&) = delete;
@@ -47,11 +48,7 @@ private:
     std::thread thread_;
 };
 
-int next_fd() {
-    return Fd(dup(device().fd())).get();
-}
-
-/* @make returns the descriptor's number, which may be closed again, or -1. */
+/* @make returns the descriptor's number, which may already be closed, or -1. */
 void closed_at_once(const std::function<int()>& make) {
     const testexp_info before = device().read_info().value();
     const int fd = next_fd();
@@ -75,18 +72,16 @@ void closed_at_once(const std::function<int()>& make) {
 
 int create() {
     const testexp_extent extent = Layout{}.ram(1).extents[0];
-    testexp_create args{};
+    auto args = sized<testexp_create>();
 
-    args.size = sizeof(args);
-    args.extents = reinterpret_cast<std::uintptr_t>(&extent);
+    args.extents = user_pointer(&extent);
     args.nr_extents = 1;
     return ioctl(device().fd(), TESTEXP_IOC_CREATE, &args) < 0 ? -1 : args.fd;
 }
 
 int attach(const Buffer& buffer) {
-    testexp_attach args{};
+    auto args = sized<testexp_attach>();
 
-    args.size = sizeof(args);
     args.fd = buffer.fd.get();
     return ioctl(device().fd(), TESTEXP_IOC_ATTACH, &args) < 0 ? -1 : args.importer_fd;
 }

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the reservation lock keeps out whom it has to, and nobody waits for it, or
- * for a fence, for ever: whatever two things importers do to a buffer at once, and
- * whichever sets of buffers they lock in whichever order (P7).
+ * Claim: the reservation lock excludes whom it must, and nobody waits for ever for the lock or for
+ * a fence: whatever two things importers do to a buffer at once, and whatever sets of buffers they
+ * lock in whatever order (P7).
  *
- * Method: threads of the kernel and of this process make a number of operations each
- * (CONTEND). The exporter looks in its callbacks, and the contenders while they hold the
- * lock, whether anybody else is there. All operations must be made before the time is
- * up. The detector of hung tasks, where the kernel has it, is told to look often.
+ * Method: threads of the kernel and of this process make a number of operations each (CONTEND). The
+ * exporter's callbacks, and contenders that hold the lock, check that nobody else is there. All
+ * operations must be made in time. The detector of hung tasks, where the kernel has it, is set to
+ * check often.
  *
- * Does not see: a lock that is held although nothing needs it. On an emulated machine
- * threads interleave, but do not run at once.
+ * Does not see: a lock that is held without need. On an emulated machine threads interleave, but do
+ * not run at once.
  */
 #include <fstream>
 
 #include "contended.hpp"
-#include "paths.hpp"
 
 using namespace testexp;
 
@@ -41,19 +40,6 @@ constexpr Doing doings[] = {
     {"fence_wait", TESTEXP_ROLE_FENCE_WAIT, {}},
 };
 
-bool walks(testexp_path path) {
-    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE || path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ||
-           path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
-}
-
-/* The address for a path that goes by this process's page table; else 0. */
-std::uint64_t address_for(testexp_path path, const Mapping& mapping) {
-    if (!walks(path))
-        return 0;
-    REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
-    return reinterpret_cast<std::uintptr_t>(mapping.bytes().data());
-}
-
 /* A debug kernel takes a hundred times as long. */
 bool slow() {
     return device().has(TESTEXP_FEAT_LOCKDEP) || device().has(TESTEXP_FEAT_KASAN);
@@ -63,26 +49,30 @@ std::uint64_t nr_ops() {
     return slow() ? 10 : quick() ? 50 : 500;
 }
 
-/* Two threads of the kernel and one of this process do the one, as many the other. */
+/* Two kernel threads and one thread of this process do one thing, and as many do the other. */
 void pair_of(const Doing& one, const Doing& other) {
     const Contended contended(1);
     const Mapping mapping = contended.map();
     ContentionSpec spec{.importers = contended.importers()};
 
-    for (const Doing* doing : {&one, &other})
+    for (const Doing* doing : {&one, &other}) {
+        const Path& path = path_row(doing->path);
+
+        require_path(path);
         for (const bool user : {false, false, true})
             spec.contenders.push_back({.role = doing->role,
-                                       .path = doing->path,
+                                       .path = path.id,
                                        .ops = nr_ops(),
                                        .hold_ticks = 1000,
-                                       .address = address_for(doing->path, mapping),
+                                       .address = address_for(path, mapping),
                                        .user = user});
+    }
 
     expect_warnings(0, [&] { (void)run_to_the_end(spec); });
     contended.expect_in_order();
 }
 
-/* One that sleeps with the lock wanted by all others, over and over. */
+/* One contender sleeps again and again with the lock held that all others want. */
 void exclusion(std::uint32_t nr_threads) {
     const Contended contended(1);
     ContentionSpec spec{.importers = contended.importers()};
@@ -100,18 +90,19 @@ void exclusion(std::uint32_t nr_threads) {
     contended.expect_in_order();
 }
 
-/* By every path, while somebody has the lock for half of the time. */
+/* Every path, while another contender holds the lock half of the time. */
 void beside_holder(const Path& path) {
     const Contended contended(1);
     const Mapping mapping = contended.map();
     ContentionSpec spec{.importers = contended.importers()};
 
+    require_path(path);
     spec.contenders.push_back({.hold_ticks = 20000, .idle_ticks = 20000});
     for (const bool user : {false, true})
         spec.contenders.push_back({.role = TESTEXP_ROLE_RESOLVE,
                                    .path = path.id,
                                    .ops = nr_ops(),
-                                   .address = address_for(path.id, mapping),
+                                   .address = address_for(path, mapping),
                                    .user = user});
 
     const std::vector<ContenderReport> reports = run_to_the_end(spec);
@@ -130,7 +121,10 @@ std::uint64_t backoffs(const std::vector<ContenderReport>& reports) {
     return sum;
 }
 
-/* All want all, each in an order of its own. Whoever backs off must get there in the end. */
+/*
+ * All contenders want all buffers, in different orders. Contenders that back off must make
+ * progress.
+ */
 void backoff_makes_progress(std::uint32_t nr_threads, std::uint32_t nr_buffers, bool user) {
     const Contended contended(nr_buffers);
     ContentionSpec spec{.importers = contended.importers(), .seed = seed()};
@@ -143,7 +137,7 @@ void backoff_makes_progress(std::uint32_t nr_threads, std::uint32_t nr_buffers, 
                                    .hold_ticks = 20000,
                                    .user = user});
 
-    /* Whether two orders cross is up to the scheduler: until they do. */
+    /* The scheduler decides whether two orders cross, so repeat until they have crossed. */
     std::uint64_t rounds = 0;
 
     for (; found == 0; rounds++, spec.seed++)
@@ -153,7 +147,7 @@ void backoff_makes_progress(std::uint32_t nr_threads, std::uint32_t nr_buffers, 
     contended.expect_in_order();
 }
 
-/* Reports tasks that have been blocked for so long, if the kernel has who does. */
+/* Sets the time after which the kernel reports a blocked task, if the kernel has a detector. */
 class HungTaskDetector {
 public:
     HungTaskDetector() {
@@ -178,7 +172,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P7.exclusion[threads=" + std::to_string(nr_threads) + "]",
                  [=] { exclusion(nr_threads); });
     for (const Path& path : paths)
-        if (path.id != TESTEXP_PATH_FOLLOW_PFNMAP_PMD) /* the buffer is too small for one */
+        if (path.leaf != Leaf::pmd) /* the buffer is too small for a PMD */
             plan.add(std::string("P7.beside_holder[path=") + path.name + "]",
                      [&] { beside_holder(path); });
     for (const Doing& one : doings)

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the modes of MEASURE tell the same story. A batch of n operations costs what
- * one does plus n - 1 times an operation, to the instruction; a single operation costs
- * what a batch of one does; and their histograms have that value in the middle.
+ * Claim: the modes of MEASURE agree. A batch of n operations costs n - 1 operations more than a
+ * batch of one, to the instruction. A single operation costs what a batch of one costs. The middle
+ * of the histograms is that value.
  *
- * Method: instructions, which repeat; so it needs a machine that counts them. Minima
- * are free of ticks. What a value has in it besides the operation is the clock, the call
- * of the path and, in a batch, the question whether to take the lock: the same for all
- * paths, so the empty one measures it.
+ * Method: instruction counts, which are repeatable, so it needs a machine that counts instructions.
+ * Minima contain no timer ticks. Besides the operation, a value contains the clock, the call of the
+ * path and, in a batch, the test whether to take the lock. These are the same for all paths, so the
+ * empty path measures them.
  *
- * Does not see: times; an overhead that all modes and paths have alike.
+ * Does not see: times; a cost that all modes and paths have alike.
  */
 #include "environment.hpp"
 #include "fixture.hpp"
 #include "hist.hpp"
-#include "paths.hpp"
 
 #include <sys/mman.h>
 
@@ -25,48 +24,31 @@ namespace {
 constexpr std::uint64_t nr_pages = 512;
 constexpr std::uint32_t huge_order = 9;
 
-bool is_pfnmap(testexp_path path) {
-    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE || path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ||
-           path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
-}
-
-/* One lock hold a batch. */
-bool is_locked(testexp_path path) {
-    return path == TESTEXP_PATH_GET_PFN_BATCH || path == TESTEXP_PATH_EXPORTER_OP;
-}
-
 /* One extent of 512 pages, mapped as the path needs it. */
 class Bench {
 public:
-    explicit Bench(testexp_path path) : path_(path) {
-        std::uint32_t flags = 0;
-
-        if (is_pfnmap(path))
-            REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
-        if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD) {
-            REQUIRE(device().has(TESTEXP_FEAT_HUGE), "the kernel cannot map PFNs by PMDs");
-            flags |= TESTEXP_CREATE_HUGE;
-        }
+    explicit Bench(testexp_path path) : path_(path_row(path)) {
+        require_path(path_);
         buffer_ = device()
                       .create({.layout = Layout{}.ram(nr_pages, {.align_order = huge_order}),
-                               .flags = flags})
+                               .flags = path_.create_flags()})
                       .value();
         importer_.emplace(device().attach(buffer_.fd.get()).value());
         mapping_.emplace(
             Mapping::map_aligned(buffer_.fd.get(), nr_pages, nr_pages * page_bytes()).value());
-        /* So that each cold page is a fault like the others. */
+        /* Without fault-around, so that each cold page costs a fault. */
         if (madvise(mapping_->bytes().data(), mapping_->bytes().size(), MADV_RANDOM) < 0)
             ksft::fail(errno_error("MADV_RANDOM").what);
     }
 
     Measurement run(testexp_measure_mode mode, std::uint32_t ops) const {
         return importer_
-            ->measure({.path = path_,
+            ->measure({.path = path_.id,
                        .nr_pages = nr_pages,
                        .ops_per_batch = ops,
                        .batches = quick() ? 100U : 400U,
                        .mode = mode,
-                       .address = is_pfnmap(path_) ? address_of(*mapping_) : 0})
+                       .address = address_for(path_, *mapping_)})
             .value();
     }
 
@@ -77,7 +59,7 @@ public:
     std::uint64_t single() const { return run(TESTEXP_MODE_SINGLE, 50).totals.min_batch_ticks; }
 
 private:
-    testexp_path path_;
+    const Path& path_;
     Buffer buffer_;
     std::optional<Importer> importer_;
     std::optional<Mapping> mapping_;
@@ -99,8 +81,8 @@ void batches_are_linear(testexp_path path) {
     ksft::note("an operation of " + std::string(path_row(path).name) + ": " +
                std::to_string(operation) + " instructions");
     ksft::expect_eq(hundred - fifty, 50 * operation, "50 operations more");
-    ksft::expect_eq(bench.batch(150) - hundred, hundred - fifty, "and another 50");
-    ksft::expect_eq(bench.batch(50), fifty, "the same once more");
+    ksft::expect_eq(bench.batch(150) - hundred, hundred - fifty, "the next 50 operations");
+    ksft::expect_eq(bench.batch(50), fifty, "a batch of 50 again");
 }
 
 void single_is_a_batch_of_one(testexp_path path) {
@@ -111,12 +93,12 @@ void single_is_a_batch_of_one(testexp_path path) {
     const std::uint64_t question = empty.batch(1) - empty.single();
     const std::uint64_t more = bench.batch(1) - bench.single();
 
-    if (!is_locked(path)) {
+    if (!path_row(path).one_hold) {
         ksft::expect_eq(more, question, "what a batch of one has more than a single operation");
         return;
     }
 
-    /* In a batch the lock is timed, too; but without the loop that is round its baseline. */
+    /* A batch includes the lock, but not the loop of the lock's baseline. */
     const Bench lock(TESTEXP_PATH_LOCK_UNLOCK);
     const std::uint64_t lock_unlock = (lock.batch(100) - lock.batch(50)) / 50;
 
@@ -135,15 +117,15 @@ void histograms_have_it_in_the_middle(testexp_path path) {
         const Measurement measured = bench.run(mode, 10);
         const auto least = static_cast<double>(measured.hist.min);
 
-        /* Buckets are a sixteenth of an octave; ticks are rare, and the mean has them. */
+        /* A bucket is a sixteenth of an octave. Timer ticks are rare; they are in the mean. */
         ksft::expect(static_cast<double>(percentile(measured.hist, 50)) <= least * 1.0625 + 1,
                      "p50 is in the bucket of the fastest");
-        ksft::expect(mean(measured.hist) <= least * 1.25 + 25, "the mean is near it");
-        ksft::expect(mean(measured.hist) >= least, "and not below");
+        ksft::expect(mean(measured.hist) <= least * 1.25 + 25, "the mean is near the minimum");
+        ksft::expect(mean(measured.hist) >= least, "the mean is not below the minimum");
     }
 }
 
-/* "The loop itself costs at most 5 instructions per operation." */
+/* The contract allows 5 instructions per operation for the loop. */
 void the_loop_is_cheap() {
     require_counting();
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a path that works under the reservation lock, or while the buffer is mapped, finds
- * the pages that the buffer has at that moment and no others, however often the buffer
- * moves meanwhile (P1). That is so for phys_list as well: its list is walked under the lock.
+ * Claim: a path that works under the reservation lock, or while the buffer is mapped, finds exactly
+ * the pages that the buffer has at that moment, however often the buffer moves meanwhile (P1). This
+ * includes phys_list, whose list is walked under the lock.
  *
- * Method: one thread moves the buffer without end, and keeps where it was after each move;
- * another one makes DELIVER. Each entry tells how many moves the importer had been told of
- * when the entry was noted, so it must be of the placement that came with that move. The
- * paths that unlock before they note are the control: they find pages that the buffer has
- * left.
+ * Method: one thread moves the buffer without end and records the placement after each move.
+ * Another thread calls DELIVER. Each entry says how many moves the importer had been notified of
+ * when the entry was noted, so the entry must belong to the placement of that move. Paths that
+ * unlock before they note are the control: they find pages that the buffer has left.
  *
  * Does not see: what happens to a result after DELIVER has noted it.
  */
@@ -22,27 +21,26 @@
 
 #include "fixture.hpp"
 #include "lifetime.hpp"
-#include "paths.hpp"
 
 using namespace testexp;
 
 namespace {
 
-using Placement = std::vector<std::uint64_t>; /* the PFN of each page, or of the first alone */
+using Placement = std::vector<std::uint64_t>; /* the PFN of each page, or of the first page alone */
 
 std::uint64_t nr_moves() {
     return is_debug_kernel() ? 20 : quick() ? 100 : 500;
 }
 
-/* Where a buffer can be; its moves go from one to the next, and round. */
+/* The placements of a buffer. Its moves go from one to the next, in a circle. */
 struct Places {
     std::vector<Layout> layouts;
-    bool descending;   /* each PFN is 1 less than that of the page before: the first says all */
-    std::uint32_t ops; /* of one DELIVER */
+    bool descending;   /* each PFN is 1 less than the one before, so the first PFN says all */
+    std::uint32_t ops; /* operations of one DELIVER */
     std::size_t check_every = 1;
 };
 
-/* PFNs that nothing is behind: no page is copied, so there are many moves and long lists. */
+/* No memory belongs to these PFNs, so no page is copied: this allows many moves and long lists. */
 Places synthetic_places(std::uint64_t pages, std::uint32_t ops) {
     const auto at = [pages](std::uint64_t first_pfn) {
         return Layout{}.synthetic(first_pfn, 1, {.cache = TESTEXP_CACHE_WB, .repeat = pages});
@@ -51,20 +49,20 @@ Places synthetic_places(std::uint64_t pages, std::uint32_t ops) {
     return {.layouts = {at(0x100000), at(0x900000)}, .descending = true, .ops = ops};
 }
 
-/* For paths that map. */
+/* For paths that map the buffer. */
 Places ram_places(std::uint32_t ops) {
     return {.layouts = {Layout{}.ram(1, {.repeat = 64})}, .descending = false, .ops = ops};
 }
 
-/* What was seen, added up. */
+/* What was seen in the whole storm. */
 struct Seen {
     std::uint64_t delivered = 0;   /* calls of DELIVER */
-    std::uint64_t entries = 0;     /* of these, compared */
-    std::uint64_t wrong = 0;       /* entries that are not where the buffer was */
-    std::uint64_t interrupted = 0; /* calls between whose entries a move came */
+    std::uint64_t entries = 0;     /* entries that were compared */
+    std::uint64_t wrong = 0;       /* entries that do not fit the buffer's placement */
+    std::uint64_t interrupted = 0; /* calls with a move between two of their entries */
     std::uint64_t moves = 0;
-    std::uint64_t busy = 0;       /* moves that were refused, as the buffer was mapped */
-    std::uint64_t placements = 0; /* those that at least one entry is of */
+    std::uint64_t busy = 0;       /* moves that were refused because the buffer was mapped */
+    std::uint64_t placements = 0; /* placements that at least one entry belongs to */
 
     std::string describe() const {
         return std::to_string(moves) + " moves, " + std::to_string(busy) + " refused, " +
@@ -84,7 +82,7 @@ public:
                       .value()),
           importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()) {}
 
-    /* Makes nr_moves() moves and calls, and then more, up to a limit, while @go_on says so. */
+    /* Makes nr_moves() moves and calls, and then more, up to a limit, as long as @go_on is true. */
     Seen run(const std::function<bool(const Seen&)>& go_on) {
         keep_placement();
 
@@ -116,7 +114,7 @@ private:
         return seen_;
     }
 
-    /* Nobody else moves the buffer, so it stays where it is meanwhile. */
+    /* Nobody else moves the buffer, so its placement does not change meanwhile. */
     void keep_placement() {
         const std::uint64_t count = places_.descending ? 1 : buffer_.nr_pages;
         Placement placement;
@@ -180,7 +178,10 @@ private:
         seen_.placements = noted_.size();
     }
 
-    /* Waits: the importer may have been told of a move whose placement is not kept yet. */
+    /*
+     * Waits, because the importer may have been notified of a move whose placement is not recorded
+     * yet.
+     */
     const Placement* placement_of(std::uint32_t notifies) {
         while (true) {
             {
@@ -202,7 +203,7 @@ private:
             last_notifies_ = entry.notifies;
         }
         if (!last_)
-            return true; /* of a move that ended the storm */
+            return true; /* the move that ended the storm */
         if (places_.descending)
             return entry.pfn == last_->at(0) - entry.pgoff;
         for (std::uint64_t i = 0; i < entry.nr_pages; i++)
@@ -217,14 +218,14 @@ private:
     Importer importer_;
     std::atomic<bool> over_{false};
     std::mutex lock_;
-    Seen seen_;                                     /* under the lock */
-    std::map<std::uint64_t, Placement> placements_; /* by notifies; under the lock */
-    std::set<std::uint64_t> noted_;                 /* under the lock */
-    const Placement* last_ = nullptr;               /* of @last_notifies_ */
+    Seen seen_;                                     /* protected by the lock */
+    std::map<std::uint64_t, Placement> placements_; /* by notifies; protected by the lock */
+    std::set<std::uint64_t> noted_;                 /* protected by the lock */
+    const Placement* last_ = nullptr;               /* the placement for last_notifies_ */
     std::uint32_t last_notifies_ = 0;
 };
 
-/* A path, and what makes it last: the longer it takes, the more moves want to come between. */
+/* A path, and places that make its calls long, so that many moves come between them. */
 struct Kind {
     testexp_path path;
     Places (*places)();
@@ -239,20 +240,14 @@ constexpr Kind kinds[] = {
     {TESTEXP_PATH_SGT_DMA_TO_PHYS, [] { return ram_places(4096); }},
 };
 
-bool is_mapped(testexp_path path) {
-    return path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
-           path == TESTEXP_PATH_SGT_DMA_TO_PHYS;
-}
-
 void finds_what_is_there(const Kind& kind) {
     require_pfns();
-    if (is_mapped(kind.path))
-        REQUIRE(dma_kind() == DmaKind::direct,
-                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+    if (path_row(kind.path).source == Source::sg_table)
+        require_direct_dma();
 
     Places places = kind.places();
 
-    /* After a move all further entries of the list are wrong, so every 16th is enough to see. */
+    /* After a move all further entries of the list are wrong, so checking every 16th is enough. */
     places.check_every = 16;
 
     Storm storm(kind.path, std::move(places));
@@ -264,7 +259,7 @@ void finds_what_is_there(const Kind& kind) {
     ksft::expect_eq(seen.interrupted, 0, "moves under the lock, or while it is mapped");
 }
 
-/* A path that resolves one page at a time, and has dropped the lock when the page is noted. */
+/* A path that resolves one page at a time, and unlocks before it notes the page. */
 void unlocked_finds_what_was_there(testexp_path path) {
     require_pfns();
     REQUIRE(!is_debug_kernel(), "too slow to wait here for a move in those few instructions");

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: whatever the kernel fails to allocate or to copy in the middle of a call,
- * the call fails with the errno that stands in its row or does without; nothing
- * is left half-made (pins, mappings, attachments, buffers, pages, descriptors), and
- * the same call works right afterwards (P8).
+ * Claim: whenever the kernel fails to allocate or to copy in the middle of a call, the call fails
+ * with the errno of its row, or succeeds without that memory. Nothing is left half-made (pins,
+ * mappings, attachments, buffers, pages, descriptors), and the same call works right afterwards
+ * (P8).
  *
- * Method: fail-nth. The first thing in a call that can fail does, then the second,
- * and so on until the call meets no failure any more: once for what comes from slab
- * caches, once for pages, copies in both; see lib/fault_injection.hpp.
+ * Method: fail-nth. The first possible failure of a call happens, then the second, and so on until
+ * the call meets no failure any more: once with failing slab allocations, once with failing pages,
+ * and with failing copies in both; see lib/harness/fault_injection.hpp.
  *
- * Does not see: two failures in one call; runs that have to be gathered, each of which
- * takes all the memory there is; leaks of memory, which selftests/run finds.
+ * Does not see: two failures in one call; runs that have to be gathered, each of which takes all
+ * memory; leaks of memory, which selftests/run finds.
  */
 #include <algorithm>
 #include <fstream>
@@ -25,6 +25,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "fault_injection.hpp"
 #include "fixture.hpp"
 
@@ -32,18 +33,18 @@ using namespace testexp;
 
 namespace {
 
-/* No call here comes near; one that does is not getting on. */
+/* No call here has so many points. A call that reaches this number makes no progress. */
 constexpr unsigned int max_points = 2000;
 
 constexpr std::uint32_t no_device = TESTEXP_ATTACH_NO_DEVICE;
 
-/* What an operation works on. */
+/* The buffer and the importer that an operation works on. */
 struct Shape {
     std::string name;
     Layout layout = Layout{}.ram(2);
     std::uint32_t create_flags = 0;
     std::uint32_t attach_flags = 0;
-    bool full_table = false; /* of descriptors: the next one needs a larger one */
+    bool full_table = false; /* of descriptors, so that the next descriptor needs a larger table */
 
     bool has_mmio() const {
         return std::ranges::any_of(layout.extents, [](const testexp_extent& extent) {
@@ -60,18 +61,19 @@ struct Shape {
                (!dynamic_exporter() || device().has(TESTEXP_FEAT_MOVE_NOTIFY));
     }
 
-    /* Then the core maps at attach, and that mapping is used again. */
+    /* In this case the core maps at attach and uses the mapping again. */
     bool mapped_at_attach() const { return can_map() && dynamic_exporter() != dynamic_importer(); }
 };
 
 /**
- * A mapping of a buffer with page tables of its own: the first access to it needs
- * new ones, wherever the kernel puts other mappings.
+ * A mapping of a buffer with page tables of its own: the first access allocates new ones, wherever
+ * the kernel puts other mappings.
  */
 class LoneMapping {
 public:
     LoneMapping(int fd, std::uint64_t nr_pages) : length_(nr_pages * page_bytes()) {
-        constexpr std::size_t reach = std::size_t{4} << 30; /* of page tables around */
+        constexpr std::size_t reach = std::size_t{4}
+                                      << 30; /* distance to page tables of other mappings */
         char* room = reserve(2 * reach);
 
         start_ = mmap(room + reach, length_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
@@ -92,13 +94,13 @@ public:
             munmap(start_, length_);
     }
 
-    /* As touching every page would, but with an errno. */
+    /* Does what touching every page would do, but returns an errno. */
     int touch() const { return madvise(start_, length_, MADV_POPULATE_WRITE) < 0 ? errno : 0; }
 
-    std::uint64_t address() const { return reinterpret_cast<std::uintptr_t>(start_); }
+    std::uint64_t address() const { return user_pointer(start_); }
 
 private:
-    /* An address with so much free behind it. */
+    /* An address with @length free bytes behind it. */
     static char* reserve(std::size_t length) {
         void* start =
             mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -113,7 +115,7 @@ private:
     std::size_t length_;
 };
 
-/* Everything that an operation can need; what it makes goes with the rest. */
+/* Everything that an operation may need. What the operation makes is released with it. */
 struct Objects {
     Buffer buffer;
     std::optional<Importer> importer;
@@ -121,7 +123,7 @@ struct Objects {
     Fd made;
     std::vector<Fd> fillers;
 
-    /* What the kernel writes to is here already when the call begins. */
+    /* Buffers for the kernel to write to, allocated before the call begins. */
     std::vector<testexp_result> results = std::vector<testexp_result>(8);
     std::vector<testexp_map_entry> entries = std::vector<testexp_map_entry>(512);
     std::vector<testexp_delivered> delivered = std::vector<testexp_delivered>(64);
@@ -131,21 +133,26 @@ struct Objects {
 
 enum Need : std::uint64_t { none = 0, a_buffer = 1, an_importer = 2, a_mapping = 4, a_table = 8 };
 
-/* The call must not allocate in user space: that could meet the failure as well. */
+/* A call, which must not allocate in user space, because that allocation could fail instead. */
 struct Operation {
     const char* name = nullptr;
     std::uint64_t needs = none;
     /* One attempt. Returns 0 or the errno. */
     int (*call)(const Shape& shape, Objects& objects) = nullptr;
-    /* Whether it must come to ENOMEM; else it must not. */
+    /* Whether some attempt must give ENOMEM. If not, none may. */
     bool (*allocates)(const Shape& shape) = nullptr;
-    /* Whether it must come to EFAULT, if the kernel can inject that; else it must not. */
+    /* Whether some attempt must give EFAULT, if the kernel can inject it. If not, none may. */
     bool copies = false;
-    /* Whether something is mapped for DMA, or unmapped, on the way. */
+    /* Whether the call maps something for DMA, or unmaps it. */
     bool maps = false;
-    /* What else a failed allocation may come to, where the kernel does not tell why. */
+    /*
+     * Another errno that a failed allocation may give, because the kernel does not say why it
+     * failed.
+     */
     int otherwise = 0;
-    /* A call whose answer cannot be copied keeps what it made, as another try would make it. */
+    /*
+     * Whether the object stays if only its answer cannot be copied: another attempt would make it.
+     */
     bool keeps = false;
 };
 
@@ -157,22 +164,7 @@ bool never(const Shape& /*shape*/) {
     return false;
 }
 
-/* --- The calls ---------------------------------------------------------------- */
-
-template <typename T> std::uint64_t user_pointer(const T* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-template <typename Argument> Argument sized() {
-    Argument argument{};
-
-    argument.size = sizeof(argument);
-    return argument;
-}
-
-template <typename Argument> int raw(int fd, unsigned long request, Argument& argument) {
-    return ioctl(fd, request, &argument) < 0 ? errno : 0;
-}
+/* --- The calls ------------------------------------------------------------ */
 
 int open_control(const Shape& /*shape*/, Objects& objects) {
     objects.made.reset(open(TESTEXP_DEVICE_PATH, O_RDWR | O_CLOEXEC));
@@ -182,7 +174,7 @@ int open_control(const Shape& /*shape*/, Objects& objects) {
 int info(const Shape& /*shape*/, Objects& /*objects*/) {
     auto request = sized<testexp_info>();
 
-    return raw(device().fd(), TESTEXP_IOC_INFO, request);
+    return errno_of_call(device().fd(), TESTEXP_IOC_INFO, &request);
 }
 
 int create(const Shape& shape, Objects& objects) {
@@ -192,7 +184,7 @@ int create(const Shape& shape, Objects& objects) {
     request.extents = user_pointer(shape.layout.extents.data());
     request.nr_extents = static_cast<std::uint32_t>(shape.layout.extents.size());
 
-    const int code = raw(device().fd(), TESTEXP_IOC_CREATE, request);
+    const int code = errno_of_call(device().fd(), TESTEXP_IOC_CREATE, &request);
 
     if (code == 0)
         objects.made.reset(request.fd);
@@ -203,14 +195,14 @@ int stats(const Shape& /*shape*/, Objects& objects) {
     auto request = sized<testexp_stats>();
 
     request.fd = objects.buffer.fd.get();
-    return raw(device().fd(), TESTEXP_IOC_STATS, request);
+    return errno_of_call(device().fd(), TESTEXP_IOC_STATS, &request);
 }
 
 int revoke(const Shape& /*shape*/, Objects& objects) {
     auto request = sized<testexp_revoke>();
 
     request.fd = objects.buffer.fd.get();
-    return raw(device().fd(), TESTEXP_IOC_REVOKE, request);
+    return errno_of_call(device().fd(), TESTEXP_IOC_REVOKE, &request);
 }
 
 int attach(const Shape& shape, Objects& objects) {
@@ -219,14 +211,14 @@ int attach(const Shape& shape, Objects& objects) {
     request.flags = shape.attach_flags;
     request.fd = objects.buffer.fd.get();
 
-    const int code = raw(device().fd(), TESTEXP_IOC_ATTACH, request);
+    const int code = errno_of_call(device().fd(), TESTEXP_IOC_ATTACH, &request);
 
     if (code == 0)
         objects.made.reset(request.importer_fd);
     return code;
 }
 
-/* What the wrong call returns is the answer; for the control, 0 is right. */
+/* The answer is what the wrong call returned; the control must return 0. */
 template <testexp_misuse_case which, std::uint32_t flags, int result>
 int misuse(const Shape& /*shape*/, Objects& /*objects*/) {
     auto request = sized<testexp_misuse>();
@@ -234,7 +226,7 @@ int misuse(const Shape& /*shape*/, Objects& /*objects*/) {
     request.which = which;
     request.flags = flags;
 
-    const int code = raw(device().fd(), TESTEXP_IOC_MISUSE, request);
+    const int code = errno_of_call(device().fd(), TESTEXP_IOC_MISUSE, &request);
 
     return code != 0 || request.result == result ? code : -request.result;
 }
@@ -246,7 +238,7 @@ int resolve_through(int importer_fd, Objects& objects) {
     request.stride = 1;
     request.results = user_pointer(objects.results.data());
 
-    const int code = raw(importer_fd, TESTEXP_IOC_RESOLVE, request);
+    const int code = errno_of_call(importer_fd, TESTEXP_IOC_RESOLVE, &request);
 
     return code != 0 ? code : -objects.results.front().error;
 }
@@ -260,14 +252,14 @@ int map_through(int importer_fd, Objects& objects) {
 
     request.entries = user_pointer(objects.entries.data());
     request.capacity = static_cast<std::uint32_t>(objects.entries.size());
-    return raw(importer_fd, TESTEXP_IOC_MAP, request);
+    return errno_of_call(importer_fd, TESTEXP_IOC_MAP, &request);
 }
 
 int map(const Shape& /*shape*/, Objects& objects) {
     return map_through(objects.importer->fd(), objects);
 }
 
-/* Of the paths by way of it, who have all of the buffer mapped here. */
+/* For paths that need a mapping of the whole buffer. */
 std::uint64_t address_for_path(const Objects& objects) {
     return objects.mapping ? objects.mapping->address() : 0;
 }
@@ -282,7 +274,7 @@ template <testexp_path path> int measure(const Shape& /*shape*/, Objects& object
     request.nr_pages = 1;
     request.address = address_for_path(objects);
     request.hist = user_pointer(&objects.hist);
-    return raw(objects.importer->fd(), TESTEXP_IOC_MEASURE, request);
+    return errno_of_call(objects.importer->fd(), TESTEXP_IOC_MEASURE, &request);
 }
 
 template <testexp_path path> int deliver(const Shape& /*shape*/, Objects& objects) {
@@ -294,10 +286,10 @@ template <testexp_path path> int deliver(const Shape& /*shape*/, Objects& object
     request.address = address_for_path(objects);
     request.capacity = static_cast<std::uint32_t>(objects.delivered.size());
     request.delivered = user_pointer(objects.delivered.data());
-    return raw(objects.importer->fd(), TESTEXP_IOC_DELIVER, request);
+    return errno_of_call(objects.importer->fd(), TESTEXP_IOC_DELIVER, &request);
 }
 
-/* Of pages that nobody has touched. */
+/* Pages that nobody has touched. */
 int walk(const Shape& /*shape*/, Objects& objects) {
     auto request = sized<testexp_walk>();
 
@@ -306,7 +298,7 @@ int walk(const Shape& /*shape*/, Objects& objects) {
     request.count = objects.walked.size();
     request.results = user_pointer(objects.walked.data());
 
-    const int code = raw(device().fd(), TESTEXP_IOC_WALK, request);
+    const int code = errno_of_call(device().fd(), TESTEXP_IOC_WALK, &request);
 
     for (const testexp_walked& page : objects.walked)
         if (code == 0 && page.error != 0)
@@ -326,7 +318,7 @@ int map_memory_and_unmap(const Shape& shape, Objects& objects) {
 
     const int code = errno;
 
-    munmap(start, length); /* the one failure has been */
+    munmap(start, length); /* the only failure was injected before */
     return code;
 }
 
@@ -334,13 +326,13 @@ int fault(const Shape& /*shape*/, Objects& objects) {
     return objects.mapping->touch();
 }
 
-/* --- The calls about moves and page tables -------------------------------------- */
+/* --- The calls about moves and page tables -------------------------------- */
 
 int restore(const Shape& /*shape*/, Objects& objects) {
     auto request = sized<testexp_restore>();
 
     request.fd = objects.buffer.fd.get();
-    return raw(device().fd(), TESTEXP_IOC_RESTORE, request);
+    return errno_of_call(device().fd(), TESTEXP_IOC_RESTORE, &request);
 }
 
 int move(const Shape& shape, Objects& objects) {
@@ -349,7 +341,7 @@ int move(const Shape& shape, Objects& objects) {
     request.fd = objects.buffer.fd.get();
     request.extents = user_pointer(shape.layout.extents.data());
     request.nr_extents = static_cast<std::uint32_t>(shape.layout.extents.size());
-    return raw(device().fd(), TESTEXP_IOC_MOVE, request);
+    return errno_of_call(device().fd(), TESTEXP_IOC_MOVE, &request);
 }
 
 template <testexp_fill_mode mode> int fill(const Shape& /*shape*/, Objects& objects) {
@@ -357,17 +349,17 @@ template <testexp_fill_mode mode> int fill(const Shape& /*shape*/, Objects& obje
 
     request.mode = mode;
     request.count = 2;
-    return raw(objects.importer->fd(), TESTEXP_IOC_FILL, request);
+    return errno_of_call(objects.importer->fd(), TESTEXP_IOC_FILL, &request);
 }
 
-/* For the ioctls of an importer that need nothing but their struct. */
+/* For ioctls of an importer that need nothing but their struct. */
 template <typename Argument, unsigned long request> int plain(const Shape&, Objects& objects) {
     auto argument = sized<Argument>();
 
-    return raw(objects.importer->fd(), request, argument);
+    return errno_of_call(objects.importer->fd(), request, &argument);
 }
 
-/* --- The calls about contention --------------------------------------------------- */
+/* --- The calls about contention ------------------------------------------- */
 
 int contend(const Shape& /*shape*/, Objects& objects) {
     const std::int32_t importer = objects.importer->fd();
@@ -384,14 +376,14 @@ int contend(const Shape& /*shape*/, Objects& objects) {
     request.nr_contenders = 1;
     request.timeout_ms = TESTEXP_WAIT_MS;
 
-    const int code = raw(device().fd(), TESTEXP_IOC_CONTEND, request);
+    const int code = errno_of_call(device().fd(), TESTEXP_IOC_CONTEND, &request);
 
     if (code == 0)
         objects.made.reset(request.contention_fd);
     return code;
 }
 
-/* From CONTEND to close, since there is no second RUN. */
+/* From CONTEND to close in one attempt, because RUN works only once. */
 int whole_contention(const Shape& shape, Objects& objects) {
     auto run = sized<testexp_run>();
     auto report = sized<testexp_report>();
@@ -400,14 +392,14 @@ int whole_contention(const Shape& shape, Objects& objects) {
     if (code != 0)
         return code;
     report.op = user_pointer(&objects.hist);
-    code = raw(objects.made.get(), TESTEXP_IOC_RUN, run);
+    code = errno_of_call(objects.made.get(), TESTEXP_IOC_RUN, &run);
     if (code == 0)
-        code = raw(objects.made.get(), TESTEXP_IOC_REPORT, report);
+        code = errno_of_call(objects.made.get(), TESTEXP_IOC_REPORT, &report);
     objects.made.reset();
     return code;
 }
 
-/* All of it in one go, closing included, as in the life of an importer's process. */
+/* Everything in one attempt, including close, as in the life of an importing process. */
 int whole_life(const Shape& shape, Objects& objects) {
     int code = create(shape, objects);
 
@@ -435,7 +427,7 @@ bool map_allocates(const Shape& shape) {
 constexpr Operation op_open{"open", none, open_control, always, true, false};
 constexpr Operation op_info{"INFO", none, info, never, true, false};
 constexpr Operation op_create{"CREATE", none, create, always, true, false};
-/* ioremap() does not say whether it had no memory or the pages are in use. */
+/* ioremap() does not say whether memory was missing or the pages are in use. */
 constexpr Operation op_create_mmio{"CREATE", none, create, always, true, false, EBUSY};
 constexpr Operation op_stats{"STATS", a_buffer, stats, never, true, false};
 constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false};
@@ -485,7 +477,7 @@ constexpr Operation misuses[] = {
     {"MISUSE.null_pfn", none, misuse<TESTEXP_MISUSE_NULL_PFN, 0, -EINVAL>, always, true, false},
 };
 
-/* --- What must be the same after a failed call as before ----------------------- */
+/* --- What must be the same after a failed call as before ------------------ */
 
 struct Counts {
     std::map<std::string, std::int64_t> values;
@@ -506,12 +498,7 @@ void expect_same(const Counts& is, const Counts& must_be, const std::string& whe
         ksft::expect_eq(value, must_be.values.at(name), std::string(name).append(" ").append(when));
 }
 
-/* The number that the next descriptor will have: one that was taken and never used shows here. */
-int next_descriptor() {
-    return Fd(dup(device().fd())).get();
-}
-
-/* What the sg_table of a mapping is charged. Each extent of these shapes is a segment. */
+/* The charge for the sg_table of a mapping. Each extent of these shapes is a segment. */
 std::int64_t sg_table_pages(const Shape& shape) {
     constexpr std::uint64_t scatterlist_bytes = 32;
     std::uint64_t segments = 0;
@@ -530,7 +517,7 @@ Counts count_all(const Shape& shape, const Objects& objects) {
     counts.values["nr_importers"] = now.nr_importers;
     counts.values["used_pages"] = static_cast<std::int64_t>(now.used_pages);
     if (!shape.full_table)
-        counts.values["next descriptor"] = next_descriptor();
+        counts.values["next descriptor"] = next_fd();
     if (objects.buffer.fd) {
         const testexp_stats seen = device().stats(objects.buffer.fd.get()).value();
 
@@ -547,9 +534,9 @@ Counts count_all(const Shape& shape, const Objects& objects) {
     return counts;
 }
 
-/* --- The sweep ------------------------------------------------------------------ */
+/* --- The sweep ------------------------------------------------------------ */
 
-/* Takes descriptors until the kernel's table of this process is full. */
+/* Takes descriptors until the process's table of descriptors is full. */
 std::vector<Fd> fill_descriptors() {
     std::ifstream status("/proc/self/status");
     std::vector<Fd> fillers;
@@ -588,12 +575,12 @@ Objects prepare(const Operation& operation, const Shape& shape) {
     return objects;
 }
 
-/* How often each errno came; 0 is a call that did without. */
+/* How often each errno came; 0 counts calls that succeeded without the memory. */
 using Tally = std::map<int, unsigned int>;
 
 /**
- * In a thread with a table of descriptors of its own: how large that is, and so
- * whether it has to grow, must not depend on the attempts before.
+ * In a thread with its own table of descriptors: whether the table has to grow must not depend on
+ * earlier attempts.
  */
 template <typename Body> auto alone(Body body) {
     return std::async(std::launch::async,
@@ -609,7 +596,7 @@ class Sweep {
 public:
     Sweep(const Operation& operation, const Shape& shape) : operation_(operation), shape_(shape) {}
 
-    /* Until a call meets no failure. Returns what the others came to. */
+    /* Repeats the call until it meets no failure. Returns the results of the other attempts. */
     Tally run() {
         Tally tally;
 
@@ -625,7 +612,10 @@ public:
     }
 
 private:
-    /* Learns what the call leaves when all is well. Also the first touch of all it needs. */
+    /*
+     * Learns the counts after a successful call. It also touches everything the call needs for the
+     * first time.
+     */
     void clean_call() {
         Objects objects = prepare(operation_, shape_);
         const Counts before = count_all(shape_, objects);
@@ -635,7 +625,7 @@ private:
         gain_ = count_all(shape_, objects) - before;
     }
 
-    /* Nothing when the failure was not met. */
+    /* Nothing if the call did not meet the failure. */
     std::optional<int> failing_call(unsigned int nth) {
         const NthFault fault;
         const Counts idle = count_all(shape_, {});
@@ -745,7 +735,7 @@ void sweep(const Operation& operation, const Shape& shape, const FaultInjection&
         ksft::expect(total[EFAULT] > 0, "a failed copy was seen");
 }
 
-/* --- Shapes ---------------------------------------------------------------------- */
+/* --- Shapes --------------------------------------------------------------- */
 
 struct Choice {
     const char* name;
@@ -770,7 +760,7 @@ constexpr Choice importers[] = {
     {"dynamic_no_device", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE},
 };
 
-/* More extents than one page of scatterlist holds segments. */
+/* More extents than a page of scatterlist has segments. */
 Shape many_extents(const std::string& name, std::uint32_t create_flags,
                    std::uint32_t attach_flags) {
     return {.name = name + ",extents=150",
@@ -779,14 +769,14 @@ Shape many_extents(const std::string& name, std::uint32_t create_flags,
             .attach_flags = attach_flags};
 }
 
-/* Every combination that can attach, but pinning only where there is something to pin. */
+/* Every combination that can attach; with pinning only where there is something to pin. */
 std::vector<Shape> attachments() {
     std::vector<Shape> shapes;
 
     for (const Choice& exporter : exporters)
         for (const Choice& importer : importers) {
             if (exporter.flags & TESTEXP_CREATE_NO_GET_PFN && importer.flags & no_device)
-                continue; /* attach refuses that */
+                continue; /* attach refuses this */
             if (importer.flags & TESTEXP_ATTACH_PIN && !(exporter.flags & TESTEXP_CREATE_DYNAMIC))
                 continue;
             shapes.push_back(
@@ -803,7 +793,7 @@ std::vector<Shape> filtered(std::vector<Shape> shapes, Predicate wanted) {
     return shapes;
 }
 
-/* Of exporters that have all methods, static or dynamic. */
+/* Importers of static and dynamic exporters that have all methods. */
 std::vector<Shape> common_attachments() {
     return filtered(attachments(), [](const Shape& shape) {
         return shape.create_flags == 0 || shape.create_flags == TESTEXP_CREATE_DYNAMIC;
@@ -838,14 +828,14 @@ std::vector<Shape> creations() {
     };
 }
 
-/* Claimed one by one, so that a later one fails with earlier ones to give back. */
+/* Each extent is claimed on its own, so a later failure must release the earlier ones. */
 std::vector<Shape> mmio_creations() {
     return {{.name = "mmio", .layout = Layout{}.mmio(0, 4)},
             {.name = "mmio_twice_and_ram",
              .layout = Layout{}.ram(2).mmio(0, 4).mmio(8, 4, {.cache = TESTEXP_CACHE_WC})}};
 }
 
-/* As many descriptors as root may have, for the tables that get full. */
+/* As many descriptors as root may have, to fill the tables. */
 void raise_descriptor_limit() {
     rlimit limit{};
     const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
@@ -901,7 +891,9 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
         for (const Operation& operation : misuses)
             add(operation, one);
     add(op_mmap, one);
-    /* MADV_POPULATE_WRITE tells how a fault ended, but not of VM_PFNMAP; there WALK faults in. */
+    /*
+     * MADV_POPULATE_WRITE reports how a fault ended, but not for VM_PFNMAP; there WALK faults in.
+     */
     add(op_fault, {{.name = "", .create_flags = TESTEXP_CREATE_SHOW_PAGES}});
     add(op_fault, {many_extents("exporter=static", TESTEXP_CREATE_SHOW_PAGES, 0)});
     add(op_life, common_attachments());

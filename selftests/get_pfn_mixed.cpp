@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: max_order is exact for every page of any layout (P18), and in buffers
- * that mix RAM, holes and private pages each page gets its own answer and no
- * block reaches over a border (P12), however far into the buffer they are.
+ * Claim: max_order is exact for every page of any layout (P18). In buffers that mix RAM, holes and
+ * private pages each page gets its own answer, and no block reaches over a border (P12), however
+ * far into the buffer they are.
  *
- * Method: layouts chosen for their corners, and random ones; every page compared
- * with a brute-force page table read from the CPU's through mmap. A
- * failure prints the seed; TESTEXP_SEED repeats it.
+ * Method: layouts chosen for their corner cases, and random layouts. Every page is compared with a
+ * brute-force page table, which is read from the CPU's page table through mmap. A failure prints
+ * the seed; TESTEXP_SEED repeats it.
  *
- * Does not see: MMIO and cache attributes, which this exporter does not have yet.
+ * Does not see: MMIO and cache attributes (mmio, cache_modes).
  */
 #include <algorithm>
 #include <random>
@@ -35,7 +35,7 @@ Layout orders(int first, int last, int step) {
     return layout;
 }
 
-/* Extents of any length whose PFNs are all congruent to pgoff modulo 2^9. */
+/* Extents of the given lengths whose PFNs are all congruent to pgoff modulo 2^9. */
 Layout congruent(const std::vector<std::uint64_t>& lengths) {
     Layout layout;
     std::uint64_t pgoff = 0;
@@ -106,7 +106,10 @@ void every_page(const CreateSpec& spec, std::uint32_t attach_flags) {
         expect_truth(importer, subject, form);
 }
 
-/* Every stride must give what single pages give, a chunk's seam included. */
+/*
+ * With any stride the answers are those of single pages, also where one chunk of RESOLVE ends and
+ * the next begins.
+ */
 void strided() {
     const Subject subject = make_subject({.layout = congruent({3, 700, 1, 300})});
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
@@ -124,16 +127,15 @@ void strided() {
 }
 
 /*
- * Eight pages round an offset where a number of 32 bits, of pages or of bytes,
- * would wrap; holes up to there and behind. The blocks of four on either side of
- * it are all that is aligned.
+ * Eight pages round an offset where a 32-bit number of pages or of bytes would wrap, with holes
+ * before and behind. Only the blocks of four pages on either side are aligned.
  */
 void far(std::uint64_t border) {
     const std::uint64_t first = border - 4;
     const Layout layout =
         Layout{}.hole(first).ram(8, {.align_order = 4, .skew = first % 16}).hole(4);
     const Buffer buffer =
-        device().create({.layout = layout, .flags = witness_flags(layout)}).value();
+        device().create({.layout = layout, .flags = reference_flags(layout)}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
     const std::vector<std::uint64_t> pfns =
         pfns_behind(Mapping::map(buffer.fd.get(), 8, first).value());
@@ -168,7 +170,7 @@ public:
 private:
     std::uint64_t below(std::uint64_t n) { return random_() % n; }
 
-    /* Small lengths are as likely as large ones. */
+    /* Small and large lengths are equally likely. */
     std::uint64_t length() { return 1 + below(std::uint64_t{1} << below(10)); }
 
     void add_extent(Layout& layout) {
@@ -182,7 +184,7 @@ private:
             add_ram(layout);
     }
 
-    /* Often congruent to pgoff, without which there would be no large block. */
+    /* Often pfn == pgoff modulo a power of two: without this there would be no large blocks. */
     void add_ram(Layout& layout) {
         const auto align_order =
             static_cast<std::uint32_t>(below(std::min(device().info().max_page_order, 9U) + 1));
@@ -200,7 +202,7 @@ private:
 
 void random_layouts(std::uint64_t batch_seed, int count) {
     RandomLayouts layouts(batch_seed);
-    /* With a device a dynamic importer maps at attach, which a hole refuses. */
+    /* With a device, a dynamic importer would map at attach, which a hole prevents. */
     const std::uint32_t other_kind = device().has(TESTEXP_FEAT_NO_DEVICE)
                                          ? TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE
                                          : 0U;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: get_pfn is exact (P17, P18) for RAM of any length and place: runs longer than
- * what the page allocator gives at once, up to 1 GiB; every physical skew against pgoff;
- * tails that are no power of two; blocks in reverse order. Each extent is where it was asked for.
+ * Claim: get_pfn is exact (P17, P18) for RAM of any length and place: runs longer than what the
+ * page allocator gives at once, up to 1 GiB; every physical skew against pgoff; tails that are no
+ * power of two; blocks in reverse order. Each extent is where it was asked for.
  *
- * Method: every page compared with a page table read from the CPU's page table through mmap.
- * Long runs are gathered from neighbouring free blocks; where there is no such run, the
- * case skips.
+ * Method: every page is compared with a page table read from the CPU's page table through mmap.
+ * Long runs are gathered from neighbouring free blocks; a case skips where there is no such run.
  *
  * Does not see: pages that are not RAM (get_pfn_layouts, mmio).
  */
@@ -25,8 +24,10 @@ std::uint64_t pages_of(std::uint32_t order) {
     return std::uint64_t{1} << order;
 }
 
-/* The truth about max_order follows from the PFNs, whatever they are; so these, too, must be as
- * asked. */
+/*
+ * The right max_order follows from the PFNs, wherever they are. So the PFNs, too, must be where the
+ * layout wants them.
+ */
 void expect_placed(const Subject& subject) {
     std::uint64_t pgoff = 0;
 
@@ -51,16 +52,16 @@ void expect_exact(const Subject& subject) {
         expect_truth(importer, subject, form);
 }
 
-/* Skips when there is no such run of free memory. */
+/* Skips when there is no free run of that length. */
 Subject make_run(const Layout& layout) {
-    Result<Buffer> buffer = device().create({.layout = layout, .flags = witness_flags(layout)});
+    Result<Buffer> buffer = device().create({.layout = layout, .flags = reference_flags(layout)});
 
     if (buffer.code() == ENOMEM || buffer.code() == ENOSPC)
         ksft::skip("no free memory of that length in one piece: " + layout.describe());
     return make_subject(layout, std::move(buffer).value());
 }
 
-/* Known without any witness: all of it is one block. */
+/* Here the order is known without a page table: the whole run is one block. */
 void long_run(std::uint32_t order) {
     const Subject subject = make_run(Layout{}.ram(pages_of(order), {.align_order = order}));
 
@@ -75,7 +76,7 @@ void ragged_run(std::uint64_t nr_pages, std::uint32_t align_order, std::uint64_t
         Layout{}.hole(skew % 3 + 1).ram(nr_pages, {.align_order = align_order, .skew = skew})));
 }
 
-/* A buffer of one block, and where it is. */
+/* A buffer of one block, and the PFN of the block. */
 struct Block {
     Buffer buffer;
     std::uint64_t pfn;
@@ -89,7 +90,10 @@ Block make_block(std::uint32_t order) {
     return {std::move(buffer), importer.resolve(0, 1).value().front().pfn};
 }
 
-/* Of neighbours: every second one stays, so that the free ones between them are alone. */
+/*
+ * Allocates neighbouring blocks and frees every second one, so that no two free blocks are
+ * adjacent.
+ */
 std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
     std::vector<Block> blocks, kept;
 
@@ -101,7 +105,7 @@ std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
     return kept;
 }
 
-/* One page more than a block, where most free blocks have somebody else's behind them. */
+/* One page more than a block, where most free blocks are followed by a used one. */
 void run_among_others(std::uint32_t order) {
     const std::vector<Block> others = fragment_memory(order, is_debug_kernel() ? 32 : 128);
     const Subject run = make_run(Layout{}.ram(pages_of(order) + 1, {.align_order = order}));
@@ -114,8 +118,8 @@ void run_among_others(std::uint32_t order) {
 }
 
 /*
- * Extents of 2^@order and one page more, with every skew at every offset of pgoff modulo
- * 2^@order: all in one buffer, with holes that make the offsets.
+ * Extents of 2^@order and one page more, with every skew at every offset of pgoff modulo 2^@order:
+ * all in one buffer, with holes that make the offsets.
  */
 void every_skew(std::uint32_t order) {
     const std::uint64_t block = pages_of(order);
@@ -129,7 +133,7 @@ void every_skew(std::uint32_t order) {
     expect_exact(make_subject({.layout = layout}));
 }
 
-/* Each length round a power of two, with PFNs as well aligned as can be. */
+/* Each length next to a power of two, with the best possible alignment. */
 void tails(std::uint32_t order) {
     Layout layout;
 
@@ -149,7 +153,10 @@ void reversed(std::uint32_t order) {
                       .flags = TESTEXP_CREATE_SCATTER}));
 }
 
-/* Beyond what the allocator gives at once; the ends only, where all of them would take long. */
+/*
+ * Orders beyond the allocator's largest: all of them, or only the smallest and largest where all
+ * would take too long.
+ */
 std::vector<std::uint32_t> long_orders(std::uint32_t max_order) {
     std::vector<std::uint32_t> orders{max_order + 1};
 

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: whatever CREATE, RESOLVE and DESCRIBE are given, they do what
- * testexp_uapi.h says: a good call succeeds and every page is what the oracle says
- * (P12, P17, P18), a bad one fails with the errno of one of its defects, changes
- * nothing of the caller's, and neither leaves anything behind (P8).
+ * Claim: whatever arguments CREATE, RESOLVE and DESCRIBE get, they do what testexp_uapi.h says. A
+ * good call succeeds, and every page is as the oracle says (P12, P17, P18). A bad call fails with
+ * the errno of one of its defects and changes nothing of the caller's. Neither leaves anything
+ * behind (P8).
  *
- * Method: good calls drawn at random, half of them spoilt in one or two fields by
- * values where computing goes wrong: zero, powers of two and their neighbours, the
- * largest, any; sizes, flags, counts and pointers too. lib/call_rules.cpp knows the
- * defects from the bytes that are passed. Memory ends where a call must stop. The
- * calls are the same in each run; TESTEXP_SEED=random draws others. TESTEXP_BATCHES=1
- * with the seed that a failure prints repeats the batch that failed; more batches
- * make a longer run.
+ * Method: random good calls, half of which are spoilt in one or two fields with values that break
+ * arithmetic: zero, powers of two and their neighbours, the largest value, any value; sizes, flags,
+ * counts and pointers included. lib/oracle/call_rules.cpp derives the defects from the passed
+ * bytes. Memory ends where a call must stop. The calls are the same in each run;
+ * TESTEXP_SEED=random draws others. TESTEXP_BATCHES=1 with the seed that a failure prints repeats
+ * the failed batch; more batches make a longer run.
  *
- * Does not see: two callers at once; MMIO beyond its errnos; what only KASAN or
- * lockdep notices on other kernels than debug.
+ * Does not see: two callers at once; MMIO apart from its errnos; on other kernels than debug, what
+ * only KASAN or lockdep notices.
  */
 #include <algorithm>
 #include <array>
@@ -41,7 +40,7 @@ namespace {
 
 constexpr std::uint64_t u64_max = ~std::uint64_t{0};
 
-/* --- drawing ------------------------------------------------------------------ */
+/* --- drawing -------------------------------------------------------------- */
 
 class Draw {
 public:
@@ -53,7 +52,7 @@ public:
 
     template <typename T, std::size_t n> T any_of(const T (&values)[n]) { return values[below(n)]; }
 
-    /* Where computing goes wrong. */
+    /* A value that breaks arithmetic. */
     std::uint64_t tricky() {
         const std::uint64_t power = std::uint64_t{1} << below(64);
 
@@ -77,7 +76,7 @@ public:
 
     std::uint32_t tricky32() { return static_cast<std::uint32_t>(tricky()); }
 
-    /* No flag in one case of two, else a few of them. */
+    /* No flag in every second case, otherwise a few of @of. */
     std::uint32_t flags(std::uint32_t of) {
         return one_in(2) ? 0 : static_cast<std::uint32_t>(random_() & random_() & of);
     }
@@ -86,16 +85,16 @@ private:
     std::mt19937_64 random_;
 };
 
-/* --- one ioctl, with what is common to all ---------------------------------------- */
+/* --- one ioctl, with what is common to all -------------------------------- */
 
-/* Of no user, of nothing, or of the guard. */
+/* A pointer to kernel memory, to no memory, or to the guard page. */
 std::uint64_t bad_pointer(Draw& draw, std::uint64_t guard) {
     const std::uint64_t bad[] = {0, 8, 0xffff800000000000, u64_max - 7, guard};
 
     return draw.any_of(bad);
 }
 
-/* Spoils what every struct has. */
+/* Spoils one of the fields that every struct has. */
 template <typename Args> void spoil_frame(Draw& draw, PassedStruct<Args>& passed) {
     constexpr std::uint32_t sizes[] = {0, 4, 7, 8, sizeof(Args) - 1, 4096, 4097, 1U << 31, ~0U};
 
@@ -152,8 +151,8 @@ struct Outcome {
 };
 
 /*
- * Makes the call, and complains of what it may not do. @judge says what it may: asked when
- * all is placed, so that it sees what the ioctl will see.
+ * Makes the call and reports what it must not do. @judge returns the verdict about the call; it is
+ * asked when everything is in memory, so that it sees what the ioctl will see.
  */
 template <typename Args, typename Judge>
 Outcome make(PassedStruct<Args>& passed, int fd, unsigned long request, const std::string& text,
@@ -169,9 +168,9 @@ Outcome make(PassedStruct<Args>& passed, int fd, unsigned long request, const st
     return {error, verdict.allows(error)};
 }
 
-/* --- nothing is left behind --------------------------------------------------------- */
+/* --- nothing is left behind ----------------------------------------------- */
 
-/* The counts of INFO, and the number that the next descriptor gets. */
+/* The counts of INFO, and the number of the next descriptor. */
 class Balance {
 public:
     Balance() : before_(device().read_info().value()), fd_(next_fd()) {}
@@ -186,15 +185,13 @@ public:
     }
 
 private:
-    static int next_fd() { return Fd(dup(device().fd())).get(); }
-
     testexp_info before_;
     int fd_;
 };
 
-/* --- CREATE --------------------------------------------------------------------------- */
+/* --- CREATE --------------------------------------------------------------- */
 
-/* Lengths that a whole table of pages can be made of, also where everything is slow. */
+/* So few pages that a test can have a table of all of them, even on a slow kernel. */
 constexpr std::uint64_t most_ram_pages = 64;
 constexpr std::uint64_t most_table_pages = 4096;
 
@@ -239,7 +236,7 @@ void spoil_extent(Draw& draw, testexp_extent& extent) {
     case 1:
         extent.repeat = draw.tricky();
         break;
-    case 2: /* the product is what matters */
+    case 2: /* only the product matters */
         extent.nr_pages = std::uint64_t{1} << draw.below(64);
         extent.repeat = (draw.one_in(2) ? u64_max : std::uint64_t{1} << 52) / extent.nr_pages + 1 -
                         draw.below(2);
@@ -254,7 +251,7 @@ void spoil_extent(Draw& draw, testexp_extent& extent) {
     case 5:
         extent.skew = draw.one_in(2) ? draw.tricky() : std::uint64_t{1} << extent.align_order % 32;
         break;
-    case 6: /* ends at or about the largest PFN, or wraps */
+    case 6: /* ends near the largest PFN, or wraps */
         extent.at = draw.one_in(2) ? draw.tricky()
                                    : (draw.one_in(2) ? 0 : std::uint64_t{1} << TESTEXP_PFN_BITS) -
                                          extent.nr_pages * extent.repeat + draw.below(2);
@@ -269,8 +266,8 @@ void spoil_extent(Draw& draw, testexp_extent& extent) {
 }
 
 /*
- * Not more work than a step is worth: what is good and takes minutes is for tests of
- * its own. Of what is too much to be granted nothing is taken away.
+ * Reduces the work of a step: good calls that take minutes have tests of their own. A length that
+ * exceeds the limits stays as it is.
  */
 void make_bearable(testexp_extent& extent) {
     const bool may_be_granted = extent.repeat <= device().info().max_extents;
@@ -287,18 +284,18 @@ void make_bearable(testexp_extent& extent) {
         extent.repeat = 4;
 }
 
-/* A CREATE, and the array that goes with it. */
+/* A CREATE with its array of extents. */
 class Creation {
 public:
     explicit Creation(Draw& draw) : passed_({}) {
-        if (draw.one_in(3)) /* related neighbours, far away */
+        if (draw.one_in(3)) /* far from pgoff, with related neighbours */
             layout_ = RandomLayouts(draw.any(), {.max_extents = 6, .max_length_order = 40}).next();
         else
             for (std::uint64_t left = 1 + draw.below(6); left; left--)
                 layout_.extents.push_back(good_extent(draw, layout_.nr_pages()));
         passed_.args.flags = draw.flags(TESTEXP_CREATE_FLAGS);
-        if (draw.one_in(2)) /* where few buffers of RAM would have a truth */
-            passed_.args.flags |= witness_flags(layout_);
+        if (draw.one_in(2)) /* where a mapping of few RAM buffers could be read */
+            passed_.args.flags |= reference_flags(layout_);
         if (draw.one_in(4))
             passed_.args.inject = draw.flags(TESTEXP_INJECT_ALL);
         if (draw.one_in(2))
@@ -309,7 +306,7 @@ public:
         place_array();
     }
 
-    /* Nothing when it failed, as it had to or not. */
+    /* Nothing if the call failed, rightly or wrongly. */
     std::optional<Buffer> make() {
         passed_.args.fd = -1;
 
@@ -326,7 +323,7 @@ public:
         return Buffer{Fd(passed_.args.fd), passed_.args.nr_pages};
     }
 
-    /* What is asked for, where that can be read. */
+    /* The layout in the array, as far as it can be read. */
     const Layout& layout() const { return layout_; }
     std::uint32_t flags() const { return passed_.args.flags; }
     std::uint32_t inject() const { return passed_.args.inject; }
@@ -363,7 +360,7 @@ private:
         }
     }
 
-    /* Behind the array nothing may be read. */
+    /* Memory behind the array is not readable. */
     void place_array() {
         const std::size_t size = layout_.extents.size() * sizeof(testexp_extent);
         unsigned char* const array = memory_.tail(size);
@@ -383,14 +380,14 @@ private:
     std::optional<std::uint32_t> nr_extents_;
 };
 
-/* --- the truth about a buffer ------------------------------------------------------------ */
+/* --- the truth about a buffer --------------------------------------------- */
 
 bool has_type(const Layout& layout, std::uint32_t type) {
     return std::any_of(layout.extents.begin(), layout.extents.end(),
                        [=](const testexp_extent& extent) { return extent.type == type; });
 }
 
-/* Repeats spelt out, which FarOracle does not do. */
+/* Repeats as separate extents, because FarOracle does not know repeats. */
 Layout without_repeats(const Layout& layout, bool scatter) {
     Layout plain;
 
@@ -407,19 +404,19 @@ Layout without_repeats(const Layout& layout, bool scatter) {
     return plain;
 }
 
-/* What a page is and must resolve to. Of RAM that takes a mapping whose PFNs can be seen. */
+/* What each page is and resolves to. For RAM this needs a mapping whose PFNs can be read. */
 class Truth {
 public:
     static std::optional<Truth> of(const Creation& creation, const Buffer& buffer) {
         const Layout layout =
             without_repeats(creation.layout(), creation.flags() & TESTEXP_CREATE_SCATTER);
-        const bool has_ram = has_type(layout, TESTEXP_EXTENT_RAM); /* as all ALIAS need it */
+        const bool has_ram = has_type(layout, TESTEXP_EXTENT_RAM); /* every ALIAS needs RAM */
 
         if (has_type(layout, TESTEXP_EXTENT_MMIO))
             return std::nullopt;
         if (has_ram &&
             (buffer.nr_pages > most_table_pages || (creation.flags() & TESTEXP_CREATE_NO_MMAP) ||
-             (witness_flags(layout) & ~creation.flags())))
+             (reference_flags(layout) & ~creation.flags())))
             return std::nullopt;
         if (has_ram)
             return Truth(layout, oracle_of(layout, buffer.fd.get()));
@@ -430,7 +427,7 @@ public:
         return oracle_ ? oracle_->expected(pgoff) : far_.expected(pgoff);
     }
 
-    /* Types, cache modes, attributes and PFNs as DESCRIBE joins them to extents. */
+    /* Types, cache modes, attributes and PFNs, in extents as DESCRIBE merges them. */
     testexp_describe described(std::uint64_t pgoff) const {
         testexp_describe answer{};
         std::uint64_t start = 0;
@@ -500,9 +497,11 @@ private:
     std::vector<testexp_extent> runs_;
 };
 
-/* --- an importer for it ---------------------------------------------------------------------- */
+/* --- an importer for it --------------------------------------------------- */
 
-/* One that any good buffer takes; a stock kernel has none for some. Resolving must be possible. */
+/*
+ * An importer for any good buffer that can resolve. Nothing if a stock kernel has no such importer.
+ */
 std::optional<Importer> attach(const Creation& creation, const Buffer& buffer) {
     const Layout& layout = creation.layout();
     const bool wants_p2p = std::any_of(layout.extents.begin(), layout.extents.end(), [](auto& e) {
@@ -522,10 +521,9 @@ std::optional<Importer> attach(const Creation& creation, const Buffer& buffer) {
         .value();
 }
 
-/* --- RESOLVE -----------------------------------------------------------------------------------
- */
+/* --- RESOLVE -------------------------------------------------------------- */
 
-/* Anywhere, but mostly where something begins or ends. */
+/* Any page, but mostly one where an extent begins or ends. */
 std::uint64_t draw_pgoff(Draw& draw, const Layout& layout) {
     std::uint64_t border = 0;
 
@@ -603,8 +601,7 @@ void resolve(Draw& draw, const Creation& creation, const Importer& importer, con
         compare_results(args, results, truth, text);
 }
 
-/* --- DESCRIBE ------------------------------------------------------------------------------------
- */
+/* --- DESCRIBE ------------------------------------------------------------- */
 
 void expect_described(const testexp_describe& is, const testexp_describe& must_be,
                       const std::string& text) {
@@ -637,14 +634,13 @@ void describe_page(Draw& draw, const Creation& creation, const Importer& importe
         expect_described(args, truth.described(args.pgoff), text);
 }
 
-/* --- the cases
- * --------------------------------------------------------------------------------------- */
+/* --- the cases ------------------------------------------------------------ */
 
-/* What became of the steps of a batch; one that never got far would prove little. */
+/* The results of a batch's steps, to see that the batch reached every kind. */
 struct Tally {
     std::uint64_t refused = 0;
     std::uint64_t created = 0;
-    std::uint64_t compared = 0; /* buffers with a truth to compare with */
+    std::uint64_t compared = 0; /* buffers with known answers */
 
     bool has_each() const { return refused && created && compared; }
 };
@@ -684,7 +680,7 @@ void batch(std::uint64_t batch_seed, int steps) {
     Tally tally;
 
     ksft::note("TESTEXP_SEED=" + std::to_string(batch_seed) + " TESTEXP_BATCHES=1");
-    /* Goes on while a kind of step is missing: a short batch must not fail by chance. */
+    /* Goes on while a kind of step is missing, because a short batch must not fail by chance. */
     for (int i = 0; i < steps || (!tally.has_each() && i < 20 * steps); i++)
         step(draw, tally);
     ksft::note(std::to_string(tally.created) + " created, " + std::to_string(tally.compared) +
@@ -693,8 +689,8 @@ void batch(std::uint64_t batch_seed, int steps) {
 }
 
 /*
- * Good but for the frame, which is spoilt twice: what the second spoiling undoes must not
- * count. Most calls of a batch never get there.
+ * Good calls with a frame that is spoilt twice: what the second spoiling undoes must not count.
+ * Most calls of a batch never get there.
  */
 void spoilt_twice() {
     Draw draw(seed());
@@ -731,7 +727,7 @@ std::uint64_t number_of_batches() {
 }
 
 void make_plan(ksft::Plan& plan) {
-    /* What takes a second elsewhere takes a minute under KASAN. */
+    /* A second's work takes a minute under KASAN. */
     const int steps = device().has(TESTEXP_FEAT_KASAN) ? 50 : quick() ? 100 : 250;
     const std::uint64_t batches = number_of_batches();
 

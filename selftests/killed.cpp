@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a process that is killed in the middle of a call ends, however much the
- * call had left to do, and leaves nothing: no buffer, importer, pin, mapping, page
- * or reference to the module, which could be unloaded at once.
+ * Claim: a process that is killed in the middle of a call ends, however much work the call had
+ * left, and leaves nothing: no buffer, importer, pin, mapping, page or reference to the module,
+ * which could be unloaded at once.
  *
- * Method: a child makes a call that does not end by itself, or calls without end;
- * the module's own counters tell when it is under way; then SIGKILL.
+ * Method: a child makes a call that does not end by itself, or calls without end. The module's own
+ * counters show that the call is under way; then comes SIGKILL.
  *
- * Does not see: where exactly in the call it was, so each is killed several times.
+ * Does not see: where in the call the process was, so each is killed several times.
  */
 #include <atomic>
 #include <fstream>
@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "child.hpp"
 #include "fixture.hpp"
 #include "limits.hpp"
@@ -29,7 +30,7 @@ using namespace testexp;
 
 namespace {
 
-/* What the process to be killed tells the one that kills. */
+/* What the process to be killed reports to the process that kills it. */
 struct Progress {
     std::atomic<std::uint64_t> rounds{0};
 };
@@ -43,7 +44,7 @@ Progress& shared_progress() {
     return *new (memory) Progress;
 }
 
-/* What both sides see. The buffer is the killer's, who reads its counters. */
+/* What both processes see. The killer owns the buffer and reads its counters. */
 struct Scene {
     const Buffer& buffer;
     Progress& progress;
@@ -53,13 +54,13 @@ struct Scene {
 struct Victim {
     const char* name;
     std::uint32_t create_flags;
-    /* Never returns. Throws when the call fails. */
+    /* Never returns. Throws if the call fails. */
     void (*run)(const Scene& scene);
-    /* Whether the victim is where it should be. */
+    /* Whether the victim is in the call that the test is about. */
     bool (*under_way)(const Scene& scene, std::uint64_t round);
 };
 
-/* Of the killer's buffer. */
+/* The layout of the killer's buffer. */
 Layout layout() {
     return Layout{}.ram(1, {.repeat = 200});
 }
@@ -68,7 +69,7 @@ testexp_stats stats_of(const Scene& scene) {
     return device().stats(scene.buffer.fd.get()).value();
 }
 
-/* --- CREATE: half of what may be had, page by page ------------------------------ */
+/* --- CREATE: half of what may be had, page by page ------------------------ */
 
 void create_large(const Scene& /*scene*/) {
     const testexp_info& info = device().info();
@@ -80,7 +81,7 @@ void create_large(const Scene& /*scene*/) {
             .value();
 }
 
-/* Charged at the beginning, counted at the end. */
+/* CREATE charges the memory at its beginning and counts the buffer at its end. */
 bool in_create(const Scene& scene, std::uint64_t /*round*/) {
     const testexp_info now = device().read_info().value();
 
@@ -88,9 +89,9 @@ bool in_create(const Scene& scene, std::uint64_t /*round*/) {
            now.nr_buffers == scene.before.nr_buffers;
 }
 
-/* --- RESOLVE: more results than there is memory for ------------------------------- */
+/* --- RESOLVE: more results than there is memory for ----------------------- */
 
-/* The same 64 MiB again and again: a thousand million results, minutes of work. */
+/* The same 64 MiB mapped again and again: a thousand million results, minutes of work. */
 template <typename Entry> std::span<Entry> endless_results() {
     constexpr std::size_t piece = 64 << 20;
     constexpr std::size_t pieces = 250;
@@ -110,13 +111,12 @@ template <typename Entry> std::span<Entry> endless_results() {
 template <std::uint32_t flags> void resolve_all(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
     const std::span results = endless_results<testexp_result>();
-    testexp_resolve request{};
+    auto request = sized<testexp_resolve>();
 
-    request.size = sizeof(request);
     request.flags = flags;
     request.stride = 1;
     request.count = results.size();
-    request.results = reinterpret_cast<std::uintptr_t>(results.data());
+    request.results = user_pointer(results.data());
     if (ioctl(importer.fd(), TESTEXP_IOC_RESOLVE, &request) < 0)
         throw std::runtime_error(errno_error("RESOLVE").what);
     throw std::runtime_error("RESOLVE came to its end");
@@ -126,7 +126,7 @@ bool in_get_pfn(const Scene& scene, std::uint64_t round) {
     return stats_of(scene).get_pfns > round * 100;
 }
 
-/* --- MEASURE: as many batches as a number can say ----------------------------------- */
+/* --- MEASURE: as many batches as a number can say ------------------------- */
 
 template <testexp_path path> void measure_all(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
@@ -139,11 +139,11 @@ bool in_map(const Scene& scene, std::uint64_t round) {
     return stats_of(scene).maps > round;
 }
 
-/* --- Calls that no counter of the exporter's tells of --------------------------------- */
+/* --- Calls that no counter of the exporter's tells of --------------------- */
 
 /*
- * It takes no time from here into a call that takes for ever; each round gives it more. Where
- * that is too little, the victim is killed before the call, which proves nothing.
+ * From here into the endless call it takes next to no time; each round waits longer. If that is too
+ * short, the victim is killed before the call, which proves nothing.
  */
 bool in_endless_call(const Scene& scene, std::uint64_t round) {
     if (scene.progress.rounds == 0)
@@ -152,15 +152,14 @@ bool in_endless_call(const Scene& scene, std::uint64_t round) {
     return true;
 }
 
-/* From the first page of the address space on, nearly all of which is not there. */
+/* From the first page of the address space on. Nearly all of the pages are missing. */
 void walk_all(const Scene& scene) {
     const std::span results = endless_results<testexp_walked>();
-    testexp_walk request{};
+    auto request = sized<testexp_walk>();
 
-    request.size = sizeof(request);
     request.flags = TESTEXP_WALK_FAULT_IN;
     request.count = results.size();
-    request.results = reinterpret_cast<std::uintptr_t>(results.data());
+    request.results = user_pointer(results.data());
     scene.progress.rounds++;
     if (ioctl(device().fd(), TESTEXP_IOC_WALK, &request) < 0)
         throw std::runtime_error(errno_error("WALK").what);
@@ -170,19 +169,18 @@ void walk_all(const Scene& scene) {
 template <testexp_path path> void measure_mapped(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
     const Mapping mapping = Mapping::map(scene.buffer.fd.get(), scene.buffer.nr_pages).value();
-    const bool walks = path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
 
     scene.progress.rounds++;
     (void)importer
         .measure({.path = path,
                   .nr_pages = scene.buffer.nr_pages,
                   .batches = ~std::uint64_t{0},
-                  .address = walks ? address_of(mapping) : 0})
+                  .address = address_for(path_row(path), mapping)})
         .value();
     throw std::runtime_error("MEASURE came to its end");
 }
 
-/* --- Short calls, over and over ----------------------------------------------------- */
+/* --- Short calls, over and over ------------------------------------------- */
 
 void map_for_ever(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
@@ -199,7 +197,7 @@ template <testexp_fill_mode mode> void fill_for_ever(const Scene& scene) {
         (void)importer.fill({.mode = mode, .count = scene.buffer.nr_pages}).value();
 }
 
-/* With an importer to notify. */
+/* With an importer that must be notified. */
 void move_for_ever(const Scene& scene) {
     const Importer importer =
         device().attach(scene.buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
@@ -233,7 +231,7 @@ bool living(const Scene& scene, std::uint64_t round) {
     return scene.progress.rounds > round % 5;
 }
 
-/* Noted page by page, in memory that is gone with the call. */
+/* Notes the pages one by one, in memory that is freed with the call. */
 void deliver_for_ever(const Scene& scene) {
     const Importer importer = device().attach(scene.buffer.fd.get()).value();
 
@@ -264,11 +262,11 @@ constexpr Victim victims[] = {
     {"life", TESTEXP_CREATE_DYNAMIC, live_for_ever, living},
 };
 
-/* --- The killer --------------------------------------------------------------------- */
+/* --- The killer ----------------------------------------------------------- */
 
 using Counts = std::map<std::string, std::uint64_t>;
 
-/* Objects hold references to their module: what sysfs counts is what keeps it loaded. */
+/* Objects hold references to their module. sysfs counts what keeps it loaded. */
 std::uint64_t module_references() {
     std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
     std::uint64_t count = 0;
@@ -290,13 +288,13 @@ Counts count_all(const Buffer& buffer) {
                   {"mappings held", stats.maps - stats.unmaps},
                   {"attachments", stats.attaches - stats.detaches}};
 
-    /* Before 6.2 map runs without the lock of a static buffer. */
+    /* Before Linux 6.2, map of a static buffer runs without the lock. */
     if (device().has(TESTEXP_FEAT_MAP_LOCKED))
         counts["lock violations"] = stats.lock_violations;
     return counts;
 }
 
-/* An ended victim ends the wait as well: the status tells. */
+/* Also returns when the victim has ended; the status of the victim shows that. */
 bool wait_until_under_way(const Victim& victim, const Scene& scene, std::uint64_t round,
                           const Child& child) {
     while (!victim.under_way(scene, round))
@@ -316,7 +314,7 @@ void kill_once(const Victim& victim, const Scene& scene, std::uint64_t round) {
     ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");
 }
 
-/* By the page table: what a kernel may have no function for. */
+/* A call that needs a function that older kernels lack. */
 bool walks(const Victim& victim) {
     return victim.run == walk_all || victim.run == measure_mapped<TESTEXP_PATH_FOLLOW_PFNMAP_COLD>;
 }
@@ -328,7 +326,7 @@ void killed(const Victim& victim) {
     const Buffer buffer =
         device().create({.layout = layout(), .flags = victim.create_flags}).value();
 
-    /* From the first move on the buffer is charged for the pages it left as well. */
+    /* From the first move on, the buffer is also charged for the pages that it left. */
     if (victim.create_flags & TESTEXP_CREATE_DYNAMIC)
         (void)device().move(buffer.fd.get(), layout()).value();
 

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: used_pages counts all memory that a caller makes the module hold: RAM, arrays, and
- * sg_tables as long as they are mapped. At max_pages a call fails with ENOSPC and harms
- * nothing. A call that is refused makes no other call fail, and neither does a FILL that
- * has its table already.
+ * sg_tables while they are mapped. At max_pages a call fails with ENOSPC and changes nothing. A
+ * refused call makes no other call fail, and a FILL that already has its table still works.
  *
- * Method: what each object must be charged is computed and compared with INFO. Buffers of
- * RAM take all but a few pages of the limit; then calls that need more than these.
+ * Method: the charge of each object is computed and compared with INFO. Buffers of RAM take all but
+ * a few pages of the limit; then come calls that need more.
  *
- * Does not see: what is charged to the memory cgroup; objects of a fixed size, which are
- * not counted.
+ * Does not see: the charge of the memory cgroup; objects of a fixed size, which are not counted.
  */
 #include <atomic>
 #include <cstdlib>
 
 #include <sys/ioctl.h>
 
+#include "call.hpp"
 #include "fixture.hpp"
 #include "lifetime.hpp"
 
@@ -23,7 +22,7 @@ using namespace testexp;
 
 namespace {
 
-/* Of the module, on every 64-bit kernel from 6.1 on. */
+/* Size of the struct in the module, on every 64-bit kernel from 6.1 on. */
 constexpr std::uint64_t scatterlist_bytes = 32;
 constexpr std::uint64_t layout_extent_bytes = 40;
 constexpr std::uint64_t memory_run_bytes = 16;
@@ -48,7 +47,7 @@ Buffer scattered(std::uint32_t flags = 0) {
 
 constexpr std::uint64_t sgt_bytes = many_extents * scatterlist_bytes;
 
-/* --- What is counted ------------------------------------------------------------ */
+/* --- What is counted ------------------------------------------------------ */
 
 void counts_a_buffer() {
     const std::uint64_t before = used_pages();
@@ -68,12 +67,12 @@ void counts_a_buffer() {
         const Buffer buffer = device().create(holes).value();
 
         ksft::expect_eq(used_pages() - before, pages_of_bytes(repeat * layout_extent_bytes),
-                        "pages of a buffer of as many holes as there may be");
+                        "pages of a buffer with the largest number of holes");
     }
     ksft::expect_eq(used_pages(), before, "used_pages after");
 }
 
-/* A static importer of a dynamic buffer has it mapped from attach to detach, before 6.16. */
+/* Before Linux 6.16 a static importer of a dynamic buffer has it mapped from attach to detach. */
 void counts_what_attach_maps() {
     constexpr std::uint64_t nr_importers = 8;
     const Buffer buffer = scattered(TESTEXP_CREATE_DYNAMIC);
@@ -89,7 +88,7 @@ void counts_what_attach_maps() {
     }
     importers.pop_back();
     ksft::expect_eq(used_pages() - before, (nr_importers - 1) * pages_of_bytes(sgt_bytes),
-                    "pages when one is closed");
+                    "pages after one importer was closed");
     importers.clear();
     ksft::expect_eq(used_pages(), before, "used_pages after");
 }
@@ -111,14 +110,15 @@ void counts_what_is_cached() {
         (void)importer.map().value();
         ksft::expect_eq(used_pages() - before, pages_of_bytes(sgt_bytes), "pages of one mapping");
         (void)importer.map().value();
-        ksft::expect_eq(used_pages() - before, pages_of_bytes(sgt_bytes), "and of the next");
+        ksft::expect_eq(used_pages() - before, pages_of_bytes(sgt_bytes),
+                        "pages of the next mapping");
     }
     ksft::expect_eq(used_pages(), before, "used_pages after");
     buffer.fd.reset();
     ksft::expect_eq(used_pages(), without_buffer, "used_pages without the buffer");
 }
 
-/* --- The limit ------------------------------------------------------------------ */
+/* --- The limit ------------------------------------------------------------ */
 
 /* Takes all but @left pages of the limit, until it is destroyed. */
 class Eater {
@@ -126,11 +126,11 @@ public:
     explicit Eater(std::uint64_t left) {
         constexpr std::uint64_t block = 256;
 
-        /* Less than a page for the arrays of a block; what that leaves goes block by block. */
+        /* The arrays of a block take less than a page. What this leaves is taken block by block. */
         take(Layout{}.ram(block, {.repeat = (free_pages() - left) / (block + 1) - 8}));
         while (free_pages() > left + 2 * block)
             take(Layout{}.ram(block));
-        /* One page of extents and one of runs. */
+        /* Two pages less: one for the array of extents and one for the array of runs. */
         take(Layout{}.ram(free_pages() - left - 2));
         ksft::expect_eq(free_pages(), left, "pages left of the limit");
     }
@@ -145,13 +145,16 @@ private:
     std::vector<Buffer> buffers_;
 };
 
-/* Taking the memory of a large machine would be no kindness. */
+/* Taking most of the memory of a large machine would disturb it. */
 void require_small_limit() {
     REQUIRE(device().info().max_pages <= std::uint64_t{4} << 18,
             "max_pages is more than 4 GiB: load the module with less");
 }
 
-/* @body needs more than is left; meanwhile others get what they need, and afterwards all do. */
+/*
+ * @body needs more than is left. Meanwhile other calls still get what they need, and afterwards
+ * @body succeeds.
+ */
 template <typename Body> void refused_at_the_limit(std::uint64_t left, const Body& body) {
     require_small_limit();
 
@@ -206,12 +209,11 @@ void map_at_the_limit() {
 
     refused_at_the_limit(pages_of_bytes(sgt_bytes) - 1, [&](int code) {
         std::vector<testexp_map_entry> entries(many_extents);
-        testexp_map map{};
+        auto map = sized<testexp_map>();
 
-        map.size = sizeof(map);
-        map.entries = reinterpret_cast<std::uintptr_t>(entries.data());
+        map.entries = user_pointer(entries.data());
         map.capacity = many_extents;
-        ksft::expect_eq(ioctl(importer.fd(), TESTEXP_IOC_MAP, &map) < 0 ? errno : 0, code, "MAP");
+        ksft::expect_eq(errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &map), code, "MAP");
         ksft::expect_eq(map.nr_entries, code == 0 ? many_extents : 0, "nr_entries");
         for (const testexp_path path : {TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_SGT_CACHED})
             ksft::expect_eq(
@@ -230,11 +232,11 @@ void map_at_the_limit() {
                     "and none that failed");
 }
 
-/* What an ioctl needs only while it runs. */
+/* Memory that an ioctl needs only while it runs. */
 void transient_at_the_limit() {
     const Buffer buffer = scattered();
     const Importer importer = device().attach(buffer.fd.get()).value();
-    /* Types that there are not: found out only when there was room to copy them. */
+    /* An unknown type, which the module finds only if it has room to copy the extents. */
     const std::vector<testexp_extent> extents(1U << 16, testexp_extent{
                                                             .nr_pages = 1,
                                                             .repeat = 1,
@@ -245,7 +247,7 @@ void transient_at_the_limit() {
                                                             .cache = 0,
                                                             .attributes = 0,
                                                         });
-    /* So many pages are left; each call below needs more, or just so many. */
+    /* Pages that are left. Each call below needs more, or exactly as many. */
     constexpr std::uint64_t left = 16;
     const auto capacity =
         static_cast<std::uint32_t>(left * page_bytes() / sizeof(testexp_delivered));
@@ -268,7 +270,7 @@ void transient_at_the_limit() {
     });
 }
 
-/* A table that is there needs nothing more. */
+/* A FILL that has its table needs no more memory. */
 void fill_at_the_limit() {
     const Buffer buffer =
         device().create({.layout = Layout{}.hole(TESTEXP_TABLE_PAGES - 4).ram(4)}).value();
@@ -284,15 +286,15 @@ void fill_at_the_limit() {
         const Eater eater(2 * table - 1);
 
         ksft::expect_eq(first.fill(fill).code(), 0, "the FILL that makes the table");
-        ksft::expect_eq(first.fill(fill).code(), 0, "the next one");
+        ksft::expect_eq(first.fill(fill).code(), 0, "the next FILL");
         ksft::expect_eq(second.fill(fill).code(), ENOSPC, "the FILL of another importer");
         ksft::expect_eq(first.audit().value().entries, 4, "entries");
-        ksft::expect_eq(second.audit().value().entries, 0, "entries of the other");
+        ksft::expect_eq(second.audit().value().entries, 0, "entries of the other importer");
     }
     ksft::expect_eq(used_pages(), before, "used_pages after");
 }
 
-/* Two threads whose first FILL comes at once: one makes the table for both. */
+/* Two threads make their first FILL at once: one of them makes the table for both. */
 void first_fills_at_once() {
     require_small_limit();
 
@@ -318,21 +320,20 @@ void first_fills_at_once() {
     }
 }
 
-/* --- Beside a request that is refused --------------------------------------------- */
+/* --- Beside a request that is refused ------------------------------------- */
 
-/* The shortest call that charges: its room, and then there is nothing to do. */
+/* The shortest call that charges memory: apart from its array it does nothing. */
 int charge_room(const Importer& importer, std::uint32_t capacity) {
-    testexp_deliver request{};
+    auto request = sized<testexp_deliver>();
 
-    request.size = sizeof(request);
     request.path = TESTEXP_PATH_EMPTY;
     request.nr_pages = 1;
     request.ops = 1;
     request.capacity = capacity;
-    return ioctl(importer.fd(), TESTEXP_IOC_DELIVER, &request) < 0 ? errno : 0;
+    return errno_of_call(importer.fd(), TESTEXP_IOC_DELIVER, &request);
 }
 
-/* unit/charge_test.cpp meets what lies between two instructions; this sees that it is called. */
+/* unit/charge_test.cpp meets every interleaving; this test sees that the module uses that code. */
 void refused_beside_small_ones() {
     require_small_limit();
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a PFN is good under the reservation lock, while pinned, and until
- * move_notify if the importer checks a sequence count (P1); after the callback and
- * its fences no importer uses an old page, which then holds poison (P2); a fence
- * delays the move, but not for ever (P5); without importers it works as well (P21);
- * the exporter's pages are nobody else's (P22).
+ * Claim: a PFN is good under the reservation lock, while the buffer is pinned, and until
+ * move_notify if the importer checks a sequence count (P1). After the callback and its fences no
+ * importer uses an old page, which then holds poison (P2). A fence delays the move, but not for
+ * ever (P5). A move without importers works as well (P21). The exporter's pages belong to nobody
+ * else (P22).
  *
- * Method: a FILL that stands between resolve and install while the buffer is moved;
- * signatures and counters in the pages; the CPU's page table and kpagecount.
+ * Method: a FILL pauses between resolve and install while the buffer moves; signatures and counters
+ * in the pages; the CPU's page table and kpagecount.
  *
- * Does not see: what only many moves at once bring out; see move_storm.
+ * Does not see: faults that need many moves; see move_storm.
  */
 #include <algorithm>
 #include <csignal>
@@ -28,7 +28,7 @@ namespace {
 constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
 constexpr std::uint32_t fenced = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE;
 
-/* Layouts of 16 pages, to move between; SCATTER for all that have repeats. */
+/* Layouts of 16 pages to move between. A layout with repeats is created with SCATTER. */
 Layout one_block() {
     return Layout{}.ram(16, {.align_order = 4});
 }
@@ -39,7 +39,7 @@ Layout single_pages() {
     return Layout{}.ram(1, {.repeat = 16});
 }
 
-/* The same types page by page, in other extents. */
+/* The same type for each page, in other extents. */
 Layout mixed() {
     return Layout{}.ram(6).hole(3).priv(2).ram(5);
 }
@@ -66,8 +66,8 @@ std::vector<Ways> ways() {
 Buffer create_movable(const Layout& layout, std::uint32_t more_flags = 0) {
     return device()
         .create({.layout = layout,
-                 .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER | witness_flags(layout) |
-                          more_flags})
+                 .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER |
+                          reference_flags(layout) | more_flags})
         .value();
 }
 
@@ -75,7 +75,7 @@ int move(const Buffer& buffer, const Layout& to, std::uint32_t timeout_ms = 0) {
     return device().move(buffer.fd.get(), to, TESTEXP_MOVE_SCATTER, timeout_ms).code();
 }
 
-/* Where the pages are now; the descriptor is one more. */
+/* Reads where the pages are now. The subject has a descriptor of its own. */
 Subject look_at(const Buffer& buffer, const Layout& layout) {
     return make_subject(layout, {Fd(fcntl(buffer.fd.get(), F_DUPFD_CLOEXEC, 0)), buffer.nr_pages});
 }
@@ -93,7 +93,7 @@ bool disjoint(const std::set<std::uint64_t>& a, const std::set<std::uint64_t>& b
     return std::none_of(a.begin(), a.end(), [&](std::uint64_t pfn) { return b.count(pfn) != 0; });
 }
 
-/* P21, and what a move is: other pages, the same bytes, also through an old mapping. */
+/* P21 and the effect of a move: other pages with the same bytes, also through an old mapping. */
 void move_alone(const Ways& ways) {
     const std::uint64_t used_before = device().read_info().value().used_pages;
     const std::uint64_t violations = poison_violations();
@@ -104,7 +104,8 @@ void move_alone(const Ways& ways) {
 
         ksft::expect_eq(move(buffer, ways.to), 0, "MOVE");
         contents.expect_intact("after the move");
-        ksft::expect(disjoint(old_pfns, pfns_of(look_at(buffer, ways.to))), "all pages are others");
+        ksft::expect(disjoint(old_pfns, pfns_of(look_at(buffer, ways.to))),
+                     "all pages are different");
         ksft::expect_eq(move(buffer, ways.from), 0, "MOVE back");
         contents.expect_intact("after moving back");
         ksft::expect_eq(device().stats(buffer.fd.get()).value().moves, 2, "moves");
@@ -113,7 +114,7 @@ void move_alone(const Ways& ways) {
     ksft::expect_eq(poison_violations(), violations, "poison_violations");
 }
 
-/* After a move get_pfn tells the truth about the new pages, orders included. */
+/* After a move get_pfn gives the new pages, with the right orders. */
 void truth_after_move(const Ways& ways, const Form& form) {
     require_pfns();
 
@@ -126,17 +127,17 @@ void truth_after_move(const Ways& ways, const Form& form) {
     ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
 }
 
-/* --- P1: a move between resolve and install --------------------------------- */
+/* --- P1: a move between resolve and install ------------------------------- */
 
 constexpr std::uint64_t filled = 4;
 
-/* An importer whose FILL of the first pages stands still after its first resolve. */
+/* An importer whose FILL of the first pages pauses after its first resolve. */
 struct Paused {
     Buffer buffer = create_movable(one_block());
     Contents contents = Contents(buffer, one_block());
     Importer importer = device().attach(buffer.fd.get(), dynamic).value();
     std::future<testexp_fill> fill;
-    bool seen; /* else the pause was over before it was looked for */
+    bool seen; /* false: the pause ended before the test looked for it */
 
     Paused(testexp_fill_mode mode, std::uint32_t pause) {
         fill = in_thread([this, mode, pause] {
@@ -147,8 +148,8 @@ struct Paused {
 };
 
 /*
- * The lock keeps the move out until the PFN is in the table; then the move drops it. The pause
- * has to be long enough for a move that is not kept out.
+ * The lock delays the move until the PFN is in the table; then the move drops the entry. The pause
+ * is long enough for a move that the lock does not delay.
  */
 void paused_locked() {
     require_pfns();
@@ -166,7 +167,7 @@ void paused_locked() {
     });
 }
 
-/* The count has changed, so what was resolved is thrown away and resolved again. */
+/* The count has changed, so the importer drops what it resolved and resolves again. */
 void paused_seq_retry() {
     require_pfns();
 
@@ -186,7 +187,7 @@ void paused_seq_retry() {
     ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "pages without their signature");
 }
 
-/* The negative control: each way to see a stale PFN sees this one. */
+/* The negative control: every check for a stale PFN finds this one. */
 void paused_naive() {
     require_pfns();
 
@@ -201,7 +202,7 @@ void paused_naive() {
 
     ksft::expect_eq(fill.notified, 1, "move_notify between resolve and install");
     ksft::expect_eq(audit.entries, filled, "entries");
-    ksft::expect_eq(audit.stale, 1, "stale entries: the page it paused at");
+    ksft::expect_eq(audit.stale, 1, "stale entries: the page of the pause");
     ksft::expect_eq(use.poisoned, 1, "pages that read as poison");
 
     (void)paused.importer.use(signature, TESTEXP_USE_WRITE).value();
@@ -226,19 +227,19 @@ void notify_ends_the_pause() {
 
         const bool other_lasts = other.seen && happens(other.importer, POLLIN);
 
-        ksft::expect_eq(move(other.buffer, single_pages()), 0, "MOVE of the other");
+        ksft::expect_eq(move(other.buffer, single_pages()), 0, "MOVE of the other buffer");
         (void)other.fill.get();
         return paused.seen && other_lasts;
     });
 }
 
-/* --- What AUDIT compares ---------------------------------------------------------- */
+/* --- What AUDIT compares -------------------------------------------------- */
 
-/* PFNs with nothing behind them, so that a move can keep one and change the rest. */
+/* SYNTHETIC PFNs: a move can keep some of them and change the rest. */
 struct Change {
     const char* name;
     Layout from;
-    Layout to; /* no extents: a revoke instead */
+    Layout to; /* without extents: a revoke instead of a move */
     std::uint64_t stale;
 };
 
@@ -255,7 +256,10 @@ std::vector<Change> changes() {
     };
 }
 
-/* The naive importer installs an entry from before the change; AUDIT sees what is wrong with it. */
+/*
+ * The naive importer installs an entry from before the change, and AUDIT reports what is wrong with
+ * the entry.
+ */
 void audited(const Change& change) {
     require_pfns();
     until_seen([&change] {
@@ -283,9 +287,9 @@ void audited(const Change& change) {
     });
 }
 
-/* --- What FILL and USE leave alone -------------------------------------------------- */
+/* --- What FILL and USE leave alone ---------------------------------------- */
 
-/* The first pages are in the table, and nothing behind the one that has no PFN. */
+/* The pages before the error are in the table, and none behind it. */
 void fill_stops_at_an_error(testexp_fill_mode mode) {
     const Buffer buffer = device().create({.layout = Layout{}.ram(2).hole(1).ram(1)}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
@@ -297,7 +301,7 @@ void fill_stops_at_an_error(testexp_fill_mode mode) {
     ksft::expect_eq(importer.audit().value().entries, 3, "entries then");
 }
 
-/* Each page counts once, as what it is; only WRITE changes it, and only the second word. */
+/* USE counts each page by its type. Only WRITE changes a page, and only its second word. */
 void use_counts() {
     constexpr std::uint64_t nr_pages = 16;
     const Buffer buffer = device().create({.layout = one_block()}).value();
@@ -321,7 +325,10 @@ void use_counts() {
     expect(importer.use(signature).value(), 0, "reading again");
 }
 
-/* What is no page of the buffer's is counted, and not accessed: there is nothing behind it. */
+/*
+ * USE counts entries for pages that the buffer has left, but does not access them, because no
+ * memory belongs to those PFNs.
+ */
 void use_of_what_is_gone() {
     const Buffer buffer =
         device().create({.layout = Layout{}.synthetic(std::uint64_t{1} << 40, 4).ram(1)}).value();
@@ -339,7 +346,7 @@ void use_of_what_is_gone() {
     }
 }
 
-/* --- P2: what move_notify leaves ---------------------------------------------- */
+/* --- P2: what move_notify leaves ------------------------------------------ */
 
 void dropped(testexp_fill_mode mode) {
     require_pfns();
@@ -372,7 +379,7 @@ void dropped(testexp_fill_mode mode) {
     ksft::expect_eq(poison_violations(), violations, "poison_violations");
 }
 
-/* Every importer of the buffer is told, whichever came first. */
+/* Every importer of the buffer is notified, in whatever order they attached. */
 void all_are_told() {
     require_pfns();
 
@@ -390,9 +397,9 @@ void all_are_told() {
     }
 }
 
-/* --- P1: pinned ----------------------------------------------------------------- */
+/* --- P1: pinned ----------------------------------------------------------- */
 
-/* As long as it is pinned the buffer does not move, and nobody has to be told. */
+/* A pinned buffer does not move, so no importer has to be notified. */
 void pinned(std::uint32_t attach_flags, std::uint64_t pins) {
     const Buffer buffer = create_movable(one_block());
     const Contents contents(buffer, one_block());
@@ -409,11 +416,11 @@ void pinned(std::uint32_t attach_flags, std::uint64_t pins) {
 
     ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
     ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
-    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE when nobody pins any more");
+    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE after the last unpin");
     contents.expect_intact("after the move");
 }
 
-/* A pin keeps the buffer in place for the other importers as well. */
+/* A pin also keeps the entries of the other importers valid. */
 void pinned_keeps_entries() {
     require_pfns();
 
@@ -434,14 +441,17 @@ void pinned_keeps_entries() {
     }
 }
 
-/* --- P5: fences ------------------------------------------------------------------ */
+/* --- P5: fences ----------------------------------------------------------- */
 
-/* An importer that goes on with its entries until its fence signals. */
+/* An importer that uses its entries until its fence signals. */
 struct Fenced {
     Buffer buffer = create_movable(one_block());
     Contents contents = Contents(buffer, one_block());
     Importer importer = device().attach(buffer.fd.get(), fenced).value();
-    /* Without PFNs there is a fence all the same, and the order can be seen. */
+    /*
+     * Without get_pfn the table is empty, but there is still a fence, and the order of events is
+     * visible.
+     */
     std::uint64_t entries = device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? 16 : 0;
 
     Fenced() {
@@ -451,8 +461,8 @@ struct Fenced {
     }
 
     /*
-     * A move, up to the point where it waits for the fence, if it does. Whether the fence has
-     * expired meanwhile is to be asked of SIGNAL.
+     * Starts a move and waits until it waits for the fence, or has ended. SIGNAL says whether the
+     * fence expired meanwhile.
      */
     std::future<int> begin_move(std::uint32_t timeout_ms = 0) {
         auto moved =
@@ -493,7 +503,7 @@ void fence_delays() {
         fenced.expect_use_goes_on(use);
         ksft::expect(waits, "the move waits for the fence");
         ksft::expect(pending, "the fence is pending");
-        /* The move copied the pages only when nobody wrote to them any more. */
+        /* The move copied the pages only after the last write to them. */
         ksft::expect_eq(fenced.contents.sum(word_of_importers), fenced.entries,
                         "writes before the fence that arrived");
         return true;
@@ -502,8 +512,8 @@ void fence_delays() {
 }
 
 /*
- * It is the close that signals, not the fence that expires: a move that gives up
- * long before the fence does need not give up.
+ * Closing the importer signals the fence. The move waits a shorter time than the fence takes to
+ * expire, so a move that succeeds was not saved by the expiry.
  */
 void close_signals_fence() {
     until_seen([] {
@@ -527,13 +537,13 @@ void fence_expires() {
     Fenced fenced;
 
     ksft::expect_eq(move(fenced.buffer, single_pages()), 0, "MOVE");
-    ksft::expect(!happens(fenced.importer, POLLPRI), "the fence is pending no more");
+    ksft::expect(!happens(fenced.importer, POLLPRI), "the fence is not pending any more");
     ksft::expect_eq(fenced.importer.signal().value(), false, "SIGNAL found a fence");
     ksft::expect_eq(fenced.importer.audit().value().entries, 0, "entries");
     fenced.expect_moved();
 }
 
-/* The exporter gives up first: the buffer is where it was. */
+/* The exporter gives up before the fence expires: the buffer stays where it was. */
 void move_times_out() {
     until_seen([] {
         const Fenced fenced;
@@ -541,7 +551,7 @@ void move_times_out() {
         const std::uint64_t used_before = device().read_info().value().used_pages;
         const int code = move(fenced.buffer, single_pages(), 20);
 
-        /* The fence was first. */
+        /* The fence expired first. */
         if (code == 0)
             return false;
         ksft::expect_eq(code, ETIMEDOUT, "MOVE");
@@ -553,7 +563,7 @@ void move_times_out() {
                      "the pages are the same");
         ksft::expect_eq(device().stats(fenced.buffer.fd.get()).value().moves, 0, "moves");
         ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages");
-        fenced.contents.expect_intact("after the move that was not");
+        fenced.contents.expect_intact("after the move that failed");
         if (seen)
             ksft::expect_eq(audit.entries, fenced.entries, "entries before SIGNAL");
         ksft::expect_eq(audit.stale, 0, "stale entries");
@@ -562,7 +572,7 @@ void move_times_out() {
     });
 }
 
-/* Killed while it waits for the fence, which outlives it. */
+/* The move is killed while it waits for the fence. The fence stays. */
 void killed_move_ends() {
     until_seen([] {
         const Fenced fenced;
@@ -572,7 +582,7 @@ void killed_move_ends() {
         while (!child.has_ended() && !happens(fenced.importer, POLLPRI, limits::look_again))
             continue;
         child.kill();
-        /* It was not the fence that ended the move. */
+        /* The fence did not end the move. */
         if (signal_of(child.wait()) != SIGKILL || !happens(fenced.importer, POLLPRI))
             return false;
         ksft::expect(old_pfns == pfns_of(look_at(fenced.buffer, one_block())),
@@ -581,9 +591,9 @@ void killed_move_ends() {
     });
 }
 
-/* --- P7, P22 ----------------------------------------------------------------------- */
+/* --- P7, P22 -------------------------------------------------------------- */
 
-/* Everything that takes the table's lock, in both orders of who comes first. */
+/* Everything that takes the lock of the table, in both orders of attaching. */
 void lock_nesting() {
     REQUIRE(device().has(TESTEXP_FEAT_LOCKDEP), "only lockdep sees an order of locks");
     require_pfns();
@@ -614,8 +624,8 @@ void expect_map_counts(const std::set<std::uint64_t>& pfns, std::uint64_t count,
 }
 
 /*
- * No page is in two buffers, and importers add no mapping and no charge. Of a VM_PFNMAP
- * mapping the kernel counts none.
+ * No page is in two buffers, and importers add no mapping and no charge. The kernel does not count
+ * mappings of VM_PFNMAP.
  */
 void pages_are_its_own() {
     const std::uint64_t used_before = device().read_info().value().used_pages;
@@ -633,14 +643,16 @@ void pages_are_its_own() {
 
             ksft::expect_eq(pfns.size(), 16, "different pages of one buffer");
             ksft::expect(disjoint(pfns, seen), "no page is in two buffers");
-            expect_map_counts(pfns, 0, "that nobody maps");
+            expect_map_counts(pfns, 0, "without a mapping");
             seen.insert(pfns.begin(), pfns.end());
         }
     }
     ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages after");
 }
 
-/* Mappings follow the move: the old page is mapped no more, the new one once. */
+/*
+ * Mappings follow the move: the old page is not mapped any more, and the new page is mapped once.
+ */
 void map_counts_follow() {
     const Buffer buffer = create_movable(one_block(), TESTEXP_CREATE_SHOW_PAGES);
     const Contents contents(buffer, one_block());
@@ -649,7 +661,7 @@ void map_counts_follow() {
     contents.expect_intact("before");
     expect_map_counts(old_pfns, 1, "before the move");
     ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
-    expect_map_counts(old_pfns, 0, "that was moved away from");
+    expect_map_counts(old_pfns, 0, "that the buffer has left");
     contents.expect_intact("after the move");
     expect_map_counts(pfns_of(look_at(buffer, single_pages())), 1, "after the move");
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: each path of MEASURE resolves what it says, so that its cost is that of the
- * right answer: page by page, in its sequence, with the exact order where it has one;
- * and it fails with the errno of the contract where there is nothing to resolve.
+ * Claim: each path of MEASURE resolves what it says, so its cost is the cost of the right answer:
+ * page by page, in its sequence, with the exact order where it has one. Where there is nothing to
+ * resolve, it fails with the errno of the contract.
  *
- * Method: DELIVER runs the same code and lists what was found; the truth is that
- * of the CPU's page table, of get_pfn for the paths over that, and of the layout. DMA
- * addresses are no PFNs behind an IOMMU or swiotlb: that sgt_dma_to_phys is wrong there is a case
- * of its own.
+ * Method: DELIVER runs the same code and lists what it found. The reference values come from the
+ * CPU's page table, from get_pfn for the paths that read this page table, and from the layout. DMA
+ * addresses are no PFNs behind an IOMMU or swiotlb; a case of its own shows that sgt_dma_to_phys is
+ * wrong there.
  *
- * Does not see: what a path costs; two paths that are wrong in the same way as the
- * page table of the CPU.
+ * Does not see: what a path costs; two paths that are wrong in the same way as the CPU's page
+ * table.
  */
 #include <algorithm>
 #include <atomic>
@@ -22,7 +22,6 @@
 #include <sys/resource.h>
 
 #include "lifetime.hpp"
-#include "paths.hpp"
 
 using namespace testexp;
 
@@ -31,61 +30,35 @@ namespace {
 constexpr std::uint32_t pmd_order = 9;
 constexpr std::uint64_t pmd_pages = std::uint64_t{1} << pmd_order;
 
-bool is_pfnmap(testexp_path path) {
-    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE || path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ||
-           path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD;
-}
-
-bool is_sgt(testexp_path path) {
-    return path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
-           path == TESTEXP_PATH_SGT_DMA_TO_PHYS;
-}
-
-bool resolves(testexp_path path) {
-    return *path_row(path).delivers != '\0';
-}
-
-std::uint32_t flags_of(testexp_path path) {
-    return path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ? TESTEXP_CREATE_HUGE : 0;
-}
-
-void require_path(testexp_path path) {
-    if (is_pfnmap(path))
-        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
-    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
-        REQUIRE(device().has(TESTEXP_FEAT_HUGE), "the kernel cannot map PFNs by PMDs");
-}
-
 /* A buffer with what a path needs to resolve it. */
 struct Scene {
-    testexp_path path;
+    const Path& path;
     Buffer buffer;
     Importer importer;
-    Mapping mapping; /* for all paths, so that only one of them is special */
+    Mapping mapping; /* every path has one, also where the path does not need it */
 
-    /* The whole buffer. */
+    /* A window over the whole buffer. */
     MeasureSpec spec() const {
-        return {.path = path,
-                .nr_pages = buffer.nr_pages,
-                .address = is_pfnmap(path) ? address_of(mapping) : 0};
+        return {
+            .path = path.id, .nr_pages = buffer.nr_pages, .address = address_for(path, mapping)};
     }
 };
 
-/* A segment is an extent, and swiotlb has no room for more than 256 KiB in one. */
+/* An extent is one segment, and swiotlb takes 256 KiB at most for a segment. */
 bool has_large_extents(const Layout& layout) {
     return std::ranges::any_of(layout.extents, [](const testexp_extent& extent) {
         return extent.nr_pages * page_bytes() > 128 << 10;
     });
 }
 
-Scene make_scene(testexp_path path, const CreateSpec& spec, std::uint32_t attach_flags = 0) {
+Scene make_scene(const Path& path, const CreateSpec& spec, std::uint32_t attach_flags = 0) {
     require_path(path);
-    if (is_sgt(path) && has_large_extents(spec.layout))
+    if (path.source == Source::sg_table && has_large_extents(spec.layout))
         REQUIRE(dma_kind() != DmaKind::swiotlb, "swiotlb cannot map an extent of that size");
 
     CreateSpec flagged = spec;
 
-    flagged.flags |= flags_of(path) | witness_flags(spec.layout);
+    flagged.flags |= path.create_flags() | reference_flags(spec.layout);
     Buffer buffer = device().create(flagged).value();
     Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
     Mapping mapping =
@@ -99,17 +72,13 @@ testexp_delivered found(std::uint64_t pgoff, std::uint64_t pfn, std::uint64_t nr
     return {pgoff, pfn, nr_pages, max_order, 0};
 }
 
-bool asks_get_pfn(testexp_path path) {
-    return path == TESTEXP_PATH_GET_PFN || path == TESTEXP_PATH_GET_PFN_BATCH ||
-           path == TESTEXP_PATH_GET_PFN_STRIDE || path == TESTEXP_PATH_EXPORTER_OP;
-}
-
-testexp_delivered expected_page(testexp_path path, const Oracle& oracle, std::uint64_t pgoff) {
+testexp_delivered expected_page(const Path& path, const Oracle& oracle, std::uint64_t pgoff) {
     return found(pgoff, oracle.pages()[pgoff].pfn, 1,
-                 asks_get_pfn(path) ? oracle.expected(pgoff).max_order : TESTEXP_UNTOUCHED_ORDER);
+                 path.source == Source::get_pfn ? oracle.expected(pgoff).max_order
+                                                : TESTEXP_UNTOUCHED_ORDER);
 }
 
-std::vector<testexp_delivered> expected_pages(testexp_path path, const Oracle& oracle) {
+std::vector<testexp_delivered> expected_pages(const Path& path, const Oracle& oracle) {
     std::vector<testexp_delivered> expected;
 
     for (std::uint64_t pgoff = 0; pgoff < oracle.nr_pages(); pgoff++)
@@ -132,7 +101,7 @@ std::vector<testexp_delivered> expected_blocks(const Oracle& oracle) {
     return expected;
 }
 
-/* Physically contiguous runs of like pages. */
+/* Physically contiguous runs of pages of one kind. */
 std::vector<testexp_delivered> expected_runs(const Oracle& oracle) {
     std::vector<testexp_delivered> expected;
     const std::vector<Page>& pages = oracle.pages();
@@ -147,20 +116,20 @@ std::vector<testexp_delivered> expected_runs(const Oracle& oracle) {
     return expected;
 }
 
-std::vector<testexp_delivered> expected_of(testexp_path path, const Oracle& oracle) {
-    if (path == TESTEXP_PATH_GET_PFN_STRIDE)
+std::vector<testexp_delivered> expected_of(const Path& path, const Oracle& oracle) {
+    switch (path.unit) {
+    case Unit::block:
         return expected_blocks(oracle);
-    if (path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_SGT_CACHED ||
-        path == TESTEXP_PATH_PHYS_LIST)
+    case Unit::run:
         return expected_runs(oracle);
-    return expected_pages(path, oracle);
+    default:
+        return expected_pages(path, oracle);
+    }
 }
 
 /* Operations that deliver the whole buffer once. */
-std::uint32_t ops_of(testexp_path path, const std::vector<testexp_delivered>& expected) {
-    if (path == TESTEXP_PATH_SGT_MAP || path == TESTEXP_PATH_PHYS_LIST)
-        return 1;
-    return static_cast<std::uint32_t>(expected.size());
+std::uint32_t ops_of(const Path& path, const std::vector<testexp_delivered>& expected) {
+    return path.whole_window ? 1 : static_cast<std::uint32_t>(expected.size());
 }
 
 std::string describe(const testexp_delivered& entry) {
@@ -183,19 +152,19 @@ void expect_delivered(const std::vector<testexp_delivered>& is,
                                                   describe(must_be[i]));
 }
 
-/* --- The right pages ------------------------------------------------------------ */
+/* --- The right pages ------------------------------------------------------ */
 
 struct Named {
     const char* name;
     CreateSpec spec;
 };
 
-std::vector<Named> layouts(testexp_path path) {
+std::vector<Named> layouts(const Path& path) {
     const auto scattered = [](Layout layout) {
         return CreateSpec{.layout = std::move(layout), .flags = TESTEXP_CREATE_SCATTER};
     };
 
-    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+    if (path.leaf == Leaf::pmd)
         return {{"one_block", {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})}},
                 {"blocks", scattered(Layout{}.ram(pmd_pages, {.align_order = 9, .repeat = 3}))}};
     return {
@@ -218,7 +187,7 @@ std::vector<Named> layouts(testexp_path path) {
 Oracle truth_of(const Scene& scene, const Layout& layout) {
     std::vector<Page> pages = pages_of(layout);
 
-    if (is_pfnmap(scene.path)) {
+    if (scene.path.source == Source::page_table) {
         const std::vector<testexp_result> answers = scene.importer.resolve(0, pages.size()).value();
 
         for (std::size_t pgoff = 0; pgoff < pages.size(); pgoff++)
@@ -232,10 +201,9 @@ Oracle truth_of(const Scene& scene, const Layout& layout) {
     return Oracle(pages);
 }
 
-void delivers_every_page(testexp_path path, const CreateSpec& spec) {
-    if (is_sgt(path))
-        REQUIRE(dma_kind() == DmaKind::direct,
-                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+void delivers_every_page(const Path& path, const CreateSpec& spec) {
+    if (path.source == Source::sg_table)
+        require_direct_dma();
 
     const Scene scene = make_scene(path, spec);
     const Oracle oracle = truth_of(scene, spec.layout);
@@ -245,24 +213,24 @@ void delivers_every_page(testexp_path path, const CreateSpec& spec) {
                      expected);
 }
 
-/* PFNs beyond 2^32 pages, with nothing behind them: for paths that look at no page. */
-void delivers_synthetic_pages(testexp_path path) {
+/* PFNs beyond 2^32 pages without memory: for paths that access no page. */
+void delivers_synthetic_pages(const Path& path) {
     const Layout layout = Layout{}.synthetic(std::uint64_t{1} << 40, 64).synthetic(0x1003, 61);
     const Buffer buffer = device().create({.layout = layout}).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
     const std::vector<testexp_delivered> expected = expected_of(path, Oracle(pages_of(layout)));
 
     expect_delivered(
-        importer.deliver({.path = path, .nr_pages = buffer.nr_pages}, ops_of(path, expected))
+        importer.deliver({.path = path.id, .nr_pages = buffer.nr_pages}, ops_of(path, expected))
             .value(),
         expected);
 }
 
-/* A window in the middle, nearly two rounds of it, in each sequence. */
-void keeps_its_sequence(testexp_path path) {
+/* A window in the middle of the buffer, up to two rounds of it, in each sequence. */
+void keeps_its_sequence(const Path& path) {
     constexpr std::uint64_t first = 64, window = 128;
-    const bool pmd = path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD;
-    const Layout layout = pmd ? Layout{}.ram(pmd_pages, {.align_order = pmd_order})
+    const Layout layout = path.leaf == Leaf::pmd
+                              ? Layout{}.ram(pmd_pages, {.align_order = pmd_order})
                               : Layout{}.ram(1, {.repeat = 256});
     const Scene scene = make_scene(path, {.layout = layout, .flags = TESTEXP_CREATE_SCATTER});
     const Oracle oracle = truth_of(scene, layout);
@@ -276,15 +244,14 @@ void keeps_its_sequence(testexp_path path) {
         spec.address += spec.address != 0 ? first * page_bytes() : 0;
         return scene.importer.deliver(spec, ops).value();
     };
-    /* Cold pages are asked for once. */
-    const std::uint64_t rounds = path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD ? 1 : 2;
+    const std::uint64_t rounds = path.faults ? 1 : 2;
     std::vector<testexp_delivered> expected;
 
     for (std::uint64_t op = 0; op < rounds * window; op++)
         expected.push_back(expected_page(path, oracle, first + op % window));
     expect_delivered(run(TESTEXP_SEQUENCE_FORWARD, 0, rounds * window), expected);
 
-    /* 128 is no multiple of 7: 19 pages, then from the first one on again. */
+    /* 128 is no multiple of 7: the sequence has 19 pages and then begins again. */
     expected.clear();
     for (std::uint64_t op = 0; op < rounds * 19; op++)
         expected.push_back(expected_page(path, oracle, first + 7 * (op % 19)));
@@ -305,7 +272,7 @@ void keeps_its_sequence(testexp_path path) {
     ksft::expect(neighbours < window / 8, "random pages do not follow one another");
 }
 
-/* --- Cold and warm ---------------------------------------------------------------- */
+/* --- Cold and warm -------------------------------------------------------- */
 
 std::uint64_t faults_of_now() {
     rusage usage{};
@@ -314,14 +281,14 @@ std::uint64_t faults_of_now() {
     return static_cast<std::uint64_t>(usage.ru_minflt);
 }
 
-/* Faults that one MEASURE of 5 batches of 64 operations takes, without warm-up. */
+/* Faults of one MEASURE with 5 batches of 64 operations, without warm-up. */
 std::uint64_t faults_of(const Scene& scene, const MeasureSpec& from) {
     MeasureSpec spec = from;
 
     spec.ops_per_batch = 64;
     spec.batches = 5;
     spec.warmup_batches = 0;
-    (void)scene.importer.measure(spec).value(); /* the code and the stack are there after it */
+    (void)scene.importer.measure(spec).value(); /* faults in code and stack */
 
     const std::uint64_t before = faults_of_now();
 
@@ -330,11 +297,11 @@ std::uint64_t faults_of(const Scene& scene, const MeasureSpec& from) {
 }
 
 void cold_pages_fault() {
-    const Scene scene =
-        make_scene(TESTEXP_PATH_FOLLOW_PFNMAP_COLD, {.layout = Layout{}.ram(1, {.repeat = 256})});
+    const Scene scene = make_scene(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_COLD),
+                                   {.layout = Layout{}.ram(1, {.repeat = 256})});
     const auto bytes = scene.mapping.bytes();
 
-    ksft::expect(faults_of(scene, scene.spec()) < 32, "faults that map neighbours, too");
+    ksft::expect(faults_of(scene, scene.spec()) < 32, "faults map neighbouring pages as well");
     ksft::expect_eq(madvise(bytes.data(), bytes.size(), MADV_RANDOM), 0, "MADV_RANDOM");
     ksft::expect(faults_of(scene, scene.spec()) >= std::uint64_t{5} * 64, "one fault a page");
 
@@ -344,9 +311,9 @@ void cold_pages_fault() {
     ksft::expect(faults_of(scene, warm) < 32, "no fault of a warm page");
 }
 
-/* A leaf larger than a page is there exactly where extent and address allow it. */
+/* There is a leaf larger than a page exactly where extent and address allow it. */
 void needs_its_leaf() {
-    require_path(TESTEXP_PATH_FOLLOW_PFNMAP_PMD);
+    require_path(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_PMD));
 
     const std::uint64_t leaf_bytes = pmd_pages * page_bytes();
     const auto code_of = [leaf_bytes](testexp_path path, const Layout& layout, std::uint32_t flags,
@@ -383,9 +350,9 @@ void needs_its_leaf() {
                 "extents too small");
 }
 
-/* --- What is refused ---------------------------------------------------------------- */
+/* --- What is refused ------------------------------------------------------ */
 
-void refuses_wrong_mappings(testexp_path path) {
+void refuses_wrong_mappings(const Path& path) {
     const Layout layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order});
     const Scene scene = make_scene(path, {.layout = layout});
     const Scene other = make_scene(path, {.layout = layout});
@@ -418,11 +385,12 @@ void refuses_wrong_mappings(testexp_path path) {
     ksft::expect_eq(munmap(scene.mapping.bytes().data() + page_bytes(), page_bytes()), 0, "munmap");
     ksft::expect_eq(with([](auto&) {}, scene.importer), EINVAL, "a mapping that is too short");
     ksft::expect_eq(with([](auto& s) { s.nr_pages = 1, s.ops_per_batch = 1; }, scene.importer),
-                    path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD ? ENODATA : 0, "long enough for a page");
+                    path.leaf == Leaf::pmd ? ENODATA : 0, "long enough for a page");
 }
 
 void cold_batch_fits_the_window() {
-    const Scene scene = make_scene(TESTEXP_PATH_FOLLOW_PFNMAP_COLD, {.layout = Layout{}.ram(64)});
+    const Scene scene =
+        make_scene(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_COLD), {.layout = Layout{}.ram(64)});
     MeasureSpec spec = scene.spec();
 
     spec.batches = 2;
@@ -438,15 +406,18 @@ void cold_batch_fits_the_window() {
     ksft::expect_eq(scene.importer.measure(spec).code(), EINVAL, "strided, a page twice");
 }
 
-/* The errno of a whole buffer, by what is in it; the CPU only sees SIGBUS. */
-int expected_code(testexp_path path, int of_get_pfn) {
-    if (is_pfnmap(path))
+/*
+ * The errno for a whole buffer with such a page. For the CPU's page table it is always a failed
+ * access.
+ */
+int expected_code(const Path& path, int of_get_pfn) {
+    if (path.source == Source::page_table)
         return EFAULT;
-    return is_sgt(path) && of_get_pfn != ENODEV ? EOPNOTSUPP : of_get_pfn;
+    return path.source == Source::sg_table && of_get_pfn != ENODEV ? EOPNOTSUPP : of_get_pfn;
 }
 
-void refuses_what_has_no_pfn(testexp_path path) {
-    const auto code_of = [path](const Layout& layout) {
+void refuses_what_has_no_pfn(const Path& path) {
+    const auto code_of = [&path](const Layout& layout) {
         const Scene scene = make_scene(path, {.layout = layout});
         const auto whole = static_cast<std::uint32_t>(scene.buffer.nr_pages);
         const int code = scene.importer.deliver(scene.spec(), whole).code();
@@ -458,8 +429,8 @@ void refuses_what_has_no_pfn(testexp_path path) {
         return code;
     };
 
-    /* At the end: a path must get there. */
-    if (path != TESTEXP_PATH_FOLLOW_PFNMAP_PMD) {
+    /* The page is at the end, so the path must get there. */
+    if (path.leaf != Leaf::pmd) {
         ksft::expect_eq(code_of(Layout{}.ram(3).hole(1)), expected_code(path, ENXIO), "a hole");
         ksft::expect_eq(code_of(Layout{}.ram(3).priv(1)), expected_code(path, EOPNOTSUPP),
                         "a private page");
@@ -469,7 +440,7 @@ void refuses_what_has_no_pfn(testexp_path path) {
     }
 }
 
-void refuses_a_revoked_buffer(testexp_path path) {
+void refuses_a_revoked_buffer(const Path& path) {
     const Scene scene =
         make_scene(path, {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})});
 
@@ -479,12 +450,11 @@ void refuses_a_revoked_buffer(testexp_path path) {
                     "revoked");
 }
 
-/* After a move each path that resolves anew finds the new pages. */
-void finds_moved_pages(testexp_path path) {
+/* After a move, each path that resolves anew finds the new pages. */
+void finds_moved_pages(const Path& path) {
     REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "get_pfn of a dynamic exporter is refused");
-    if (is_sgt(path))
-        REQUIRE(dma_kind() == DmaKind::direct,
-                "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+    if (path.source == Source::sg_table)
+        require_direct_dma();
 
     const Layout layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order});
     const Scene scene = make_scene(path, {.layout = layout, .flags = TESTEXP_CREATE_DYNAMIC},
@@ -502,22 +472,22 @@ void finds_moved_pages(testexp_path path) {
                      expected);
 }
 
-/* Of an exporter that has no get_pfn: each path works, or says so. */
-void meets_a_foreign_exporter(testexp_path path) {
+/* With an exporter without get_pfn, each path works or fails with the right errno. */
+void meets_a_foreign_exporter(const Path& path) {
     require_path(path);
 
     const Fd heap = system_heap_buffer();
     const Importer importer = device().attach(heap.get()).value();
     const Mapping mapping = Mapping::map(heap.get(), 1).value();
     const Result<std::vector<testexp_delivered>> delivered =
-        importer.deliver({.path = path, .address = is_pfnmap(path) ? address_of(mapping) : 0}, 1);
-    const bool works = is_sgt(path) || path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE;
+        importer.deliver({.path = path.id, .address = address_for(path, mapping)}, 1);
+    const bool works = path.source == Source::sg_table || path.source == Source::page_table;
 
-    if (path == TESTEXP_PATH_FOLLOW_PFNMAP_PMD)
+    if (path.leaf == Leaf::pmd)
         ksft::expect_eq(delivered.code(), ENODATA, "one page in a PMD");
-    else if (path == TESTEXP_PATH_FOLLOW_PFNMAP_COLD)
-        /* remap_pfn_range() maps at once, and there is no fault handler to do it again. */
-        ksft::expect_eq(delivered.code(), EFAULT, "zapped for good");
+    else if (path.faults)
+        /* remap_pfn_range() maps at once; no fault handler can map the pages again. */
+        ksft::expect_eq(delivered.code(), EFAULT, "the page stays zapped");
     else
         ksft::expect_eq(delivered.code(), works ? 0 : EINVAL, "one page");
     if (delivered && dma_kind() == DmaKind::direct)
@@ -526,13 +496,13 @@ void meets_a_foreign_exporter(testexp_path path) {
                         "pfn, against the DMA address");
 }
 
-/* What gntdev-dmabuf does is right only by luck. */
+/* gntdev-dmabuf computes PFNs like this, which is right only by luck. */
 void dma_to_phys_is_wrong(DmaKind kind, const char* why_not) {
     if (dma_kind() != kind)
         ksft::skip(why_not);
 
     const Layout layout = Layout{}.ram(16, {.align_order = 4, .repeat = 4});
-    const Scene scene = make_scene(TESTEXP_PATH_SGT_DMA_TO_PHYS,
+    const Scene scene = make_scene(path_row(TESTEXP_PATH_SGT_DMA_TO_PHYS),
                                    {.layout = layout, .flags = TESTEXP_CREATE_SCATTER});
     const Oracle oracle = truth_of(scene, layout);
     std::uint64_t wrong = 0;
@@ -544,10 +514,10 @@ void dma_to_phys_is_wrong(DmaKind kind, const char* why_not) {
     const std::vector<testexp_delivered> right =
         scene.importer.deliver({.path = TESTEXP_PATH_GET_PFN, .nr_pages = 64}, 64).value();
 
-    expect_delivered(right, expected_pages(TESTEXP_PATH_GET_PFN, oracle));
+    expect_delivered(right, expected_pages(path_row(TESTEXP_PATH_GET_PFN), oracle));
 }
 
-/* --- What a measurement says of itself adds up ---------------------------------------- */
+/* --- What a measurement says of itself adds up ---------------------------- */
 
 struct Mode {
     const char* name;
@@ -556,21 +526,14 @@ struct Mode {
 
 constexpr Mode modes[] = {{"batch", TESTEXP_MODE_BATCH}, {"single", TESTEXP_MODE_SINGLE}};
 
-std::uint64_t pages_per_op(testexp_path path) {
-    if (!resolves(path))
+/* The buffer is one extent of pmd_pages. */
+std::uint64_t pages_per_op(const Path& path) {
+    if (path.is_baseline())
         return 0;
-    switch (path) {
-    case TESTEXP_PATH_GET_PFN_STRIDE:
-    case TESTEXP_PATH_SGT_MAP:
-    case TESTEXP_PATH_SGT_CACHED:
-    case TESTEXP_PATH_PHYS_LIST:
-        return pmd_pages; /* of one extent */
-    default:
-        return 1;
-    }
+    return path.unit == Unit::page ? 1 : pmd_pages;
 }
 
-void measure_adds_up(testexp_path path, testexp_measure_mode mode) {
+void measure_adds_up(const Path& path, testexp_measure_mode mode) {
     const Scene scene =
         make_scene(path, {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})});
     MeasureSpec spec = scene.spec();
@@ -598,11 +561,11 @@ void measure_adds_up(testexp_path path, testexp_measure_mode mode) {
                  "each value has the clock's cost in it");
 }
 
-/* --- What is under one hold of the lock --------------------------------------------------- */
+/* --- What is under one hold of the lock ----------------------------------- */
 
-constexpr std::uint32_t ops_per_hold = 512; /* as many as RESOLVE makes under one */
+constexpr std::uint32_t ops_per_hold = 512; /* RESOLVE makes as many under one hold */
 
-/* This thread, and those that it makes from now on. */
+/* Binds this thread, and those that it starts from now on. */
 void stay_on_this_cpu() {
     cpu_set_t cpus;
 
@@ -613,12 +576,12 @@ void stay_on_this_cpu() {
 }
 
 /*
- * How many calls of get_pfn STATS counts, which reads the number with the reservation lock held,
- * while another thread does @work over and over. What @work does under one hold is seen whole or
- * not at all. Ends when @enough, or after far more of both than that takes.
+ * The numbers of get_pfn calls that STATS shows while another thread repeats @work. STATS reads the
+ * number under the reservation lock, so it sees all calls of one hold or none. Ends when @enough is
+ * true, or after far more readings and rounds than that takes.
  *
- * On one processor the two take turns wherever the lock is free or wanted. Emulated processors
- * change much less often, and a reader would see the same number again and again.
+ * On one processor the two threads alternate wherever the lock is free or wanted. Emulated
+ * processors alternate much less often, and a reader would see the same number again and again.
  */
 std::set<std::uint64_t>
 counts_under_lock(const Buffer& buffer, const std::function<void()>& work,
@@ -665,14 +628,14 @@ void delivering(const Scene& scene) {
 }
 
 void resolving(const Scene& scene) {
-    const bool locked = scene.path == TESTEXP_PATH_GET_PFN_BATCH;
+    const bool locked = scene.path.one_hold;
 
     (void)scene.importer
         .resolve(0, std::uint64_t{4} * ops_per_hold, 1, locked ? TESTEXP_RESOLVE_LOCKED : 0U)
         .value();
 }
 
-/* The whole table, which holds_the_lock() has filled. */
+/* Audits the whole table, which holds_the_lock() has filled. */
 void auditing(const Scene& scene) {
     (void)scene.importer.audit().value();
 }
@@ -683,15 +646,15 @@ struct Held {
     std::uint64_t per_hold; /* calls of get_pfn under one hold of the lock */
 };
 
-/* @one_hold false: the control, a hold for each call. */
+/* @one_hold false: the control, with a hold for each call. */
 void holds_the_lock(const Held& held, bool one_hold) {
     constexpr std::size_t nr_counts = 30;
     constexpr std::uint64_t nr_pages = std::uint64_t{4} * ops_per_hold;
-    const Scene scene = make_scene(
-        held.path, {.layout = Layout{}.ram(nr_pages), .flags = TESTEXP_CREATE_CHECK_LOCK});
+    const Scene scene = make_scene(path_row(held.path), {.layout = Layout{}.ram(nr_pages),
+                                                         .flags = TESTEXP_CREATE_CHECK_LOCK});
     const auto is_whole = [&](std::uint64_t count) { return count % held.per_hold == 0; };
 
-    /* For AUDIT; the calls of it are whole holds of the others. */
+    /* AUDIT needs a filled table. FILL's calls are whole holds, too. */
     (void)scene.importer.fill({.count = nr_pages}).value();
 
     const std::set<std::uint64_t> counts = counts_under_lock(
@@ -701,14 +664,14 @@ void holds_the_lock(const Held& held, bool one_hold) {
         });
 
     if (one_hold) {
-        ksft::expect(counts.size() >= nr_counts, "the lock was had between two holds");
+        ksft::expect(counts.size() >= nr_counts, "another thread got the lock between two holds");
         for (const std::uint64_t count : counts)
             ksft::expect(is_whole(count),
-                         "calls when somebody else had the lock: " + std::to_string(count) +
+                         "calls that another holder of the lock counted: " + std::to_string(count) +
                              ", a multiple of " + std::to_string(held.per_hold));
     } else {
         ksft::expect(!std::ranges::all_of(counts, is_whole),
-                     "the lock was had between two calls of one batch");
+                     "another thread got the lock between two calls of a batch");
     }
     ksft::expect_eq(device().stats(scene.buffer.fd.get()).value().lock_violations, 0,
                     "calls without the lock, or beside its holder");
@@ -736,7 +699,7 @@ void plan_holds(ksft::Plan& plan) {
 
     for (const auto& kind : kinds)
         for (const auto& call : calls) {
-            /* RESOLVE knows no paths. */
+            /* RESOLVE has no paths. */
             if (call.name == std::string("RESOLVE") && kind.path == TESTEXP_PATH_EXPORTER_OP)
                 continue;
             plan.add(std::string(kind.name) + ",call=" + call.name + "]",
@@ -749,33 +712,33 @@ void plan_holds(ksft::Plan& plan) {
     });
 }
 
-void plan_errors(ksft::Plan& plan, testexp_path path, const std::string& parameter) {
-    plan.add("paths.no_pfn" + parameter, [=] { refuses_what_has_no_pfn(path); });
-    plan.add("paths.revoked" + parameter, [=] { refuses_a_revoked_buffer(path); });
-    plan.add("paths.moved" + parameter, [=] { finds_moved_pages(path); });
-    plan.add("paths.foreign" + parameter, [=] { meets_a_foreign_exporter(path); });
-    if (is_pfnmap(path))
-        plan.add("paths.wrong_mapping" + parameter, [=] { refuses_wrong_mappings(path); });
+void plan_errors(ksft::Plan& plan, const Path& path, const std::string& parameter) {
+    plan.add("paths.no_pfn" + parameter, [&path] { refuses_what_has_no_pfn(path); });
+    plan.add("paths.revoked" + parameter, [&path] { refuses_a_revoked_buffer(path); });
+    plan.add("paths.moved" + parameter, [&path] { finds_moved_pages(path); });
+    plan.add("paths.foreign" + parameter, [&path] { meets_a_foreign_exporter(path); });
+    if (path.needs_mapping())
+        plan.add("paths.wrong_mapping" + parameter, [&path] { refuses_wrong_mappings(path); });
 }
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    for (const Path& row : paths) {
-        const testexp_path path = row.id;
-        const std::string parameter = std::string("[path=") + row.name + "]";
+    for (const Path& path : paths) {
+        const std::string parameter = std::string("[path=") + path.name + "]";
 
         for (const Mode& mode : modes)
-            plan.add(std::string("paths.adds_up[path=") + row.name + ",mode=" + mode.name + "]",
-                     [=] { measure_adds_up(path, mode.mode); });
-        if (!resolves(path))
+            plan.add(std::string("paths.adds_up[path=") + path.name + ",mode=" + mode.name + "]",
+                     [&path, &mode] { measure_adds_up(path, mode.mode); });
+        if (path.is_baseline())
             continue;
         for (const Named& named : layouts(path))
-            plan.add(std::string("paths.delivers[path=") + row.name + ",layout=" + named.name + "]",
-                     [=] { delivers_every_page(path, named.spec); });
-        if (asks_get_pfn(path) || path == TESTEXP_PATH_PHYS_LIST)
-            plan.add("paths.synthetic" + parameter, [=] { delivers_synthetic_pages(path); });
-        if (is_pfnmap(path) || (asks_get_pfn(path) && path != TESTEXP_PATH_GET_PFN_STRIDE))
-            plan.add("paths.sequence" + parameter, [=] { keeps_its_sequence(path); });
+            plan.add(std::string("paths.delivers[path=") + path.name + ",layout=" + named.name +
+                         "]",
+                     [&path, spec = named.spec] { delivers_every_page(path, spec); });
+        if (path.source == Source::get_pfn || path.source == Source::phys_list)
+            plan.add("paths.synthetic" + parameter, [&path] { delivers_synthetic_pages(path); });
+        if (path.any_sequence)
+            plan.add("paths.sequence" + parameter, [&path] { keeps_its_sequence(path); });
         plan_errors(plan, path, parameter);
     }
     plan.add("paths.cold_pages_fault", cold_pages_fault);

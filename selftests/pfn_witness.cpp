@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: pfn(pgoff) is the page that the bytes are in (P17): get_pfn agrees for
- * every page of RAM with four witnesses that it has no part in.
+ * Claim: pfn(pgoff) is the page that the bytes are in (P17): for every page of RAM, get_pfn agrees
+ * with four reference values that do not depend on get_pfn.
  *
- * Method: /proc/self/pagemap through an mmap that shows pages; the DMA addresses of a mapping
- * where DMA is direct; follow_pfnmap_start() on a VM_PFNMAP mapping; and the bytes: what
- * is written through mmap an importer finds through the PFNs, and the other way round.
- * At last all pages of a buffer of 1 GiB, with the rate of resolving and checking;
- * that figure is never judged.
+ * Method: /proc/self/pagemap through an mmap that shows pages; the DMA addresses of a mapping where
+ * DMA is direct; follow_pfnmap_start() on a VM_PFNMAP mapping; and the bytes: what is written
+ * through mmap is read by an importer through the PFNs, and the other way round. One case checks
+ * all pages of a buffer of 1 GiB and prints the rate of resolving and checking, which no test
+ * judges.
  *
- * Does not see: an exporter whose mmap, map and get_pfn are wrong in the same way.
- * What is no witness is in bad_witnesses, the BAR of MMIO in mmio.
+ * Does not see: an exporter whose mmap, map and get_pfn are wrong in the same way. bad_witnesses
+ * has the values that must not be trusted; mmio has the BAR.
  */
 #include <chrono>
 #include <vector>
@@ -56,7 +56,7 @@ void agrees_with_pagemap(const CreateSpec& spec) {
         ksft::expect_eq(answers[pgoff].pfn, pfns.at(pgoff), "pfn at " + std::to_string(pgoff));
 }
 
-/* PFN of each page, from the segments of a mapping. */
+/* The PFN of each page, from the segments of a mapping. */
 std::vector<std::uint64_t> mapped_pfns(const Importer& importer) {
     std::vector<std::uint64_t> pfns;
 
@@ -71,8 +71,7 @@ std::vector<std::uint64_t> mapped_pfns(const Importer& importer) {
 
 void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
                      std::uint32_t attach_flags) {
-    REQUIRE(dma_kind() == DmaKind::direct,
-            "DMA addresses are no witness behind an IOMMU or swiotlb");
+    require_direct_dma();
 
     CreateSpec flagged = spec;
 
@@ -87,7 +86,7 @@ void agrees_with_map(const CreateSpec& spec, std::uint32_t create_flags,
         ksft::expect_eq(answers[pgoff].pfn, pfns[pgoff], "pfn at " + std::to_string(pgoff));
 }
 
-/* Cold: each page is faulted in by the walk. Warm: it was there. */
+/* Cold: the walk faults each page in. Warm: the pages are mapped before. */
 void agrees_with_walk(const CreateSpec& spec) {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
@@ -113,8 +112,10 @@ volatile std::uint64_t& word(const Mapping& mapping, std::uint64_t page, std::si
                                                      page * page_bytes())[index];
 }
 
-/* An importer uses its PFNs as a device would: it compares the first word, and adds 1 to the
- * second. */
+/*
+ * An importer uses its PFNs as a device would: it compares the first word, and adds 1 to the
+ * second.
+ */
 void agrees_with_bytes(const CreateSpec& spec) {
     constexpr std::uint64_t signature = 0x5195a70000000000;
     const Buffer buffer = device().create(spec).value();
@@ -135,7 +136,7 @@ void agrees_with_bytes(const CreateSpec& spec) {
         ksft::expect_eq(word(mapping, page, 1), signature - page + 1,
                         "second word of page " + std::to_string(page));
 
-    /* That it can tell: two pages that change places are two that are wrong. */
+    /* The control: with two pages exchanged, exactly two are reported as wrong. */
     if (buffer.nr_pages > 1) {
         word(mapping, 0, 0) = signature + 1;
         word(mapping, 1, 0) = signature;
@@ -150,7 +151,7 @@ Subject largest_subject(std::uint32_t order) {
                               .flags = TESTEXP_CREATE_SCATTER};
         CreateSpec seen = spec;
 
-        seen.flags |= witness_flags(spec.layout);
+        seen.flags |= reference_flags(spec.layout);
         Result<Buffer> buffer = device().create(seen);
         const int code = buffer.code();
 

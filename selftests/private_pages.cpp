@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: private pages, which no CPU may see, can be had neither by mmap, nor by vmap, nor
- * by map (P15), nor by asking for their PFN; RAM beside them in the same buffer can still be
- * reached by mmap.
+ * Claim: private pages, which no CPU may access, are available neither by mmap, nor by vmap, nor by
+ * map (P15), nor by get_pfn. RAM in the same buffer is still available by mmap.
  *
- * Method: each way is tried and must be refused with its errno, SIGBUS where only the access
- * can be; and each way works on another buffer, so that a refusal is about the pages.
+ * Method: each way is tried and must be refused with its errno, or with SIGBUS where only the
+ * access can be refused. Each way works on another buffer, so a refusal is due to the pages.
  *
- * Does not see: other ways round, such as /dev/mem.
+ * Does not see: other ways to the memory, such as /dev/mem.
  */
 #include <cerrno>
 #include <csignal>
 
-#include "child.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -34,17 +32,6 @@ Objects make(const Layout& layout) {
 const Layout all_private = Layout{}.priv(4);
 const Layout some_private = Layout{}.ram(2).priv(1).ram(1);
 
-/* The signal that reading this page ends a process with, or 0. */
-int signal_of_access(const Mapping& mapping, std::uint64_t page) {
-    Child reader([&mapping, page] {
-        (void)*reinterpret_cast<const volatile std::byte*>(mapping.bytes().data() +
-                                                           page * page_bytes());
-        return 0;
-    });
-
-    return signal_of(reader.wait());
-}
-
 void no_mmap() {
     const Objects objects = make(all_private);
 
@@ -57,8 +44,8 @@ void no_access_by_mmap() {
     constexpr int signals[] = {0, 0, SIGBUS, 0};
 
     for (std::uint64_t page = 0; page < 4; page++)
-        ksft::expect_eq(signal_of_access(mapping, page), signals[page],
-                        "signal when page " + std::to_string(page) + " is read");
+        ksft::expect_eq(signal_of_reading(mapping.bytes().data() + page * page_bytes()),
+                        signals[page], "signal when page " + std::to_string(page) + " is read");
 }
 
 void no_vmap() {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: after a revoke nobody gets at the buffer, by any way, twice is the same as once,
- * and no signal keeps it from revoking (P4); its work does not grow with the pages (P5); what
- * attaches meanwhile is notified or refused at its first get_pfn (P6); mappings of the CPU
- * fault (P16); a restore gives all of it back (P4); and exporters refuse at attach, not later,
- * whom they could not notify (P3).
+ * Claim: after a revoke nobody can access the buffer in any way, revoking twice is the same as
+ * once, and no signal prevents a revoke (P4). Its work does not grow with the pages (P5). An
+ * importer that attaches meanwhile is notified or refused at its first get_pfn (P6). Mappings of
+ * the CPU fault (P16). A restore gives everything back (P4). Exporters refuse importers that they
+ * could not notify, at attach and not later (P3).
  *
- * Method: each way in is tried before, between and after. An attach is held up
- * between its check and the list of attachments until the revoke has been.
+ * Method: each way to the buffer is tried before, between and after. An attach is delayed between
+ * its check and the list of attachments until the revoke is over.
  *
- * Does not see: revokes by exporters of real devices; many at once: see move_storm.
+ * Does not see: revokes by exporters of real devices; many revokes at once (move_storm).
  */
 #include <csignal>
 #include <optional>
@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "child.hpp"
 #include "waiting.hpp"
 
 using namespace testexp;
@@ -41,7 +40,7 @@ struct Class {
     bool can_restore() const { return can_move() || refuses_static(); }
     bool refuses_static() const { return create_flags & TESTEXP_CREATE_REVOCABLE; }
 
-    /* Without MOVE_NOTIFY the core lets no PFN of a dynamic buffer out. */
+    /* Without MOVE_NOTIFY the core gives no PFN of a dynamic buffer. */
     bool has_pfns() const { return !can_move() || device().has(TESTEXP_FEAT_MOVE_NOTIFY); }
     int code_of_get_pfn() const { return has_pfns() ? 0 : ENOENT; }
 };
@@ -56,7 +55,7 @@ constexpr Class classes[] = {
 Buffer create(const Class& kind, std::uint32_t inject = 0) {
     return device()
         .create({.layout = layout(),
-                 .flags = kind.create_flags | witness_flags(layout()),
+                 .flags = kind.create_flags | reference_flags(layout()),
                  .inject = inject})
         .value();
 }
@@ -73,19 +72,9 @@ void touch(const std::byte& byte) {
     (void)*static_cast<const volatile std::byte*>(&byte);
 }
 
-/* How reading a byte of the mapping in another process ends: 0, or the signal. */
-int signal_of_reading(const std::byte* address) {
-    Child reader([address] {
-        touch(*address);
-        return 0;
-    });
+/* --- P3 ------------------------------------------------------------------- */
 
-    return signal_of(reader.wait());
-}
-
-/* --- P3 ---------------------------------------------------------------------- */
-
-/* Refused before anything was pinned, mapped or listed; accepted for good. */
+/* A refused attach has pinned, mapped and listed nothing. An accepted one stays accepted. */
 void importer_class(const Class& kind, std::uint32_t attach_flags) {
     const Buffer buffer = create(kind);
     const bool refused = kind.refuses_static() && !(attach_flags & dynamic);
@@ -107,7 +96,7 @@ void importer_class(const Class& kind, std::uint32_t attach_flags) {
     ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
 }
 
-/* A pin holds off a move, but no revoke. */
+/* A pin prevents a move, but not a revoke. */
 void pinned_is_revoked(std::uint32_t attach_flags) {
     const Class kind{"dynamic", TESTEXP_CREATE_DYNAMIC};
     const Buffer buffer = create(kind);
@@ -119,9 +108,9 @@ void pinned_is_revoked(std::uint32_t attach_flags) {
         expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
 }
 
-/* --- P4 ---------------------------------------------------------------------- */
+/* --- P4 ------------------------------------------------------------------- */
 
-/* Each way to the pages, when the buffer is revoked. */
+/* Each way to the pages of a revoked buffer. */
 void expect_all_refused(const Buffer& buffer, const Importer& importer, const Class& kind) {
     if (kind.has_pfns()) {
         for (const Form& form : forms)
@@ -169,7 +158,7 @@ void restored(const Class& kind) {
                 expect_truth(asked, subject, form);
     };
 
-    ksft::expect_eq(restore(buffer), 0, "RESTORE of what was not revoked");
+    ksft::expect_eq(restore(buffer), 0, "RESTORE of a buffer that is not revoked");
     for (int times = 1; times <= 2; times++) {
         ksft::expect_eq(revoke(buffer), 0, "REVOKE");
         expect_all_refused(buffer, importer, kind);
@@ -182,7 +171,7 @@ void restored(const Class& kind) {
         ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), 0, "MOVE");
 }
 
-/* Nobody says that importers of a static buffer noticed; so there is no way back. */
+/* The importers of a static buffer are not notified, so it cannot be restored. */
 void no_restore_of_static() {
     const Buffer buffer = create(classes[0]);
     const Importer importer = device().attach(buffer.fd.get()).value();
@@ -193,8 +182,8 @@ void no_restore_of_static() {
 }
 
 /*
- * A signal comes while REVOKE waits for the lock, which a move holds: it revokes all the same.
- * Only then does the signal end it, as the importer's new fence would have to be waited for.
+ * A signal comes while REVOKE waits for the lock, which a move holds. REVOKE still revokes; then
+ * the signal ends its wait for the importer's new fence.
  */
 void revoked_despite_a_signal(const Class& kind) {
     until_seen([&] {
@@ -225,9 +214,9 @@ void revoked_despite_a_signal(const Class& kind) {
 }
 
 /*
- * An importer without a callback is told of nothing, so its table stays as it is. What keeps
- * it from harm is that the pages stay the buffer's own: it pins them against moves, no revoke
- * gives them away, and they live until it is closed.
+ * An importer without a callback is not notified, so its table stays as it is. It is safe because
+ * the pages still belong to the buffer: its pin prevents moves, a revoke does not free pages, and
+ * the pages live until the importer is closed.
  */
 void untold_importer(const Class& kind) {
     if (kind.can_move())
@@ -254,12 +243,12 @@ void untold_importer(const Class& kind) {
         expect_table(0, "before");
         if (kind.can_move()) {
             ksft::expect_eq(device().move(buffer->fd.get(), layout()).code(), EBUSY, "MOVE");
-            expect_table(0, "after the move that was refused");
+            expect_table(0, "after the refused move");
         }
         ksft::expect_eq(revoke(*buffer), 0, "REVOKE");
         expect_table(nr_pages, "after the revoke");
         ksft::expect_eq(importer.fill({.count = nr_pages}).code(), ENODEV, "FILL");
-        expect_table(nr_pages, "after the FILL that was refused");
+        expect_table(nr_pages, "after the refused FILL");
         if (kind.can_restore()) {
             ksft::expect_eq(restore(*buffer), 0, "RESTORE");
             expect_table(0, "after the restore");
@@ -277,7 +266,7 @@ void untold_importer(const Class& kind) {
     ksft::expect_eq(after.poison_violations, before.poison_violations, "poison_violations");
 }
 
-/* The kernel's own mapping keeps its pages as well, but no new one is made. */
+/* The kernel's own mapping keeps its pages as well, but a new mapping is refused. */
 void kernel_mapping(const Class& kind) {
     const std::uint64_t used_before = device().read_info().value().used_pages;
     {
@@ -294,7 +283,7 @@ void kernel_mapping(const Class& kind) {
             for (const Importer* each : {&importer, &other})
                 ksft::expect_eq(each->map_kernel().code(), ENODEV, "vmap after REVOKE");
         }
-        ksft::expect_eq(other.map_kernel().code(), ENODEV, "vmap when the first is gone");
+        ksft::expect_eq(other.map_kernel().code(), ENODEV, "vmap after the first vmap is gone");
         if (kind.can_restore()) {
             ksft::expect_eq(restore(buffer), 0, "RESTORE");
             if (kind.can_move())
@@ -328,17 +317,17 @@ void revoke_then_close(const Class& kind, bool buffer_first) {
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages");
 }
 
-/* --- P5 ---------------------------------------------------------------------- */
+/* --- P5 ------------------------------------------------------------------- */
 
-/* The exporter's callbacks, which no invalidation needs. */
+/* The exporter's callbacks. An invalidation needs none of them. */
 std::uint64_t callbacks(const testexp_stats& stats) {
     return stats.pins + stats.unpins + stats.maps + stats.unmaps + stats.attaches + stats.detaches +
            stats.get_pfns;
 }
 
 /*
- * What an invalidation does is counted, so it does not grow with the pages: one pass over the
- * CPU's mappings, one callback for each importer that has one, none of the exporter's own.
+ * An invalidation is counted, so its work does not grow with the pages: one pass over the CPU's
+ * mappings, one callback for each importer that has one, and no callback of the exporter.
  */
 void counted(const Class& kind, unsigned int nr_importers, std::uint64_t pages) {
     const Layout layout = Layout{}.ram(1, {.repeat = pages});
@@ -346,7 +335,7 @@ void counted(const Class& kind, unsigned int nr_importers, std::uint64_t pages) 
         device()
             .create({.layout = layout, .flags = kind.create_flags | TESTEXP_CREATE_SCATTER})
             .value();
-    const Contents contents(buffer, layout); /* mapped, and every page touched */
+    const Contents contents(buffer, layout); /* maps the buffer and touches every page */
     std::vector<Importer> importers;
     std::uint64_t passes = 0, callbacks_before = 0;
     const auto expect_one_more = [&](std::uint64_t more, const std::string& what) {
@@ -373,7 +362,7 @@ void counted(const Class& kind, unsigned int nr_importers, std::uint64_t pages) 
         expect_one_more(1, "a move");
         ksft::expect_eq(device().move(buffer.fd.get(), Layout{}.hole(pages)).code(), EINVAL,
                         "MOVE to other types");
-        expect_one_more(0, "a move that is refused");
+        expect_one_more(0, "a refused move");
         fill_all();
     }
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
@@ -393,7 +382,7 @@ bool same_counts(const testexp_stats& a, const testexp_stats& b) {
            a.invalidations == b.invalidations && a.lock_violations == b.lock_violations;
 }
 
-/* What is done to one buffer, others and their importers do not notice. */
+/* Other buffers and their importers are not affected. */
 void others_left_alone(const Class& kind) {
     const Buffer buffer = create(kind);
     const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
@@ -411,7 +400,8 @@ void others_left_alone(const Class& kind) {
     if (kind.can_move())
         ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), 0, "MOVE");
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
-    ksft::expect(same_counts(device().stats(other.fd.get()).value(), before), "STATS of the other");
+    ksft::expect(same_counts(device().stats(other.fd.get()).value(), before),
+                 "STATS of the other buffer");
 
     const testexp_audit audit = bystander.audit().value();
 
@@ -421,12 +411,12 @@ void others_left_alone(const Class& kind) {
     ksft::expect_eq(bystander.map().code(), 0, "MAP");
     if (device().has(TESTEXP_FEAT_WALK))
         for (const testexp_walked& page : device().walk(mapping.bytes().data(), nr_pages).value())
-            ksft::expect(page.error == 0, "the page is mapped still");
+            ksft::expect(page.error == 0, "the page is still mapped");
     ksft::expect(pfns_behind(mapping) == pfns, "the pages are the same");
     contents.expect_intact("at the end");
 }
 
-/* A revoke is over when the importers are done, not when they are told. */
+/* A revoke ends when the importers are done, not when they have been notified. */
 void fence_delays_revoke(const Class& kind) {
     until_seen([&kind] {
         const Buffer buffer = create(kind);
@@ -455,9 +445,9 @@ void fence_delays_revoke(const Class& kind) {
     });
 }
 
-/* --- P6 ---------------------------------------------------------------------- */
+/* --- P6 ------------------------------------------------------------------- */
 
-/* The revoke comes when attach has looked, but is not listed: nobody notifies it. */
+/* The revoke comes after attach's check and before attach is listed, so nobody notifies it. */
 void late_attach(const Class& kind, const Form& form) {
     const bool core_maps = !kind.can_move() && !device().has(TESTEXP_FEAT_NO_DEVICE);
     const std::uint32_t flags =
@@ -470,7 +460,7 @@ void late_attach(const Class& kind, const Form& form) {
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
 
     if (core_maps) {
-        /* Then map is what the buffer refuses first. */
+        /* In this case the buffer refuses map before attach ends. */
         ksft::expect_eq(attached.get().code(), ENODEV, "attach");
         ksft::expect_eq(device().stats(buffer.fd.get()).value().detaches, 1, "detaches");
         return;
@@ -486,15 +476,15 @@ void late_attach(const Class& kind, const Form& form) {
     if (kind.can_move())
         ksft::expect_eq(importer.map().code(), ENODEV, "map");
 
-    /* Listed after all: the next time it is told. */
+    /* The attachment is in the list, so the next revoke notifies it. */
     ksft::expect_eq(restore(buffer), 0, "RESTORE");
     ksft::expect_eq(importer.fill({}).code(), kind.code_of_get_pfn(), "FILL after RESTORE");
     ksft::expect_eq(revoke(buffer), 0, "REVOKE again");
-    ksft::expect_eq(importer.audit().value().notifies, 1, "notifies after the second");
-    ksft::expect_eq(importer.audit().value().entries, 0, "entries after the second");
+    ksft::expect_eq(importer.audit().value().notifies, 1, "notifies after the second REVOKE");
+    ksft::expect_eq(importer.audit().value().entries, 0, "entries after the second REVOKE");
 }
 
-/* --- P16 --------------------------------------------------------------------- */
+/* --- P16 ------------------------------------------------------------------ */
 
 void cpu_mappings(const Class& kind) {
     const Buffer buffer = create(kind);
@@ -508,7 +498,7 @@ void cpu_mappings(const Class& kind) {
     };
 
     contents.expect_intact("before");
-    /* In this process: a child's page table is its own. */
+    /* In this process, because a child has a page table of its own. */
     touch(touched.bytes().front());
     touch(touched.bytes().back());
     expect_signal(touched, 0, "before");
@@ -546,7 +536,10 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
         if (!kind.refuses_static())
             plan.add("P4.untold_importer" + buffer + "]", [&] { untold_importer(kind); });
-        /* Each may map the pages at attach, and DMA-API debugging warns of more than 7 at once. */
+        /*
+         * Each importer may map at attach, and DMA-API debugging warns about more than 7 mappings
+         * of a page.
+         */
         for (const unsigned int importers : {0U, 1U, 6U})
             for (const std::uint64_t pages : {std::uint64_t{1}, std::uint64_t{1024}})
                 plan.add("P5.counted" + buffer + ",importers=" + std::to_string(importers) +

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sets kselftest_dir to a directory of the build that has the kernel's
-# kselftest.h, and kselftest_origin to where that came from: KSELFTEST_DIR, else
-# a kernel tree that is there already, else the one file out of the Debian source
-# package. A copy, because a cached kernel tree may go while the build stays.
+# Sets kselftest_dir to a directory of the build with a copy of the kernel's kselftest.h, and kselftest_origin to the
+# directory that the copy is from: KSELFTEST_DIR, else a kernel tree of this machine, else the Debian source package.
+# The build uses a copy because a cached kernel tree may be removed while the build stays.
 set(KSELFTEST_DIR "" CACHE PATH "tools/testing/selftests of a kernel tree, for kselftest.h")
 set(kselftest_dir "${CMAKE_CURRENT_BINARY_DIR}/kselftest")
 

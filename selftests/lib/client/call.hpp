@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How the client of the ABI makes an ioctl; for its own files only. */
+/* Raw ioctls of the module, for the client, and for tests of calls that the client never makes. */
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <variant>
 
@@ -11,12 +12,12 @@
 
 namespace testexp {
 
-/* The ABI carries user pointers as 64-bit integers. */
+/* A pointer as the ABI carries it: a 64-bit integer. */
 template <typename T> std::uint64_t user_pointer(T* pointer) {
     return reinterpret_cast<std::uintptr_t>(pointer);
 }
 
-/* An ABI struct with everything zero but its size. */
+/* A struct of the ABI with its size set and everything else zero. */
 template <typename Argument> Argument sized() {
     Argument argument{};
 
@@ -24,14 +25,19 @@ template <typename Argument> Argument sized() {
     return argument;
 }
 
+/* Makes the ioctl. Returns 0 or the errno. */
+inline int errno_of_call(int fd, unsigned long request, void* argument) {
+    return ioctl(fd, request, argument) < 0 ? errno : 0;
+}
+
 template <typename Argument>
 Status call(int fd, unsigned long request, Argument& argument, const char* name) {
-    if (ioctl(fd, request, &argument) < 0)
+    if (errno_of_call(fd, request, &argument) != 0)
         return errno_error(name);
     return std::monostate{};
 }
 
-/* The struct as the kernel has answered it. */
+/* Makes the ioctl. Returns the struct as the kernel has filled it. */
 template <typename Argument>
 Result<Argument> ask(int fd, unsigned long request, Argument argument, const char* name) {
     const Status status = call(fd, request, argument, name);

@@ -16,7 +16,7 @@ namespace testexp {
 
 namespace {
 
-/* The first line, or "". */
+/* The first line of the file, or "". */
 std::string read_line(const std::filesystem::path& path) {
     std::ifstream file(path);
     std::string line;
@@ -33,7 +33,7 @@ struct Registers {
     unsigned edx = 0;
 };
 
-/* All zero where the processor has no such leaf. */
+/* All zero if the processor does not have this leaf. */
 Registers read_leaf(unsigned leaf) {
     Registers registers;
 
@@ -41,7 +41,7 @@ Registers read_leaf(unsigned leaf) {
     return registers;
 }
 
-/* The hypervisor's leaves are beyond the limit that __get_cpuid() checks. */
+/* __get_cpuid() checks a limit that the hypervisor's leaves are beyond. */
 Registers read_hypervisor_leaf(unsigned leaf) {
     Registers registers;
 
@@ -80,7 +80,7 @@ void read_processor(ClockFacts&) {
 }
 #endif
 
-/* What firmware of virtual machines calls them. */
+/* Words in the firmware's description that mean a virtual machine. */
 bool is_virtual(const std::string& machine) {
     constexpr std::array names = {"QEMU",       "KVM",         "Bochs",       "VMware",
                                   "VirtualBox", "innotek",     "Xen",         "Virtual",
@@ -92,7 +92,7 @@ bool is_virtual(const std::string& machine) {
     });
 }
 
-/* Of KVM the processor is a real one, but the host decides what its TSC shows. */
+/* The processor of a KVM guest is real, but the host decides what its TSC shows. */
 ClockVerdict judge_kvm(const ClockFacts& facts) {
     if (!facts.invariant_tsc)
         return {"invalid", "KVM does not promise an invariant TSC"};
@@ -115,7 +115,7 @@ ClockVerdict judge_guest(const ClockFacts& facts) {
                            ", of whose TSC nothing is known"};
 }
 
-/* Nothing says that this is a guest, so everything must say that it is none. */
+/* No hypervisor is visible. One may be hidden, so every fact must speak for real hardware. */
 ClockVerdict judge_machine(const ClockFacts& facts) {
     if (!facts.xen.empty())
         return {"invalid", "a guest of " + facts.xen + ", of whose TSC nothing is known"};

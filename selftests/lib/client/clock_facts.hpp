@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether the clock of MEASURE, the TSC, counts something that a reader may rely on.
- * What a machine says of it is read in one place and judged in another, so that the
- * judgement can be tested for machines that are not there.
+ * Whether the clock of MEASURE, the TSC, is reliable.
+ *
+ * Reading the facts and judging them are separate functions, so that unit tests can judge machines
+ * that do not exist.
  */
 #pragma once
 
@@ -13,13 +14,13 @@
 namespace testexp {
 
 struct ClockFacts {
-    std::string declared;        /* by who started this machine, or "" */
-    bool has_cpuid = false;      /* else the next three say nothing */
-    bool is_guest = false;       /* the hypervisor bit */
-    bool invariant_tsc = false;  /* the same rate in every state of the processor */
-    bool kvm_stable_tsc = false; /* KVM says: the same time on all processors */
-    std::string hypervisor;      /* its signature, or "" */
-    std::string clocksource;     /* of the kernel, or "" */
+    std::string declared;   /* DMABUF_PFN_CLOCK: what whoever started this machine says, or "" */
+    bool has_cpuid = false; /* if false, the next three fields mean nothing */
+    bool is_guest = false;  /* CPUID's hypervisor bit */
+    bool invariant_tsc = false;  /* the TSC runs at the same rate in every state of the processor */
+    bool kvm_stable_tsc = false; /* KVM promises the same time on all processors */
+    std::string hypervisor;      /* the hypervisor's signature, or "" */
+    std::string clocksource;     /* the kernel's clock source, or "" */
     std::string xen;             /* /sys/hypervisor/type, or "" */
     std::string machine;         /* vendor and product of the firmware (DMI), or "" */
 };
@@ -29,12 +30,12 @@ struct ClockVerdict {
     std::string why;
 };
 
-/* @declared is DMABUF_PFN_CLOCK of the environment; files are looked for under @root. */
+/* Looks for files under @root; @declared comes from the environment variable DMABUF_PFN_CLOCK. */
 ClockFacts read_clock_facts(const std::filesystem::path& root = "/");
 
 /**
- * What was declared holds. Otherwise the clock is "tsc" where everything speaks for it,
- * and "invalid" where anything is in doubt: an emulator may hide itself.
+ * A declared clock is accepted. Otherwise the clock is "tsc" if every fact speaks for it, and
+ * "invalid" if any fact is in doubt, because an emulator may hide itself.
  */
 ClockVerdict judge_clock(const ClockFacts& facts);
 

@@ -49,7 +49,8 @@ Result<ContenderReport> Contention::report(std::uint32_t contender) const {
 
     if (!status)
         return status.error();
-    request.wait = request.hold = request.op = 0; /* would dangle in the copy */
+    /* The addresses mean nothing in the caller's copy. */
+    request.wait = request.hold = request.op = 0;
     return result;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Client of TESTEXP_IOC_CONTEND: threads of given roles that want the same
- * reservation locks, and what they have to tell afterwards.
+ * Client of TESTEXP_IOC_CONTEND: threads with given roles compete for reservation locks and report
+ * what they did and how long they waited.
  */
 #pragma once
 
@@ -15,33 +15,33 @@
 
 namespace testexp {
 
-/* One of the threads; the fields are those of struct testexp_contender. */
+/* One of the threads, with the fields of struct testexp_contender. */
 struct Contender {
     testexp_role role = TESTEXP_ROLE_HOLD;
-    testexp_path path = {};  /* of RESOLVE */
-    std::uint32_t first = 0; /* importer of its set */
-    std::uint32_t count = 1; /* of importers in it */
-    std::uint64_t ops = 0;   /* 0: until the contention is over */
+    testexp_path path = {};  /* for RESOLVE */
+    std::uint32_t first = 0; /* index of its first importer */
+    std::uint32_t count = 1; /* number of its importers */
+    std::uint64_t ops = 0;   /* 0: as many as it makes until the contention is over */
     std::uint64_t hold_ticks = 0;
     std::uint64_t idle_ticks = 0;
-    std::uint64_t address = 0; /* of a mapping, for the paths by way of it */
-    int cpu = -1;              /* floats */
-    bool user = false;         /* somebody has to join() */
+    std::uint64_t address = 0; /* address of a mapping, for a path that needs one */
+    int cpu = -1;              /* -1: any processor */
+    bool user = false;         /* a thread of user space, which calls join(), is this contender */
 };
 
 struct ContentionSpec {
-    std::vector<int> importers = {}; /* descriptors */
+    std::vector<int> importers = {}; /* descriptors of importers */
     std::vector<Contender> contenders = {};
-    std::uint64_t run_ticks = 0; /* 0: until those with ops have made them */
+    std::uint64_t run_ticks = 0; /* 0: until every contender with ops has made them */
     std::uint64_t seed = 0;
     std::uint32_t timeout_ms = TESTEXP_MAX_RUN_MS;
 };
 
-/* What one contender has done and seen; histograms in clock ticks. */
+/* What one contender did and how long each part took. Histograms are in clock ticks. */
 struct ContenderReport {
     testexp_report counts{};
-    testexp_hist wait = empty_hist(); /* for its locks, or fences */
-    testexp_hist hold = empty_hist(); /* of its locks */
+    testexp_hist wait = empty_hist(); /* waits for its locks or fences */
+    testexp_hist hold = empty_hist(); /* how long it held its locks */
     testexp_hist op = empty_hist();   /* whole operations */
 };
 
@@ -52,13 +52,16 @@ public:
 
     int fd() const { return fd_.get(); }
 
-    /* Returns when the contention is over. */
+    /* Runs the contention and returns when it is over. */
     Result<testexp_run> run() const;
 
-    /* Be the contender of this index, which is a user's, until it is through. */
+    /*
+     * Makes the calling thread the contender with this index; returns when the contender is done.
+     * Only for a contender with user set.
+     */
     Status join(std::uint32_t contender) const;
 
-    /* Once it is over. */
+    /* The report of a contender, after the contention is over. */
     Result<ContenderReport> report(std::uint32_t contender) const;
     Result<std::vector<ContenderReport>> reports() const;
 
@@ -70,8 +73,8 @@ private:
 Result<Contention> contend(const Device& device, const ContentionSpec& spec);
 
 /**
- * How evenly @shares are spread: 1 when all are equal, 1/n when one has everything.
- * (sum x)^2 / (n * sum x^2), after R. Jain. 1 when there is nothing to share.
+ * How evenly @shares are spread: 1 when all are equal or 0, 1/n when one of n has everything. (sum
+ * x)^2 / (n * sum x^2), after R. Jain.
  */
 double jain_index(std::span<const std::uint64_t> shares);
 

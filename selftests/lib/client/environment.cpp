@@ -35,7 +35,7 @@ std::string join(const std::vector<std::string>& words) {
     return text;
 }
 
-/* The whole file without the line end, or "unknown". */
+/* The whole file without the last line end, or "unknown". */
 std::string read_text(const std::filesystem::path& path) {
     std::ifstream file(path);
     std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -45,7 +45,7 @@ std::string read_text(const std::filesystem::path& path) {
     return text.empty() ? unknown : text;
 }
 
-/* The value of the first "name : value" line. */
+/* The value of the first line "name : value". */
 std::string read_field(const std::filesystem::path& path, std::string_view name) {
     std::ifstream file(path);
 
@@ -59,7 +59,7 @@ std::string read_field(const std::filesystem::path& path, std::string_view name)
     return unknown;
 }
 
-/* "1" and "0" in @path as on and off; @on says which of them is on. */
+/* Turns "1" and "0" in the file into "on" and "off". @on is the one that means on. */
 std::string read_switch(const std::filesystem::path& path, const std::string& on = "1") {
     const std::string text = read_text(path);
 
@@ -74,7 +74,7 @@ std::string read_turbo(const std::filesystem::path& cpu) {
     return pstate != unknown ? pstate : read_switch(cpu / "cpufreq/boost");
 }
 
-/* Each directory cpuN under @cpu. */
+/* Each directory cpuN in @cpu. */
 std::vector<std::filesystem::path> processors(const std::filesystem::path& cpu) {
     std::vector<std::filesystem::path> found;
     std::error_code error;
@@ -95,11 +95,11 @@ std::string read_governors(const std::filesystem::path& cpu) {
     for (const auto& processor : processors(cpu))
         governors.insert(read_text(processor / "cpufreq/scaling_governor"));
     if (governors.size() > 1)
-        governors.erase(unknown); /* a processor that is offline */
+        governors.erase(unknown); /* of processors that are offline */
     return governors.empty() ? unknown : join({governors.begin(), governors.end()});
 }
 
-/* An empty file says that there is none; no file, that the kernel does not say. */
+/* The file is empty if no processor is isolated, and missing if the kernel does not say. */
 std::string read_isolated(const std::filesystem::path& cpu) {
     const std::string list = read_text(cpu / "isolated");
 
@@ -118,7 +118,7 @@ std::string read_throttled(const std::filesystem::path& cpu) {
     return events ? std::to_string(*events) : unknown;
 }
 
-/* "0.52 0.58 0.59 3/467 12345": three tasks run, and one of them is this process. */
+/* "0.52 0.58 0.59 3/467 12345" means that three tasks run; one of them is this process. */
 void read_load(const std::filesystem::path& loadavg, Environment& environment) {
     std::ifstream file(loadavg);
     std::string five_minutes;
@@ -149,9 +149,9 @@ std::string read_kernel_compiler(const std::filesystem::path& version) {
     return text.substr(begin + 3, end - begin - 3);
 }
 
-/* "mitigated: a b; vulnerable: c", leaving out what does not concern this CPU. */
+/* "mitigated: a b; vulnerable: c", without vulnerabilities that this CPU does not have. */
 std::string read_mitigations(const std::filesystem::path& directory) {
-    std::map<std::string, std::string> names; /* by state; sorted, as the directory is not */
+    std::map<std::string, std::string> names; /* by state; sorted */
     std::map<std::string, std::string> files;
     std::error_code error;
     std::string text;
@@ -169,7 +169,7 @@ std::string read_mitigations(const std::filesystem::path& directory) {
     return text.empty() ? (files.empty() ? unknown : "none needed") : text;
 }
 
-/* Who answers CPUID's hypervisor leaf, e.g. KVMKVMKVM or TCGTCGTCGTCG. */
+/* The signature in CPUID's hypervisor leaf, e.g. KVMKVMKVM or TCGTCGTCGTCG. */
 std::string hypervisor_of(const ClockFacts& facts) {
     if (!facts.has_cpuid)
         return unknown;
@@ -192,7 +192,7 @@ std::string compiler_name() {
 #endif
 }
 
-/* As testexp_clock() in the module. */
+/* The same unit as testexp_clock() of the module. */
 std::string tick_unit(const std::string& clock) {
     if (clock == "icount")
         return "instructions";
@@ -215,7 +215,7 @@ std::vector<std::string> debug_options(std::uint32_t features) {
     return names;
 }
 
-/* What a DMA address of the importers' device is: only a direct one is a physical address. */
+/* What kind of DMA addresses the importers' device has. Only a direct one is a physical address. */
 std::string read_dma(const std::string& device, const std::filesystem::path& root) {
     for (const char* bus : {"pci", "platform"}) {
         const std::string type =

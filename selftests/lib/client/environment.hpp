@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Where a result was made. A number without this cannot be compared with any
- * other, so it goes into every result file.
+ * Describes the machine and the kernel that made a result. Every result file contains this, because
+ * numbers of different environments cannot be compared.
  */
 #pragma once
 
@@ -15,35 +15,35 @@
 
 namespace testexp {
 
-/* Names and values in the order in which they should be shown. */
+/* Names and values, in the order for display. */
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
-/* Values that could not be found out are "unknown". */
+/* Unknown values are "unknown". */
 struct Environment {
-    std::string clock;     /* "icount", "tsc", or "invalid": times mean nothing */
-    std::string clock_why; /* what makes it that */
+    std::string clock;     /* "icount", "tsc", or "invalid" if times mean nothing */
+    std::string clock_why; /* the reason for clock */
     std::string unit;      /* of one tick of MEASURE: "instructions", "cycles" or "ns" */
-    std::string kernel;    /* release */
-    std::string flavour;   /* kernel config of this project, or "running" */
+    std::string kernel;    /* release of the kernel */
+    std::string flavour;   /* name of one of this project's kernels, or "running" */
     std::string api;       /* "native", "compat", or "unknown" without the module */
     std::string abi;       /* version of the module's ABI */
-    std::vector<std::string> debug_options; /* that are on and make numbers worthless */
+    std::vector<std::string> debug_options; /* options that are on and distort measurements */
     std::string revision;                   /* of this project */
-    std::string dma; /* of the module's importers: "direct", "iommu", "swiotlb", or "unknown" */
+    std::string dma; /* addresses of the importers: "direct", "iommu", "swiotlb" or "unknown" */
     std::string kernel_compiler;
-    std::string compiler; /* of this program */
+    std::string compiler; /* that compiled this program */
     std::string cpu;
-    std::string cpus; /* online */
+    std::string cpus; /* number of processors online */
     std::string memory;
     std::string virtualisation; /* signature of the hypervisor, or "none" */
     std::string clocksource;
-    std::string governor; /* of all processors; more than one if they differ */
+    std::string governor; /* of all processors; several if they differ */
     std::string turbo;
     std::string smt;
-    std::string isolated;  /* processors that the scheduler leaves alone, or "none" */
-    std::string load;      /* average of the last minute */
-    std::string running;   /* other tasks that were running, or ready to */
-    std::string throttled; /* how often heat slowed a processor down since boot */
+    std::string isolated;  /* processors without scheduled tasks (isolcpus), or "none" */
+    std::string load;      /* load average of the last minute */
+    std::string running;   /* number of other tasks that are running or ready to run */
+    std::string throttled; /* number of times that heat slowed a processor since boot */
     std::string mitigations;
     std::string tuned; /* what scripts/lib/tune changed, or "none" */
     std::string cmdline;
@@ -52,13 +52,12 @@ struct Environment {
 };
 
 /**
- * Reads the environment of this process. @info is the module's, if it is there.
- * The files of /proc and /sys are looked for under @root.
+ * Reads the environment of this process. @info is the module's INFO if the module is loaded. Files
+ * of /proc and /sys are looked for under @root.
  *
- * What only the caller of a guest knows comes from the variables
- * DMABUF_PFN_CLOCK, DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION; DMABUF_PFN_TUNED
- * comes from scripts/lib/tune. Without the first the machine itself is asked: see
- * clock_facts.hpp.
+ * A guest cannot know some of the values. Whoever starts the guest sets DMABUF_PFN_CLOCK,
+ * DMABUF_PFN_FLAVOUR and DMABUF_PFN_REVISION; scripts/lib/tune sets DMABUF_PFN_TUNED. Without
+ * DMABUF_PFN_CLOCK the machine itself is asked, see clock_facts.hpp.
  */
 Environment read_environment(const std::optional<testexp_info>& info,
                              const std::filesystem::path& root = "/");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The environment as it stands in env.json: one object, all values strings, the
- * same names as in a benchmark's context.
+ * The environment as an object in env.json. All values are strings, with the same names as in a
+ * benchmark's context.
  */
 #pragma once
 

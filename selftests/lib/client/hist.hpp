@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What can be asked of a testexp_hist in C++. Values are in the unit of whoever
- * recorded them.
- */
+/* Statistics of a testexp_hist. Values are in the unit in which they were recorded. */
 #pragma once
 
 #include <algorithm>
@@ -21,9 +18,9 @@ inline testexp_hist empty_hist() {
 }
 
 /**
- * The value that @percent (0 to 100) of the recorded ones do not exceed, by
- * nearest rank. Taken from a bucket's upper edge, so at most 6.25 % too large,
- * and never larger than the largest recorded. 0 for an empty histogram.
+ * The value that @percent (0 to 100) of the recorded values do not exceed, by nearest rank. It is
+ * the upper edge of a bucket, so it is at most 6.25 % too large, and never larger than the largest
+ * recorded value. 0 for an empty histogram.
  */
 inline std::uint64_t percentile(const testexp_hist& hist, double percent) {
     const double exact_rank = std::ceil(percent * static_cast<double>(hist.count) / 100);
@@ -38,12 +35,12 @@ inline std::uint64_t percentile(const testexp_hist& hist, double percent) {
     return hist.max;
 }
 
-/* The mean of the recorded values, exact; 0 for an empty histogram. */
+/* The exact mean of the recorded values; 0 for an empty histogram. */
 inline double mean(const testexp_hist& hist) {
     return hist.count == 0 ? 0 : static_cast<double>(hist.sum) / static_cast<double>(hist.count);
 }
 
-/* Adds what @from recorded to @into. */
+/* Adds the values recorded in @from to @into. */
 inline void merge(testexp_hist& into, const testexp_hist& from) {
     into.count += from.count;
     into.sum += from.sum;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Histograms as they stand in latency.json; the format is in results/schema.md.
- * Needs nlohmann-json, so the tests, which build without it, do not include this.
+ * Histograms as latency.json has them; results/schema.md describes the format. Needs nlohmann-json,
+ * which the self-tests do without.
  */
 #pragma once
 
@@ -16,13 +16,13 @@
 
 namespace testexp {
 
-/* A histogram with all that a reader needs to know about it. */
+/* A histogram and what a reader needs to know about it. */
 struct NamedHistogram {
-    std::string name; /* what was measured, e.g. a function */
-    std::string unit; /* of the values: "ns", "instructions", "cycles" */
+    std::string name; /* what was measured, for example a function */
+    std::string unit; /* of the values: "ns", "instructions" or "cycles" */
     testexp_hist hist = empty_hist();
-    std::uint64_t lost = 0;      /* values that could not be recorded */
-    std::uint64_t unmatched = 0; /* beginnings without end and ends without beginning */
+    std::uint64_t lost = 0;      /* number of values that could not be recorded */
+    std::uint64_t unmatched = 0; /* calls of which only the beginning or the end was seen */
     std::map<std::string, std::string> labels;
 };
 
@@ -47,14 +47,14 @@ inline void to_json(nlohmann::json& json, const NamedHistogram& from) {
             {"labels", from.labels}};
 }
 
-/* A count from JSON; a negative or broken number must not become a huge one. */
+/* A count from JSON. Throws for a negative or broken number instead of returning a huge one. */
 inline std::uint64_t count_from_json(const nlohmann::json& json) {
     if (!json.is_number_unsigned())
         throw std::invalid_argument("expected a whole number, found " + json.dump());
     return json.get<std::uint64_t>();
 }
 
-/* Throws std::invalid_argument or nlohmann::json::exception if it is no histogram of ours. */
+/* Throws std::invalid_argument or nlohmann::json::exception for anything but such a histogram. */
 inline void from_json(const nlohmann::json& json, NamedHistogram& into) {
     into.name = json.at("name").get<std::string>();
     into.unit = json.at("unit").get<std::string>();

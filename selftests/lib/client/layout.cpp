@@ -52,7 +52,7 @@ testexp_extent placed(testexp_extent_type type, std::uint64_t at, std::uint64_t 
             .attributes = kind.attributes};
 }
 
-/* Hexadecimal where it may have a shape that decimal would hide. */
+/* Large numbers in hexadecimal, where alignment is visible. */
 std::string number(std::uint64_t value) {
     std::ostringstream out;
 
@@ -62,7 +62,7 @@ std::string number(std::uint64_t value) {
     return out.str();
 }
 
-/* An argument with named fields, as far as they are not what they are by themselves. */
+/* A braced argument with the fields that differ from their defaults. */
 class Fields {
 public:
     void add(const char* name, const std::string& value, bool is_default) {
@@ -85,8 +85,10 @@ std::string placement_code(const testexp_extent& extent) {
     return fields.text();
 }
 
-/* @usual_cache is what the cache mode is where there is no such argument; in one it is always
- * named. */
+/*
+ * @usual_cache is the cache mode without such an argument. Where there is an argument, it names the
+ * cache mode.
+ */
 std::string kind_code(const testexp_extent& extent, std::uint32_t usual_cache) {
     constexpr const char* names[TESTEXP_CACHE_MODES] = {"TESTEXP_CACHE_WB", "TESTEXP_CACHE_UC",
                                                         "TESTEXP_CACHE_WC"};
@@ -100,7 +102,7 @@ std::string kind_code(const testexp_extent& extent, std::uint32_t usual_cache) {
     return fields.text();
 }
 
-/* The call that adds it; for extents that the builders can make. */
+/* The call of a Layout method that adds this extent. */
 std::string call_code(const testexp_extent& extent) {
     const std::string nr_pages = number(extent.nr_pages);
     const std::string where = number(extent.at) + ", " + nr_pages;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All limits in time of the self-tests. docs/time-limits.md says what each of them guards. None
- * decides whether the kernel is right: on a machine that is slow or busy a test takes longer, and
- * nothing else.
+ * All time limits of the self-tests. docs/time-limits.md says what each of them is for. No limit
+ * decides whether the kernel is right: on a slow or busy machine a test only takes longer.
  */
 #pragma once
 
@@ -11,27 +10,28 @@
 namespace testexp::limits {
 
 /*
- * Against a hang: what is guarded takes a tenth of it at most, on emulated processors that have
- * other work as well. selftests/run waits longer than case_s for a line of output.
+ * Limits against a hang. What they limit takes a tenth of the time or less, even on emulated
+ * processors that have other work. selftests/run waits longer than case_s for a line of output.
  */
 inline constexpr unsigned int case_s = 1000;
-inline constexpr unsigned int hung_task_s = 60; /* a task that waits for a contended lock */
+inline constexpr unsigned int hung_task_s = 60; /* for a task that waits for a contended lock */
 inline constexpr std::chrono::seconds unloading{60};
 
 /*
- * How often a test is made again because a fence expired, or a pause ended, before it was seen
- * what happens meanwhile.
+ * How often a test tries again. It has to, when a fence expires or a pause ends before the test has
+ * seen what happens meanwhile.
  */
 inline constexpr int attempts = 10;
 
 /*
- * Given to what must not happen: a call that must go on waiting, a move that must be kept out. If
- * it is too short for that, a fault is not seen; it never fails a kernel that is right.
+ * How long a test watches for something that must not happen: a call that must go on waiting, a
+ * move that must not start. With a time that is too short, the test may miss a fault, but it never
+ * fails a correct kernel.
  */
 inline constexpr std::chrono::milliseconds for_a_wrong_end{200};
-inline constexpr unsigned int pause_ms = 300; /* of a FILL; the kernel makes it */
+inline constexpr unsigned int pause_ms = 300; /* of a FILL that pauses in the kernel */
 
-/* Between two looks at something that has no event. */
+/* Between two polls of something that sends no event. */
 inline constexpr std::chrono::milliseconds look_again{1};
 
 } // namespace testexp::limits

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "limits.hpp"
@@ -19,7 +18,7 @@ namespace testexp {
 
 namespace {
 
-/* 0 or the errno. */
+/* Returns 0 or the errno. */
 int insert(const std::string& path) {
     const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
 
@@ -32,7 +31,7 @@ bool remove() {
     return syscall(SYS_delete_module, TESTEXP_DEVICE_NAME, O_NONBLOCK) == 0;
 }
 
-/* Releases of files that were closed by their process's end may come a moment late. */
+/* The release of a file may come a moment after the end of the process that closed it. */
 bool remove_patiently() {
     const auto give_up = std::chrono::steady_clock::now() + limits::unloading;
 
@@ -45,17 +44,20 @@ bool remove_patiently() {
 }
 
 /*
- * Loads the module, says how that went, and unloads it when nobody has the other
- * end of @program any more. Loading is here, and not in the program, since that may
- * be killed at any moment. Holds nothing of the program's, whose reader may wait for
- * the end of its output, and gets none of its signals.
+ * Loads the module, reports the result, and unloads the module when nobody holds the other end of
+ * @program any more. The keeper does this and not the program, because the program may be killed at
+ * any moment. The keeper keeps nothing of the program open, so that a reader of the program's
+ * output sees its end, and gets none of the program's signals.
  */
 [[noreturn]] void keep(int program, const std::string& path) {
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     char byte = 0;
 
     setsid();
-    /* The program sees the end of the socket, and says that the module cannot be loaded. */
+    /*
+     * If this fails, the program sees the end of the socket and reports that the module cannot be
+     * loaded.
+     */
     if (nowhere < 0 || dup2(program, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0 ||
         dup2(nowhere, STDERR_FILENO) < 0)
         _exit(1);
@@ -89,18 +91,17 @@ Result<LoadedModule> LoadedModule::load(const std::string& path) {
 
     Fd ours(ends[0]);
     Fd keepers(ends[1]);
-    const pid_t keeper = fork();
+    Child keeper(
+        [&]() -> int {
+            ours.reset();
+            keep(keepers.get(), path);
+        },
+        Child::Life::of_its_own);
 
-    if (keeper < 0)
-        return errno_error("fork");
-    if (keeper == 0) {
-        ours.reset();
-        keep(keepers.get(), path);
-    }
     keepers.reset();
 
-    LoadedModule module(std::move(ours), keeper);
-    int code = EPIPE; /* of a keeper that died */
+    LoadedModule module(std::move(ours), std::move(keeper));
+    int code = EPIPE; /* the result if the keeper dies */
 
     (void)recv(module.alive_.get(), &code, sizeof(code), MSG_WAITALL);
     if (code == 0)
@@ -110,18 +111,15 @@ Result<LoadedModule> LoadedModule::load(const std::string& path) {
 }
 
 Status LoadedModule::unload() {
-    int status = 0;
-    pid_t ended = -1;
-
     alive_.reset();
-    if (keeper_ < 0)
+    /* A child of the program that loaded the module leaves the keeper alone. */
+    if (!keeper_ || !keeper_->is_ours())
         return std::monostate{};
-    do
-        ended = waitpid(keeper_, &status, 0);
-    while (ended < 0 && errno == EINTR);
-    keeper_ = -1;
-    /* None: this is a child of the program that loaded the module. */
-    if (ended < 0 || status == 0)
+
+    const int status = keeper_->wait();
+
+    keeper_.reset();
+    if (status == 0)
         return std::monostate{};
     return Error{EBUSY, "module " TESTEXP_DEVICE_NAME " cannot be unloaded, so something leaked"};
 }

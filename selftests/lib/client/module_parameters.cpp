@@ -16,7 +16,7 @@ std::string variable(const char* name, const std::string& otherwise) {
     return text ? text : otherwise;
 }
 
-/* A machine that does not say so may panic. */
+/* A machine that does not say what a WARNING does may panic. */
 bool survives_warnings(const std::filesystem::path& panic_on_warn) {
     std::string value;
 
@@ -27,9 +27,9 @@ bool survives_warnings(const std::filesystem::path& panic_on_warn) {
 } // namespace
 
 /*
- * The calls that the kernel answers with a WARNING are tested unless that is a panic
- * here. QEMU's ivshmem is memory and nothing else, so its BAR may be taken; any
- * other device has to be named.
+ * Misuse of the API, which the kernel answers with a WARNING, is allowed unless a WARNING is a
+ * panic here. The BAR of QEMU's ivshmem is plain memory, so the module may use it; any other device
+ * must be named.
  */
 std::string module_parameters(const MachineFiles& files) {
     constexpr PciId ivshmem{.vendor = 0x1af4, .device = 0x1110};

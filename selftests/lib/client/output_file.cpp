@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/* mkstemp() makes files for the owner alone; a result is for everyone. */
+/* Files of mkstemp() belong to the owner alone; a result is for everyone. */
 void set_default_mode(int fd) {
     const mode_t mask = umask(0);
     umask(mask);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A result file that is either the old one or the whole new one.
+ * A result file that is replaced as a whole: a reader sees either the old or the complete new one.
  */
 #pragma once
 
@@ -15,9 +15,8 @@ namespace testexp {
 class OutputFile {
 public:
     /**
-     * Opens a temporary file beside @path, so that a directory that is missing or
-     * read-only is found before anything is measured. What is no regular file (a
-     * terminal, a pipe, /dev/null) is written to as it is.
+     * Opens a temporary file beside @path, so that a missing or read-only directory is reported
+     * before anything is measured. A terminal, a pipe or a device is written to directly.
      */
     static Result<OutputFile> open(const std::filesystem::path& path);
 
@@ -25,20 +24,20 @@ public:
     OutputFile& operator=(OutputFile&&) = delete;
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
-    ~OutputFile(); /* without commit() the old file stays as it was */
+    ~OutputFile(); /* without commit() the old file stays */
 
-    /* Writes @text and puts the new file in the old one's place. Once. */
+    /* Writes @text and replaces the old file. To be called once. */
     Status commit(std::string_view text);
 
 private:
     OutputFile(std::filesystem::path path, std::string temporary, Fd fd);
 
     std::filesystem::path path_;
-    std::string temporary_; /* empty when there is none (any more) */
+    std::string temporary_; /* empty if there is none, or none any more */
     Fd fd_;
 };
 
-/* The same in one step, for a text that is there already. */
+/* Opens and commits in one step. */
 Status write_file(const std::filesystem::path& path, std::string_view text);
 
 } // namespace testexp

@@ -23,7 +23,7 @@ unsigned int read_hex(const std::filesystem::path& path) {
 } // namespace
 
 std::string find_free_device(const PciId& id, const std::filesystem::path& devices) {
-    std::set<std::filesystem::path> paths; /* sorted, as the directory is not */
+    std::set<std::filesystem::path> paths; /* sorted, because the directory is not */
     std::error_code error;
 
     for (const auto& entry : std::filesystem::directory_iterator(devices, error))
@@ -39,7 +39,7 @@ std::string PciBar::resource_path() const {
     return all_devices / device / ("resource" + std::to_string(number));
 }
 
-/* Each line of the file "resource" is first byte, last byte and flags of a BAR. */
+/* Each line of the file "resource" has the first byte, the last byte and the flags of a BAR. */
 std::optional<PciBar> find_bar(const std::string& name) {
     const auto slash = name.find('/');
     PciBar bar{.device = name.substr(0, slash)};

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-/* An empty directory that goes when the test ends. */
+/* An empty temporary directory, which is removed when the test ends. */
 struct Scratch {
     std::filesystem::path path;
 

@@ -28,7 +28,7 @@ Error open_error() {
     return errno_error("open " TESTEXP_DEVICE_PATH);
 }
 
-/* @found says which ABI the module has instead. */
+/* @found: the ABI of the module. */
 Error abi_error(const std::string& found) {
     return {EPROTO, "module " TESTEXP_DEVICE_NAME " " + found + ", this program needs ABI " +
                         std::to_string(TESTEXP_ABI_VERSION) + ": rebuild both from one tree"};
@@ -46,6 +46,10 @@ void Fd::reset(int fd) {
     if (fd_ >= 0)
         close(fd_);
     fd_ = fd;
+}
+
+int next_fd() {
+    return Fd(open("/", O_PATH | O_CLOEXEC)).get();
 }
 
 Result<Mapping> Mapping::map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff) {
@@ -159,7 +163,7 @@ Result<Measurement> Importer::measure(const MeasureSpec& spec) const {
 
     if (!status)
         return status.error();
-    request.hist = 0; /* would dangle in the copy */
+    request.hist = 0; /* the address means nothing in the caller's copy */
     return result;
 }
 

@@ -2,9 +2,9 @@
 /*
  * RAII client of the ioctl ABI in testexp_uapi.h.
  *
- * Calls return a Result: the value, or the errno with one line that says what
- * failed. Asking a failed Result for its value throws that line. All lengths and
- * offsets are in pages unless the name says bytes.
+ * Each call returns a Result: a value, or an errno with one line that says what failed. value() of
+ * a failed Result throws that line. All lengths and offsets are in pages unless the name says
+ * bytes.
  */
 #pragma once
 
@@ -24,7 +24,7 @@
 namespace testexp {
 
 struct Error {
-    int code = 0; /* a positive errno */
+    int code = 0; /* positive */
     std::string what;
 };
 
@@ -35,13 +35,13 @@ public:
 
     explicit operator bool() const { return state_.index() == 0; }
 
-    /* 0, or the positive errno: one number to compare an expectation with. */
+    /* 0 or the positive errno, to compare with an expectation. */
     int code() const { return *this ? 0 : error().code; }
 
     /* Only for a failed result. */
     const Error& error() const { return std::get<1>(state_); }
 
-    /* Throw std::runtime_error with the error's text when there is no value. */
+    /* Throws std::runtime_error with the error's text if there is no value. */
     T& value() & {
         check();
         return std::get<0>(state_);
@@ -64,10 +64,10 @@ private:
     std::variant<T, Error> state_;
 };
 
-/* Of calls that return nothing but success or failure. */
+/* For calls without a value. */
 using Status = Result<std::monostate>;
 
-/* Owns a file descriptor; -1 is none. */
+/* Owns a file descriptor; -1 means none. */
 class Fd {
 public:
     Fd() = default;
@@ -90,12 +90,15 @@ private:
     int fd_ = -1;
 };
 
-/* A shared, writable mapping of a dma-buf into this process. */
+/* The number that the next descriptor of this process will have. */
+int next_fd();
+
+/* A shared, writable mapping of a dma-buf in this process. */
 class Mapping {
 public:
     static Result<Mapping> map(int fd, std::uint64_t nr_pages, std::uint64_t pgoff = 0);
 
-    /* The same at an address that is a multiple of @alignment_bytes, a power of two. */
+    /* The same, at an address that is a multiple of @alignment_bytes, a power of two. */
     static Result<Mapping> map_aligned(int fd, std::uint64_t nr_pages,
                                        std::uint64_t alignment_bytes, std::uint64_t pgoff = 0);
 
@@ -125,91 +128,91 @@ struct CreateSpec {
     std::uint32_t inject = 0; /* TESTEXP_INJECT_* */
 };
 
-/* For FOLLOW_PFNMAP_*: where a mapping begins, as the ABI has it. */
+/* The beginning of the mapping as the ABI has it, for FOLLOW_PFNMAP_*. */
 std::uint64_t address_of(const Mapping& mapping);
 
 struct MeasureSpec {
     testexp_path path = TESTEXP_PATH_EMPTY;
-    std::uint64_t nr_pages = 1; /* of the window to resolve */
-    std::uint64_t pgoff = 0;    /* where it begins */
+    std::uint64_t nr_pages = 1; /* length of the window to resolve */
+    std::uint64_t pgoff = 0;    /* its first page */
     std::uint32_t ops_per_batch = 100;
     std::uint64_t batches = 200;
     std::uint64_t warmup_batches = 2;
     testexp_measure_mode mode = TESTEXP_MODE_BATCH;
     testexp_sequence sequence = TESTEXP_SEQUENCE_FORWARD;
-    std::uint64_t stride = 0;  /* in pages, of STRIDED */
-    std::uint64_t address = 0; /* of the window's first page, for FOLLOW_PFNMAP_* */
+    std::uint64_t stride = 0;  /* in pages; only for STRIDED */
+    std::uint64_t address = 0; /* where the window's first page is mapped, for FOLLOW_PFNMAP_* */
 };
 
 struct Measurement {
-    testexp_measure totals; /* what the ioctl returned; see the ABI */
-    testexp_hist hist;      /* ticks of each batch, or of each operation */
+    testexp_measure totals; /* what the ioctl returned */
+    testexp_hist hist;      /* ticks of each batch or each operation */
 };
 
 struct FillSpec {
     testexp_fill_mode mode = TESTEXP_FILL_LOCKED;
     std::uint64_t count = 1;
     std::uint64_t pgoff = 0;
-    std::uint32_t pause_ms = 0; /* not 0: with TESTEXP_FILL_PAUSE */
+    std::uint32_t pause_ms = 0; /* if not 0, the FILL pauses (TESTEXP_FILL_PAUSE) */
 };
 
-/* One attachment to a dma-buf; keeps the buffer alive. */
+/* One attachment to a dma-buf. It keeps the buffer alive. */
 class Importer {
 public:
     explicit Importer(Fd fd) : fd_(std::move(fd)) {}
 
     int fd() const { return fd_.get(); }
 
-    /* Answers for @count pages: @pgoff, @pgoff + @stride, ... */
+    /* Answers for the @count pages @pgoff, @pgoff + @stride, ... */
     Result<std::vector<testexp_result>> resolve(std::uint64_t pgoff, std::uint64_t count,
                                                 std::uint64_t stride = 1,
                                                 std::uint32_t flags = 0) const;
 
-    /* The DMA segments of a mapping that was made and undone for this call. */
+    /* Maps and unmaps the buffer. Returns the DMA segments of the mapping. */
     Result<std::vector<testexp_map_entry>> map() const;
 
-    /* Has the kernel map the buffer for itself, until the importer is closed. */
+    /* Lets the kernel map the buffer (vmap) until the importer is closed. */
     Status map_kernel() const;
 
-    /* What the page at @pgoff is, without resolving it. */
+    /* Describes the page at @pgoff without resolving it. */
     Result<testexp_describe> describe(std::uint64_t pgoff) const;
 
     Result<Measurement> measure(const MeasureSpec& spec) const;
 
-    /* What @ops operations of spec's path find; the rest of @spec is as for measure(). */
+    /* What @ops operations find; the other fields are as for measure(). */
     Result<std::vector<testexp_delivered>>
     deliver(const MeasureSpec& spec, std::uint32_t ops,
             std::uint32_t capacity = TESTEXP_MAX_DELIVERED) const;
 
-    /* Its own page table; the structs are what the ioctls returned. */
+    /* The importer's own page table. The structs are what the ioctls returned. */
     Result<testexp_fill> fill(const FillSpec& spec) const;
     Result<testexp_audit> audit() const;
     Result<testexp_use> use(std::uint64_t signature, std::uint32_t flags = 0) const;
 
-    /* Whether there was a fence to signal. */
+    /* Signals the importer's fence. Returns whether there was one. */
     Result<bool> signal() const;
 
 private:
     Fd fd_;
 };
 
-/* The control device of the module. */
+/* The module's control device. */
 class Device {
 public:
     /**
-     * Opens the module's device and checks its ABI version. The error's text is
-     * one line that says what is missing and what to do: ENOENT for a module
-     * that is not loaded, EPERM without CAP_SYS_ADMIN, EPROTO for another ABI.
+     * Opens the module's device and checks its ABI version. The error's text is one line that says
+     * what is missing and what to do: ENOENT if the module is not loaded, EPERM without
+     * CAP_SYS_ADMIN, EPROTO for another ABI version.
      */
     static Result<Device> open();
 
     int fd() const { return fd_.get(); }
 
-    /* As it was at open(); for the limits and features, which do not change. */
+    /* INFO as of open(); for limits and features, which do not change. */
     const testexp_info& info() const { return info_; }
     bool has(std::uint32_t features) const { return (info_.features & features) == features; }
 
-    /* As it is now; for the counts. */
+    /* INFO as of now; for counts. */
     Result<testexp_info> read_info() const;
 
     Result<Buffer> create(const CreateSpec& spec) const;
@@ -218,15 +221,15 @@ public:
     Status revoke(int buffer_fd) const;
     Status restore(int buffer_fd) const;
 
-    /* @timeout_ms: for the importers' fences; 0 for TESTEXP_WAIT_MS. */
+    /* @timeout_ms: how long to wait for the importers' fences; 0 for TESTEXP_WAIT_MS. */
     Status move(int buffer_fd, const Layout& layout, std::uint32_t flags = 0,
                 std::uint32_t timeout_ms = 0) const;
 
-    /* What this process's page table has for the pages from @address on. */
+    /* The entries of this process's page table for @nr_pages from @address on. */
     Result<std::vector<testexp_walked>> walk(const std::byte* address, std::uint64_t nr_pages,
                                              std::uint32_t flags = 0) const;
 
-    /* What the wrong call returned: 0 or a negative errno. */
+    /* Makes a wrong call. Returns what it returned: 0 or a negative errno. */
     Result<int> misuse(testexp_misuse_case which, std::uint32_t flags = 0) const;
 
 private:
@@ -236,7 +239,7 @@ private:
     testexp_info info_;
 };
 
-/* The errno of now as an Error: "@what: text of errno". */
+/* The current errno as an Error: "@what: text of errno". */
 Error errno_error(const std::string& what);
 
 } // namespace testexp

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What debugfs tells of all dma-bufs. */
+/* The list of all dma-bufs in debugfs. */
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 namespace testexp {
 
 /**
- * The lines of dma_buf/bufinfo. Mounts debugfs for this process alone where it is not
- * mounted; skips when it cannot, or when the kernel has no such file.
+ * The lines of dma_buf/bufinfo. If debugfs is not mounted, mounts it for this process alone. Skips
+ * when it cannot be mounted, or when the kernel has no such file.
  */
 std::vector<std::string> bufinfo_lines();
 

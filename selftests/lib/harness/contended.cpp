@@ -47,7 +47,7 @@ void Contended::expect_in_order() const {
         const testexp_stats seen = stats(buffer);
         const std::string which = " of buffer " + std::to_string(buffer);
 
-        /* Before 6.2 map runs without the lock of a static buffer. */
+        /* Before Linux 6.2, map of a static buffer runs without the lock. */
         if (device().has(TESTEXP_FEAT_MAP_LOCKED))
             ksft::expect_eq(seen.lock_violations, 0, "lock violations" + which);
         ksft::expect_eq(seen.maps - seen.unmaps, 0, "mappings held" + which);
@@ -75,7 +75,8 @@ void expect_gate_kept(const std::vector<ContenderReport>& reports) {
 
     for (std::size_t i = 0; i < reports.size(); i++)
         ksft::expect(reports[i].counts.passed_ticks >= last->counts.arrived_ticks,
-                     "contender " + std::to_string(i) + " passed after the last had come");
+                     "contender " + std::to_string(i) +
+                         " passed after the last contender had arrived");
 }
 
 std::vector<ContenderReport> run_to_the_end(const ContentionSpec& spec) {

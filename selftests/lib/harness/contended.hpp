@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the tests of contention have in common: buffers to contend for, and the balance afterwards.
- */
+/* For tests of contention: buffers to contend for, and checks of the counts afterwards. */
 #pragma once
 
 #include <string>
@@ -11,24 +10,26 @@
 
 namespace testexp {
 
-/* Some buffers that look after their locks themselves, with an importer each. */
+/* Buffers that check their locks themselves (TESTEXP_CREATE_CHECK_LOCK), with one importer each. */
 class Contended {
 public:
     explicit Contended(std::size_t nr_buffers, std::uint64_t nr_pages = 16);
 
-    /* The importers' descriptors, as CONTEND wants them. */
+    /* The importers' descriptors, as CONTEND takes them. */
     std::vector<int> importers() const;
 
     testexp_stats stats(std::size_t buffer = 0) const;
 
-    /* All of the buffer, in leaves of the smallest size. */
+    /* Maps the whole buffer with leaves of the smallest size. */
     Mapping map(std::size_t buffer = 0) const;
 
-    /* Of all buffers. */
+    /* Calls of get_pfn, of all buffers together. */
     std::uint64_t get_pfns() const;
 
-    /* Nobody was where a lock should have kept him out, and nothing is left mapped, pinned,
-     * attached. */
+    /*
+     * Expects that no callback ran without its lock, and that nothing is left mapped, pinned or
+     * attached.
+     */
     void expect_in_order() const;
 
 private:
@@ -36,14 +37,16 @@ private:
     std::vector<Importer> importers_;
 };
 
-/* Each contender made its operations, without error or lost wake-up, and never at the gate's cost.
- */
+/* Expects that each contender made its operations, without an error or a lost wake-up. */
 void expect_complete(const ContentionSpec& spec, const std::vector<ContenderReport>& reports);
 
-/* No contender was through the gate before all had come to it. */
+/* Expects that no contender passed the gate before all had arrived there. */
 void expect_gate_kept(const std::vector<ContenderReport>& reports);
 
-/* All of it in one: with a thread of this process for each contender that is a user's. */
+/*
+ * Makes a contention and runs it, with a thread of this process for each contender that has user
+ * set. Expects that it completes, and returns the reports.
+ */
 std::vector<ContenderReport> run_to_the_end(const ContentionSpec& spec);
 
 } // namespace testexp

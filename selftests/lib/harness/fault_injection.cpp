@@ -19,13 +19,13 @@ const std::string debugfs = "/sys/kernel/debug/";
 const std::string slab_caches = "/sys/kernel/slab";
 constexpr const char* fail_nth = "/proc/thread-self/fail-nth";
 
-/* What allocations that may sleep are for: to fail, or not to be looked at. */
+/* "N": allocations that may sleep can fail. "Y": they cannot. */
 const std::string slab_switch = debugfs + "failslab/ignore-gfp-wait";
 
-/* Blocks of a smaller order never fail. */
+/* Allocations of a smaller order never fail. */
 const std::string pages_switch = debugfs + "fail_page_alloc/min-order";
 
-/* Used by the kernel's checkers, which are to stay whole: of DMA mappings, and of leaks. */
+/* Caches of the kernel's checkers for DMA mappings and for leaks, which must not fail. */
 constexpr const char* checkers[] = {"radix_tree_node", "kmemleak_object", "kmemleak_scan_area"};
 
 bool exists(const std::string& path) {
@@ -86,14 +86,14 @@ void FaultInjection::set(const std::string& path, const std::string& value) {
         throw std::runtime_error("cannot write " + value + " to " + path);
 }
 
-/* Marks all caches but the checkers'. Returns false where that cannot be done. */
+/* Marks all caches except those of the checkers. Returns false if the kernel cannot do that. */
 bool FaultInjection::mark_slab_caches() {
     if (!exists(slab_caches + "/radix_tree_node/failslab"))
         return false;
     for (const auto& cache : std::filesystem::directory_iterator(slab_caches)) {
         const std::string attribute = cache.path() / "failslab";
 
-        /* Refused for caches that several users share, where there are such. */
+        /* The kernel refuses this for caches that are merged with others. */
         if (!cache.is_symlink() && !is_checker(cache.path().filename()) &&
             read_word(attribute) == "0" && write_word(attribute, "1"))
             saved_.emplace_back(attribute, "0");
@@ -123,7 +123,7 @@ void NthFault::arm(unsigned int nth) const {
         throw std::runtime_error(errno_error("arm fail-nth").what);
 }
 
-/* Reading and writing the file copies from and to user space, which may fail as well. */
+/* Reading and writing fail-nth copies from and to user space, and this copy may fail as well. */
 bool NthFault::disarm() const {
     std::array<char, 32> text{};
     const ssize_t got = pread(fd_.get(), text.data(), text.size() - 1, 0);

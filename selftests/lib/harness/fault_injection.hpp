@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Failures of the kernel's own allocations and copies, on demand, one at a time:
- * see Documentation/fault-injection/fault-injection.rst.
+ * Makes one allocation or copy of the kernel fail: see
+ * Documentation/fault-injection/fault-injection.rst.
  */
 #pragma once
 
@@ -13,38 +13,37 @@
 
 namespace testexp {
 
-/* What a pending failure can hit; copies from and to user space in either case. */
+/* The kind of allocation that can fail. Copies from and to user space can fail with either kind. */
 enum class FaultKind { slab, pages };
 
 /**
- * Lets every allocation fail that may fail, and keeps the log quiet about it. The
- * destructor puts back what was set. Nobody else sees a failure meanwhile: the
- * probability stays what it was.
+ * Prepares the kernel for failing allocations, without messages in the log. The destructor restores
+ * the settings. Other processes see no failures, because the probability stays unchanged.
  *
- * One for a whole program, so that a case which is killed leaves nothing behind.
+ * A program has one object for all its cases, so that a killed case leaves nothing behind.
  */
 class FaultInjection {
 public:
-    /* Skips when the kernel has no failslab, fail_page_alloc or fail-nth. */
+    /* Skips if the kernel has no failslab, fail_page_alloc or fail-nth. */
     FaultInjection();
     FaultInjection(const FaultInjection&) = delete;
     FaultInjection& operator=(const FaultInjection&) = delete;
     ~FaultInjection();
 
     /**
-     * Only allocations of this kind fail from now on. Whether the slab allocator
-     * asks for a page depends on what was freed before, so with both at once the
-     * same number would not mean the same point in the next attempt.
+     * From now on only allocations of this kind fail. The slab allocator asks for a page or not,
+     * depending on what was freed before. So with both kinds at once, the same number would mean a
+     * different allocation in the next attempt.
      */
     void select(FaultKind kind) const;
 
-    /* Whether copies from and to user space fail too. */
+    /* Whether copies from and to user space can fail, too. */
     bool has_usercopy() const { return has_usercopy_; }
 
     /**
-     * Whether mappings for DMA may be made with such a failure pending. The
-     * kernel's checker of that API allocates as well, and gives up for good when
-     * that fails. Its slab cache can be left out, the pages behind that cannot.
+     * Whether a call may map for DMA with a failure of this kind pending. The kernel's checker of
+     * the DMA API allocates as well and switches itself off when an allocation fails. Its slab
+     * cache can be exempted, but not the pages that the cache takes.
      */
     bool spares_dma_debug(FaultKind kind) const;
 
@@ -58,15 +57,15 @@ private:
     bool spares_its_cache_ = false;
 };
 
-/* The one failure that is pending for the thread which made this. */
+/* A failure that is pending for the thread that made this object. */
 class NthFault {
 public:
     NthFault();
 
-    /* The @nth thing that can fail from now on, counted from 1, does. */
+    /* From now on the @nth possible failure of this thread happens, counted from 1. */
     void arm(unsigned int nth) const;
 
-    /* Takes it back. Returns whether it has happened. */
+    /* Cancels the failure. Returns whether it has happened. */
     bool disarm() const;
 
 private:

@@ -21,15 +21,17 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "child.hpp"
 #include "environment.hpp"
 #include "kmsg.hpp"
 #include "module.hpp"
+#include "truth.hpp"
 
 namespace testexp {
 
 namespace {
 
-/* Of an entry of /proc/self/pagemap; Documentation/admin-guide/mm/pagemap.rst. */
+/* Bits of an entry of /proc/self/pagemap; see Documentation/admin-guide/mm/pagemap.rst. */
 constexpr std::uint64_t pagemap_present = std::uint64_t{1} << 63;
 constexpr std::uint64_t pagemap_pfn = (std::uint64_t{1} << 55) - 1;
 
@@ -67,7 +69,7 @@ std::vector<std::uint64_t> read_pagemap(const std::byte* start, std::uint64_t nr
     return entries;
 }
 
-/* Only what is mapped has an entry in the pagemap. */
+/* A page must be mapped to have an entry in the pagemap. */
 void touch(const std::byte* page) {
     (void)*reinterpret_cast<const volatile std::byte*>(page);
 }
@@ -75,8 +77,8 @@ void touch(const std::byte* page) {
 using IsWanted = std::function<bool(std::size_t)>;
 
 /*
- * PFNs of the pages that are wanted; the others may be such that an access is SIGBUS.
- * Of a VM_PFNMAP mapping there is nothing in the pagemap.
+ * The PFNs of the pages for which @is_wanted. Other pages may raise SIGBUS when they are accessed.
+ * A VM_PFNMAP mapping has no PFNs in the pagemap.
  */
 std::vector<std::uint64_t> read_pfns(const Mapping& mapping, const IsWanted& is_wanted) {
     const std::byte* start = mapping.bytes().data();
@@ -97,7 +99,7 @@ std::vector<std::uint64_t> read_pfns(const Mapping& mapping, const IsWanted& is_
     return entries;
 }
 
-/* The same from the page table itself; nothing where the mapping is not VM_PFNMAP. */
+/* The same, read from the page table itself. Nothing if the mapping is not VM_PFNMAP. */
 std::optional<std::vector<std::uint64_t>> walk_pfns(const Mapping& mapping,
                                                     const IsWanted& is_wanted) {
     const std::uint64_t nr_pages = mapping.bytes().size() / page_bytes();
@@ -136,7 +138,7 @@ void read_ram(int buffer_fd, std::vector<Page>& pages) {
             pages[pgoff].pfn = pfns[pgoff];
 }
 
-/* Gives each MMIO page its PFN, by where sysfs says that the BAR is. */
+/* Gives each MMIO page its PFN, from the BAR's address in sysfs. */
 void read_mmio(const Layout& layout, std::vector<Page>& pages) {
     const std::uint64_t bar_pfn = mmio_bar().start / page_bytes();
     std::uint64_t pgoff = 0;
@@ -154,7 +156,8 @@ std::vector<Page> read_truth(const Layout& layout, int buffer_fd, std::vector<Pa
     };
 
     if (has(TESTEXP_EXTENT_RAM) && has(TESTEXP_EXTENT_MMIO))
-        REQUIRE(device().has(TESTEXP_FEAT_WALK), "no witness for RAM in a buffer with MMIO");
+        REQUIRE(device().has(TESTEXP_FEAT_WALK),
+                "only the page table gives the PFNs of RAM in a buffer with MMIO");
     if (has(TESTEXP_EXTENT_RAM))
         read_ram(buffer_fd, pages);
     if (has(TESTEXP_EXTENT_MMIO))
@@ -170,7 +173,7 @@ Device open_device() {
     return std::move(result).value();
 }
 
-/* Loads the module if it is not, and was built for this program; else that is the caller's job. */
+/* Loads the module if it is not loaded and is built beside this program. */
 std::optional<LoadedModule> bring_module() {
     const std::string path = module_path();
 
@@ -184,14 +187,14 @@ std::optional<LoadedModule> bring_module() {
     return std::move(module).value();
 }
 
-/* The device, and the module where this program had to load it. */
+/* The device, and the module if this program loaded it. */
 class Session {
 public:
     Session() : module_(bring_module()), device_(open_device()) {}
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    /* A module that stays would be the next program's: says so instead. */
+    /* Reports a module that cannot be unloaded, because the next program would find it loaded. */
     ~Session() {
         device_.reset();
         if (!module_)
@@ -275,7 +278,21 @@ DmaKind dma_kind() {
     return dma == "swiotlb" ? DmaKind::swiotlb : DmaKind::direct;
 }
 
-std::uint32_t witness_flags(const Layout& layout) {
+void require_direct_dma() {
+    REQUIRE(dma_kind() == DmaKind::direct, "DMA addresses are no PFNs behind an IOMMU or swiotlb");
+}
+
+void require_path(const Path& path) {
+    if (path.needs_mapping())
+        REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
+    REQUIRE(device().has(path.features()), "the kernel cannot map PFNs by PMDs");
+}
+
+std::uint64_t address_for(const Path& path, const Mapping& mapping) {
+    return path.needs_mapping() ? address_of(mapping) : 0;
+}
+
+std::uint32_t reference_flags(const Layout& layout) {
     const bool has_mmio =
         std::any_of(layout.extents.begin(), layout.extents.end(), [](const testexp_extent& extent) {
             return extent.type == TESTEXP_EXTENT_MMIO;
@@ -287,7 +304,7 @@ std::uint32_t witness_flags(const Layout& layout) {
 Subject make_subject(const CreateSpec& spec) {
     CreateSpec seen = spec;
 
-    seen.flags |= witness_flags(spec.layout);
+    seen.flags |= reference_flags(spec.layout);
     return make_subject(spec.layout, device().create(seen).value());
 }
 
@@ -334,6 +351,15 @@ void expect_refused(const testexp_result& result, int code, const std::string& w
     if (!same(result, expected))
         ksft::record_failure(what + ": is " + describe(result) + ", must be " + describe(expected),
                              __FILE__, __LINE__);
+}
+
+int signal_of_reading(const std::byte* address) {
+    Child reader([address] {
+        touch(address);
+        return 0;
+    });
+
+    return signal_of(reader.wait());
 }
 
 void expect_warnings(unsigned int count, const std::function<void()>& body) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the test programs have in common: the device, the truth, the comparison. */
+/* What all test programs share: the device, reference values, and comparisons with them. */
 #pragma once
 
 #include <cstdint>
@@ -10,44 +10,56 @@
 #include "ksft.hpp"
 #include "layout.hpp"
 #include "oracle.hpp"
+#include "paths.hpp"
 #include "pci.hpp"
 #include "testexp.hpp"
-#include "truth.hpp"
+
+namespace testexp::truth {
+struct Row;
+}
 
 namespace testexp {
 
 /*
- * The module's device; opened at the first call, which skips when it cannot be.
- * Where the module is built beside the program, as kselftest does, and not loaded,
- * it is loaded for as long as the program runs. So the first call belongs in the
- * plan: a case is a process of its own.
+ * The module's device. The first call opens it, and skips when that fails. If the module is not
+ * loaded but is built beside the program, as kselftest does, it is loaded for as long as the
+ * program runs. So the first call belongs in the plan, because each case is a process of its own.
  */
 const Device& device();
 
-/* TESTEXP_QUICK is set: smaller sizes and counts, but nothing left out. */
+/* Whether TESTEXP_QUICK is set: sizes and counts are smaller, but nothing is left out. */
 bool quick();
 
-/* KASAN and lockdep make everything a hundred times slower. */
+/* Whether KASAN or lockdep is on, which make everything a hundred times slower. */
 bool is_debug_kernel();
 
-/* The number in this variable, if it is set. Fails when it is not a number. */
+/* The number in this environment variable, if the variable is set. Fails if it is not a number. */
 std::optional<std::uint64_t> number_from_environment(const char* name);
 
 /*
- * The seed of all random numbers: the variable TESTEXP_SEED. With TESTEXP_SEED=random the seed is
- * random as well. Without the variable the seed is always the same, so that tests which pass here
- * also pass elsewhere.
+ * The seed of all random numbers: the environment variable TESTEXP_SEED. With TESTEXP_SEED=random
+ * the seed is random as well. Without the variable the seed is always the same, so that tests that
+ * pass here also pass elsewhere.
  */
 std::uint64_t seed();
 
-/* The BAR that MMIO extents are in, as sysfs has it. Skips when the module has none. */
+/* The BAR that contains MMIO extents. Skips if the module has none. */
 PciBar mmio_bar();
 
-/* What a DMA address of the importers' device is: only a direct one is a physical address. */
+/* What kind of DMA addresses the importers' device has. Only a direct one is a physical address. */
 enum class DmaKind { direct, iommu, swiotlb };
 DmaKind dma_kind();
 
-/* The two ways to ask, as flags of RESOLVE and as they are called in case names. */
+/* Skips unless a DMA address of the importers' device is a physical address. */
+void require_direct_dma();
+
+/* Skips when this kernel cannot take the path. */
+void require_path(const Path& path);
+
+/* MeasureSpec::address for a path: the mapping's beginning if the path needs one, else 0. */
+std::uint64_t address_for(const Path& path, const Mapping& mapping);
+
+/* The two forms of get_pfn: flags of RESOLVE, and the names that case names use. */
 struct Form {
     const char* name;
     std::uint32_t flags;
@@ -55,7 +67,7 @@ struct Form {
 
 inline constexpr Form forms[] = {{"unlocked", 0}, {"locked", TESTEXP_RESOLVE_LOCKED}};
 
-/* A buffer, its truth, and what was asked for; @layout describes it in messages. */
+/* A buffer with its oracle and its layout. Messages show the layout. */
 struct Subject {
     Layout layout;
     Buffer buffer;
@@ -63,46 +75,49 @@ struct Subject {
 };
 
 /**
- * Creates the buffer and learns where its pages are from the page table of a mapping of
- * it: a witness that get_pfn has no part in. Where MMIO is, sysfs says; all else is as
- * @spec has it. Throws when it cannot.
+ * Creates the buffer and makes an oracle for it. The PFNs of RAM come from the page table of a
+ * mapping, which does not depend on get_pfn; those of MMIO come from sysfs, and everything else
+ * from @spec. Throws on failure.
  *
- * The page table is read by follow_pfnmap_start(). Kernels before 6.12 have only
- * /proc/self/pagemap, and there the buffer is made with witness_flags().
+ * follow_pfnmap_start() reads the page table. Kernels before 6.12 have only /proc/self/pagemap, so
+ * there the buffer is made with reference_flags().
  */
 Subject make_subject(const CreateSpec& spec);
 
-/* The same for a buffer of this layout that is there already, made with witness_flags(). */
+/* The same for an existing buffer of this layout, which was made with reference_flags(). */
 Subject make_subject(const Layout& layout, Buffer buffer);
 
-/* TESTEXP_CREATE_SHOW_PAGES where nothing else shows the PFNs of a mapping, else 0. */
-std::uint32_t witness_flags(const Layout& layout);
+/* TESTEXP_CREATE_SHOW_PAGES if pagemap is the only way to read the PFNs of a mapping, else 0. */
+std::uint32_t reference_flags(const Layout& layout);
 
-/* The PFNs of all pages of a mapping, which are RAM, by the same witness. */
+/* The PFNs of all pages of a mapping of RAM, read in the same way. */
 std::vector<std::uint64_t> pfns_behind(const Mapping& mapping);
 
-/* The same from /proc/self/pagemap; of a buffer with TESTEXP_CREATE_SHOW_PAGES. */
+/* The same from /proc/self/pagemap, for a buffer with TESTEXP_CREATE_SHOW_PAGES. */
 std::vector<std::uint64_t> pfns_in_pagemap(const Mapping& mapping);
 
-/* Asks for every page, and two behind the end, and compares with the oracle. */
+/* Resolves every page, and two behind the end, and compares with the oracle. */
 void expect_truth(const Importer& importer, const Subject& subject, const Form& form);
 
 /* Skips a row of the truth table that this module cannot make. */
 void require_possible(const truth::Row& row);
 
-/* That one answer is the errno (positive), with nothing written. */
+/* Expects that the answer is this errno (positive) and that nothing else was written. */
 void expect_refused(const testexp_result& result, int code, const std::string& what);
 
-/* Runs @body and expects that the kernel logged this many WARNINGs meanwhile. */
+/* The signal that ends a process which reads the byte at @address, or 0. */
+int signal_of_reading(const std::byte* address);
+
+/* Runs @body and expects that the kernel logs @count WARNINGs meanwhile. */
 void expect_warnings(unsigned int count, const std::function<void()>& body);
 
-/* A dma-buf of another exporter, of at least one page; skips when there is none. */
+/* A dma-buf of another exporter with at least one page. Skips if there is no such exporter. */
 Fd system_heap_buffer();
 Fd udmabuf_buffer();
 
 /**
- * Makes sure that debugfs is mounted on /sys/kernel/debug: where nobody else sees
- * it, if it is not mounted for everybody already. Skips when it cannot be.
+ * Makes sure that debugfs is mounted on /sys/kernel/debug. If it is not, mounts it for this process
+ * alone. Skips if that fails.
  */
 void mount_debugfs();
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory that ends where a call must stop, and what of it a pointer reaches. */
+/* Memory that ends at an inaccessible page. */
 #pragma once
 
 #include <cerrno>
@@ -12,11 +12,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "call_rules.hpp"
 
 namespace testexp {
 
-/* Two zeroed pages, and behind them a page that nobody can access. */
+/* Two zeroed pages, followed by a page that nobody can access. */
 class GuardedMemory {
 public:
     GuardedMemory()
@@ -35,10 +36,10 @@ public:
     unsigned char* start() const { return bytes_; }
     std::uint64_t guard() const { return address(bytes_ + length()); }
 
-    /* The last so many bytes before the guard. */
+    /* The last @size bytes before the guard page. */
     unsigned char* tail(std::size_t size) const { return bytes_ + length() - size; }
 
-    /* What can be accessed from @pointer up to the guard; empty when @pointer is elsewhere. */
+    /* The accessible bytes from @pointer up to the guard page; empty if @pointer is elsewhere. */
     Bytes from(std::uint64_t pointer) const {
         const std::uint64_t first = address(bytes_);
 
@@ -47,9 +48,7 @@ public:
         return Bytes(bytes_ + (pointer - first), guard() - pointer);
     }
 
-    static std::uint64_t address(const void* pointer) {
-        return reinterpret_cast<std::uintptr_t>(pointer);
-    }
+    static std::uint64_t address(const void* pointer) { return user_pointer(pointer); }
 
 private:
     std::size_t page_bytes_;

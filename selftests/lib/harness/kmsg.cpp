@@ -14,7 +14,7 @@ Kmsg::Kmsg() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
         throw std::runtime_error(errno_error("/dev/kmsg").what);
 }
 
-/* One record per read: "priority,sequence,time,flags;text\n" and further lines. */
+/* A read returns one record: "priority,sequence,time,flags;text\n", and further lines. */
 std::vector<std::string> Kmsg::new_lines() {
     std::vector<std::string> lines;
     std::array<char, 8192> record{};
@@ -22,7 +22,7 @@ std::vector<std::string> Kmsg::new_lines() {
     while (true) {
         const ssize_t length = read(fd_.get(), record.data(), record.size());
 
-        if (length < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: some were overwritten */
+        if (length < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: records were overwritten */
             continue;
         if (length <= 0)
             return lines;

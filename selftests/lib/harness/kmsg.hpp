@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel has said since a moment: whether a call was answered with a
- * WARNING, or silently. Sees everything the kernel logs, not only what this
- * process caused.
+ * Reads what the kernel logs from a moment on, for example to see whether a call gives a WARNING.
+ * It sees all messages, not only those that this process causes.
  */
 #pragma once
 
@@ -15,13 +14,13 @@ namespace testexp {
 
 class Kmsg {
 public:
-    /* From now on. std::runtime_error when the log cannot be read. */
+    /* Starts reading now. std::runtime_error if the log cannot be read. */
     Kmsg();
 
-    /* The texts logged since the last call, or since construction. */
+    /* The texts since the last call, or since the construction. */
     std::vector<std::string> new_lines();
 
-    /* How many of the new lines begin a WARNING. */
+    /* The number of new lines that begin a WARNING. */
     unsigned int new_warnings();
 
 private:

@@ -10,11 +10,11 @@
 
 #include <csignal>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kselftest.h" /* counters are static per translation unit: only here */
+#include "child.hpp"
+#include "kselftest.h" /* its counters are static, so only one file may include it */
 
 namespace ksft {
 
@@ -28,7 +28,7 @@ struct Outcome {
     std::array<char, 500> reason;
 };
 
-/* Failed expectations of the case that this process runs. */
+/* Failed expectations of the case that runs in this process. */
 unsigned int failures;
 
 void set_outcome(Outcome& outcome, int status, const std::string& reason) {
@@ -50,7 +50,7 @@ void run_body(const Case& test, Outcome& outcome) {
         else
             set_outcome(outcome, KSFT_PASS, "");
     } catch (const Skip& reason) {
-        /* What failed before stays failed. */
+        /* A skip does not undo earlier failures. */
         set_outcome(outcome, failures ? KSFT_FAIL : KSFT_SKIP, reason.reason);
     } catch (const std::exception& error) {
         set_outcome(outcome, KSFT_FAIL, error.what());
@@ -67,34 +67,28 @@ std::string end_of_process(int wait_status, unsigned int timeout_s) {
     return std::string("killed by signal: ") + strsignal(WTERMSIG(wait_status));
 }
 
-/* Runs the case in a child, which tells its outcome through shared memory. */
+/*
+ * Runs the case in a child, which writes its outcome to shared memory. The child leads a process
+ * group, so that nothing outlives the case that started it.
+ */
 void run_in_child(const Case& test, unsigned int timeout_s, Outcome& outcome) {
     set_outcome(outcome, -1, "");
     (void)std::fflush(stdout);
+    try {
+        testexp::Child child([&] {
+            setpgid(0, 0);
+            alarm(timeout_s);
+            run_body(test, outcome);
+            return 0;
+        });
+        const int status = child.wait();
 
-    const pid_t child = fork();
-
-    if (child < 0) {
-        set_outcome(outcome, KSFT_FAIL, std::string("fork: ") + std::strerror(errno));
-        return;
+        (void)kill(-child.pid(), SIGKILL);
+        if (status != 0 || outcome.status < 0)
+            set_outcome(outcome, KSFT_FAIL, end_of_process(status, timeout_s));
+    } catch (const std::exception& error) {
+        set_outcome(outcome, KSFT_FAIL, error.what());
     }
-    if (child == 0) {
-        /* A process group of its own, so that nothing it starts outlives it; nor it the program. */
-        setpgid(0, 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(timeout_s);
-        run_body(test, outcome);
-        /* Without flushing: stdout is line buffered, and half a line would spoil the next. */
-        _exit(0);
-    }
-
-    int wait_status = 0;
-
-    while (waitpid(child, &wait_status, 0) < 0 && errno == EINTR)
-        continue;
-    kill(-child, SIGKILL);
-    if (wait_status != 0 || outcome.status < 0)
-        set_outcome(outcome, KSFT_FAIL, end_of_process(wait_status, timeout_s));
 }
 
 void report(const Case& test, const Outcome& outcome) {
@@ -111,7 +105,7 @@ void report(const Case& test, const Outcome& outcome) {
     }
 }
 
-/* Shared with the children; lives as long as the program. */
+/* Memory that the children share; it lives as long as the program. */
 Outcome& shared_outcome() {
     void* memory =
         mmap(nullptr, sizeof(Outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -128,7 +122,7 @@ unsigned int timeout_from_environment(unsigned int timeout_s) {
     return value > 0 ? static_cast<unsigned int>(value) : timeout_s;
 }
 
-/* Whether @name has the parts of @pattern that stand between its '*', in this order. */
+/* Whether @name contains the parts of @pattern between its '*', in this order. */
 bool matches(std::string_view name, std::string_view pattern) {
     while (true) {
         const std::size_t star = pattern.find('*');
@@ -142,7 +136,7 @@ bool matches(std::string_view name, std::string_view pattern) {
     }
 }
 
-/* The lines of KSFT_CASES, or one that matches every name. */
+/* The lines of KSFT_CASES; without KSFT_CASES a pattern that matches every name. */
 std::vector<std::string> patterns_from_environment() {
     const char* text = std::getenv("KSFT_CASES");
     std::istringstream lines(text && *text ? text : "*");
@@ -153,7 +147,8 @@ std::vector<std::string> patterns_from_environment() {
     return patterns;
 }
 
-/* The cases whose names match a pattern. A pattern without a case is an error: a test that does not
+/*
+ * The cases whose names match a pattern. A pattern without a case is an error: a test that does not
  * exist cannot pass.
  */
 std::vector<Case> chosen_cases(const Plan& plan) {
@@ -193,7 +188,7 @@ void Plan::add(std::string name, std::function<void()> body) {
 }
 
 void skip(std::string reason) {
-    throw Skip{std::move(reason)};
+    throw Skip(std::move(reason));
 }
 
 void fail(const std::string& reason) {

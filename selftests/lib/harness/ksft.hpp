@@ -22,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <sstream>
 #include <string>
@@ -34,13 +35,13 @@
 namespace ksft {
 
 struct Case {
-    std::string name; /* no '#' and no line break: those mean something in KTAP */
+    std::string name; /* without '#' and line breaks, which have a meaning in KTAP */
     std::function<void()> body;
 };
 
 class Plan {
 public:
-    /* std::invalid_argument for a name that KTAP cannot carry or that is taken. */
+    /* std::invalid_argument for a name that KTAP does not allow, or that is taken. */
     void add(std::string name, std::function<void()> body);
 
     const std::vector<Case>& cases() const { return cases_; }
@@ -61,33 +62,39 @@ private:
 int run(const std::function<void(Plan&)>& make_plan,
         unsigned int case_timeout_s = testexp::limits::case_s);
 
-/* What skip() throws. */
-struct Skip {
+/* The exception that skip() throws. */
+struct Skip : std::exception {
+    explicit Skip(std::string why) : reason(std::move(why)) {}
+
+    const char* what() const noexcept override { return reason.c_str(); }
+
     std::string reason;
 };
 
 [[noreturn]] void skip(std::string reason);
 
-/* Ends the case as failed; for what makes going on pointless. */
+/* Ends the case as failed, where going on is pointless. */
 [[noreturn]] void fail(const std::string& reason);
 
-/* Skips unless @expression holds; the reason says @why and which expression. */
+/* Skips unless @expression holds. The reason contains @why and the expression. */
 #define REQUIRE(expression, why)                                                                   \
     do {                                                                                           \
         if (!(expression))                                                                         \
             ksft::skip(std::string(why) + " (needs " #expression ")");                             \
     } while (0)
 
-/* A diagnostic line; line breaks inside start further ones. */
+/* Prints a diagnostic line, or several if @text has line breaks. */
 void note(const std::string& text);
 
-/* Records a failure and goes on. Prints the first few of a case, counts the rest. */
+/*
+ * Records a failure and goes on. The first few failures of a case are printed, the others counted.
+ */
 void record_failure(const std::string& text, const char* file, int line);
 
 bool expect(bool condition, const std::string& what, const char* file = __builtin_FILE(),
             int line = __builtin_LINE());
 
-/* Values in messages: as a stream prints them; characters and bool as numbers. */
+/* A value for a message, as a stream prints it; characters and bool as numbers. */
 template <typename T> std::string printed(const T& value) {
     std::ostringstream out;
 
@@ -100,7 +107,7 @@ template <typename T> std::string printed(const T& value) {
     return out.str();
 }
 
-/* Equality; integers of different signedness compare by value. */
+/* Equality that compares integers of different signedness by value. */
 template <typename A, typename B> bool equal(const A& a, const B& b) {
     if constexpr (std::is_integral_v<A> && std::is_integral_v<B> && !std::is_same_v<A, bool> &&
                   !std::is_same_v<B, bool>)
@@ -109,7 +116,7 @@ template <typename A, typename B> bool equal(const A& a, const B& b) {
         return a == b;
 }
 
-/* Records a failure "what: is A, must be B" unless the two are equal. */
+/* Records a failure "what: is A, must be B" unless both are equal. */
 template <typename A, typename B>
 bool expect_eq(const A& is, const B& must_be, const std::string& what,
                const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

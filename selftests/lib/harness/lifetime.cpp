@@ -59,7 +59,7 @@ void until_seen(const std::function<bool()>& body) {
     for (int attempt = 0; attempt < limits::attempts; attempt++)
         if (body())
             return;
-    ksft::fail("a fence expired or a pause ended each time before it was seen what happens "
+    ksft::fail("in each attempt a fence expired or a pause ended before the test saw what happens "
                "meanwhile");
 }
 

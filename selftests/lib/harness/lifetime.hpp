@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the tests of moves and revokes have in common: signed pages, events, threads. */
+/* For tests of moves and revokes: pages with signatures, events, threads. */
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@
 
 namespace testexp {
 
-/* What USE and expect_contents() look for: page pgoff begins with signature + pgoff. */
+/* USE and expect_intact() look for this: page pgoff begins with signature + pgoff. */
 inline constexpr std::uint64_t signature = 0x5167'4e00'0000'0000;
 
-/* The words of a page: its signature, and counters of those who write to it. */
+/* The words of a page: its signature, and one counter for each kind of writer. */
 enum Word : std::size_t { word_signature, word_of_importers, word_of_cpu };
 
 /* A mapped buffer whose RAM pages hold their signatures. */
@@ -28,13 +28,13 @@ class Contents {
 public:
     Contents(const Buffer& buffer, const Layout& layout);
 
-    /* Each page has its signature still, or again. */
+    /* Expects that each page has its signature. */
     void expect_intact(const std::string& when) const;
 
-    /* Sum over all RAM pages. */
+    /* The sum of this word over all RAM pages. */
     std::uint64_t sum(Word word) const;
 
-    /* Adds 1, atomically. */
+    /* Adds 1 to the word atomically. */
     void add_one(std::uint64_t pgoff, Word word) const;
 
 private:
@@ -44,17 +44,17 @@ private:
     Mapping mapping_;
 };
 
-/* Skips where get_pfn gives no PFNs of buffers that can move. */
+/* Skips where get_pfn is refused for buffers that can move. */
 void require_pfns();
 
-/* INFO's count, now. */
+/* INFO's count of changed poison, as of now. */
 std::uint64_t poison_violations();
 
-/* POLLIN: a FILL pauses; POLLPRI: a fence is pending. Waits for it as long as @within. */
+/* Whether the event comes in this time. POLLIN: a FILL pauses; POLLPRI: a fence is pending. */
 bool happens(const Importer& importer, short event,
              std::chrono::milliseconds within = std::chrono::milliseconds(0));
 
-/* A thread whose result, or exception, is fetched with get(). */
+/* Runs @body in a thread. get() returns its result or throws its exception. */
 template <typename Body> auto in_thread(Body body) {
     return std::async(std::launch::async, std::move(body));
 }
@@ -63,15 +63,18 @@ template <typename T> bool is_running(const std::future<T>& result) {
     return result.wait_for(std::chrono::seconds(0)) == std::future_status::timeout;
 }
 
-/* After a time that is long for the kernel. Finding it running proves nothing. */
+/*
+ * Waits a time that is long for the kernel. If @result is ready then, something ended too early; if
+ * it is not, this proves nothing.
+ */
 template <typename T> bool still_running(const std::future<T>& result) {
     return result.wait_for(limits::for_a_wrong_end) == std::future_status::timeout;
 }
 
 /*
- * Waits until the event that @call makes has come to the importer. Fences expire and pauses end,
- * so on a machine that stands still the event may be over before anybody looks. Returns whether
- * it was seen; else @call has ended.
+ * Waits for an event of the importer that @call causes. Fences expire and pauses end, so on a
+ * stalled machine the event may be over before this function looks. Returns whether it has seen the
+ * event; if not, @call has ended.
  */
 template <typename T>
 bool wait_for(const Importer& importer, short event, const std::future<T>& call) {
@@ -82,8 +85,8 @@ bool wait_for(const Importer& importer, short event, const std::future<T>& call)
 }
 
 /*
- * Runs @body until it has seen what there is to see before a fence expires or a pause ends. It
- * judges only what it has seen.
+ * Repeats @body until it has seen what it tests before a fence expired or a pause ended. @body
+ * returns whether it has, and only then judges.
  */
 void until_seen(const std::function<bool()>& body);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The struct of an ioctl as it is passed: its bytes at the start of zeroed pages, a byte
- * behind them, and the pointer. Each can be spoilt, and spoilt again: what counts is what
- * bytes() returns when the call is made.
+ * The struct of an ioctl with what surrounds it: the struct's bytes at the start of zeroed pages, a
+ * byte behind them, and the pointer that is passed. A test can spoil each of these, several times.
+ * Only what place() returns counts.
  */
 #pragma once
 
@@ -23,9 +23,9 @@ template <typename Args> class PassedStruct {
 public:
     explicit PassedStruct(const Args& good) : args(good) { args.size = sizeof(Args); }
 
-    Args args; /* before the call what goes in, after it what came out */
+    Args args; /* the argument before the call, the answer after it */
 
-    /* The byte behind the struct, where a size that is too large finds it. */
+    /* Sets the byte behind the struct, which a size that is too large makes part of the struct. */
     void set_tail(unsigned char tail) { tail_ = tail; }
 
     /* Passes this pointer instead of the struct's. */
@@ -34,7 +34,7 @@ public:
     std::uint64_t pointer() const { return pointer_.value_or(memory_.address(memory_.start())); }
     std::uint64_t guard() const { return memory_.guard(); }
 
-    /* In messages: what was spoilt that the struct does not show. */
+    /* For messages: what was spoilt outside the struct. */
     std::string frame() const {
         std::ostringstream out;
 
@@ -45,7 +45,7 @@ public:
         return out.str();
     }
 
-    /* Puts everything where the ioctl finds it. Returns the bytes that its pointer reaches. */
+    /* Writes everything to memory. Returns the bytes that the pointer reaches. */
     Bytes place() {
         std::memset(memory_.start(), 0, memory_.length());
         std::memcpy(memory_.start(), &args, sizeof(args));
@@ -53,7 +53,7 @@ public:
         return memory_.from(pointer());
     }
 
-    /* Makes the call with what was placed, and reads the struct back. The errno, or 0. */
+    /* Makes the call and reads the struct back. Returns the errno or 0. */
     int call(int fd, unsigned long request) {
         const int error = ioctl(fd, request, pointer()) < 0 ? errno : 0;
 

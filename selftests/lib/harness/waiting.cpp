@@ -23,7 +23,7 @@ Layout layout() {
 void do_nothing(int /*signal*/) {
 }
 
-/* Without SA_RESTART, so that a call which the signal ends is seen to end. */
+/* Without SA_RESTART, so that a signal ends the call visibly. */
 void install_handler() {
     struct sigaction action = {};
 
@@ -34,7 +34,7 @@ void install_handler() {
 
 } // namespace
 
-/* The kernel says "running" of a task that is not asleep, and -1 of one outside a call. */
+/* The file says "running" for a task that does not sleep, and -1 for a task outside a call. */
 bool is_asleep_in_call(pid_t task) {
     std::ifstream file("/proc/" + std::to_string(task) + "/syscall");
     std::string line;
@@ -87,7 +87,7 @@ HeldLock::HeldLock()
           device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value()),
       importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
       moved_(in_thread([this] { return move(); })) {
-    /* If the fence has expired, is_held() says so. */
+    /* is_held() tells whether the fence has expired. */
     (void)wait_for(fenced_, POLLPRI, moved_);
 }
 

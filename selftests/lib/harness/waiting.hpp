@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Calls that have to wait for a reservation lock, which a move holds until it is told to end. */
+/* Calls that wait for a reservation lock, which a move holds until the test lets the move end. */
 #pragma once
 
 #include <functional>
@@ -11,26 +11,28 @@
 
 namespace testexp {
 
-/* Whether the task is asleep in an ioctl of the module, or in the close of a descriptor. */
+/* Whether the task sleeps in an ioctl of the module or in close(). */
 bool is_asleep_in_call(pid_t task);
 
-/* A thread that makes one call of the kernel, and can be looked at and interrupted meanwhile. */
+/* A thread that makes one system call, and can be watched and interrupted during the call. */
 class Caller {
 public:
     /* @call: makes one ioctl or close, and returns its errno or 0. */
     explicit Caller(std::function<int()> call);
 
-    /* Returns when the thread sleeps in its call: true; or when the call has ended: false. */
+    /*
+     * Waits until the thread sleeps in its call, which is true, or until the call has ended: false.
+     */
     bool wait_until_asleep() const;
 
-    /* A signal with a handler; the call is not begun again after it. */
+    /* Sends the thread a signal with a handler. The kernel does not restart the call. */
     void interrupt() const;
 
     bool has_ended() const;
 
     void wait() const { result_.wait(); }
 
-    /* Waits for its end; to be asked for once. */
+    /* Waits for the end of the call. To be called once. */
     int result() { return result_.get(); }
 
 private:
@@ -40,8 +42,8 @@ private:
 };
 
 /*
- * A buffer whose reservation lock is held, by a move that waits for the fence of an importer.
- * The fence expires after TESTEXP_FENCE_MS, and with it the hold.
+ * A buffer whose reservation lock is held: a move waits for the fence of an importer. The fence
+ * expires after TESTEXP_FENCE_MS, which ends the hold.
  */
 class HeldLock {
 public:
@@ -49,17 +51,17 @@ public:
 
     const Buffer& buffer() const { return buffer_; }
 
-    /* Another importer, without a fence. */
+    /* Another importer of the buffer, without a fence. */
     const Importer& importer() const { return importer_; }
     Importer& importer() { return importer_; }
 
-    /* Moves the buffer, as the holder does. Return: errno or 0. */
+    /* Moves the buffer in the same way as the holder of the lock. Returns the errno or 0. */
     int move() const;
 
-    /* The move has not ended. */
+    /* Whether the move has not ended yet. */
     bool is_held() const;
 
-    /* Lets the move end, and waits for that. */
+    /* Lets the move end, and waits for the end. */
     void release();
 
 private:
