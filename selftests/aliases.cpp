@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a buffer that shows the same pages at two places, which the exporter makes only when
- * told to (P22), resolves at both to the same PFNs, each with the max_order of its place (P18).
+ * Claim: a buffer that shows the same pages at two places resolves at both places to the same PFNs
+ * (P22), each with the max_order of its place (P18). The exporter makes such a buffer only on
+ * request.
  *
- * Method: ALIAS extents, and MMIO that is named twice; compared with the CPU's page table and
- * sysfs; a word written at one place is read at the other.
+ * Method: ALIAS extents, and MMIO that is named twice, compared with the CPU's page table and
+ * sysfs. A word written at one place is read at the other.
  *
- * Does not see: aliases between two buffers, which there must be none of (P22.pages_are_its_own).
+ * Does not see: pages in two buffers, which must not exist (P22.pages_are_its_own).
  */
 #include <cerrno>
 #include <vector>
@@ -72,7 +73,7 @@ void mmio_twice() {
         expect_truth(importer, subject, form);
 }
 
-/* Which of the two would a move have to copy? */
+/* A move could not tell which of the two places to copy. */
 void no_move() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(8), .flags = TESTEXP_CREATE_DYNAMIC}).value();
@@ -80,11 +81,11 @@ void no_move() {
     ksft::expect_eq(device().move(buffer.fd.get(), Layout{}.ram(4).alias(0, 4)).code(), EINVAL,
                     "MOVE to a layout with an alias");
     ksft::expect_eq(device().move(buffer.fd.get(), Layout{}.ram(4).ram(4)).code(), 0,
-                    "MOVE to one without");
+                    "MOVE to a layout without an alias");
 }
 
 /*
- * A TiB of places for 16 MiB: an array of its pages alone would be 2 GiB. Buffer and importer
+ * A TiB of places for 16 MiB: an array of all places alone would take 2 GiB. Buffer and importer
  * are dynamic, so that attach does not map the same pages 65,536 times.
  */
 void no_kernel_mapping_beyond_memory() {
@@ -100,7 +101,8 @@ void no_kernel_mapping_beyond_memory() {
     const std::uint64_t used = device().read_info().value().used_pages;
 
     ksft::expect_eq(importer.map_kernel().code(), ENOMEM, "KERNEL");
-    ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages after it");
+    ksft::expect_eq(device().read_info().value().used_pages, used,
+                    "used_pages after the refused MAP");
 }
 
 void make_plan(ksft::Plan& plan) {

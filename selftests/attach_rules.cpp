@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the attachment of an importer without a device survives everything (P9):
- * next to one with a device, closed in either order; shown by bufinfo in debugfs as
- * a readable line; revoked. And bufinfo lists each of many buffers and attachments.
+ * Claim: the attachment of an importer without a device survives everything (P9): next to one with
+ * a device, closed in either order; shown by bufinfo in debugfs as a readable line; revoked. And
+ * bufinfo lists each of many buffers and attachments.
  *
  * Method: attach both kinds to one buffer; read bufinfo before and after.
  *
- * Does not see: which exporters accept such an importer, and that map is refused by
- * each of them (truth_table). A stock kernel has no such importers.
+ * Does not see: which exporters accept such an importer, and that each of them refuses map
+ * (truth_table). A stock kernel has no such importers.
  */
 #include <algorithm>
 #include <map>
@@ -54,7 +54,7 @@ void bufinfo() {
     ksft::expect_eq(count_lines(after, "(null)"), 0, "lines '(null)'");
 }
 
-/* 500 buffers, each of a length of its own and with an importer: each is listed once. */
+/* 500 buffers of different lengths, each with an importer. Each must be listed once. */
 void bufinfo_of_many() {
     constexpr std::uint64_t count = 500;
     std::vector<Buffer> buffers;
@@ -93,7 +93,7 @@ void bufinfo_of_many() {
     ksft::expect_eq(attachments, count, "attachments listed");
 }
 
-/* Both kinds side by side, closed in either order. */
+/* Both kinds are attached to one buffer and closed in either order. */
 void side_by_side(bool device_less_first) {
     require_no_device();
 
@@ -107,7 +107,8 @@ void side_by_side(bool device_less_first) {
     const Importer left = std::move(device_less_first ? with : without).value();
 
     ksft::expect_eq(left.resolve(0, 4).value()[3].error, 0, "error of get_pfn");
-    ksft::expect_eq(left.map().code(), device_less_first ? 0 : EINVAL, "map of the one left");
+    ksft::expect_eq(left.map().code(), device_less_first ? 0 : EINVAL,
+                    "map of the importer that is left");
 }
 
 void revoked_without_device() {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: three things that look like PFNs are none, and who resolves a buffer by them gets
- * wrong pages (P17): the page links of an sg_table under CONFIG_DMABUF_DEBUG, and DMA
- * addresses behind an IOMMU or swiotlb.
+ * Claim: three values that look like PFNs must not be trusted as PFNs, because they lead to wrong
+ * pages (P17): the page links of an sg_table under CONFIG_DMABUF_DEBUG, and DMA addresses behind an
+ * IOMMU or swiotlb.
  *
- * Method: each is compared with get_pfn, for all pages, where it must be wrong; and, as the
- * control, where it happens to be right.
+ * Method: each value is compared with get_pfn for all pages, once where it must be wrong, and as
+ * the control where it happens to be right.
  *
- * Does not see: other IOMMUs and other ways of bouncing. Needs a guest with an IOMMU
- * (scripts/vm --iommu, TESTEXP_IMPORTER_DEVICE=0000:00:10.0), one with swiotlb=force, and a
- * kernel with CONFIG_DMABUF_DEBUG: skips where it is not.
+ * Does not see: other IOMMUs and other ways of bouncing. Needs a guest with an IOMMU (scripts/vm
+ * --iommu, TESTEXP_IMPORTER_DEVICE=0000:00:10.0), a guest with swiotlb=force, and a kernel with
+ * CONFIG_DMABUF_DEBUG; skips elsewhere.
  */
 #include <vector>
 
@@ -19,7 +19,7 @@ using namespace testexp;
 
 namespace {
 
-/* Segments small enough for swiotlb, which bounces 256 KiB at once. */
+/* The segments fit into swiotlb, which bounces 256 KiB at once. */
 CreateSpec scattered_blocks() {
     return {.layout = Layout{}.ram(8, {.align_order = 3, .repeat = 64}),
             .flags = TESTEXP_CREATE_SCATTER};
@@ -30,7 +30,7 @@ struct Compared {
     std::uint64_t wrong = 0;
 };
 
-/* @first_pfn: what the witness says of the first page of a segment. */
+/* @first_pfn: the suspected PFN of the first page of a segment. */
 template <typename FirstPfn> Compared compare(const FirstPfn& first_pfn) {
     const Buffer buffer = device().create(scattered_blocks()).value();
     const Importer importer = device().attach(buffer.fd.get()).value();
@@ -68,7 +68,7 @@ void links_are_good() {
     ksft::expect_eq(compare(link_pfn).wrong, 0, "pages that the links get wrong");
 }
 
-/* That some agree by chance would not make a witness of the rest. */
+/* A few addresses may be right by chance; they say nothing about the rest. */
 void addresses_are_bad(DmaKind kind, const char* why_not) {
     if (dma_kind() != kind)
         ksft::skip(why_not);
@@ -76,7 +76,7 @@ void addresses_are_bad(DmaKind kind, const char* why_not) {
     const Compared compared = compare(dma_pfn);
 
     ksft::expect(compared.wrong > compared.pages / 2,
-                 "most DMA addresses are no physical ones: " + std::to_string(compared.wrong));
+                 "most DMA addresses are no physical addresses: " + std::to_string(compared.wrong));
 }
 
 void addresses_are_good() {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the cache attribute that an importer is told of a page is that of the page
- * protection with which the exporter's mmap maps it (P14).
+ * Claim: the cache attribute that an importer learns of a page is that of the page protection with
+ * which the exporter's mmap maps the page (P14).
  *
- * Method: the bits of the page table itself, read by follow_pfnmap_start() (WALK), against
- * DESCRIBE, for RAM, and for MMIO that is uncached, write-combined, or both in one buffer;
- * whichever page is touched first. Each of the two is also held against what was asked for.
+ * Method: DESCRIBE is compared with the bits of the page table, read by follow_pfnmap_start()
+ * (WALK): for RAM, and for MMIO that is uncached, write-combined, or both in one buffer, whichever
+ * page is touched first. Both are also compared with the mode that the test asked for.
  *
  * Does not see: what the hardware makes of the bits, and MTRRs.
  */
@@ -40,7 +40,7 @@ bool has_mmio(const Layout& layout) {
     return attach_flags_for(layout) != 0;
 }
 
-/* The cache mode of each page that the layout asks for. */
+/* The cache mode of each page as the layout asks for it. */
 std::vector<std::uint32_t> modes_of(const Layout& layout) {
     std::vector<std::uint32_t> modes;
 
@@ -49,7 +49,7 @@ std::vector<std::uint32_t> modes_of(const Layout& layout) {
     return modes;
 }
 
-/* @last_first: the last page is the first to be faulted in. */
+/* @last_first: the last page is faulted in before the others. */
 void described_as_mapped(const Layout& layout, bool last_first) {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
     if (has_mmio(layout)) {

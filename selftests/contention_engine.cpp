@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: CONTEND does what it says, so that what is measured and tested with it is
- * what happened: nobody starts before the last has come, everybody makes his
- * operations or ends with the contention, the numbers add up, each bad input has its
- * errno, and a thread or process that is killed in the middle leaves nothing behind and
- * no other waiting.
+ * Claim: CONTEND does what it promises. No contender starts before the last one has arrived. Each
+ * contender makes its operations, or ends when the contention ends. The numbers add up, each bad
+ * input has its errno, and a killed thread or process leaves nothing behind and nobody waiting.
  *
- * Method: the exporter counts the same calls on its side; the time stamps of all
- * contenders are compared; processes are killed once the exporter has seen calls.
+ * Method: the exporter counts the same calls on its side; the time stamps of all contenders are
+ * compared; processes are killed after the exporter has seen calls.
  *
- * Does not see: where exactly in an operation a thread was killed, so some are.
+ * Does not see: where in an operation a thread was killed.
  */
 #include <csignal>
 #include <filesystem>
@@ -29,8 +27,7 @@ namespace {
 
 constexpr std::uint64_t never = ~std::uint64_t{0};
 
-/* One that goes on for ever leaves the others some room: or all is up to the scheduler's patience.
- */
+/* A contender without a limit pauses between operations; otherwise it starves the others. */
 Contender locked(std::uint64_t ops, bool user = false) {
     return {.role = TESTEXP_ROLE_LOCKED,
             .ops = ops,
@@ -38,9 +35,12 @@ Contender locked(std::uint64_t ops, bool user = false) {
             .user = user};
 }
 
-/* --- Roles --------------------------------------------------------------------------- */
+/* --- Roles ---------------------------------------------------------------- */
 
-/* The exporter counts who allows peer-to-peer: the importer, and each attachment of the role. */
+/*
+ * The exporter counts importers that allow peer-to-peer: the importer itself, and each attachment
+ * that the role makes.
+ */
 void attaches_as_its_importer(std::uint32_t attach_flags, bool allows_p2p) {
     constexpr std::uint64_t ops = 10;
     const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
@@ -57,9 +57,9 @@ void attaches_as_its_importer(std::uint32_t attach_flags, bool allows_p2p) {
     ksft::expect_eq(stats.p2p_attaches, allows_p2p ? ops + 1 : 0, "attaches with allow_peer2peer");
 }
 
-/* --- The gate ------------------------------------------------------------------------ */
+/* --- The gate ------------------------------------------------------------- */
 
-/* The kernel's threads are there long before, and must not have done anything. */
+/* The kernel's threads arrive long before the last contender and must not have done anything. */
 void gate_waits_for_the_last(std::uint32_t nr_threads) {
     const Contended contended(1);
     ContentionSpec spec{.importers = contended.importers()};
@@ -70,8 +70,8 @@ void gate_waits_for_the_last(std::uint32_t nr_threads) {
     const Contention contention = contend(device(), spec).value();
     auto run = in_thread([&] { return contention.run().value(); });
 
-    ksft::expect(still_running(run), "RUN waits for the contender that is a user's");
-    ksft::expect_eq(contended.get_pfns(), 0, "calls before the last came");
+    ksft::expect(still_running(run), "RUN waits for the contender of user space");
+    ksft::expect_eq(contended.get_pfns(), 0, "calls before the last contender arrived");
     ksft::expect_eq(contention.report(0).code(), EBUSY, "REPORT before the end");
     ksft::expect_eq(contention.join(nr_threads).code(), 0, "JOIN");
     ksft::expect_eq(run.get().expired, 0, "expired");
@@ -80,10 +80,10 @@ void gate_waits_for_the_last(std::uint32_t nr_threads) {
 
     expect_gate_kept(reports);
     expect_complete(spec, reports);
-    ksft::expect_eq(contended.get_pfns(), 10 * (nr_threads + 1), "calls after all");
+    ksft::expect_eq(contended.get_pfns(), 10 * (nr_threads + 1), "calls after the end");
 }
 
-/* RUN is one of those that have to come. */
+/* The gate also waits for the caller of RUN. */
 void gate_waits_for_run() {
     const Contended contended(1);
     const Contention contention =
@@ -110,16 +110,17 @@ void gate_gives_up() {
     ksft::expect_eq(run.ticks, 0, "ticks");
     ksft::expect_eq(contention.report(0).value().counts.error, -ETIMEDOUT, "error at the gate");
     ksft::expect_eq(contention.report(0).value().counts.passed_ticks, 0, "passed_ticks");
-    ksft::expect_eq(contention.report(1).value().counts.arrived_ticks, 0, "who never came");
-    ksft::expect_eq(contention.join(1).code(), EBUSY, "JOIN when it is over");
+    ksft::expect_eq(contention.report(1).value().counts.arrived_ticks, 0,
+                    "arrived_ticks of the contender that never came");
+    ksft::expect_eq(contention.join(1).code(), EBUSY, "JOIN after the end");
     ksft::expect_eq(contended.get_pfns(), 0, "calls");
 
     const Contention early = contend(device(), spec).value();
 
-    ksft::expect_eq(early.join(1).code(), ETIMEDOUT, "JOIN that nobody follows");
+    ksft::expect_eq(early.join(1).code(), ETIMEDOUT, "JOIN without RUN");
 }
 
-/* --- The end --------------------------------------------------------------------------- */
+/* --- The end -------------------------------------------------------------- */
 
 void ends_with_the_limited() {
     const Contended contended(1);
@@ -146,14 +147,14 @@ void ends_by_the_clock() {
 
     ksft::expect_eq(joined.get(), 0, "JOIN");
     ksft::expect_eq(run.expired, 0, "expired");
-    ksft::expect(run.ticks >= ticks, "it lasted as long as it should, " +
+    ksft::expect(run.ticks >= ticks, "the contention lasted as long as it should, " +
                                          std::to_string(run.ticks) + " of " +
                                          std::to_string(ticks) + " ticks");
     for (const ContenderReport& report : contention.reports().value())
         ksft::expect_eq(report.counts.error, 0, "error");
 }
 
-/* An operation that fails ends its contender, not the others. */
+/* A failing operation ends its contender, but not the others. */
 void error_ends_one() {
     const Contended good(1);
     const Buffer hole = device().create({.layout = Layout{}.hole(4).ram(1)}).value();
@@ -169,12 +170,15 @@ void error_ends_one() {
             .value();
 
     ksft::expect_eq(contention.run().value().expired, 0, "expired");
-    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the good one");
-    ksft::expect_eq(contention.report(1).value().counts.error, -ENXIO, "error of the other");
-    ksft::expect_eq(contention.report(1).value().counts.ops, 0, "operations of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10,
+                    "operations of the good contender");
+    ksft::expect_eq(contention.report(1).value().counts.error, -ENXIO,
+                    "error of the other contender");
+    ksft::expect_eq(contention.report(1).value().counts.ops, 0,
+                    "operations of the other contender");
 }
 
-/* A path that cannot begin is an error of its contender, who comes to the gate all the same. */
+/* A path that cannot begin is an error of its contender, which still arrives at the gate. */
 void error_at_the_beginning() {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
@@ -186,11 +190,13 @@ void error_at_the_beginning() {
             .value();
 
     ksft::expect_eq(contention.run().value().expired, 0, "expired");
-    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the good one");
-    ksft::expect_eq(contention.report(1).value().counts.error, -EFAULT, "error of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10,
+                    "operations of the good contender");
+    ksft::expect_eq(contention.report(1).value().counts.error, -EFAULT,
+                    "error of the other contender");
 }
 
-/* --- The numbers ------------------------------------------------------------------------- */
+/* --- The numbers ---------------------------------------------------------- */
 
 void histograms_add_up() {
     constexpr std::uint64_t hold = 50000;
@@ -208,14 +214,14 @@ void histograms_add_up() {
         ksft::expect(report.op.sum >= report.wait.sum + report.hold.sum,
                      "an operation is its wait, its hold and more");
         ksft::expect(report.counts.retries >= report.counts.backoffs || report.counts.backoffs == 0,
-                     "who backs off had a lock to give up");
+                     "a contender that backed off held a lock");
     }
     ksft::expect(reports[0].hold.min >= hold && reports[1].hold.min >= hold, "locks were held");
     ksft::expect_eq(reports[1].counts.pages, 60, "pages");
-    ksft::expect_eq(reports[0].counts.pages, 0, "pages of one that only holds");
+    ksft::expect_eq(reports[0].counts.pages, 0, "pages of a contender that only holds");
 }
 
-/* Where a thread of the kernel is bound, and that it floats else. */
+/* A kernel thread runs on the processor it is bound to; without a binding it may run on any. */
 void bound_to_a_cpu() {
     const Contended contended(1);
 
@@ -226,7 +232,7 @@ void bound_to_a_cpu() {
     contended.expect_in_order();
 }
 
-/* --- Bad input ------------------------------------------------------------------------------ */
+/* --- Bad input ------------------------------------------------------------ */
 
 struct Bad {
     const char* name;
@@ -284,7 +290,7 @@ const Bad bad_specs[] = {
      EINVAL},
 };
 
-/* The good one, which runs, and what is wrong with each of the others; none keeps anything. */
+/* The good input runs; each other input is wrong in one point. None of them keeps a reference. */
 void refuses_bad_input() {
     const Contended contended(2);
     const ContentionSpec good{.importers = contended.importers(), .contenders = {{.ops = 1}}};
@@ -310,16 +316,16 @@ void each_once() {
 
     ksft::expect_eq(contention.report(0).code(), EBUSY, "REPORT before RUN");
     ksft::expect_eq(contention.join(0).code(), EINVAL, "JOIN for a thread of the kernel");
-    ksft::expect_eq(contention.join(2).code(), EINVAL, "JOIN for nobody");
+    ksft::expect_eq(contention.join(2).code(), EINVAL, "JOIN for an unknown contender");
     ksft::expect_eq(contention.run().code(), 0, "RUN");
-    ksft::expect_eq(contention.run().code(), EBUSY, "RUN once more");
-    ksft::expect_eq(contention.report(2).code(), EINVAL, "REPORT of nobody");
+    ksft::expect_eq(contention.run().code(), EBUSY, "second RUN");
+    ksft::expect_eq(contention.report(2).code(), EINVAL, "REPORT of an unknown contender");
     ksft::expect_eq(contention.report(1).code(), 0, "REPORT");
 }
 
-/* --- The killer ------------------------------------------------------------------------------ */
+/* --- The killer ----------------------------------------------------------- */
 
-/* A child that does @body, and is killed once @under_way; it never ends by itself. */
+/* Kills a child that runs @body, after @under_way is true. @body never returns. */
 template <typename Body, typename UnderWay> void kill_in(Body body, UnderWay under_way) {
     Child child([&body] {
         body();
@@ -345,8 +351,8 @@ std::size_t threads_of_the_kernel() {
 }
 
 /*
- * While RUN is under way here, with a holder that the victim waits for most of the time, and
- * that goes on long enough for the killer to come, however busy the machine is.
+ * A RUN is under way, with a holder that the victim waits for most of the time. The run lasts until
+ * the victim is killed, however busy the machine is.
  */
 void killed_waiter(testexp_role role) {
     constexpr std::uint64_t ops = 1000;
@@ -363,13 +369,14 @@ void killed_waiter(testexp_role role) {
 
     kill_in([&] { (void)contention.join(1); },
             [&](pid_t) {
-                /* Not before the fork: a child has only the thread that made it. */
+                /* Not before the fork: a child has only the thread that forked. */
                 if (!run.valid())
                     run = in_thread([&] { return contention.run().value(); });
                 return contended.get_pfns() > 2;
             });
     ksft::expect_eq(run.get().expired, 0, "expired");
-    ksft::expect_eq(contention.report(0).value().counts.ops, ops, "operations of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, ops,
+                    "operations of the other contender");
     ksft::expect_eq(contention.report(1).value().counts.error, -EINTR, "error of the victim");
     contended.expect_in_order();
 }
@@ -383,7 +390,7 @@ bool sleeps(pid_t process) {
     return file >> number >> name >> state && state == "S";
 }
 
-/* It has come to the gate, and that must do. */
+/* Nothing shows that the child waits at the gate; it suffices that it has arrived there. */
 void killed_at_the_gate() {
     const Contended contended(1);
     const ContentionSpec spec{.importers = contended.importers(),
@@ -396,11 +403,12 @@ void killed_at_the_gate() {
 
     (void)contention.run().value();
     ksft::expect_eq(joined.get(), 0, "JOIN of the other");
-    ksft::expect_eq(contention.report(0).value().counts.ops, 10, "operations of the other");
+    ksft::expect_eq(contention.report(0).value().counts.ops, 10,
+                    "operations of the other contender");
     ksft::expect_eq(contention.report(1).value().counts.ops, 0, "operations of the victim");
 }
 
-/* RUN's caller goes, and with it all threads; the descriptor is still open here. */
+/* The caller of RUN is killed, and all threads end with it. The descriptor is still open here. */
 void killed_run() {
     const Contended contended(1);
     const Contention contention =
@@ -412,14 +420,15 @@ void killed_run() {
             .value();
 
     kill_in([&] { (void)contention.run(); }, [&](pid_t) { return contended.get_pfns() > 10; });
-    /* One that has ended may be seen for a moment more. */
+    /* A thread that has ended may be visible for a moment. */
     while (threads_of_the_kernel() != 0)
         std::this_thread::sleep_for(limits::look_again);
-    ksft::expect(contention.report(0).value().counts.ops > 0, "what was done is told");
+    ksft::expect(contention.report(0).value().counts.ops > 0,
+                 "the report has the operations until the kill");
     contended.expect_in_order();
 }
 
-/* Nobody calls RUN: the descriptor goes, and everything with it. */
+/* Nobody calls RUN. Closing the descriptor ends everything. */
 void closed_without_run() {
     const testexp_info before = device().read_info().value();
 

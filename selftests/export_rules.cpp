@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: dma_buf_export() accepts exactly what the contract allows: priv, release,
- * map if and only if unmap, at least one of map and get_pfn, pin if and only if
- * unpin, cache_sgt_mapping only with map and without pin; else -EINVAL and a WARNING.
+ * Claim: dma_buf_export() accepts exactly what the contract allows: priv, release, map if and only
+ * if unmap, at least one of map and get_pfn, pin if and only if unpin, cache_sgt_mapping only with
+ * map and without pin. Anything else gives -EINVAL and a WARNING.
  *
- * Method: the module hands each row's set of callbacks to dma_buf_export() (MISUSE).
- * Each rule has rows on both sides of it that differ in nothing else.
+ * Method: the module passes each row's set of callbacks to dma_buf_export() (MISUSE). For each rule
+ * there is a row that keeps the rule and a row that breaks it and differs in nothing else.
  *
  * Does not see: whether an accepted exporter works (truth_table).
  */
@@ -80,7 +80,7 @@ void exported(const Row& row) {
     });
 }
 
-/* No rule asks for mmap. */
+/* Exporters without mmap are accepted. */
 void without_mmap() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(3), .flags = TESTEXP_CREATE_NO_MMAP}).value();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: any exporter is safe to ask. The system heap and udmabuf know nothing of
- * get_pfn: they refuse a device-less importer at attach (P3), get_pfn with -EINVAL
- * (P10), and serve everybody else as ever; nothing of it prints a WARNING.
+ * Claim: get_pfn may be called on any exporter. The system heap and udmabuf do not know get_pfn:
+ * they refuse a device-less importer at attach (P3), refuse get_pfn with -EINVAL (P10), and
+ * otherwise work as before. None of this prints a WARNING.
  *
- * Method: each importer attaches, asks in both forms, maps and detaches, and so again.
- * scripts/test runs this under panic_on_warn as well, where a WARNING ends the guest.
+ * Method: each importer attaches, asks in both forms, maps and detaches, twice. scripts/test also
+ * runs this under panic_on_warn, where a WARNING ends the guest.
  *
  * Does not see: other exporters (GPUs, cameras); their pin counts.
  */
@@ -20,7 +20,7 @@ struct Row {
     Fd (*make)();
     bool dynamic;
     bool device;
-    int attach; /* 0 or a positive errno; never: not reached */
+    int attach; /* 0 or a positive errno; never: the step is not reached */
     int get_pfn;
     int map;
 };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: every error of get_pfn is the one that the first table of the contract's
- * section 1 names, pfn and max_order stay untouched, and what user space can provoke
- * is silent, while a caller's bug is answered with a WARNING.
+ * Claim: every error of get_pfn is the one in the table of section 1 of the contract; pfn and
+ * max_order stay untouched; errors that user space can provoke are silent, and a caller's bug gives
+ * a WARNING.
  *
- * Method: each line of that table, and which one wins where two apply, is provoked in
- * both forms, with and without max_order; the kernel log is read before and after.
+ * Method: each row of that table is provoked in both forms, with and without max_order; where two
+ * rows apply, the test knows which one wins. The kernel log is compared before and after.
  *
- * Does not see: whether the exporter was called for a pgoff out of bounds other
- * than by its own count of calls; moves (MOVE_NOTIFY) beyond revoke.
+ * Does not see: whether the exporter was called for a pgoff out of bounds, except by the exporter's
+ * own count of calls; moves, other than by revoke.
  */
 #include <iterator>
 #include <limits>
@@ -25,7 +25,7 @@ std::uint64_t get_pfn_calls(const Buffer& buffer) {
     return device().stats(buffer.fd.get()).value().get_pfns;
 }
 
-/* All pages from @pgoff on give @code, in both forms, with and without an order. */
+/* All pages from @pgoff on give @code, in both forms, with and without max_order. */
 void expect_all_refused(const Importer& importer, std::uint64_t pgoff, std::uint64_t count,
                         int code) {
     for (const Form& form : forms)
@@ -37,7 +37,7 @@ void expect_all_refused(const Importer& importer, std::uint64_t pgoff, std::uint
                                std::string(form.name) + " from pgoff " + std::to_string(pgoff));
 }
 
-/* A line of the contract's table, or two of them at once: the first one wins. */
+/* A row of the contract's table, or two rows that apply together, of which the first wins. */
 struct Line {
     const char* name;
     std::uint32_t create_flags;
@@ -45,7 +45,7 @@ struct Line {
     bool revoked;
     std::uint64_t pgoff;
     int error_y; /* 0 or a positive errno, with CONFIG_DMABUF_MOVE_NOTIFY */
-    int error_n; /* and without */
+    int error_n; /* without CONFIG_DMABUF_MOVE_NOTIFY */
     bool exporter_asked_y;
     bool exporter_asked_n;
 };
@@ -57,31 +57,31 @@ const std::vector<Line>& lines() {
     const Layout mixed = Layout{}.ram(4).hole(2).priv(2);
     // clang-format off
     static const std::vector<Line> table{
-    /*   name                   exporter        layout revoked pgoff error y     n           asked y, n */
-        {"success",             0,              ram,   false,  3,    0,          0,          true,  true},
-        {"no_get_pfn",          none,           ram,   false,  3,    EINVAL,     EINVAL,     false, false},
-        {"no_get_pfn,dynamic",  none | dynamic, ram,   false,  3,    EINVAL,     EINVAL,     false, false},
-        {"no_get_pfn,end",      none,           ram,   false,  4,    EINVAL,     EINVAL,     false, false},
-        {"no_get_pfn,revoked",  none,           ram,   true,   3,    EINVAL,     EINVAL,     false, false},
-        {"end",                 0,              ram,   false,  4,    EINVAL,     EINVAL,     false, false},
-        {"end,dynamic",         dynamic,        ram,   false,  4,    EINVAL,     EINVAL,     false, false},
-        {"end,revoked",         0,              ram,   true,   4,    EINVAL,     EINVAL,     false, false},
-        {"end,private",         0,              mixed, false,  8,    EINVAL,     EINVAL,     false, false},
-        {"dynamic",             dynamic,        ram,   false,  3,    0,          ENOENT,     true,  false},
-        {"dynamic,revoked",     dynamic,        ram,   true,   3,    ENODEV,     ENOENT,     true,  false},
-        {"revoked",             0,              ram,   true,   3,    ENODEV,     ENODEV,     true,  true},
-        {"revoked,hole",        0,              mixed, true,   4,    ENODEV,     ENODEV,     true,  true},
-        {"revoked,private",     0,              mixed, true,   6,    ENODEV,     ENODEV,     true,  true},
-        {"before_hole",         0,              mixed, false,  3,    0,          0,          true,  true},
-        {"hole",                0,              mixed, false,  4,    ENXIO,      ENXIO,      true,  true},
-        {"private",             0,              mixed, false,  7,    EOPNOTSUPP, EOPNOTSUPP, true,  true},
+    /* name                exporter        layout revoked at error y     n           asked y, n */
+    {"success",            0,              ram,   false,  3, 0,          0,          true,  true},
+    {"no_get_pfn",         none,           ram,   false,  3, EINVAL,     EINVAL,     false, false},
+    {"no_get_pfn,dynamic", none | dynamic, ram,   false,  3, EINVAL,     EINVAL,     false, false},
+    {"no_get_pfn,end",     none,           ram,   false,  4, EINVAL,     EINVAL,     false, false},
+    {"no_get_pfn,revoked", none,           ram,   true,   3, EINVAL,     EINVAL,     false, false},
+    {"end",                0,              ram,   false,  4, EINVAL,     EINVAL,     false, false},
+    {"end,dynamic",        dynamic,        ram,   false,  4, EINVAL,     EINVAL,     false, false},
+    {"end,revoked",        0,              ram,   true,   4, EINVAL,     EINVAL,     false, false},
+    {"end,private",        0,              mixed, false,  8, EINVAL,     EINVAL,     false, false},
+    {"dynamic",            dynamic,        ram,   false,  3, 0,          ENOENT,     true,  false},
+    {"dynamic,revoked",    dynamic,        ram,   true,   3, ENODEV,     ENOENT,     true,  false},
+    {"revoked",            0,              ram,   true,   3, ENODEV,     ENODEV,     true,  true},
+    {"revoked,hole",       0,              mixed, true,   4, ENODEV,     ENODEV,     true,  true},
+    {"revoked,private",    0,              mixed, true,   6, ENODEV,     ENODEV,     true,  true},
+    {"before_hole",        0,              mixed, false,  3, 0,          0,          true,  true},
+    {"hole",               0,              mixed, false,  4, ENXIO,      ENXIO,      true,  true},
+    {"private",            0,              mixed, false,  7, EOPNOTSUPP, EOPNOTSUPP, true,  true},
     };
     // clang-format on
 
     return table;
 }
 
-/* A success writes what was asked for, and no more. */
+/* A successful call writes the values that were asked for, and nothing else. */
 void expect_resolved(const Importer& importer, std::uint64_t pgoff) {
     for (const Form& form : forms)
         for (const bool with_order : {true, false}) {
@@ -116,7 +116,7 @@ void line_holds(const Line& line) {
                     "calls of the exporter's get_pfn");
 }
 
-/* The core refuses what is out of bounds: the exporter is not even asked. */
+/* The core refuses a pgoff that is out of bounds without calling the exporter. */
 void out_of_bounds(std::uint64_t nr_pages, std::uint64_t pgoff) {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(1, {.repeat = nr_pages})}).value();
@@ -134,7 +134,7 @@ void add_out_of_bounds(ksft::Plan& plan) {
         {"2^31", std::uint64_t{1} << 31},
         {"2^32", std::uint64_t{1} << 32},
         {"2^51", std::uint64_t{1} << 51},
-        {"2^52", std::uint64_t{1} << 52}, /* times the size of a page: 0 */
+        {"2^52", std::uint64_t{1} << 52}, /* times the size of a page: 0 in 64 bits */
         {"2^52+1", (std::uint64_t{1} << 52) + 1},
         {"2^63", std::uint64_t{1} << 63},
         {"2^64-1", ullong_max},
@@ -151,7 +151,7 @@ void add_out_of_bounds(ksft::Plan& plan) {
     }
 }
 
-/* The exporter says so, to those that are attached and to those that come late. */
+/* Importers that are attached, and importers that attach later, get the exporter's error. */
 void revoked(std::uint32_t attach_flags) {
     const Buffer buffer = device().create({.layout = Layout{}.ram(4).hole(1)}).value();
     const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
@@ -162,7 +162,7 @@ void revoked(std::uint32_t attach_flags) {
         expect_warnings(0, [&] { expect_all_refused(importer, 0, 5, ENODEV); });
         ksft::expect_eq(device().attach(buffer.fd.get(), attach_flags).code(), ENODEV, "attach");
     }
-    /* Still bounded by the core, which comes first. */
+    /* The core checks the bounds first. */
     expect_all_refused(importer, 5, 1, EINVAL);
 }
 
@@ -175,7 +175,7 @@ void map_after_revoke() {
     ksft::expect_eq(importer.map().code(), ENODEV, "map");
 }
 
-/* A driver's bug, not user space's: refused, and loudly. */
+/* A driver's bug that user space cannot make: the call is refused with a WARNING. */
 void misuse(testexp_misuse_case which) {
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
     expect_warnings(1, [&] { ksft::expect_eq(device().misuse(which).value(), -EINVAL, "result"); });
@@ -189,7 +189,7 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("P4.revoked[importer=static]", [] { revoked(0); });
     plan.add("P4.revoked[importer=dynamic]", [] {
-        /* A mapping is made at attach, which a hole would refuse. */
+        /* Otherwise attach would map the buffer, which a hole prevents. */
         REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE), "the stock kernel maps at attach");
         revoked(TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE);
     });

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the whole way through the kernel, from CREATE to the answer of get_pfn,
- * gives the PFN and the exact max_order of every page of any layout (P18), up to a
- * million extents and up to buffers of 2^50 bytes and more.
+ * Claim: from CREATE to the answer of get_pfn, the kernel gives the PFN and the exact max_order of
+ * every page of any layout (P18), up to a million extents and up to buffers of 2^50 bytes and more.
  *
- * Method: all small layouts there are (every_layout.hpp), each in a buffer of its own,
- * and more of them packed by the thousand into one buffer; random layouts, small and
- * huge; large ones chosen for their borders. SYNTHETIC extents, since their PFNs are
- * free to choose; compared with the oracles, which share no code with the module. A layout
- * that fails is shrunk and printed as C++. TESTEXP_SEED draws others.
+ * Method: all small layouts (every_layout.hpp), each in a buffer of its own, and more of them
+ * packed by the thousand into one buffer; small and huge random layouts; large layouts chosen for
+ * their borders. The extents are SYNTHETIC, because their PFNs can be chosen freely. The oracles
+ * give the right answers; they share no code with the module. A layout that fails is shrunk and
+ * printed as C++. TESTEXP_SEED draws other layouts.
  *
- * Does not see: whether a PFN is that of the bytes (pfn_witness, mmio).
+ * Does not see: whether a PFN belongs to the page that the bytes are in (pfn_witness, mmio).
  */
 #include <algorithm>
 #include <functional>
@@ -34,7 +33,7 @@ template <typename T> T by_speed(T debug_kernel, T quick_run, T full_run) {
     return is_debug_kernel() ? debug_kernel : quick() ? quick_run : full_run;
 }
 
-/* What is printed can be put into a test as it is. */
+/* The text contains code that can be pasted into a test. */
 [[noreturn]] void fail_with(const Mismatch& mismatch) {
     ksft::fail(shrunk(mismatch, ask_kernel).text());
 }
@@ -50,7 +49,7 @@ bool is_attachable(const Layout& layout) {
     return attachable(layout).code() == layout.code();
 }
 
-/* --- all small layouts ------------------------------------------------------ */
+/* --- all small layouts ---------------------------------------------------- */
 
 void every_layout_alone(const Bounds& bounds) {
     Checked checked;
@@ -62,7 +61,10 @@ void every_layout_alone(const Bounds& bounds) {
     ksft::note(checked.text());
 }
 
-/* One buffer of many layouts. If one is wrong only among the others, so is its test case. */
+/*
+ * One buffer of many layouts. A layout that is wrong only among the others is reported with the
+ * others.
+ */
 void expect_agreement(const PackedLayouts& packed, std::uint32_t resolve_flags, Checked& checked) {
     const Buffer buffer = device().create({.layout = packed.layout()}).value();
     const Importer importer =
@@ -107,7 +109,7 @@ void every_layout_packed(const Bounds& bounds, const Form& form) {
     ksft::note(checked.text());
 }
 
-/* --- random layouts --------------------------------------------------------- */
+/* --- random layouts ------------------------------------------------------- */
 
 void random_layouts(const RandomBounds& bounds, int count) {
     RandomLayouts layouts(seed(), bounds);
@@ -118,7 +120,7 @@ void random_layouts(const RandomBounds& bounds, int count) {
     ksft::note(checked.text());
 }
 
-/* --- large ones ------------------------------------------------------------- */
+/* --- large ones ----------------------------------------------------------- */
 
 struct Named {
     const char* name;
@@ -127,7 +129,7 @@ struct Named {
 
 constexpr std::uint64_t pages_of_pib = std::uint64_t{1} << 38; /* 2^50 bytes */
 
-/* Two pieces that would be one, but for what lies between them. */
+/* Two pieces that would be one block without the pages between them. */
 Layout interrupted(std::uint64_t before, std::uint64_t between, std::uint64_t behind) {
     return Layout{}.synthetic(0, before).hole(between).synthetic(before + between, behind);
 }
@@ -172,8 +174,8 @@ void large_layout(const Layout& layout) {
 }
 
 /*
- * Extents of which one or several are longer than 32 bits of bytes can say: DESCRIBE, phys_list
- * and the size of the dma-buf tell the right lengths.
+ * At least one extent is longer than 2^32 bytes. DESCRIBE, phys_list and the size of the dma-buf
+ * must give the right lengths.
  */
 void long_extents(const std::vector<std::uint64_t>& lengths) {
     constexpr std::uint64_t far = std::uint64_t{1} << 24;
@@ -192,10 +194,10 @@ void long_extents(const std::vector<std::uint64_t>& lengths) {
     for (std::size_t i = 0; i < lengths.size(); i++) {
         const testexp_describe last = importer.describe(pgoff + lengths[i] - 1).value();
 
-        ksft::expect_eq(last.first, pgoff, "first page that DESCRIBE tells");
-        ksft::expect_eq(last.nr_pages, lengths[i], "pages that DESCRIBE tells");
+        ksft::expect_eq(last.first, pgoff, "first page according to DESCRIBE");
+        ksft::expect_eq(last.nr_pages, lengths[i], "pages according to DESCRIBE");
         ksft::expect_eq(list.at(i).pgoff, pgoff, "pgoff of the range");
-        ksft::expect_eq(list.at(i).pfn, (lengths.size() - i) * far, "its first PFN");
+        ksft::expect_eq(list.at(i).pfn, (lengths.size() - i) * far, "first PFN of the range");
         ksft::expect_eq(list.at(i).nr_pages, lengths[i], "its pages");
         pgoff += lengths[i];
     }
@@ -205,8 +207,8 @@ void long_extents(const std::vector<std::uint64_t>& lengths) {
 }
 
 /*
- * Extents of 1, 2, ... @longest pages and again from 1, in descending order of their PFNs so that
- * they never merge. A stride other than 1 leaves pages out.
+ * Extents of 1, 2, ... @longest pages and again from 1, in descending order of their PFNs, so that
+ * they never merge. With a stride other than 1 not all pages are asked for.
  */
 void many_extents(std::uint64_t count, std::uint64_t longest, std::uint64_t stride) {
     Layout layout;

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: on a buffer of one physically contiguous extent, get_pfn gives the PFN
- * and the exact max_order of every page (P17, P18), the locked and the unlocked
- * form say the same, and a NULL max_order is fine.
+ * Claim: on a buffer of one physically contiguous extent, get_pfn gives the PFN and the exact
+ * max_order of every page (P17, P18), the locked and the unlocked form agree, and a NULL max_order
+ * is allowed.
  *
- * Method: one buffer for each order; every page compared with a page table that
- * was read from the CPU's page table through mmap.
+ * Method: one buffer for each order; every page is compared with a page table that was read from
+ * the CPU's page table through mmap.
  *
- * Does not see: buffers of more than one extent (get_pfn_mixed), errors
- * (get_pfn_errors).
+ * Does not see: buffers of more than one extent (get_pfn_mixed), errors (get_pfn_errors).
  */
 #include "fixture.hpp"
 
@@ -24,7 +23,7 @@ void every_page(std::uint32_t order, const Form& form) {
     const Subject subject = make_subject(one_extent(order));
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
 
-    /* Known without any witness: the extent is aligned and starts at pgoff 0. */
+    /* Here the order is known without a page table: the extent is aligned and starts at pgoff 0. */
     for (std::uint64_t pgoff = 0; pgoff < subject.oracle.nr_pages(); pgoff++)
         ksft::expect_eq(subject.oracle.expected(pgoff).max_order, order, "oracle's max_order");
     expect_truth(importer, subject, form);
@@ -70,7 +69,7 @@ void forms_agree() {
     }
 }
 
-/* Every importer there can be gets the same answers. */
+/* Importers of every kind get the same answers. */
 void importer_kind(std::uint32_t create_flags, std::uint32_t attach_flags) {
     if (attach_flags & TESTEXP_ATTACH_NO_DEVICE)
         REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),

@@ -1,51 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which lines of the kernel log say that the kernel found a bug.
-
-For all judges: of one program, and of a whole guest's console.
-"""
+"""Finds the lines of a kernel log that report a bug, for the judge of a program and the judge of a guest's console."""
 import re
 
-# What stands before the message on a console: "[   12.345678][  T123] ".
+# The prefix of a message on a console: "[   12.345678][  T123] ".
 CONSOLE_PREFIX = re.compile(r"\[[ \d.]+\](?:\[ *[TC]\d+\])? ")
 
-# Beginnings of messages: the boot's "RETBleed: WARNING: ..." is no bug. A subsystem's name may come first, as
-# in "rcu: INFO: ...".
+# How messages about bugs begin. A subsystem's name may come first, as in "rcu: INFO: ...". "RETBleed: WARNING: ..."
+# of the boot is no bug.
 BUG = re.compile(
     r"(?:[\w-]+: )?(?:"
     r"BUG: |kernel BUG at |BUG [\w:-]+ \(|\[ BUG: |Oops\b|Kernel panic - |PANIC: |"
     r"general protection fault|stack segment|divide error|invalid opcode|double fault|"
     r"INFO: (?:possible |task .* blocked |trying to register |lockdep is turned off|rcu)|Watchdog detected |"
     r"KASAN: |KCSAN: |KFENCE: |UBSAN: |refcount_t: |list_(?:add|del) corruption)|"
-    # what a checker says of its own start is no bug; that it stopped is, as nothing would be found any more
+    # a checker that starts is no bug; a checker that has stopped is one, because it finds nothing any more
     r"kmemleak: (?!Kernel memory leak detector initialized|Automatic memory scanning)|"
     r"DMA-API: (?!preallocated |debugging (?:enabled|disabled on)|dma_debug_entry pool grown|enable driver filter)")
 
-# Also lockdep's and RCU's splats. Those that a test announces are expected.
+# Includes reports of lockdep and RCU. Tests announce the ones that they provoke.
 WARNING = re.compile(r"WARNING: ")
 
 
 def message(console_line):
-    """The message of a console's line; of a line that is none of the kernel's, nothing."""
+    """The message in a line of a console, or "" if the line is not from the kernel."""
     prefix = CONSOLE_PREFIX.match(console_line)
     return console_line[prefix.end():] if prefix else ""
 
 
-# What the module prints around a call that the kernel has to object to: any number of WARNINGs, which the
-# test counts, or one splat with this text.
+# The module prints these lines before and after a call that must give a report: WARNINGs, which the test counts, or
+# one splat with this text.
 EXPECT = re.compile(r"(?:[\w-]+: )?expect-(warning|splat): (?:begin(?: (.+))?|end)$")
 
 
 class Judge:
-    """Follows the messages of a kernel log, and tells those bugs that no test has announced."""
+    """Follows the messages of a kernel log and returns the bugs that no test has announced."""
 
     def __init__(self):
-        self.kind = self.text = None  # of the announcement that is in force
+        self.kind = self.text = None  # of the current announcement
         self.found = 0
-        self.announced_bugs = 0  # those that came as a test had announced
-        self.lockdep_spent = False  # lockdep reports one bug of locking and then goes off: that one was announced
+        self.announced_bugs = 0  # bugs that a test had announced
+        self.lockdep_spent = False  # lockdep has switched itself off after a report that was announced
 
     def bug(self, message):
-        """What is wrong with this message, or None."""
+        """The bug that this message reports, or None."""
         if match := EXPECT.match(message):
             return self.announced(match)
         if not (BUG.match(message) or WARNING.match(message)):
@@ -68,9 +65,9 @@ class Judge:
 
 
 def judge_text(text):
-    """What a whole log says, as `dmesg` prints one: the value of a kernel-log.json.
+    """Judges a whole log in the format of `dmesg`. Returns the content of kernel-log.json.
 
-    A log without a line of the kernel's is not judged.
+    A log without a line from the kernel is not judged.
     """
     judge = Judge()
     lines = [line for line in text.splitlines() if CONSOLE_PREFIX.match(line)]

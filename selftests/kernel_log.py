@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the kernel says while programs run: its log, its taints, whether lockdep is on, and the leaks that
-kmemleak finds.
-"""
+"""What the kernel reports while programs run: its log, its taints, whether lockdep is on, and leaks from kmemleak."""
 import collections
 import os
 import re
@@ -13,21 +11,21 @@ import limits
 KMSG = "/dev/kmsg"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 
-# Taints that are no news here: a WARNING (judged by the log), a module that is not in the tree, one that is not signed.
+# Expected taints: a WARNING, which the log shows as well, an out-of-tree module, and an unsigned module.
 TAINTS_EXPECTED = 1 << 9 | 1 << 12 | 1 << 13
 
 
 class KernelLog:
-    """What the kernel logs from now on, and whether it still checks locks.
+    """Judges what the kernel logs from now on, and whether lockdep is still on.
 
-    What a test provokes stands between two lines that the module prints.
+    Reports that a test provokes are between two lines that the module prints.
     """
 
     def __init__(self):
         self.judge = kernel_bugs.Judge()
-        self.why = ""  # the log is not judged
-        self.bugs = []  # all that were found
-        self.recent = collections.deque(maxlen=10)  # lines
+        self.why = ""  # the reason why the log is not judged
+        self.bugs = []  # all bugs that were found
+        self.recent = collections.deque(maxlen=10)  # the last lines
         try:
             self.fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
             os.lseek(self.fd, 0, os.SEEK_END)
@@ -39,7 +37,7 @@ class KernelLog:
 
     @staticmethod
     def read_lockdep():
-        """1: on, 0: off, as after its first report; None: the kernel has none."""
+        """1: on; 0: off, for example after a report; None: the kernel has no lockdep."""
         try:
             with open("/proc/lockdep_stats", encoding="ascii") as file:
                 return int(re.search(r"debug_locks: +(\d)", file.read())[1])
@@ -59,7 +57,7 @@ class KernelLog:
         while self.fd is not None:
             try:
                 record = os.read(self.fd, 8192)
-            except BrokenPipeError:  # some were overwritten before they were read
+            except BrokenPipeError:  # records were overwritten before they were read
                 yield "BUG: kernel log overflowed, lines were lost"
                 continue
             except BlockingIOError:
@@ -86,9 +84,9 @@ class KernelLog:
 
 
 class LeakDetector:
-    """Objects that nothing points to any more, which kmemleak finds.
+    """Finds leaked objects of the kernel with kmemleak.
 
-    Each report has a backtrace, and names the program in `comm`.
+    Each report has a backtrace, and the name of the program as `comm`.
     """
 
     SHOWN = 10
@@ -120,9 +118,9 @@ class LeakDetector:
         return [report.rstrip() for report in reports if report.strip()]
 
     def new_leaks(self, settled=False):
-        """What was leaked since the last call.
+        """The leaks since the last call. kmemleak reports objects that two scans found unreferenced.
 
-        An object is old enough anyway when it is settled. kmemleak reports what two scans found unreferenced.
+        `settled`: all objects are old enough for kmemleak, so no pause is needed.
         """
         if not self.usable:
             return []

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads KTAP: the output of one program or of a kernel's console, and what the kselftest runner makes of programs.
+"""Reads KTAP: the output of one program, of a kernel's console, or of the kselftest runner.
 
-The reader is strict, since output that stops short must never look good: what cannot be told apart from a loss is a
-fault. KTAP allows output without a plan, and a test without a result; here both are faults. Lines that are none of
-KTAP's count for nothing. Where kunit.py judges otherwise, see selftests/unit/kunit_logs_test.py.
+The reader is strict, because output that stops short must never pass: whatever may be due to lost lines is a fault.
+KTAP allows output without a plan, and a test without a result; here both are faults. Other lines are ignored.
+selftests/unit/kunit_logs_test.py lists where kunit.py judges differently.
 """
 import dataclasses
 import re
@@ -18,24 +18,24 @@ DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(.*)$
 SUBTEST = re.compile(r"# Subtest: (.*)$")
 PROGRAM = re.compile(r"selftests: \S+: (\S+)")
 
-# A kernel that was booted for its tests alone ends with one of these, and what it prints then is no output of a test.
+# A kernel that boots only to run its tests ends with one of these lines. Lines after it are not output of a test.
 CONSOLE_ENDS = re.compile(r"\s*(?:List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)")
 
-WHOLE = "(all)"  # the name of the one case of a program that skipped as a whole
+WHOLE = "(all)"  # the name of the only case of a program that skipped as a whole
 
 
 @dataclasses.dataclass
 class Case:
     name: str
     verdict: str
-    reason: str = ""  # of a skip, or what was said before a failure
-    lines: list = dataclasses.field(default_factory=list)  # those about a failure, as they were printed
+    reason: str = ""  # of a skip, or the diagnostic lines before a failure
+    lines: list = dataclasses.field(default_factory=list)  # the lines about a failure, as they were printed
     at: int = -1  # the number of its line
 
 
 @dataclasses.dataclass
 class Output:
-    """What a program printed. Faults are what is wrong with the output itself."""
+    """The output of a program. A fault is an error in the output itself."""
     cases: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
     starts_at: int = 0  # the number of the line with the plan
@@ -56,7 +56,7 @@ class Output:
 
 @dataclasses.dataclass
 class _Level:
-    """A test and those below it, which are indented further. `plan` is None until it came."""
+    """A test with its subtests, which are indented further. `plan` is None until the line with the plan."""
     indent: int
     name: str = ""
     plan: int | None = None
@@ -66,7 +66,7 @@ class _Level:
 
 
 def _start(lines):
-    """Where the version line is, and how much a console puts before each line: as much as stands before the version."""
+    """The number of the version line, and the length of the prefix that a console puts before each line."""
     for number, line in enumerate(lines):
         if match := re.search(r"K?TAP version \d+$", line.rstrip()):
             return number, match.start()
@@ -118,7 +118,7 @@ class _Reader:
         self.level(indent)
 
     def level(self, indent):
-        """The test that a line belongs to, by how far the line is indented."""
+        """The test that a line belongs to, according to the line's indentation."""
         while len(self.levels) > 1 and self.levels[-1].indent > indent:
             lost = self.levels.pop()
             self.fault(f"the test '{lost.name}' has no result")
@@ -164,7 +164,7 @@ class _Reader:
         return Case(name, PASSED, reason, at=at)
 
     def parent(self, level, below, case):
-        """A test whose cases stood before it. Only these count; the two must agree."""
+        """Adds the subtests of `case` instead of the case, and checks that the case agrees with them."""
         self.close(below, case.name)
         failed = sum(one.verdict == FAILED for one in below.cases)
         if failed and case.verdict != FAILED:
@@ -176,7 +176,7 @@ class _Reader:
         level.cases += below.cases
 
     def close(self, level, name):
-        """Whether a test brought what it planned."""
+        """Checks that a test has as many results as it planned."""
         of = f"'{name}': " if name else ""
         if level.plan is None:
             self.fault(f"{of}no plan")
@@ -202,16 +202,14 @@ def read(text):
 
 @dataclasses.dataclass
 class RunnerProgram:
-    """A program as the kselftest runner tells of it: its own lines, and its exit status or the reason why
-    there is none.
-    """
+    """A program in the output of the kselftest runner: its own lines, and its exit status or why there is none."""
     name: str
     text: str
     status: int | None
     fault: str
 
     def output(self):
-        """What the program printed; a runner may say that it skipped a program, and nothing else."""
+        """The output of the program. A runner may skip a program without any output."""
         if self.status == SKIP_STATUS and not re.search(r"^K?TAP version", self.text, re.MULTILINE):
             return Output([Case(WHOLE, SKIPPED, "the runner says so, and the program says nothing")], planned=0)
         return read(self.text)
@@ -226,10 +224,9 @@ def _runner_status(not_ok, note):
 
 
 def _runner_result(match, inner):
-    """The runner's line of one program.
+    """Reads the runner's result line of one program.
 
-    It may lack the name, as in `ok 3 # SKIP`, or have the name behind the directive; the header has the name
-    too.
+    The line may lack the name, as in `ok 3 # SKIP`, or have it after the directive. The header has the name as well.
     """
     text = match[3] or ""
     named = PROGRAM.search(text) or next(filter(None, map(PROGRAM.match, inner)), None)
@@ -241,15 +238,12 @@ def _runner_result(match, inner):
 
 
 def is_runners(text):
-    """Whether this is the output of the kselftest runner, and not that of one program."""
+    """Whether this is output of the kselftest runner and not of a single program."""
     return re.search(r"^(?:# |(?:not )?ok \d+ (?:# *SKIP *)?)selftests: \S+", text, re.MULTILINE) is not None
 
 
 def read_runner(text):
-    """The programs that the runner tells of, and what is wrong with its own lines.
-
-    What make prints between them is not the runner's.
-    """
+    """The programs in the runner's output, and the faults of the runner's own lines. Lines of make are ignored."""
     programs, faults, inner, plans = [], [], [], []
     for line in text.split("\n"):
         line = line.rstrip("\r")

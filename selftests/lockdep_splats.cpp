@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: whoever holds the reservation lock where it must not be held hears of it
- * before it deadlocks: at the unlocked form, attach, detach and export; and so does
- * an importer that calls with a lock of its own around the reservation lock (P7).
+ * Claim: lockdep reports a caller that holds the reservation lock where it must not, before there
+ * is a deadlock: at the unlocked form, attach, detach and export. It also reports an importer that
+ * calls get_pfn with a lock of its own around the reservation lock (P7).
  *
- * Method: the lock is another buffer's, which is the same to lockdep. Its report
- * switches lockdep off: this program is the last of a run, and one case of it works
- * per boot; scripts/test boots once for each (KSFT_CASES).
+ * Method: the lock belongs to another buffer, which makes no difference to lockdep. A report
+ * switches lockdep off: so this program is the last of a run, and only one case works per boot.
+ * scripts/test boots once for each (KSFT_CASES).
  *
- * Does not see: put with the lock held, as it leaves the work to a later fput.
+ * Does not see: put with the lock held, because a later fput does the work.
  */
 #include <fstream>
 
@@ -49,11 +49,14 @@ bool lockdep_is_on() {
 }
 
 void reported(const Wrong& wrong) {
-    REQUIRE(device().has(TESTEXP_FEAT_LOCKDEP), "only lockdep notices");
+    REQUIRE(device().has(TESTEXP_FEAT_LOCKDEP), "only lockdep reports this");
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
-    REQUIRE(lockdep_is_on(), "an earlier case has switched lockdep off; boot for this one alone");
+    REQUIRE(lockdep_is_on(), "an earlier case has switched lockdep off; boot again for this case");
 
-    /* A reader of bufinfo takes the list's lock, then each buffer's: export must not do both. */
+    /*
+     * A reader of bufinfo takes the list's lock and then each buffer's lock. Export must not take
+     * them in the other order.
+     */
     if (wrong.which == TESTEXP_MISUSE_LOCK_HELD_EXPORT) {
         const Buffer buffer = device().create({.layout = Layout{}.ram(1)}).value();
 

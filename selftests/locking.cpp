@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: dma_buf_get_pfn() wants the reservation lock, the unlocked form may sleep,
- * an exporter's callback always runs with the lock held, and a lock of the importer
- * may be taken inside it (P7).
+ * Claim: dma_buf_get_pfn() needs the reservation lock, the unlocked form may sleep, an exporter's
+ * callback always runs with the lock held, and an importer's lock may be taken inside it (P7).
  *
- * Method: the module calls without the lock, and in atomic context (MISUSE); lockdep
- * and DEBUG_ATOMIC_SLEEP must say so exactly once each, and nothing when all is right.
+ * Method: the module calls without the lock, and in atomic context (MISUSE). lockdep and
+ * DEBUG_ATOMIC_SLEEP must report each of these calls once, and nothing when the calls are right.
  *
- * Does not see: what switches lockdep off (lockdep_splats). Nothing without lockdep.
+ * Does not see: reports that switch lockdep off (lockdep_splats). Skips without lockdep.
  */
 #include "fixture.hpp"
 #include "kmsg.hpp"
@@ -22,7 +21,7 @@ int misuse_or_skip(testexp_misuse_case which, const char* option) {
     const Result<int> result = device().misuse(which);
 
     if (result.code() == EOPNOTSUPP)
-        ksft::skip(std::string("nobody would notice: needs a kernel with ") + option);
+        ksft::skip(std::string("no check would report this: needs a kernel with ") + option);
     return result.value();
 }
 
@@ -36,19 +35,24 @@ std::vector<std::string> lines_with(const std::vector<std::string>& lines,
     return found;
 }
 
-/* The core notices before it calls the exporter, whose own check is shown to work. */
+/*
+ * The core reports before it calls the exporter, which checks as well; the exporter's count shows
+ * that its check works.
+ */
 void lock_missing() {
     Kmsg log;
     const int result = misuse_or_skip(TESTEXP_MISUSE_LOCK_MISSING, "CONFIG_PROVE_LOCKING");
     const std::vector<std::string> warnings = lines_with(log.new_lines(), "WARNING: ");
 
-    /* The check is a diagnosis, not a refusal. */
+    /* The check reports but does not refuse. */
     ksft::expect_eq(result, 0, "result");
     if (!ksft::expect_eq(warnings.size(), 2, "warnings"))
         return;
-    ksft::expect_eq(lines_with({warnings[0]}, "exporter_get_pfn").size(), 0, "first the core");
+    ksft::expect_eq(lines_with({warnings[0]}, "exporter_get_pfn").size(), 0,
+                    "the core reports first, not the exporter");
     ksft::expect_eq(lines_with({warnings[0]}, "_get_pfn").size(), 1, "the core's get_pfn");
-    ksft::expect_eq(lines_with({warnings[1]}, "exporter_get_pfn").size(), 1, "then the exporter");
+    ksft::expect_eq(lines_with({warnings[1]}, "exporter_get_pfn").size(), 1,
+                    "the exporter reports second");
 }
 
 void atomic() {
@@ -69,7 +73,7 @@ void nested() {
     });
 }
 
-/* All callbacks that the core calls under the lock, from all that calls them. */
+/* All callbacks that the core calls under the lock, through all calls that lead to them. */
 void callbacks_are_locked(std::uint32_t create_flags, std::uint32_t attach_flags) {
     REQUIRE(device().has(TESTEXP_FEAT_LOCKDEP), "get_pfn checks its lock with lockdep only");
     expect_warnings(0, [&] {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: mapping and unmapping cost inside sgt_map what the kernel's own benchmark of
- * them, dma_map_benchmark, says of as many pages on the same device.
+ * Claim: inside sgt_map, mapping and unmapping cost as much as the kernel's own benchmark of them,
+ * dma_map_benchmark, says for as many pages on the same device.
  *
- * Method: instructions, behind an IOMMU, where a mapping costs by the page. Both map one
- * contiguous piece. What more pages cost more is compared, since nothing but the mapping
- * is in it: sgt_map's table, lock and walk do not know how large the one segment is. What it
- * costs beside the mapping is bounded.
+ * Method: instructions, behind an IOMMU, where each page of a mapping costs. Both map one
+ * contiguous piece. The test compares what additional pages cost, because this difference consists
+ * of the mapping alone: sgt_map's table, lock and walk do not depend on the length of the one
+ * segment. What sgt_map costs apart from the mapping has an upper bound.
  *
- * Does not see: a direct mapping, which takes less than the benchmark's unit of 100 ns;
- * segments after the first, as the benchmark maps no tables.
+ * Does not see: a direct mapping, which takes less than the benchmark's unit of 100 ns; segments
+ * after the first, because the benchmark maps no tables.
  */
 #include <cmath>
 #include <fstream>
@@ -25,7 +25,7 @@ using namespace testexp;
 
 namespace {
 
-/* As include/linux/map_benchmark.h has it, which user space does not get. */
+/* A copy of the struct in include/linux/map_benchmark.h, which is not installed for user space. */
 struct map_benchmark {
     std::uint64_t avg_map_100ns;
     std::uint64_t map_stddev;
@@ -44,21 +44,21 @@ constexpr unsigned long DMA_MAP_BENCHMARK = _IOWR('d', 1, struct map_benchmark);
 
 constexpr std::uint32_t few_pages = 64;
 
-/* Below a leaf of 2 MiB: so there is an entry for each page. */
+/* Less than 2 MiB, so that the IOMMU's page table has an entry for each page. */
 constexpr std::uint32_t many_pages[] = {256, 511};
 
 /*
- * It cuts each value, and then the mean, down to its unit: a mean is too low by up to
- * two units, a difference of two by as much in either direction, and here are two of
- * them, map and unmap.
+ * The benchmark rounds each value and then the mean down to its unit. So a mean is too low by up to
+ * two units, and a difference of two means is off by as much in either direction. Here are two
+ * differences, of map and of unmap.
  */
 constexpr double unit = 100;
 constexpr double cut_off = 4 * unit;
 
-/* Ticks are in both means; which ones is chance. */
+/* Both means contain timer ticks, and their number is random. */
 constexpr double part_of_chance = 0.01;
 
-/* Lock, table and walk: with a direct mapping all of sgt_map takes 1,400 of one extent. */
+/* Lock, table and walk. With a direct mapping all of sgt_map takes 1,400 for one extent. */
 constexpr double most_beside = 2000;
 
 const std::string driver = "/sys/bus/pci/drivers/dma_map_benchmark";
@@ -68,7 +68,7 @@ void write_attribute(const std::string& path, const std::string& value) {
         throw std::runtime_error("cannot write " + value + " to " + path);
 }
 
-/* The importers' device in the hands of the kernel's benchmark. */
+/* The importers' device, bound to the kernel's benchmark. */
 class KernelBenchmark {
 public:
     KernelBenchmark() {
@@ -87,13 +87,13 @@ public:
         std::ofstream(override_) << '\n';
     }
 
-    /* Instructions to map and unmap so many pages, once. */
+    /* Instructions to map and unmap @nr_pages once, according to the kernel's benchmark. */
     double cost_of(std::uint32_t nr_pages) const {
         map_benchmark run = {};
 
         run.threads = 1;
         run.seconds = 1;
-        run.node = -1; /* any */
+        run.node = -1; /* any node */
         run.dma_bits = 64;
         run.granule = nr_pages;
         if (ioctl(fd_.get(), DMA_MAP_BENCHMARK, &run) < 0)
@@ -107,7 +107,7 @@ private:
     Fd fd_;
 };
 
-/* The same of sgt_map. */
+/* The same for sgt_map. */
 double sgt_map_cost_of(std::uint32_t nr_pages) {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(nr_pages, {.align_order = 9})}).value();
@@ -153,8 +153,9 @@ void costs_as_much(std::uint32_t nr_pages) {
                rounded(more_of_ours) + " and " + rounded(more_of_theirs));
     ksft::expect(std::abs(more_of_ours - more_of_theirs) <=
                      cut_off + part_of_chance * more_of_theirs,
-                 "more pages cost the same more");
-    ksft::expect(ours > theirs && ours - theirs < most_beside, "and there is little beside them");
+                 "additional pages cost the same");
+    ksft::expect(ours > theirs && ours - theirs < most_beside,
+                 "sgt_map costs little apart from the mapping");
 }
 
 void make_plan(ksft::Plan& plan) {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: all memory that a buffer took goes back to the kernel when it is closed: its
- * pages, what its blocks had before and behind them, and what was taken only to find
- * a run that is longer than a block.
+ * Claim: all memory of a buffer goes back to the kernel when the buffer is closed: its pages, the
+ * unused rest of its blocks, and blocks that were taken only to find a run longer than a block.
  *
- * Method: each sort of buffer is made and closed so often that the kernel would miss
- * 128 MiB or more if a part of it stayed; MemAvailable before and after.
+ * Method: each kind of buffer is made and closed so often that the kernel would lack 128 MiB or
+ * more if a part of each stayed; MemAvailable is compared before and after.
  *
- * Does not see: what is less than a quarter of that; kmemleak, on the debug kernel, finds
- * what is no whole page.
+ * Does not see: a loss of less than a quarter of that; less than a page, which kmemleak finds on
+ * the debug kernel.
  */
 #include <fstream>
 #include <limits>
@@ -36,7 +35,7 @@ std::uint64_t available_kib() {
 }
 
 void comes_back(const Layout& layout, int times) {
-    REQUIRE(layout.nr_pages() < device().info().max_pages, "the module may not have so much");
+    REQUIRE(layout.nr_pages() < device().info().max_pages, "max_pages of the module is too small");
 
     const std::uint64_t before = available_kib();
 
@@ -46,7 +45,7 @@ void comes_back(const Layout& layout, int times) {
     const std::uint64_t after = available_kib();
 
     ksft::expect(after + enough_kib > before,
-                 "the memory is there again: " + std::to_string(before) + " KiB before, " +
+                 "the memory is free again: " + std::to_string(before) + " KiB before, " +
                      std::to_string(after) + " KiB after");
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: of a page of MMIO get_pfn gives the PFN that it has in the BAR, with the exact
+ * Claim: get_pfn gives a page of MMIO the PFN that the page has in the BAR, with the exact
  * max_order (P17, P18), also beside RAM, holes and private pages (P12).
  *
- * Method: a PCI BAR that no driver has (the module's parameter mmio_bar); every page
- * compared with the BAR's address in sysfs. And by the bytes: what is written through
- * the BAR's file in sysfs is read through mmap of the buffer, and the other way round.
+ * Method: a PCI BAR without a driver (the module's parameter mmio_bar). Every page is compared with
+ * the BAR's address in sysfs. What is written through the BAR's file in sysfs is read through mmap
+ * of the buffer, and the other way round.
  *
- * Does not see: a device; behind this BAR there is memory.
+ * Does not see: a device; this BAR is backed by memory.
  */
 #include <vector>
 
@@ -28,7 +28,7 @@ struct Named {
     Layout layout;
 };
 
-/* Needs 1024 pages of a BAR; @pages is what there is. */
+/* Needs 1024 pages of a BAR. @pages: number of pages that the BAR has. */
 std::vector<Named> layouts(std::uint64_t pages) {
     return {
         {"whole_bar", Layout{}.mmio(0, pages)},
@@ -61,7 +61,7 @@ void agrees_with_sysfs(const Layout& layout, const CreateSpec& spec) {
         expect_truth(importer, subject, form);
 }
 
-/* Repeats in descending order are the same as extents that are named in that order. */
+/* Repeats in descending order give the same answers as extents that are listed in that order. */
 void scattered() {
     Layout as_named;
 
@@ -71,7 +71,7 @@ void scattered() {
         as_named, {.layout = Layout{}.mmio(0, 16, {.repeat = 4}), .flags = TESTEXP_CREATE_SCATTER});
 }
 
-/* The file of the BAR in sysfs, from page @at on. Skips where nobody may map it. */
+/* The BAR's file in sysfs, mapped from page @at on. Skips where nobody may map it. */
 Mapping map_bar(std::uint64_t at, std::uint64_t nr_pages) {
     const Fd file(open(mmio_bar().resource_path().c_str(), O_RDWR | O_CLOEXEC));
 
@@ -81,7 +81,7 @@ Mapping map_bar(std::uint64_t at, std::uint64_t nr_pages) {
     Result<Mapping> mapping = Mapping::map(file.get(), nr_pages, at);
 
     if (!mapping)
-        ksft::skip("the kernel lets nobody map a BAR that a module has: " + mapping.error().what);
+        ksft::skip("the kernel maps no BAR that a driver has claimed: " + mapping.error().what);
     return std::move(mapping).value();
 }
 
@@ -89,7 +89,7 @@ volatile std::uint64_t& first_word(const Mapping& mapping, std::uint64_t page) {
     return *reinterpret_cast<volatile std::uint64_t*>(mapping.bytes().data() + page * page_bytes());
 }
 
-/* Writes a word into each page of one mapping, and reads it from the other. */
+/* Writes a word into each page of one mapping and reads it through the other. */
 void expect_same_bytes(const Mapping& written, const Mapping& read, std::uint64_t signature) {
     const std::uint64_t nr_pages = written.bytes().size() / page_bytes();
 
@@ -110,7 +110,7 @@ void same_bytes(std::uint64_t at, std::uint64_t nr_pages) {
     expect_same_bytes(through_buffer, through_sysfs, 0x7e570000);
 }
 
-/* A BAR has no pages that a mapping could show, whatever else the buffer has. */
+/* A BAR has no struct pages, so SHOW_PAGES is refused, whatever else the buffer contains. */
 void shows_no_pages() {
     (void)mmio_bar();
     for (const Layout& layout : {Layout{}.mmio(0, 4), Layout{}.ram(2).mmio(0, 1)})

@@ -10,11 +10,11 @@ NAME = "dmabuf_testexp"
 
 
 class Problem(Exception):
-    """One line or several for the user: the module was not loaded."""
+    """Why the module was not loaded, in one or more lines for the user."""
 
 
 def patiently(done):
-    """Whether done() comes true in time; see RELEASE_ROUNDS."""
+    """Waits until done() is true, for RELEASE_ROUNDS at most. Returns whether it is."""
     for _ in range(limits.RELEASE_ROUNDS):
         if done():
             return True
@@ -24,7 +24,7 @@ def patiently(done):
 
 
 def users():
-    """How many objects of the module exist. Each holds a reference."""
+    """The number of references to the module; each of its objects holds one."""
     try:
         with open(f"/sys/module/{NAME}/refcnt", encoding="ascii") as file:
             return int(file.read())
@@ -33,7 +33,7 @@ def users():
 
 
 def judge_users(before):
-    """What a program made is gone when it is."""
+    """Checks that the objects of a program are gone when the program is gone."""
     if patiently(lambda: users() <= before):
         return []
     return [f"the program is gone, but {users() - before} of the objects it made are not"]
@@ -49,9 +49,9 @@ def _call(*command):
 
 
 def parameters(binaries):
-    """What the module is to be loaded with here.
+    """The parameters to load the module with on this machine.
 
-    selftests/lib/client/module_parameters.cpp decides, as it also does for a program that brings the module itself.
+    selftests/lib/client/module_parameters.cpp decides, also for a program that loads the module itself.
     """
     path = os.path.join(binaries, "module_parameters")
     words, error = _call(path)
@@ -61,9 +61,9 @@ def parameters(binaries):
 
 
 def load(path, binaries, log, more=()):
-    """A module that cannot be loaded is a problem, with what the kernel says of it.
+    """Loads the module. Raises Problem with the kernel's messages if that fails.
 
-    `more` are parameters that this module has beyond the usual ones.
+    `more`: additional parameters.
     """
     error = _call("insmod", path, *parameters(binaries), *more)[1]
     if error:
@@ -75,7 +75,7 @@ def load(path, binaries, log, more=()):
 
 
 def unload():
-    """Whatever holds the module now has leaked."""
+    """Unloads the module. Anything that still holds it has leaked."""
     errors = []
 
     def is_gone():

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: while a buffer moves again and again, importers that resolve and install
- * under the reservation lock or with a sequence count never hold a stale PFN, read
- * poison or lose a write, and neither does the CPU (P1, P2); the naive importer
- * does. While it is revoked and restored, no importer keeps an entry (P6).
+ * Claim: while a buffer moves again and again, importers that resolve and install under the
+ * reservation lock or with a sequence count never hold a stale PFN, read poison or lose a write,
+ * and neither does the CPU (P1, P2). The naive importer does. While the buffer is revoked and
+ * restored, no importer keeps an entry (P6).
  *
- * Method: threads fill, use and audit their tables and write to the pages; another
- * moves or revokes a counted number of times, each after a round of all others, and then
- * until each race that the case is about has been seen. A storm without it is a failure.
+ * Method: threads fill, use and audit their tables and write to the pages. Another thread moves or
+ * revokes a fixed number of times, each time after a round of all others, and then until the test
+ * has seen each race that the case is about. A storm without the race fails.
  *
- * Does not see: interleavings that did not happen; see move and revoke for those that
- * matter. On an emulated machine threads interleave, but do not run at once.
+ * Does not see: interleavings that did not happen; move and revoke force the important ones. On an
+ * emulated machine threads interleave but do not run at once.
  */
 #include <atomic>
 #include <functional>
@@ -32,10 +32,10 @@ std::uint64_t nr_steps() {
     return quick() ? 60 : 300;
 }
 
-/* Far more than any race takes that is still to be seen after nr_steps(). */
+/* Far more steps than any race needs that has not been seen after nr_steps(). */
 constexpr std::uint64_t most_steps = 5000;
 
-/* The layouts a buffer goes through. */
+/* The layouts that a buffer moves through. */
 Layout layout_of(std::uint64_t step) {
     switch (step % 3) {
     case 0:
@@ -47,20 +47,20 @@ Layout layout_of(std::uint64_t step) {
     }
 }
 
-/* What the workers saw, added up. */
+/* What all workers saw together. */
 struct Seen {
     std::uint64_t installed = 0;
     std::uint64_t retries = 0;
-    std::uint64_t notified = 0; /* between a resolve and its install */
-    std::uint64_t torn = 0;     /* FILLs that lost their first entries to a move before the end */
+    std::uint64_t notified = 0; /* moves between a resolve and its install */
+    std::uint64_t torn = 0;     /* FILLs whose first entries a move dropped before the FILL ended */
     std::uint64_t audited = 0;
     std::uint64_t stale = 0;
     std::uint64_t written = 0;
     std::uint64_t wrong = 0; /* pages without their signature */
     std::uint64_t attached = 0;
     std::uint64_t refused = 0;
-    std::uint64_t late = 0; /* attached, then refused at the first get_pfn */
-    std::uint64_t told = 0; /* attached and filled, then notified */
+    std::uint64_t late = 0; /* importers that attached and were refused at the first get_pfn */
+    std::uint64_t told = 0; /* importers that attached, filled and were then notified */
 
     Seen& operator+=(const Seen& other) {
         installed += other.installed;
@@ -99,10 +99,10 @@ struct Seen {
 };
 
 /*
- * Makes rounds in some threads while this one makes nr_steps() steps, and further ones until
- * the rounds have seen enough, or most_steps. Each step comes when a round has ended since
- * the one before, so that neither side starves; and rounds overlap steps, as they are not
- * waited for one by one.
+ * Makes rounds in some threads, while the calling thread makes nr_steps() steps, and then further
+ * steps until the rounds have seen enough, or most_steps. Each step waits until some round has
+ * ended since the step before, so that neither side starves. A step does not wait for all rounds,
+ * so rounds and steps overlap.
  */
 class Storm {
 public:
@@ -110,12 +110,12 @@ public:
 
     void add_worker(Round round) { rounds_.push_back(std::move(round)); }
 
-    /* One whose rounds are so short that no step waits for them. */
+    /* Adds rounds that are so short that no step waits for them. */
     void add_background(Round round) { background_.push_back(std::move(round)); }
 
     /*
      * Returns the sum of what all rounds have seen. The storm may end at most_steps although
-     * @enough still returns false; whether that is a failure is for the caller to decide.
+     * @enough still returns false; the caller decides whether that is a failure.
      */
     Seen run(const std::function<void(std::uint64_t)>& step,
              const std::function<bool(const Seen&)>& enough) {
@@ -168,7 +168,7 @@ private:
 
     std::vector<Round> rounds_;
     std::vector<Round> background_;
-    std::mutex mutex_; /* of seen_ */
+    std::mutex mutex_; /* protects seen_ */
     Seen seen_;
     std::atomic<std::uint64_t> ended_{0};
     std::atomic<std::uint64_t> ended_in_background_{0};
@@ -190,7 +190,7 @@ void fill_use_audit(const Importer& importer, bool alone, const FillSpec& fill, 
     seen.add(importer.audit().value());
 }
 
-/* Two importers of their own, one that two threads share, and the CPU. */
+/* Two importers with one thread each, an importer that two threads share, and the CPU. */
 struct Moving {
     Buffer buffer = device()
                         .create({.layout = layout_of(0),
@@ -222,14 +222,14 @@ struct Moving {
     }
 };
 
-/* The move came where it can do harm. Under the lock that is between two pages only. */
+/* Whether moves came where they can do harm. With the lock held that is only between two pages. */
 bool raced(testexp_fill_mode mode, const Seen& seen) {
     return mode == TESTEXP_FILL_LOCKED ? seen.torn > 0 : seen.notified > 0 && seen.retries > 0;
 }
 
 /*
- * One of the importers pauses between resolve and install: with the lock held for a moment,
- * so that a move queues up for it; without, until a move has come.
+ * One of the importers pauses between resolve and install. With the lock, the pause is short and a
+ * move queues for the lock; without, it lasts until a move has come.
  */
 void right_importer(testexp_fill_mode mode) {
     require_pfns();
@@ -256,12 +256,13 @@ void right_importer(testexp_fill_mode mode) {
         moving.contents.expect_intact("after the storm");
         ksft::expect_eq(device().stats(moving.buffer.fd.get()).value().lock_violations, 0,
                         "callbacks without the reservation lock");
-        ksft::expect(seen.installed > 0 && seen.written > 0, "there was a storm");
+        ksft::expect(seen.installed > 0 && seen.written > 0,
+                     "entries were installed and words written");
     }
     ksft::expect_eq(poison_violations(), violations, "poison_violations");
 }
 
-/* Pauses between resolve and install until it is told that the PFN is stale. */
+/* Pauses between resolve and install until it is notified that the PFN is stale. */
 void naive_importer() {
     require_pfns();
 
@@ -275,14 +276,14 @@ void naive_importer() {
     ksft::expect(seen.notified > 0, "a move came between resolve and install");
     ksft::expect(seen.stale > 0, "AUDIT finds stale entries");
     ksft::expect(seen.wrong > 0, "USE finds pages without their signature");
-    /* The CPU is no importer: nothing is lost of what it writes. */
+    /* The CPU is no importer. None of its writes is lost. */
     ksft::expect_eq(moving.contents.sum(word_of_cpu), moving.cpu_writes,
                     "writes of the CPU that arrived");
 }
 
-/* --- Attach against revoke ------------------------------------------------------ */
+/* --- Attach against revoke ------------------------------------------------ */
 
-/* A call that the revoke may have come before, and nothing else. */
+/* A call that may only succeed or find the buffer revoked. */
 template <typename T> bool done_or_revoked(const Result<T>& result) {
     if (!result && result.code() != ENODEV)
         throw std::runtime_error(result.error().what);
@@ -298,7 +299,7 @@ void attach_fill_audit(int buffer_fd, Seen& seen) {
     }
     seen.attached++;
 
-    /* So that a revoke comes here as often as behind the FILL. */
+    /* So that a revoke comes here as often as after the FILL. */
     for (int i = 0; i < 8; i++)
         (void)importer.value().audit().value();
 
@@ -326,9 +327,9 @@ void attach_fill_audit(int buffer_fd, Seen& seen) {
 }
 
 /*
- * Both sides of the race: a revoke before attach, and one after it. That a revoke comes
- * between attach and the first get_pfn is left to chance here, because some kernels never
- * switch threads there; revoke makes it happen, in P6.late_attach.
+ * Both sides of the race: a revoke before attach, and one after it. A revoke between attach and the
+ * first get_pfn is left to chance here, because some kernels never switch threads there; revoke
+ * makes it happen, in P6.late_attach.
  */
 bool both_sides(const Seen& seen) {
     return seen.refused > 0 && seen.told > 0;

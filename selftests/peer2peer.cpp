@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: an importer can learn what a page is, and whether peers may reach it, before it
- * resolves or maps anything (P13); and one that cannot reach another device's pages,
- * without allow_peer2peer, is refused at attach by a buffer that has some.
+ * Claim: an importer can learn what a page is, and whether peer devices may reach it, before it
+ * resolves or maps anything (P13). A buffer with pages of another device refuses at attach an
+ * importer that cannot reach them, one without allow_peer2peer.
  *
- * Method: each sort of buffer against each sort of importer, as a table; DESCRIBE of
- * every page compared with the layout, while the exporter's counts say that nobody
- * has asked for a PFN or a mapping yet.
+ * Method: a table of each kind of buffer with each kind of importer. DESCRIBE of every page is
+ * compared with the layout, while the exporter's counts show that nobody has asked for a PFN or a
+ * mapping yet.
  *
  * Does not see: real transfers from device to device.
  */
@@ -46,7 +46,7 @@ struct ImporterKind {
     bool allows_p2p;
 };
 
-/* Only without a device is nothing mapped when a dynamic importer attaches. */
+/* With a device, attach would map the buffer for a dynamic importer. */
 constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE;
 
 constexpr ImporterKind importers[] = {
@@ -55,7 +55,7 @@ constexpr ImporterKind importers[] = {
     {"peer2peer", dynamic, true},
 };
 
-/* Skips what there is not here. */
+/* Skips a buffer that this machine cannot have. */
 Buffer create(const Layout& layout) {
     for (const testexp_extent& extent : layout.extents)
         if (extent.type == TESTEXP_EXTENT_MMIO)
@@ -78,7 +78,7 @@ void attach(const Named& named, const ImporterKind& kind) {
     ksft::expect_eq(device().read_info().value().nr_importers, 0, "importers left");
 }
 
-/* The same with a device, whatever the core does at attach: it comes after the refusal. */
+/* The same importer with a device, whatever the core does at attach: the refusal comes first. */
 void device_without_peer2peer(const Layout& layout) {
     const Buffer buffer = create(layout);
 
@@ -89,7 +89,10 @@ void device_without_peer2peer(const Layout& layout) {
                     "attachments that the exporter accepted");
 }
 
-/* Page by page, and the extent that each is in: the longest run of pages of its kind. */
+/*
+ * Compares DESCRIBE of each page, and the first and last page of the longest run of pages of its
+ * kind.
+ */
 void expect_described(const Importer& importer, const Layout& layout) {
     std::uint64_t first = 0;
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: when a callback of the exporter fails, its errno arrives, and still each pin
- * is undone exactly once, each mapping unmapped and each attach detached (P8); and so they
- * are when a signal ends the core's wait for a fence of usage KERNEL.
+ * Claim: when a callback of the exporter fails, its errno reaches the caller, each pin is undone
+ * exactly once, each mapping is unmapped and each attach is detached (P8). The same holds when a
+ * signal ends the core's wait for a fence of usage KERNEL.
  *
- * Method: each row of lib/truth.hpp with each callback failing. The row says which
- * callbacks run and when; counts are compared while the importer lives and after.
+ * Method: each row of lib/oracle/truth.hpp with each callback failing. The row says which callbacks
+ * run and when; counts are compared while the importer lives and after.
  *
- * Does not see: that all is well when nothing fails (truth_table); which attachment
- * a pin belonged to; races of attach and detach.
+ * Does not see: calls that succeed (truth_table); which attachment a pin belonged to; races of
+ * attach and detach.
  */
 #include <csignal>
 #include <ctime>
@@ -22,7 +22,7 @@ using truth::Row;
 
 namespace {
 
-/* A row of the table with callbacks that fail. */
+/* A row of the table, and the callbacks that fail. */
 struct Injected {
     const Row& row;
     std::uint32_t inject;
@@ -30,7 +30,7 @@ struct Injected {
     bool fails(std::uint32_t what, bool is_called) const { return inject & what && is_called; }
 };
 
-/* A callback that fails decides wherever the table says that it is called. */
+/* Wherever the row says that a callback runs, its failure decides the result. */
 int expected_attach(const Injected& c) {
     if (c.row.attach != 0)
         return c.row.attach;
@@ -52,7 +52,7 @@ int expected_map(const Injected& c) {
                : 0;
 }
 
-/* What is held while an importer that was accepted lives. */
+/* What an accepted importer holds while it lives. */
 void expect_held(const Injected& c, const testexp_stats& stats) {
     ksft::expect_eq(stats.pins - stats.unpins, c.row.pins_at_attach, "pins held");
     ksft::expect_eq(stats.attaches - stats.detaches, 1, "attachments");
@@ -91,7 +91,7 @@ void balanced(const Injected& c) {
         ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
 }
 
-/* What the others leave out where it does not hold; so that it is named. */
+/* The other cases leave this check out where it does not hold. Here it is skipped by name. */
 void mapped_under_lock() {
     REQUIRE(device().has(TESTEXP_FEAT_MAP_LOCKED),
             "before 6.2 the core maps static buffers without the reservation lock");
@@ -107,7 +107,7 @@ void mapped_under_lock() {
     ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
 }
 
-/* Two importers: one pin each, and the one that is left stays pinned. */
+/* Two importers have one pin each, and the buffer stays pinned for the one that is left. */
 void two_importers() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
@@ -126,7 +126,7 @@ void two_importers() {
     ksft::expect_eq(pins_held(), 1, "pins held by one");
 }
 
-/* One that follows moves may pin for itself, as long as it lives. */
+/* A dynamic importer may pin for itself, as long as it lives. */
 void pinned_by_importer() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
@@ -147,7 +147,7 @@ void pinned_by_importer() {
     ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
 }
 
-/* A pinned buffer is let go of even when it is revoked meanwhile. */
+/* A buffer that is revoked while it is pinned is still unpinned. */
 void revoked_while_pinned() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
@@ -166,9 +166,9 @@ void revoked_while_pinned() {
     ksft::expect_eq(device().stats(buffer.fd.get()).value().pins, 1, "pins after a refused attach");
 }
 
-/* --- A signal while the core waits for a fence ---------------------------------------- */
+/* --- A signal while the core waits for a fence ---------------------------- */
 
-/* Sends this process signals that do nothing but interrupt, while it lives. */
+/* While it lives, it sends this process signals that only interrupt. */
 class Interruptions {
 public:
     Interruptions() {
@@ -176,7 +176,7 @@ public:
         sigevent event{};
         const itimerspec often{{0, 5'000'000}, {0, 5'000'000}};
 
-        action.sa_handler = [](int) {}; /* and no SA_RESTART */
+        action.sa_handler = [](int) {}; /* without SA_RESTART */
         event.sigev_notify = SIGEV_SIGNAL;
         event.sigev_signo = SIGUSR1;
         if (sigaction(SIGUSR1, &action, nullptr) < 0 ||
@@ -193,9 +193,8 @@ private:
 };
 
 /*
- * Makes the call again until a signal ended it: on a machine that stands still the fence may
- * signal first. No other thread wants the locks that the call takes, so the call can only have
- * waited for the fence.
+ * Repeats the call until a signal ends it: on a machine that stalls, the fence may signal first. No
+ * other thread wants the locks that the call takes, so the call can only have waited for the fence.
  */
 void interrupted(std::uint32_t create_flags, bool in_attach) {
     const testexp_info before = device().read_info().value();
@@ -218,20 +217,20 @@ void interrupted(std::uint32_t create_flags, bool in_attach) {
         }
         const testexp_stats stats = device().stats(buffer.fd.get()).value();
 
-        ksft::expect_eq(stats.maps, 1, "maps: it was mapped before the wait");
+        ksft::expect_eq(stats.maps, 1, "maps: the buffer was mapped before the wait");
         ksft::expect_eq(stats.unmaps, 1, "unmaps");
         ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
         ksft::expect_eq(stats.attaches - stats.detaches, in_attach ? 0 : 1, "attachments");
 
         /*
-         * The interrupted call has left nothing that makes the next call fail. The next call waits
-         * for the fence as well, and nobody interrupts it.
+         * The interrupted call must leave nothing that makes the next call fail. The next call
+         * waits for the fence as well, and nobody interrupts it.
          */
         if (in_attach)
             importer = device().attach(buffer.fd.get()).value();
-        ksft::expect_eq(importer->map().code(), 0, "map when nobody interrupts");
+        ksft::expect_eq(importer->map().code(), 0, "map without a signal");
     }
-    ksft::expect_eq(code, EINTR, "what the signal made of the call");
+    ksft::expect_eq(code, EINTR, "result of the interrupted call");
     ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: section 1 of the contract holds for every pair of exporter and importer:
- * the result of export, attach, get_pfn and map, a detach that is clean, and a pin
- * balance of zero (P8). What is refused is refused at attach, not later (P3), and
- * every callback that needs the reservation lock runs with it held (P7).
+ * Claim: section 1 of the contract holds for every pair of exporter and importer: the result of
+ * export, attach, get_pfn and map, a clean detach, and a pin balance of zero (P8). A refusal comes
+ * at attach, not later (P3), and every callback that needs the reservation lock runs with the lock
+ * held (P7).
  *
- * Method: lib/truth.hpp has a row for each pair; an importer goes through it and
- * the results and the exporter's counts are compared, the kernel log must be silent.
+ * Method: lib/oracle/truth.hpp has a row for each pair. An importer goes through the row; the
+ * results and the exporter's counts are compared, and the kernel log must be silent.
  *
- * Does not see: the half of the table for the other value of MOVE_NOTIFY (run it
- * on both kernels); failing callbacks (pin_balance); what is pinned while mapped.
+ * Does not see: the columns for the other value of MOVE_NOTIFY (run it on both kernels); failing
+ * callbacks (pin_balance); what is pinned while mapped.
  */
 #include "fixture.hpp"
 #include "truth.hpp"
@@ -24,7 +24,7 @@ int column(int with_move_notify, int without) {
     return device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? with_move_notify : without;
 }
 
-/* Both forms, with and without a place for the order. Returns how often it asked. */
+/* Asks in both forms, with and without max_order. Returns the number of calls. */
 std::uint64_t ask_get_pfn(const Row& row, const Importer& importer) {
     const int expected = column(row.get_pfn_y, row.get_pfn_n);
     std::uint64_t asked = 0;
@@ -44,7 +44,7 @@ std::uint64_t ask_get_pfn(const Row& row, const Importer& importer) {
     return asked;
 }
 
-/* While the importer lives: what the core holds for it. */
+/* What the core holds for the importer while the importer lives. */
 void expect_attached(const Row& row, const testexp_stats& stats) {
     ksft::expect_eq(stats.attaches, 1, "attaches");
     ksft::expect_eq(stats.detaches, 0, "detaches before the end");
@@ -53,7 +53,7 @@ void expect_attached(const Row& row, const testexp_stats& stats) {
     ksft::expect_eq(stats.unpins, 0, "unpins at attach");
 }
 
-/* Returns how often the exporter's get_pfn must have been called. */
+/* Returns the number of calls that the exporter's get_pfn must have seen. */
 std::uint64_t attach_use_detach(const Row& row, const Buffer& buffer) {
     const Result<Importer> importer = device().attach(buffer.fd.get(), row.attach_flags());
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: nobody can pin a page of a buffer by a mapping of it, so no page outlives a revoke or a
+ * Claim: nobody can pin a page of a buffer through a mapping, so no page outlives a revoke or a
  * move (P22).
  *
- * Method: system calls that pin the pages of their caller's memory are given a mapping of the
- * buffer, before and after a revoke and a move. They must fail with EFAULT, and nothing may be
- * in their pipe. The control is a buffer with SHOW_PAGES, which no other test may have without
- * need: there the calls work, and the pinned page outlives both.
+ * Method: system calls that pin pages of their caller's memory get a mapping of the buffer, before
+ * and after a revoke and a move. They must fail with EFAULT, and their pipe must be empty. The
+ * control is a buffer with SHOW_PAGES, which other tests use only where they must: there the calls
+ * work, and the pinned page outlives both.
  *
  * Does not see: io_uring, which pins in the same way; a pin that writes to a page after a move.
  */
@@ -58,7 +58,7 @@ public:
         input_.reset(ends[1]);
     }
 
-    /* The pipe then holds the page itself, no copy of it. */
+    /* The pipe then holds the page itself, not a copy. */
     int vmsplice(const Mapping& mapping) const {
         const iovec page = page_of(mapping);
 
@@ -73,7 +73,7 @@ public:
         return count;
     }
 
-    /* The first word of what is inside. */
+    /* The first word in the pipe. */
     std::uint64_t read_word() const {
         std::uint64_t word = 0;
 
@@ -111,7 +111,10 @@ int write_by_process_vm(const Mapping& mapping) {
     return code_of(process_vm_writev(getpid(), &local, 1, &remote, 1, 0));
 }
 
-/* A file that is there for certain and is longer than a page. File systems in memory copy. */
+/*
+ * A file that is certainly there and longer than a page. File systems in memory would copy instead
+ * of pinning.
+ */
 Fd direct_file() {
     constexpr const char* path = "/proc/self/exe";
     struct statfs where = {};
@@ -132,7 +135,7 @@ int read_directly(const Mapping& mapping) {
     return code_of(pread(file.get(), mapping.bytes().data(), page_bytes(), 0));
 }
 
-/* A call that has to pin the first page. Return: its errno or 0. */
+/* A call that has to pin the first page. Returns its errno or 0. */
 struct Way {
     const char* name;
     int (*pin)(const Mapping& mapping);
@@ -153,7 +156,7 @@ int move(const Buffer& buffer) {
     return device().move(buffer.fd.get(), layout()).code();
 }
 
-/* With the page in the page table, and where the call would have to fault it in. */
+/* With the page in the page table, and without, where the call would have to fault it in. */
 void refused(const Way& way) {
     const std::uint64_t violations = poison_violations();
     {
@@ -176,7 +179,7 @@ void refused(const Way& way) {
     ksft::expect_eq(poison_violations(), violations, "poison_violations");
 }
 
-/* The control: that each of the calls would work, had it a page to pin. */
+/* The control: each of the calls works if it has a page to pin. */
 void works_on_shown_pages(const Way& way) {
     const Buffer buffer = create(TESTEXP_CREATE_SHOW_PAGES);
     const Mapping mapping = map(buffer);
@@ -189,7 +192,7 @@ void works_on_shown_pages(const Way& way) {
     ksft::expect_eq(way.pin(mapping), EFAULT, "after the revoke");
 }
 
-/* The control: what a pin does. Whoever has it reads what the revoked buffer held. */
+/* The control: whoever has a pin reads what the revoked buffer held. */
 void outlives_revoke() {
     const Buffer buffer = create(TESTEXP_CREATE_SHOW_PAGES);
     const Contents contents(buffer, layout());
@@ -200,7 +203,7 @@ void outlives_revoke() {
     ksft::expect_eq(pipe.read_word(), signature, "what the pipe gives");
 }
 
-/* The same for a move: what it left is read, when it is poison already. */
+/* The control for a move: the page that the buffer left is still readable, and holds poison. */
 void outlives_move() {
     const Buffer buffer = create(TESTEXP_CREATE_SHOW_PAGES);
     const Contents contents(buffer, layout());

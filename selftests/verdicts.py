@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The verdicts of a run, and the two files that have them: tests.json, which everything else reads, and junit.xml.
+"""The verdicts of a run and the two files with them: tests.json, which all other tools read, and junit.xml.
 
 results/schema.md describes both.
 """
@@ -14,7 +14,7 @@ import ktap
 
 RUNNING = "running"
 
-# What no XML document can hold, not even escaped.
+# Characters that an XML document cannot contain, not even escaped.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 JUNIT_COUNTS = {"tests": "testcase", "failures": "failure", "errors": "error", "skipped": "skipped"}
@@ -35,7 +35,7 @@ class Program:
         return sum(case.verdict == verdict for case in self.cases)
 
     def failed(self):
-        """Faults count as one failure more than the failed cases."""
+        """The number of failed cases, plus one if the program has faults."""
         return self.count(ktap.FAILED) + bool(self.faults)
 
     def verdict(self):
@@ -66,13 +66,13 @@ class Run:
     leaks: dict = dataclasses.field(default_factory=dict)
 
     def totals(self):
-        """Passed, failed, skipped. Each program with faults, and each fault of the run, is one failure."""
+        """Passed, failed, skipped. Each program with faults is one failure, and so is each fault of the run."""
         return (sum(program.count(ktap.PASSED) for program in self.programs),
                 sum(program.failed() for program in self.programs) + len(self.faults),
                 sum(program.count(ktap.SKIPPED) for program in self.programs))
 
     def status(self):
-        """4 is kselftest's: nothing was tested."""
+        """The exit status. 4 is kselftest's status for a skip: nothing was tested."""
         passed, failed, _ = self.totals()
         return 1 if failed else 0 if passed else ktap.SKIP_STATUS
 
@@ -91,7 +91,7 @@ class Run:
 
 
 def write_whole(path, text):
-    """Writes a file whole or not at all, also when the machine dies meanwhile."""
+    """Writes a file completely or not at all, even if the machine crashes meanwhile."""
     handle, beside = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
@@ -133,7 +133,7 @@ def _add_program(root, program):
 
 
 def junit(value):
-    """The same as tests.json for readers of JUnit. What did not end, and what did not run, is an error there."""
+    """The content of tests.json as JUnit XML. Programs that did not end, and programs that did not run, are errors."""
     root = xml.Element("testsuites", name="dmabuf-pfn")
     for program in value["programs"]:
         _add_program(root, program)

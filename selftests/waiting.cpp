@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a call that needs the reservation lock waits while a move holds it, and ends when the
- * move has ended (P5). A signal ends the wait with EINTR where the ABI says so, and only there;
+ * Claim: a call that needs the reservation lock waits while a move holds the lock, and goes on when
+ * the move has ended (P5). A signal ends the wait with EINTR where the ABI says so, and only there;
  * so does SIGKILL.
  *
- * Method: a move that waits for a fence holds the lock, until the fence is signalled here. The
- * kernel tells by /proc/PID/syscall that the call sleeps. Only the order of events is judged:
- * whether a call ended before the move did.
+ * Method: a move that waits for a fence holds the lock until the test signals the fence.
+ * /proc/PID/syscall shows that the call sleeps. Only the order of events is judged: whether a call
+ * ended before the move did.
  *
- * Does not see: where in the call it sleeps. REVOKE, which is in revoke.
+ * Does not see: where in the call it sleeps; REVOKE, which is in revoke.
  */
 #include <csignal>
 #include <thread>
@@ -24,7 +24,7 @@ constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
 
 struct Call {
     const char* name;
-    /* Return: errno or 0. */
+    /* Returns the errno or 0. */
     int (*make)(HeldLock& lock);
     bool needs_pfns;
 };
@@ -37,7 +37,7 @@ template <testexp_fill_mode mode> int fill(HeldLock& lock) {
     return lock.importer().fill({.mode = mode}).code();
 }
 
-/* One batch: before another it would look for signals. */
+/* A single batch: MEASURE looks for signals between batches. */
 template <testexp_path path> int measure(HeldLock& lock) {
     return lock.importer().measure({.path = path, .batches = 1, .warmup_batches = 0}).code();
 }
@@ -62,7 +62,7 @@ constexpr Call interruptible[] = {
      [](HeldLock& lock) { return code_of_attach(lock, dynamic | TESTEXP_ATTACH_PIN); }, false},
 };
 
-/* The core takes it, or what is measured does: nothing but the lock ends the wait. */
+/* The core takes the lock, or the measured path does, and only the lock ends the wait. */
 constexpr Call uninterruptible[] = {
     {"RESOLVE,form=unlocked", [](HeldLock& lock) { return lock.importer().resolve(0, 1).code(); },
      false},
@@ -102,7 +102,7 @@ void waits(const Call& call) {
     });
 }
 
-/* A signal comes while the call waits for the lock, and ends it or changes nothing. */
+/* A signal comes while the call waits for the lock; @ends: it ends the call. */
 void interrupted(const Call& call, bool ends) {
     require(call);
     until_seen([&] {
@@ -130,7 +130,7 @@ void interrupted(const Call& call, bool ends) {
     });
 }
 
-/* A process of its own, so that the move lives on. */
+/* The call is in a process of its own, so that the move survives the kill. */
 void killed(const Call& call) {
     require(call);
     until_seen([&] {

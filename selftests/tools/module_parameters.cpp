@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints what the test module is to be loaded with on this machine: selftests/run asks. */
+/* Prints the parameters of the test module for this machine; selftests/run calls this. */
 #include <cstdio>
 
 #include "module_parameters.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whoever resolves a page wrongly is found, and the layout made small: shown with
+ * Claim: the comparison finds every wrong answer and reports it with a small layout. Shown with
  * lookups that are wrong on purpose.
  */
 #include <algorithm>
@@ -27,7 +27,9 @@ using testexp::RandomLayouts;
 
 using Pgoffs = std::vector<std::uint64_t>;
 
-/* The right answers, after @spoil has been at them: it gets the oracle, the page and its answer. */
+/*
+ * The right answers after @spoil has changed them. @spoil gets the oracle, the page and its answer.
+ */
 template <typename Spoil> Lookup wrong_lookup(const Spoil& spoil) {
     return [=](const Layout& layout, const Pgoffs& pgoffs) {
         const FarOracle oracle(layout);
@@ -41,7 +43,7 @@ template <typename Spoil> Lookup wrong_lookup(const Spoil& spoil) {
     };
 }
 
-/* Does as if all kinds were one. */
+/* The answers of a lookup that takes all kinds for the same. */
 std::vector<testexp_result> ignore_kinds(const Layout& layout, const Pgoffs& pgoffs) {
     Layout alike = layout;
     std::vector<testexp_result> answers;
@@ -53,7 +55,7 @@ std::vector<testexp_result> ignore_kinds(const Layout& layout, const Pgoffs& pgo
     return answers;
 }
 
-/* The smallest layout of the first random one that @lookup fails on. */
+/* Shrinks the first random layout for which @lookup fails. */
 Mismatch found(const Lookup& lookup, std::uint64_t max_length_order = 10) {
     RandomLayouts layouts(1, {.max_extents = 12, .max_length_order = max_length_order});
 
@@ -83,7 +85,7 @@ TEST(Agreement, Counts) {
     EXPECT_EQ(checked.text(), "checked: 1 layouts, 6 pgoffs, 18 (pgoff, order) pairs");
 }
 
-/* Any single wrong answer, in any of its three parts. */
+/* A single wrong answer, in any of its three fields. */
 TEST(Agreement, OneWrongAnswerIsFound) {
     const Layout layout = Layout{}.synthetic(3, 70).hole(2).synthetic(99, 30);
 
@@ -104,7 +106,7 @@ TEST(Agreement, OneWrongAnswerIsFound) {
         }
 }
 
-/* From a page that is asked for to the next nothing may change but the PFN. */
+/* Between two pages that are asked for, only the PFN may change. */
 TEST(Agreement, NothingChangesBetweenThePagesRoundBorders) {
     RandomLayouts layouts(3);
 
@@ -134,7 +136,7 @@ TEST(Agreement, LargeBuffersAreAskedForAtTheirBorders) {
     EXPECT_EQ(pgoffs_to_ask(layout).back(), layout.nr_pages() + 1);
 }
 
-/* Which of the two is of the other kind is a matter of chance. */
+/* Which of the two extents keeps its kind is random. */
 TEST(Shrink, BorderOfKindsCrossed) {
     const std::string code = found(ignore_kinds).layout.code();
     const std::string kind = "{.cache = TESTEXP_CACHE_WB, .attributes = TESTEXP_EXTENT_P2P}";
@@ -163,7 +165,7 @@ TEST(Shrink, PhysicalAlignmentIgnored) {
 
         for (testexp_extent& extent : aligned.extents) {
             extent.at = pgoff;
-            pgoff += extent.nr_pages + 1; /* no two continue each other */
+            pgoff += extent.nr_pages + 1; /* no extent continues the one before it */
         }
         std::vector<testexp_result> answers = wrong_lookup([](auto&&...) {})(layout, pgoffs);
         const FarOracle oracle(aligned);
@@ -189,7 +191,7 @@ TEST(Shrink, LastExtentOfThree) {
     EXPECT_EQ(wrong.layout.code(), "Layout{}.hole(3)");
 }
 
-/* Nothing smaller than the offset itself will do. */
+/* The offset cannot be made smaller. */
 TEST(Shrink, FarOffsets) {
     const Mismatch wrong = found(
         [](const Layout& layout, const Pgoffs& pgoffs) {

@@ -23,7 +23,7 @@ bool continues(const testexp_extent& before, const testexp_extent& extent) {
            (!has_pfns(extent) || before.at + before.nr_pages == extent.at);
 }
 
-/* For each extent, of how many runs it and those before it are. */
+/* For each extent the number of runs that it and all extents before it make. */
 std::vector<std::size_t> count_runs(const Layout& layout) {
     std::vector<std::size_t> runs;
 
@@ -33,7 +33,7 @@ std::vector<std::size_t> count_runs(const Layout& layout) {
     return runs;
 }
 
-/* What a refused call must leave as it is. */
+/* What a refused call must leave unchanged. */
 struct State {
     explicit State(const layout& from)
         : nr_pages(from.nr_pages), extents(from.extents, from.extents + from.nr_extents) {}
@@ -57,7 +57,7 @@ std::string complain(const std::string& what, std::uint64_t is, std::uint64_t mu
     return what + ": is " + std::to_string(is) + ", must be " + std::to_string(must_be);
 }
 
-/* An append that has to be refused with @error (positive), and to change nothing. */
+/* An append that must fail with @error (positive) and change nothing. */
 std::string wrong_refusal(NativeLayout& native, const testexp_extent& extent, int error) {
     const State before(native.get());
     const int is = native.append(extent);
@@ -81,7 +81,7 @@ std::string wrong_when_full(NativeLayout& native, const Layout& layout,
     return "";
 }
 
-/* @native has room for exactly these @runs. */
+/* @native has room for exactly @runs. */
 std::string wrong_result(NativeLayout& native, const Layout& layout, std::size_t runs) {
     native.reset(runs);
     for (const testexp_extent& extent : layout.extents)
@@ -94,7 +94,7 @@ std::string wrong_result(NativeLayout& native, const Layout& layout, std::size_t
     return "";
 }
 
-/* The shortest length that makes pgoff wrap, and the longest. */
+/* The shortest and the longest length that make pgoff wrap. */
 std::string wrong_when_wrapping(NativeLayout& native, testexp_extent extent) {
     std::string wrong;
 

@@ -7,9 +7,9 @@
 #include "layout.hpp"
 
 /**
- * Appends the extents of @layout, whose places are PFNs, and says what is wrong, or
- * nothing. The array needs one entry for each run of pages that continue each
- * other; with one less it is -ENOSPC at the last run; a length that would wrap is
- * -EOVERFLOW; and neither of these changes anything.
+ * Appends the extents of @layout, whose places are PFNs. Returns what is wrong, or "". The array
+ * needs one entry for each run of pages that continue one another. With one entry less, the last
+ * run is refused with -ENOSPC. A length that would wrap is refused with -EOVERFLOW. Neither refusal
+ * changes anything.
  */
 std::string wrong_append(const testexp::Layout& layout);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: what an ioctl may answer follows from the bytes that it is passed, and from
- * nothing that was there before.
+ * Claim: what an ioctl may answer follows only from the bytes that it is passed.
  *
- * Method: structs are spoilt and spoilt again, as the fuzzer of the ioctls does; and one
- * call for each defect, beside the largest or smallest value that is good.
+ * Method: structs are spoilt twice, as the ioctl fuzzer does. For each defect there is one call,
+ * next to the largest or smallest good value.
  */
 #include <gtest/gtest.h>
 
@@ -37,9 +36,9 @@ testexp_info info() {
     return info;
 }
 
-/* --- CREATE ------------------------------------------------------------------- */
+/* --- CREATE --------------------------------------------------------------- */
 
-/* A good CREATE of these extents, to be spoilt. */
+/* A good CREATE of these extents, for a test to spoil. */
 class Create {
 public:
     explicit Create(const Layout& layout) : passed({}) {
@@ -60,7 +59,7 @@ public:
     GuardedMemory array;
 };
 
-/* One way to spoil the frame, and what it means for a struct that was good before. */
+/* One way to spoil the frame of a call, and the verdict about a struct that was good before. */
 struct Spoiling {
     const char* name;
     std::function<void(PassedStruct<testexp_create>&)> spoil;
@@ -69,7 +68,7 @@ struct Spoiling {
 
 constexpr std::uint32_t good_size = sizeof(testexp_create);
 
-/* Sets the whole frame but the flags. */
+/* Sets all of the frame except the flags. */
 void set_frame(PassedStruct<testexp_create>& passed, std::uint32_t size, unsigned char tail) {
     passed.args.size = size;
     passed.set_tail(tail);
@@ -99,7 +98,7 @@ TEST(CallRules, FrameSpoiltOnce) {
     }
 }
 
-/* What the second spoiling undoes is no defect any more, judged in between or not. */
+/* A defect that the second spoiling undoes is no defect. */
 TEST(CallRules, FrameSpoiltTwice) {
     for (const Spoiling& first : spoilings())
         for (const Spoiling& second : spoilings()) {
@@ -172,7 +171,7 @@ TEST(CallRules, CreateDefects) {
     }
 }
 
-/* What is too much for the machine is an obstacle: it may be said before the defect is seen. */
+/* A call that needs too much memory may be refused for this before the module sees the defect. */
 TEST(CallRules, CopyOfTheArrayMayBeTooLarge) {
     Create create;
     testexp_info small = info();
@@ -190,7 +189,7 @@ TEST(CallRules, CopyOfTheArrayMayBeTooLarge) {
     EXPECT_EQ(obstacles(), (Errnos{ENOSPC, ENOMEM}));
 }
 
-/* --- RESOLVE ------------------------------------------------------------------ */
+/* --- RESOLVE -------------------------------------------------------------- */
 
 TEST(CallRules, ResolveDefects) {
     constexpr std::uint64_t last = ~std::uint64_t{0};
@@ -229,7 +228,7 @@ TEST(CallRules, ResolveDefects) {
     }
 }
 
-/* No room where the results should go, then room again. */
+/* The results point to no memory, then to memory again. */
 TEST(CallRules, ResultsSpoiltTwice) {
     PassedStruct<testexp_resolve> passed({});
     const GuardedMemory array;
@@ -249,7 +248,7 @@ TEST(CallRules, ResultsSpoiltTwice) {
     }
 }
 
-/* --- DESCRIBE ----------------------------------------------------------------- */
+/* --- DESCRIBE ------------------------------------------------------------- */
 
 TEST(CallRules, DescribeDefects) {
     PassedStruct<testexp_describe> passed({});

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: charge_add() of the module counts up to the limit and not beyond it; and a request that
- * is refused makes no other fail, nor does one that succeeds, unless both together are too much.
+ * Claim: charge_add() of the module counts up to the limit and not beyond. A refused request makes
+ * no other request fail. A granted request makes another fail only if both together exceed the
+ * limit.
  *
- * Method: memory.h as it is, with atomic operations that let another request come and go before
- * each of them: whatever is in between two steps is met for certain. A charge that counts first
- * and checks then shows that the method sees it.
+ * Method: the module's memory.h unchanged, with atomic operations that let another request run
+ * before each of them, so that every interleaving of two requests is met. A charge that counts
+ * first and checks afterwards shows that the method finds the fault.
  */
 #include <cerrno>
 #include <functional>
@@ -17,12 +18,12 @@
 
 namespace {
 
-std::function<void(atomic64_t&)> others; /* who come between two steps */
+std::function<void(atomic64_t&)> others; /* the request that runs between two steps */
 
 } // namespace
 
 extern "C" void others_run(atomic64_t* v) {
-    /* What others do has steps as well, but nobody comes between those. */
+    /* The other request takes steps as well, but no third request runs between those. */
     if (const auto now = std::exchange(others, nullptr)) {
         now(*v);
         others = now;
@@ -35,7 +36,7 @@ constexpr u64 limit = 100;
 
 using Charge = int (*)(atomic64_t*, u64, u64);
 
-/* The fault: what is too much is counted until it is seen to be. */
+/* The fault: pages beyond the limit are counted until the check. */
 int charge_before_check(atomic64_t* used, u64 most, u64 nr) {
     if (atomic64_add_return(static_cast<s64>(nr), used) <= static_cast<s64>(most))
         return 0;
@@ -61,7 +62,7 @@ TEST_F(ChargeTest, UpToTheLimit) {
     EXPECT_EQ(charge_add(&used, limit, 0), 0);
 }
 
-/* How many small requests failed between the steps of a large one that is refused. */
+/* The number of small requests that fail between the steps of a large, refused request. */
 unsigned int failed_beside(Charge charge, atomic64_t& used, u64 large) {
     unsigned int failed = 0;
     unsigned int made = 0;
@@ -89,7 +90,7 @@ TEST_F(ChargeTest, SeesWhatIsCountedBeforeItIsChecked) {
     EXPECT_EQ(used.counter, 90);
 }
 
-/* Another takes @theirs between the look and the count. Returns what becomes of the 5 of 10. */
+/* Another request takes @theirs of 10 pages first. Returns the result of a request for 5 pages. */
 int beside_another(atomic64_t& used, u64 theirs) {
     int steps = 0;
     int other = -1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The enumeration leaves nothing out and has nothing twice: its layouts give all the
- * answers that any layout of that size gives, found by trying all there are.
+ * Claim: the enumeration is complete and without repetition. Its layouts give all answers that
+ * layouts of this size can give; a search over all layouts finds the same answers.
  */
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +37,7 @@ std::uint64_t count(const Bounds& bounds) {
     return testexp::for_each_layout(bounds, [](const Layout&, const Oracle&) {});
 }
 
-/* Tries all extents, of any length, with @nr_deltas values of pfn - pgoff, and of three kinds. */
+/* Tries all extents of any length, with @nr_deltas values of pfn - pgoff and three kinds. */
 class TriesAll {
 public:
     TriesAll(const Bounds& bounds, std::uint64_t nr_deltas)
@@ -76,7 +76,9 @@ private:
     std::set<Answers> seen_;
 };
 
-/* Three different pfn - pgoff can be multiples of 4 among 12, and a block of 6 pages is no larger.
+/*
+ * Among 12 values, three different pfn - pgoff can be multiples of 4, and no block of 6 pages needs
+ * more.
  */
 TEST(EveryLayout, GivesAllAnswersThatThereAre) {
     for (const Bounds& bounds : {Bounds{8, 1}, Bounds{8, 2}, Bounds{6, 3}}) {
@@ -103,7 +105,10 @@ TEST(EveryLayout, OracleIsThatOfTheLayout) {
     });
 }
 
-/* One page: a hole, private, or a PFN. Two pages: for both 3 and one aligned worse or better. */
+/*
+ * One page is a hole, private, or has a PFN. Two pages: each of these 3 for both, and a PFN of
+ * better or worse alignment.
+ */
 TEST(EveryLayout, CountsWhatItVisits) {
     std::uint64_t visited = 0;
 
@@ -114,7 +119,7 @@ TEST(EveryLayout, CountsWhatItVisits) {
     EXPECT_EQ(count({6, 4}), visited);
 }
 
-/* As docs and reports say. */
+/* The numbers that docs and reports quote. */
 TEST(EveryLayout, Counts) {
     EXPECT_EQ(count({8, 4}), 70616U);
     EXPECT_EQ(count({12, 4}), 617691U);

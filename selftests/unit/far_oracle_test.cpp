@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The oracle by extents against the one by pages, on layouts small enough for both. */
+/* The oracle by extents agrees with the oracle by pages, on layouts small enough for both. */
 #include <gtest/gtest.h>
 
 #include "every_layout.hpp"

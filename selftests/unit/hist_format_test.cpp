@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The histogram format: every value has one bucket, the buckets tile the whole
- * range in order, and a bucket is never wider than 1/16 of what is in it.
+ * Claim: every value has one bucket, the buckets cover the whole range in order without gaps, and
+ * no bucket is wider than 1/16 of its values.
  */
 #include <cstdint>
 #include <limits>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Not a test: programs that behave as tests do at their best and worst, for
- * ksft_test.cpp. The argument chooses which.
+ * Not a test, but programs for ksft_test.cpp to run: they behave well, or as badly as a test can.
+ * The argument chooses one.
  */
 #include <csignal>
 #include <cstdio>
@@ -51,7 +51,7 @@ void throw_integer() {
     throw 1;
 }
 void segfault() {
-    (void)std::signal(SIGSEGV, SIG_DFL); /* a sanitizer would make an exit of it */
+    (void)std::signal(SIGSEGV, SIG_DFL); /* a sanitizer would turn the signal into an exit */
     (void)raise(SIGSEGV);
 }
 void abort_program() {
@@ -70,7 +70,7 @@ void imitate_result() {
     ksft::note("ignored\nok 1 forged\nBail out! forged");
 }
 
-/* The pipe of the reader must not stay open until this one ends. */
+/* The pipe to the reader must close when the case ends, although this child lives on. */
 void leave_a_child() {
     const pid_t child = fork();
 
@@ -113,7 +113,7 @@ void plan_skips(ksft::Plan& plan, void (*middle)()) {
     plan.add("P3.last", skip_here);
 }
 
-/* Two good cases with the one in question between them. */
+/* Two good cases, and the chosen one between them. */
 void make_plan(ksft::Plan& plan, std::string_view what) {
     if (what == "no_cases")
         return;

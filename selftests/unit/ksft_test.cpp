@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The facade's promise: whatever a case does, the output is valid KTAP with a
- * line for each case of the plan, and the exit status tells the truth. Judged by
- * reading it here, by Perl's `prove` and by the kernel's kunit.py where these are.
+ * Claim: whatever a case does, the output is valid KTAP with one line for each case of the plan,
+ * and the exit status is right. Three readers judge the output: this test, Perl's `prove` and the
+ * kernel's kunit.py, as far as they are installed.
  */
 #include <array>
 #include <cstdio>
@@ -41,7 +41,7 @@ Ended shell(const std::string& command) {
     return run;
 }
 
-/* Only the one that hangs may be killed for its time: the others are slow on a busy machine. */
+/* Only the fake that hangs gets a time limit: on a busy machine the others are slow. */
 Ended fake(const std::string& what) {
     return shell((what == "hang" ? "KSFT_CASE_TIMEOUT=1 " : "") + std::string(KSFT_FAKE " ") +
                  what);
@@ -56,7 +56,7 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-/* The lines that mean something in KTAP: all that do not begin with '#'. */
+/* The lines that mean something in KTAP: those that do not begin with '#'. */
 std::vector<std::string> results_of(const Ended& run) {
     std::vector<std::string> results;
 
@@ -102,7 +102,7 @@ TEST(Ksft, SkipKeepsNameAndReason) {
     EXPECT_TRUE(says(run, "pass:2 fail:0 xfail:0 xpass:0 skip:1"));
 }
 
-/* Whatever goes wrong in one case: it fails, says why, and the others run. */
+/* A case that goes wrong fails and says why, and the other cases run. */
 TEST_P(Middle, FailsAlone) {
     const auto [what, reason] = GetParam();
     const Ended run = fake(what);
@@ -154,7 +154,7 @@ TEST(Ksft, WholeProgramSkips) {
     EXPECT_EQ(results_of(run), expected);
 }
 
-/* Nothing was tested, and the runner of kselftest must not call that passed. */
+/* Where nothing was tested, the kselftest runner must not report a pass. */
 TEST(Ksft, AllCasesSkip) {
     const Ended run = fake("skip_all");
 
@@ -227,12 +227,12 @@ TEST(Ksft, BadPlanBailsOut) {
     }
 }
 
-/* Half a line of a case's own printing must not swallow the result after it. */
+/* When a case prints half a line, the result that follows begins a new line. */
 TEST(Ksft, ResultStartsItsOwnLine) {
     expect_between_good_ones(fake("half_a_line"), "ok 2 " + middle_name);
 }
 
-/* What a fake prints, in a file of its own: tests run side by side. */
+/* What a fake prints, in a file of its own, because tests run in parallel. */
 class Saved {
 public:
     explicit Saved(const std::string& what) : path_(testing::TempDir() + "ksft.XXXXXX") {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a fuzzer's bytes mean: a layout, four bytes to an extent. layout.c has to
- * build it as it promises, and to answer like the oracle for every page, or round
- * every border of a large one. What does not is made small and printed as a test
- * case, and the process aborts, as libFuzzer expects.
+ * Reads the fuzzer's bytes as a layout, four bytes for each extent. layout.c must build the layout
+ * as it promises, and must answer like the oracle: for every page, or round every border of a large
+ * layout. A layout with a wrong answer is made small and printed as a test case, and the process
+ * aborts, as libFuzzer expects.
  *
- * libFuzzer drives this (layout_fuzz, with clang), and so does layout_replay.cpp.
+ * libFuzzer (layout_fuzz, with clang) and layout_replay.cpp both call this.
  */
 #include <cstddef>
 #include <cstdint>
@@ -24,12 +24,14 @@ namespace {
 using testexp::Kind;
 using testexp::Layout;
 
-/* As many as keep one input at some milliseconds, and pages as a dma-buf can have. */
+/*
+ * So many extents that one input takes some milliseconds, and as many pages as a dma-buf can have.
+ */
 constexpr std::size_t max_extents = 24;
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 50;
 constexpr std::uint64_t all_pfns = std::uint64_t{1} << TESTEXP_PFN_BITS;
 
-/* Four bytes: what the extent is, how long, and where. */
+/* Four bytes: type, length and place of an extent. */
 struct Record {
     std::uint8_t what;
     std::uint8_t length;
@@ -37,7 +39,7 @@ struct Record {
     std::uint8_t value;
 };
 
-/* A power of two or its neighbours, and any small number. */
+/* A power of two or a neighbour of one, or any small number. */
 std::uint64_t length_of(const Record& record) {
     const std::uint64_t power = std::uint64_t{1} << (record.length & 63) % 42;
 
@@ -53,7 +55,7 @@ std::uint64_t length_of(const Record& record) {
     }
 }
 
-/* Somewhere on its own, or where an extent stands to its neighbour as it could to itself. */
+/* A PFN that is unrelated to the other extents, or a PFN related to one of them. */
 std::uint64_t pfn_of(const Record& record, const Layout& layout, std::uint64_t nr_pages) {
     const std::uint64_t block = std::uint64_t{1} << (record.place >> 3) * 3 % 44;
     const std::uint64_t pgoff = layout.nr_pages();
@@ -66,17 +68,19 @@ std::uint64_t pfn_of(const Record& record, const Layout& layout, std::uint64_t n
 
     switch (record.place % 8) {
     case 2:
-        return last.at + last.nr_pages; /* continues it */
+        return last.at + last.nr_pages; /* continues the last extent */
     case 3:
-        return last.at + last.nr_pages + record.value % 5 - 2; /* or nearly so */
+        /* Continues the last extent, or misses it by up to 2 pages. */
+        return last.at + last.nr_pages + record.value % 5 - 2;
     case 4:
-        return last.at; /* the same pages once more */
+        return last.at; /* the same pages again */
     case 5:
-        return last.at - nr_pages; /* reversed */
+        return last.at - nr_pages; /* in front of the last extent */
     case 6:
         return any.at + any.nr_pages;
     default:
-        return any.at + pgoff; /* the other would continue as far as here, or nearly so */
+        /* The PFN that the other extent would have here, or up to 2 pages off. */
+        return any.at + pgoff;
     }
 }
 

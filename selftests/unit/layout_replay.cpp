@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Feeds files to the fuzzed function: the kept inputs, and what a fuzzer found,
- * with any compiler. Directories are for all files in them.
+ * Feeds files to the fuzzed function, with any compiler: the kept inputs, and inputs that a fuzzer
+ * found. A directory stands for all files in it.
  */
 #include <cstdint>
 #include <cstdlib>
@@ -26,7 +26,8 @@ bool replay(const fs::path& path) {
         std::cerr << "layout_replay: cannot read " << path << '\n';
         return false;
     }
-    std::cout << path.filename().string() << std::endl; /* before it may abort */
+    std::cout << path.filename().string()
+              << std::endl; /* flushed, because the next call may abort */
     (void)LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
     return true;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module's layout.c, built natively, against the oracle: all small layouts,
- * and many random ones. What it cannot see: how the exporter fills a layout.
+ * Claim: the module's layout.c, built natively, agrees with the oracle on all small layouts and on
+ * many random ones. Does not see: how the exporter fills a layout.
  */
 #include <cerrno>
 #include <cstdlib>
@@ -28,14 +28,14 @@ using testexp::Page;
 
 constexpr std::uint32_t ram = TESTEXP_EXTENT_RAM;
 
-/* A layout as the ABI has none: of any type at any PFN. */
+/* A piece that the ABI has no extent for: any type at any PFN. */
 struct Piece {
     std::uint32_t type;
     std::uint64_t pfn;
     std::uint64_t nr_pages;
 };
 
-/* A layout, and the oracle for the same pieces. */
+/* A layout and the oracle for the same pieces. */
 class Subject {
 public:
     explicit Subject(const std::vector<Piece>& pieces) : oracle_(pages_of(pieces)) {
@@ -76,7 +76,7 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
     return text ? std::strtoull(text, nullptr, 0) : otherwise;
 }
 
-/* The failure is of a layout that can be put into a test as it is printed. */
+/* The failure shows the layout as code that can be pasted into a test. */
 void expect_none(const std::optional<Mismatch>& wrong) {
     ASSERT_FALSE(wrong.has_value()) << testexp::shrunk(*wrong, ask_layout_c).text();
 }
@@ -107,7 +107,7 @@ TEST(LayoutC, ThreeRunsOfAnyType) {
         }
 }
 
-/* Every type that has PFNs beside every other, which the ABI alone would not let one place so. */
+/* Every pair of types that have PFNs, side by side. The ABI alone could not place them so. */
 TEST(LayoutC, PhysicallyContiguousOfEveryTwoTypes) {
     for (std::uint32_t first = 0; first < TESTEXP_EXTENT_TYPES; first++)
         for (std::uint32_t second = 0; second < TESTEXP_EXTENT_TYPES; second++) {
@@ -148,10 +148,9 @@ void expect_all_agree(const testexp::Bounds& bounds) {
 }
 
 /*
- * What a page answers is decided by the extent that it is in and by those that this one
- * touches, so three extents are all that can matter at once; a fourth is another place
- * to look for them in. TESTEXP_MAX_PAGES sets both bounds; with four extents, 64 pages take
- * a quarter of an hour and more.
+ * Only the extent of a page and the extents that touch it decide its answer, so three extents cover
+ * all cases. A fourth extent adds another place to look for them. TESTEXP_MAX_PAGES sets both
+ * bounds. Four extents and 64 pages take at least a quarter of an hour.
  */
 TEST(LayoutC, EveryLayoutOfUpTo3Extents) {
     expect_all_agree(
@@ -163,7 +162,7 @@ TEST(LayoutC, EveryLayoutOfUpTo4Extents) {
         {.max_pages = number_from_environment("TESTEXP_MAX_PAGES", 32), .max_extents = 4});
 }
 
-/* Small enough for a table of pages, and far too large for one. */
+/* Small enough for a table of pages, and far too large for a table. */
 TEST(LayoutC, RandomLayouts) {
     const std::uint64_t seed = number_from_environment("TESTEXP_SEED", 6);
     Checked checked;
@@ -189,7 +188,7 @@ TEST(LayoutC, NeighboursThatContinueAreOne) {
     EXPECT_EQ(Subject({{ram, 8, 4}, {ram, 13, 4}}).get().nr_extents, 2U);
 }
 
-/* Beyond 2^32 pages and with a PFN far above, where 32 bits would not do. */
+/* More than 2^32 pages and a large PFN, for which 32 bits are not enough. */
 TEST(LayoutC, HugeBuffer) {
     std::vector<layout_extent> extents(2);
     layout layout{.extents = extents.data(), .capacity = 2, .nr_extents = 0, .nr_pages = 0};

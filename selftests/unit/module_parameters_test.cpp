@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the module is loaded with what this machine can bear and has: no provoked
- * WARNING where one is a panic, and no BAR of a device that has a driver.
+ * Claim: the module is loaded only with what this machine allows: no provoked WARNING where a
+ * WARNING is a panic, and no BAR of a device that has a driver.
  */
 #include <cstdlib>
 #include <filesystem>

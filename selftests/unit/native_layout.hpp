@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The module's layout.c, built natively, as something that resolves pages. */
+/* The module's layout.c, built natively, as a lookup that resolves pages. */
 #pragma once
 
 #include <algorithm>
@@ -16,8 +16,9 @@ extern "C" {
 
 class NativeLayout {
 public:
-    /* What the exporter does at CREATE; false if testexp_layout_append() refuses. All places are
-     * PFNs here.
+    /*
+     * Does what the exporter does at CREATE. False if testexp_layout_append() refuses. All places
+     * are PFNs.
      */
     bool build(const testexp::Layout& from) {
         reset(from.extents.size());
@@ -25,10 +26,10 @@ public:
                            [this](const testexp_extent& extent) { return append(extent) == 0; });
     }
 
-    /* Nothing, with room for so many extents. */
+    /* Makes the layout empty, with room for @capacity extents. */
     void reset(std::size_t capacity) {
         extents_.assign(capacity, {});
-        extents_.reserve(1); /* an array of none is an array */
+        extents_.reserve(1); /* data() of an empty vector may be NULL */
         layout_ = {.extents = extents_.data(),
                    .capacity = static_cast<u32>(capacity),
                    .nr_extents = 0,
@@ -46,7 +47,7 @@ public:
 
     const layout& get() const { return layout_; }
 
-    /* What the core does: layout_lookup() knows nothing of the end. */
+    /* Does what the core does, because layout_lookup() does not check the end of the buffer. */
     testexp_result resolve(std::uint64_t pgoff) const {
         testexp_result result{
             .pfn = TESTEXP_UNTOUCHED_PFN, .max_order = TESTEXP_UNTOUCHED_ORDER, .error = -EINVAL};
@@ -61,7 +62,7 @@ private:
     layout layout_{};
 };
 
-/* As a testexp::Lookup. */
+/* A testexp::Lookup. */
 inline std::vector<testexp_result> ask_layout_c(const testexp::Layout& layout,
                                                 const std::vector<std::uint64_t>& pgoffs) {
     NativeLayout native;
@@ -75,8 +76,8 @@ inline std::vector<testexp_result> ask_layout_c(const testexp::Layout& layout,
 }
 
 /*
- * The same, after each cache mode has become a type that has PFNs: then nothing but
- * the type tells neighbours apart, as the ABI could not have it.
+ * The same after each cache mode was turned into a type that has PFNs. Then only the type
+ * distinguishes neighbours, which the ABI could not express.
  */
 inline std::vector<testexp_result> ask_layout_c_by_type(testexp::Layout layout,
                                                         const std::vector<std::uint64_t>& pgoffs) {

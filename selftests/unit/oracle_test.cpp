@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracle against truths written by hand, and against the contract's sentence
- * taken literally: every page of every block of every order, for every pgoff.
+ * Claim: the oracle gives the answers that were written down by hand, and those of section 2 of the
+ * contract taken literally: every page of every block of every order, for every pgoff.
  */
 #include <cerrno>
 #include <random>
@@ -21,7 +21,7 @@ constexpr std::uint32_t ram = TESTEXP_EXTENT_RAM;
 constexpr std::uint32_t hole = TESTEXP_EXTENT_HOLE;
 constexpr std::uint32_t priv = TESTEXP_EXTENT_PRIVATE;
 
-/* Adds @count pages of RAM from @pfn on. */
+/* Adds @count pages of RAM that begin with @pfn. */
 void add_run(std::vector<Page>& pages, std::uint64_t pfn, std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; i++)
         pages.push_back({.pfn = pfn + i, .type = ram});
@@ -95,7 +95,7 @@ TEST(Oracle, NoBlockOverABorderOfKinds) {
     }
 }
 
-/* A wrong neighbour deep inside a half, not at a seam of the halves. */
+/* The wrong page is inside one half of the block, not where the halves meet. */
 TEST(Oracle, EveryPageOfABlockCounts) {
     for (std::size_t wrong = 0; wrong < 16; wrong++) {
         std::vector<Page> pages;
@@ -129,7 +129,7 @@ TEST(Oracle, Errors) {
     }
 }
 
-/* Section 2 of the contract, as it is written. */
+/* Section 2 of the contract as it is written. */
 int literal_max_order(const std::vector<Page>& pages, std::uint64_t pgoff) {
     int max_order = -1;
 
@@ -170,7 +170,7 @@ public:
 private:
     std::size_t below(std::size_t n) { return random_() % n; }
 
-    /* Of a range that may begin and end anywhere. */
+    /* Changes the kind of a random range of pages. */
     void change_kind(std::vector<Page>& pages) {
         const std::size_t first = below(pages.size());
         const std::size_t which = below(3);
@@ -230,7 +230,7 @@ TEST(Layout, UniformAndItsDescription) {
     EXPECT_THROW(Layout::uniform(0, 0), std::invalid_argument);
 }
 
-/* What is printed is what was written. */
+/* The printed code is the expression that made the layout. */
 #define EXPECT_CODE(expression) EXPECT_EQ((expression).code(), #expression)
 
 TEST(Layout, Code) {

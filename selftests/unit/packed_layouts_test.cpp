@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packed layouts: what they say of the whole buffer is what the oracle says of it. */
+/*
+ * Claim: what a packed layout expects of the whole buffer is what the oracle says of that buffer.
+ */
 #include <cerrno>
 #include <cstdint>
 
@@ -16,7 +18,7 @@ using testexp::Layout;
 using testexp::Oracle;
 using testexp::PackedLayouts;
 
-/* Also where a layout fills all that it may, so that the hole behind it is shortest. */
+/* The longest layout is included: it leaves the shortest hole behind it. */
 TEST(PackedLayouts, ExpectWhatTheOracleDoes) {
     for (const Bounds& bounds : {Bounds{4, 3}, Bounds{7, 2}, Bounds{8, 1}}) {
         PackedLayouts packed(bounds.max_pages);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Random layouts: repeatable, within the limits of the ABI, and not all of one sort. */
+/* Claim: random layouts are repeatable, within the limits of the ABI, and varied. */
 #include <cstdint>
 #include <map>
 #include <string>
@@ -19,7 +19,7 @@ bool alike(const testexp_extent& a, const testexp_extent& b) {
     return a.type == b.type && a.cache == b.cache && a.attributes == b.attributes;
 }
 
-/* What @extent is to @last, which it touches, both with PFNs. */
+/* How @extent relates to @last, which it touches. Both have PFNs. */
 std::string relation(const testexp_extent& last, const testexp_extent& extent) {
     if (extent.at == last.at + last.nr_pages)
         return alike(last, extent) ? "continues" : "continues_otherwise";

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: testexp_runs_sort() of the module sorts; it offers the processor all the time, and ends at
- * once when the process is killed, without losing a run. So a CREATE of a million runs does
- * neither keep a processor to itself nor keep a killed process from ending.
+ * Claim: testexp_runs_sort() of the module sorts, offers the processor regularly, and ends at once
+ * when the process is killed, without losing a run. So a CREATE of a million runs does not
+ * monopolise a processor, and a killed process ends.
  *
- * Method: the module's runs.c as it is, with a scheduler that counts and kills. "All the time"
- * is counted in comparisons' upper bound, not in seconds.
+ * Method: the module's runs.c unchanged, with a scheduler that counts the offers and kills.
+ * "Regularly" is an upper bound on comparisons, not on seconds.
  */
 #include <algorithm>
 #include <cerrno>
@@ -29,7 +29,7 @@ constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
 std::uint64_t rescheds;
 std::uint64_t asked;
-std::uint64_t killed_after = never; /* questions whether it is killed */
+std::uint64_t killed_after = never; /* the number of times it is asked whether it was killed */
 
 } // namespace
 
@@ -59,7 +59,8 @@ protected:
 
         runs.reserve(pfns.size());
         for (const u64 pfn : pfns)
-            runs.push_back({.pfn = pfn, .nr_pages = pfn ^ 0x5555}); /* goes along with its PFN */
+            runs.push_back(
+                {.pfn = pfn, .nr_pages = pfn ^ 0x5555}); /* moves together with its PFN */
         return runs;
     }
 
@@ -116,7 +117,10 @@ TEST_F(Runs, SortsMany) {
     sorts(descending);
 }
 
-/* One offer for each run and half, between which there are at most 2 * log2(n) comparisons. */
+/*
+ * One offer for each one and a half runs; between two offers there are at most 2 * log2(n)
+ * comparisons.
+ */
 TEST_F(Runs, OffersTheProcessorAllTheTime) {
     constexpr std::size_t count = 100000;
     std::vector<memory_run> runs = of(shuffled(count));

@@ -13,7 +13,7 @@ namespace testexp {
 
 namespace {
 
-/* More than that take longer than their borders are worth. */
+/* Of larger buffers only the pages round the borders of extents are compared. */
 constexpr std::uint64_t max_table_pages = 1 << 17;
 
 std::vector<std::uint64_t> borders_of(const Layout& layout) {
@@ -24,7 +24,7 @@ std::vector<std::uint64_t> borders_of(const Layout& layout) {
     return borders;
 }
 
-/* Adds @pgoff and its neighbours, but nothing far behind @end. */
+/* Adds @pgoff and its neighbours, but nothing beyond @end + 1. */
 void add_neighbours(std::vector<std::uint64_t>& pgoffs, std::uint64_t pgoff, std::uint64_t end) {
     for (std::uint64_t each = pgoff - std::min<std::uint64_t>(pgoff, 1); each <= pgoff + 1; each++)
         if (each <= end + 1)

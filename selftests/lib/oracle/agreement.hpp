@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether someone who resolves pages agrees with the oracles, for any layout of
- * holes, private and SYNTHETIC extents: the same cases for layout.c on its own and
- * for the whole way through the kernel.
+ * Compares what resolves pages with the oracles, for any layout of holes, private and SYNTHETIC
+ * extents. The module's layout.c alone and the whole way through the kernel run the same cases.
  */
 #pragma once
 
@@ -24,14 +23,17 @@ struct Checked {
     std::uint64_t pgoffs = 0;
     std::uint64_t pairs = 0; /* (pgoff, order): is the block of that order good? */
 
-    /* That many pgoffs of a buffer of @nr_pages; the orders are those that fit into it. */
+    /*
+     * Adds @nr_pgoffs pages of a buffer of @nr_pages, each with every order that fits into the
+     * buffer.
+     */
     void add(std::uint64_t nr_pgoffs, std::uint64_t nr_pages);
 
     /* "checked: 1 layouts, 4 pgoffs, 12 (pgoff, order) pairs" */
     std::string text() const;
 };
 
-/* What is under test: the answers for @pgoffs, which are in order. */
+/* What is under test. It returns the answers for @pgoffs, which are in ascending order. */
 using Lookup = std::function<std::vector<testexp_result>(const Layout& layout,
                                                          const std::vector<std::uint64_t>& pgoffs)>;
 
@@ -41,33 +43,33 @@ struct Mismatch {
     testexp_result is{};
     testexp_result must_be{};
 
-    /* One line: the layout as C++, and what is wrong with it. */
+    /* One line: the layout as C++ code, the answer and the right answer. */
     std::string text() const;
 };
 
-/* All pages, and two behind the end. */
+/* All pages of the buffer, and two pages behind its end. */
 std::vector<std::uint64_t> all_pgoffs(const Layout& layout);
 
 /**
- * For buffers too large for that: of each order the aligned block round each border
- * of an extent; its first page and the one behind it, and the neighbours of both.
- * From one of these to the next nothing changes.
+ * The pages to ask in a buffer that is too large for all_pgoffs(). For each border of an extent and
+ * each order, these are the first page of the aligned block at the border, the page behind that
+ * block, and the neighbours of both. Between two of these pages only the PFN changes.
  */
 std::vector<std::uint64_t> pgoffs_round_borders(const Layout& layout);
 
-/* The one or the other. */
+/* all_pgoffs(), or pgoffs_round_borders() for a large buffer. */
 std::vector<std::uint64_t> pgoffs_to_ask(const Layout& layout);
 
-/* Asks for all of these, and returns the first answer that is wrong. */
+/* Asks for pgoffs_to_ask() and returns the first wrong answer. */
 std::optional<Mismatch> first_mismatch(const Layout& layout, const Lookup& lookup,
                                        Checked* checked = nullptr);
 
-/* The same, for those pages only. */
+/* Asks for @pgoffs and returns the first wrong answer. */
 std::optional<Mismatch> first_mismatch(const Layout& layout,
                                        const std::vector<std::uint64_t>& pgoffs,
                                        const Lookup& lookup);
 
-/* Of a @mismatch the smallest layout that can be found for which @lookup is still wrong. */
+/* Returns the smallest layout that it can find for which @lookup is still wrong. */
 Mismatch shrunk(Mismatch mismatch, const Lookup& lookup);
 
 } // namespace testexp

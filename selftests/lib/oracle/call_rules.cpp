@@ -10,9 +10,9 @@ namespace testexp {
 
 namespace {
 
-using Wide = unsigned __int128; /* nothing overflows */
+using Wide = unsigned __int128; /* wide enough that no sum or product overflows */
 
-/* The rest of the struct is zero, where there is less than a struct. */
+/* The bytes as a T. Missing bytes are zero. */
 template <typename T> T read(Bytes bytes) {
     T value{};
 
@@ -21,7 +21,7 @@ template <typename T> T read(Bytes bytes) {
     return value;
 }
 
-/* A caller with a larger struct has to leave zero what the module does not know. */
+/* A caller with a larger struct must leave the fields zero that the module does not know. */
 bool is_zero_behind(Bytes passed, std::size_t known, std::size_t size) {
     const Bytes unknown = passed.subspan(known, std::min(size, passed.size()) - known);
 
@@ -29,7 +29,7 @@ bool is_zero_behind(Bytes passed, std::size_t known, std::size_t size) {
                        [](unsigned char byte) { return byte == 0; });
 }
 
-/* What every ioctl has to say. */
+/* The errors that every ioctl has in common. */
 template <typename Args>
 Verdict verdict_of_frame(Bytes passed, std::uint32_t known_flags, const testexp_info& info) {
     const Args args = read<Args>(passed);
@@ -49,7 +49,7 @@ Verdict verdict_of_frame(Bytes passed, std::uint32_t known_flags, const testexp_
     return verdict;
 }
 
-/* The extents that can be read, at most so many. */
+/* The extents in @array, @nr_extents at most. */
 Layout layout_in(Bytes array, std::size_t nr_extents) {
     Layout layout;
 
@@ -81,7 +81,7 @@ Verdict verdict_of_create_call(Bytes passed, Bytes array, const testexp_info& in
     else if (args.nr_extents > layout.extents.size())
         verdict.defects.insert(EFAULT);
     if (args.nr_extents * sizeof(testexp_extent) >> info.page_shift > info.max_pages / 2) {
-        /* The module's copy of the array alone may be too much. */
+        /* The module copies the array, and the copy alone may exceed the limit. */
         verdict.obstacles.insert(ENOSPC);
         verdict.obstacles.insert(ENOMEM);
     }

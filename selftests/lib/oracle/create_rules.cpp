@@ -9,7 +9,7 @@ namespace testexp {
 
 namespace {
 
-using Wide = unsigned __int128; /* nothing overflows */
+using Wide = unsigned __int128; /* wide enough that no sum or product overflows */
 
 constexpr Wide all_pfns = Wide{1} << TESTEXP_PFN_BITS;
 
@@ -50,13 +50,13 @@ bool is_wrong(const testexp_extent& extent) {
            has_wrong_placement(extent) || has_wrong_kind(extent) || has_wrong_place(extent);
 }
 
-/* Pages that are RAM, one after the other for certain. */
+/* Pages of RAM that certainly follow one another in physical memory. */
 struct Stretch {
     Wide start;
     Wide end;
 };
 
-/* The first extents of a layout, as far as an ALIAS cares. */
+/* The extents before an ALIAS, as far as they decide whether the ALIAS is valid. */
 class Ram {
 public:
     void add(const testexp_extent& extent) {
@@ -72,8 +72,10 @@ public:
         end_ += pages;
     }
 
-    /* What reaches over the end of a stretch may succeed by chance, as neighbours may be
-     * contiguous. */
+    /*
+     * An alias that continues behind the end of a stretch succeeds only if the next extent happens
+     * to be physically adjacent.
+     */
     void judge_alias(const testexp_extent& alias, Verdict& verdict) const {
         const Wide end = alias.at + pages_of_one(alias);
 
@@ -87,7 +89,8 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t max_repeats = 4096; /* more are too many for an alias to find */
+    /* An alias finds only the first repeats of an extent. */
+    static constexpr std::uint64_t max_repeats = 4096;
 
     std::vector<Stretch> stretches_;
     Wide end_ = 0;
@@ -109,11 +112,11 @@ void judge_flags(std::uint32_t flags, const testexp_info& info, Verdict& verdict
     if ((flags & TESTEXP_CREATE_CACHE_SGT) && (no_map || (flags & TESTEXP_CREATE_DYNAMIC)))
         verdict.defects.insert(EINVAL);
     if (flags &
-        TESTEXP_CREATE_CACHE_SGT) /* Linux 6.16 has no such thing, which INFO does not say */
+        TESTEXP_CREATE_CACHE_SGT) /* Linux 6.16 dropped cached mappings; INFO does not say so */
         verdict.obstacles.insert(EOPNOTSUPP);
 }
 
-/* What all extents together ask for. */
+/* What all extents together need. */
 struct Sum {
     Wide pages = 0;
     Wide ram_pages = 0;
@@ -128,7 +131,7 @@ struct Sum {
         mmio_extents += extent.type == TESTEXP_EXTENT_MMIO;
     }
 
-    /* The size of a dma-buf is a positive number of bytes. */
+    /* The size of a dma-buf in bytes must fit into a signed 64-bit number. */
     void judge(const testexp_info& info, Verdict& verdict) const {
         if (pages > (~std::uint64_t{0} >> 1) >> info.page_shift)
             verdict.defects.insert(EINVAL);

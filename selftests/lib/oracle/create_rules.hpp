@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What CREATE has to say to any extents and flags, read from testexp_uapi.h and
- * sharing nothing with the module: the errno of every defect there is.
+ * What CREATE must answer for any extents and flags, derived from testexp_uapi.h. This code shares
+ * nothing with the module.
  */
 #pragma once
 
@@ -13,10 +13,12 @@
 
 namespace testexp {
 
-/* What an ioctl may answer, all errnos positive. Which one it finds first is its own affair. */
+/*
+ * What an ioctl may answer, as positive errnos. A call with several defects may report any of them.
+ */
 struct Verdict {
-    std::set<int> defects;   /* for these it must fail */
-    std::set<int> obstacles; /* for these it may */
+    std::set<int> defects;   /* with any of these the call must fail */
+    std::set<int> obstacles; /* with these the call may fail */
 
     bool allows(int error) const {
         if (error == 0)
@@ -26,9 +28,9 @@ struct Verdict {
 };
 
 /*
- * @layout: any extents; that there must be one is a rule of the call, see call_rules.hpp
+ * @layout: any extents. A call without extents is the business of call_rules.hpp.
  * @flags: any
- * @info: of the module; its limits count
+ * @info: INFO of the module, for its limits
  */
 Verdict verdict_of_create(const Layout& layout, std::uint32_t flags, const testexp_info& info);
 

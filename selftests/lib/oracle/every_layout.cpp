@@ -11,18 +11,21 @@ namespace testexp {
 
 namespace {
 
-/* Far above all offsets and alignments, so that no two of the values are the same. */
+/* Far above all offsets and alignments, so that no two values of pfn - pgoff are the same. */
 constexpr int delta_bits = 20;
 
-/* All extents with one pfn - pgoff. */
+/* All extents with one value of pfn - pgoff. */
 struct Delta {
     std::uint64_t value;
-    std::uint64_t align; /* the largest power of two that the value is a multiple of */
+    std::uint64_t align; /* the largest power of two that divides the value */
     std::uint64_t start;
-    std::uint64_t end; /* behind the last page of the last of them */
-    Kind kind;         /* of the last */
+    std::uint64_t end; /* the page behind the last of these extents */
+    Kind kind;         /* of the last of these extents */
 
-    /* Whether a block of that alignment fits; else a smaller alignment would do the same. */
+    /*
+     * Whether a block of this alignment fits between start and end. If not, a smaller alignment
+     * would give the same answers.
+     */
     bool is_used() const { return ((start + align - 1) & ~(align - 1)) + align <= end; }
 };
 
@@ -31,7 +34,7 @@ public:
     Enumeration(const Bounds& bounds,
                 const std::function<void(const Layout&, const Oracle&)>& visit)
         : bounds_(bounds), visit_(visit) {
-        deltas_.reserve(bounds.max_extents); /* there are references to them */
+        deltas_.reserve(bounds.max_extents); /* extents keep references to the elements */
     }
 
     std::uint64_t run() {
@@ -42,7 +45,7 @@ public:
 private:
     std::size_t extents_left() const { return bounds_.max_extents - layout_.extents.size(); }
 
-    /* One more of each kind. */
+    /* Adds one more extent, once of each kind. */
     void add_extent() {
         if (extents_left() == 0 || oracle_.nr_pages() == bounds_.max_pages)
             return;
@@ -68,7 +71,7 @@ private:
         deltas_.pop_back();
     }
 
-    /* Another kind matters only where it touches the one before. */
+    /* A different kind matters only for an extent that touches the one before it. */
     void add_old_delta(Delta& delta) {
         const Kind before = delta.kind;
         Kind other_cache = before;
@@ -96,7 +99,7 @@ private:
         delta = before;
     }
 
-    /* An extent that begins with @page, of each length, and whatever may follow it. */
+    /* Adds an extent that begins with @page, with each length, and then every possible rest. */
     void add_pages(Page page, Delta* delta) {
         const std::uint64_t start = oracle_.nr_pages();
 
@@ -126,7 +129,9 @@ private:
         layout_.extents.push_back(extent);
     }
 
-    /* False when no length of the last extent, which has @delta, can lead to a layout that counts.
+    /*
+     * Returns false when no length of the last extent can lead to a layout that counts. The last
+     * extent has @delta.
      */
     bool visit_and_go_on(const Delta* delta) {
         const auto unused = static_cast<std::size_t>(std::count_if(
@@ -145,7 +150,7 @@ private:
     const Bounds bounds_;
     const std::function<void(const Layout&, const Oracle&)>& visit_;
     Layout layout_;
-    Oracle oracle_; /* of layout_ */
+    Oracle oracle_; /* the oracle for layout_ */
     std::vector<Delta> deltas_;
     std::uint64_t count_ = 0;
 };

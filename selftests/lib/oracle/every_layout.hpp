@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Every layout of up to so many pages in up to so many extents, up to equivalence,
- * with the oracle that belongs to each.
+ * Visits every layout with a limited number of pages and extents, each with its oracle. Of layouts
+ * that must give the same answers it visits only one.
  *
- * All lengths, and for each extent: a hole, private, or with PFNs. Of extents with
- * PFNs the contract knows nothing but
- *   - the largest power of two that pfn - pgoff is a multiple of; and of that only
- *     what is not more than the largest block that fits into the place
- *   - whether the next extent has the same pfn - pgoff, and so continues it
- *   - whether that one is of the same kind
- * so one layout stands for all that agree in these. What lies between extents that
- * do not touch is nothing to the contract, but code may take the one for the
- * continuation of the other; so an extent with the pfn - pgoff of any before it,
- * not only of the last, is another choice, and the place into which a block has to
- * fit is all from the first to the last extent with one pfn - pgoff: also the blocks
- * that a border forbids have to be possible.
+ * An extent is a hole, private, or has PFNs. For an extent with PFNs the contract depends only on
+ * - the largest power of two that divides pfn - pgoff, as far as a block of that size fits;
+ * - whether the next extent has the same pfn - pgoff and so continues this one;
+ * - whether the next extent is of the same kind.
+ *
+ * The contract takes no notice of extents that do not touch. Code might, and might take one such
+ * extent for the continuation of another. Therefore the enumeration also gives an extent the pfn -
+ * pgoff of any earlier extent, not only of the last. For the same reason a block counts as one that
+ * fits if it fits between the first and the last extent with the same pfn - pgoff: this includes
+ * blocks that a border between extents forbids.
  */
 #pragma once
 
@@ -32,7 +30,7 @@ struct Bounds {
     std::size_t max_extents;
 };
 
-/* Calls @visit with each, always in the same order. Returns how many there are. */
+/* Calls @visit with each layout, always in the same order. Returns the number of layouts. */
 std::uint64_t for_each_layout(const Bounds& bounds,
                               const std::function<void(const Layout&, const Oracle&)>& visit);
 

@@ -25,7 +25,7 @@ const FarOracle::Run& FarOracle::run_of(std::uint64_t pgoff) const {
                          [&](const Run& run) { return pgoff < run.end; });
 }
 
-/* The block of 2^@order pages round @pgoff, which has a PFN. */
+/* Whether the block of 2^@order pages that contains @pgoff is good. @pgoff has a PFN. */
 bool FarOracle::is_good(std::uint64_t pgoff, int order) const {
     const std::uint64_t block_pages = std::uint64_t{1} << order;
     const std::uint64_t first = pgoff / block_pages * block_pages;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The oracle for buffers that are too large for a table of their pages: the
- * contract's sentence, order by order, with each block looked at extent by extent.
- * It shares no code with the table's, which it is tested against.
+ * The oracle for buffers that are too large for a table of their pages. It applies section 2 of the
+ * contract order by order and looks at each block extent by extent. It shares no code with Oracle,
+ * and a test compares the two.
  */
 #pragma once
 
@@ -17,18 +17,18 @@ namespace testexp {
 
 class FarOracle {
 public:
-    /* Of holes, private and SYNTHETIC extents: of others the PFNs are not known. */
+    /* @layout: of holes, private and SYNTHETIC extents. The PFNs of other extents are not known. */
     explicit FarOracle(const Layout& layout);
 
     std::uint64_t nr_pages() const { return nr_pages_; }
 
-    /* As Oracle::expected(). */
+    /* The same as Oracle::expected(). */
     testexp_result expected(std::uint64_t pgoff) const;
 
 private:
     struct Run {
         std::uint64_t start = 0;
-        std::uint64_t end = 0; /* behind its last page */
+        std::uint64_t end = 0; /* the page behind the last */
         Page first;
 
         std::uint64_t pfn_of(std::uint64_t pgoff) const { return first.pfn + (pgoff - start); }

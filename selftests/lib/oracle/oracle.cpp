@@ -9,7 +9,7 @@ namespace testexp {
 
 namespace {
 
-/* Page @index of the extent. */
+/* Page number @index of the extent. */
 Page page_of(const testexp_extent& extent, std::uint64_t index) {
     Page page{
         .pfn = 0, .type = extent.type, .cache = extent.cache, .attributes = extent.attributes};
@@ -31,9 +31,9 @@ Oracle::Oracle(const std::vector<Page>& pages) {
 }
 
 /*
- * Whether the block of @order that begins at @first and ends with the last page
- * is good, as the block of half its size that ends there is: if the other half is,
- * if the two continue each other, and if the first PFN is aligned as the block is.
+ * Whether the block of @order from @first to the last page is good. Its second half is good
+ * already, so three conditions are left: the first half is good, the second half continues the
+ * first, and the first PFN is aligned to the block's size.
  */
 bool Oracle::is_good(std::size_t first, int order) const {
     const std::size_t middle = first + (std::size_t{1} << (order - 1));
@@ -44,9 +44,8 @@ bool Oracle::is_good(std::size_t first, int order) const {
 }
 
 /*
- * The new page completes the blocks that end with it, and no others. So every page
- * of every block is looked at, order by order upward, and yet a page more costs
- * little.
+ * A new last page completes only the blocks that end with it. So push() looks at every page of
+ * every block, in ascending orders, and still costs little for each page.
  */
 void Oracle::push(const Page& page) {
     pages_.push_back(page);
@@ -65,7 +64,10 @@ void Oracle::push(const Page& page) {
     }
 }
 
-/* Of a good block that loses its last page, the first half is left, and again of the other half. */
+/*
+ * Each block that ended with the last page loses it. The first half of such a block stays good, and
+ * so does the first half of its second half, and so on.
+ */
 void Oracle::pop() {
     const std::size_t end = pages_.size();
 

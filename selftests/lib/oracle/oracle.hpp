@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What must come back: a brute-force page table of the buffer, and the answers
- * that section 2 of the contract wants, found by looking at every block.
+ * The right answers: a brute-force page table of the buffer, with the largest order of each page as
+ * section 2 of the contract defines it. Every block is checked page by page.
  */
 #pragma once
 
@@ -14,16 +14,16 @@
 
 namespace testexp {
 
-/* One page of a buffer as an independent witness sees it. */
+/* One page of a buffer as an independent source shows it. */
 struct Page {
-    std::uint64_t pfn = 0; /* of the types that have one */
+    std::uint64_t pfn = 0; /* 0 for types without a PFN */
     std::uint32_t type = TESTEXP_EXTENT_RAM;
     std::uint32_t cache = TESTEXP_CACHE_WB;
     std::uint32_t attributes = 0;
 
     bool has_pfn() const { return type != TESTEXP_EXTENT_HOLE && type != TESTEXP_EXTENT_PRIVATE; }
 
-    /* Whether one block may hold both. */
+    /* Whether both pages may be in one block. */
     bool is_like(const Page& other) const {
         return type == other.type && cache == other.cache && attributes == other.attributes;
     }
@@ -34,7 +34,7 @@ public:
     Oracle() = default;
     explicit Oracle(const std::vector<Page>& pages);
 
-    /* Makes the buffer one page longer or shorter. */
+    /* Make the buffer one page longer or shorter. */
     void push(const Page& page);
     void pop();
 
@@ -42,8 +42,8 @@ public:
     const std::vector<Page>& pages() const { return pages_; }
 
     /**
-     * The exact answer for any @pgoff: a negative errno in .error and the
-     * TESTEXP_UNTOUCHED_* values where there is no PFN.
+     * The exact answer for any @pgoff. Without a PFN, .error is a negative errno and the other
+     * fields have the TESTEXP_UNTOUCHED_* values.
      */
     testexp_result expected(std::uint64_t pgoff) const;
 
@@ -51,16 +51,16 @@ private:
     bool is_good(std::size_t first, int order) const;
 
     std::vector<Page> pages_;
-    std::vector<int> max_order_; /* of each page; -1 without a PFN */
+    std::vector<int> max_order_; /* for each page; -1 without a PFN */
 };
 
 /**
- * Each page of @layout, repeats spelt out. Known of the PFNs are those that the
- * test chose: of SYNTHETIC extents; the others are 0. ALIAS pages are RAM.
+ * Each page of @layout, repeats included. Only PFNs of SYNTHETIC extents are known, because the
+ * test chose them; others are 0. Pages of ALIAS are RAM.
  */
 std::vector<Page> pages_of(const Layout& layout);
 
-/* What is answered where there is no PFN; @error is a negative errno. */
+/* The answer where there is no PFN. @error is a negative errno. */
 testexp_result refusal(int error);
 
 bool same(const testexp_result& a, const testexp_result& b);

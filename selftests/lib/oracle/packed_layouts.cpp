@@ -8,7 +8,7 @@ namespace testexp {
 
 namespace {
 
-/* The answer of a page that lies @pages further on. */
+/* The answer for a page @pages further on. */
 testexp_result moved(testexp_result result, std::uint64_t pages) {
     if (result.error == 0)
         result.pfn += pages;

@@ -13,7 +13,7 @@ Layout RandomLayouts::next() {
     return layout;
 }
 
-/* Short ones are as likely as long ones, a power of two or one less as any other. */
+/* Short and long lengths are equally likely. Every second length is a power of two or one less. */
 std::uint64_t RandomLayouts::length() {
     const std::uint64_t power = std::uint64_t{1} << below(bounds_.max_length_order + 1);
 
@@ -40,7 +40,7 @@ void RandomLayouts::add_extent(Layout& layout) {
         add_related(layout);
 }
 
-/* Often congruent to pgoff, without which there would be no large block. */
+/* Often pfn == pgoff modulo a power of two: without this there would be no large blocks. */
 void RandomLayouts::add_anywhere(Layout& layout) {
     const std::uint64_t block = std::uint64_t{1} << below(42);
     const std::uint64_t pfn = random_() / block * block;
@@ -49,8 +49,10 @@ void RandomLayouts::add_anywhere(Layout& layout) {
                   any_kind());
 }
 
-/* Where it stands to an extent before it, the last in two cases of three, as it easily could to the
- * next. */
+/*
+ * Relates the new extent to an earlier one, in two cases of three to the last one, in ways that a
+ * lookup could take for a continuation.
+ */
 void RandomLayouts::add_related(Layout& layout) {
     if (layout.extents.empty())
         return add_anywhere(layout);
@@ -62,22 +64,22 @@ void RandomLayouts::add_related(Layout& layout) {
     const Kind kind = below(2) ? any_kind()
                                : Kind{.cache = static_cast<testexp_cache>(other.cache),
                                       .attributes = other.attributes};
-    std::uint64_t between = 0; /* pages from the start of the other to that of the new one */
+    std::uint64_t between = 0; /* pages between the starts of the two extents */
 
     for (std::size_t i = which; i <= last; i++)
         between += layout.extents[i].nr_pages;
 
     const std::uint64_t pfns[] = {
-        other.at + other.nr_pages, /* it continues the other, which need not touch it */
-        other.at + between,        /* the other would continue as far as here */
-        other.at - nr_pages,       /* the other way round */
-        other.at,                  /* the same pages once more */
+        other.at + other.nr_pages, /* continues the other extent, which need not touch it */
+        other.at + between,        /* has the PFNs that the other extent would have here */
+        other.at - nr_pages,       /* ends where the other extent begins */
+        other.at,                  /* has the same PFNs as the other extent */
     };
 
     add_synthetic(layout, pfns[below(std::size(pfns))], nr_pages, kind);
 }
 
-/* Whatever is too large for a PFN loses its upper bits, and keeps its alignment. */
+/* A PFN that is too large loses its upper bits and keeps its alignment. */
 void RandomLayouts::add_synthetic(Layout& layout, std::uint64_t pfn, std::uint64_t nr_pages,
                                   Kind kind) {
     layout.synthetic(pfn % (std::uint64_t{1} << (TESTEXP_PFN_BITS - 1)), nr_pages, kind);

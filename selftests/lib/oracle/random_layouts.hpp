@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Layouts drawn at random, the same ones for the same seed, and among them often
- * such neighbours as a lookup could take for something else.
+ * Random layouts, the same for the same seed. Many of their extents have neighbours that a lookup
+ * could mistake for a continuation.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ namespace testexp {
 
 struct RandomBounds {
     std::uint64_t max_extents = 12;
-    std::uint64_t max_length_order = 10; /* an extent has up to 2^that pages; at most 40 */
+    std::uint64_t max_length_order = 10; /* an extent has up to 2^this pages; at most 40 */
 };
 
 class RandomLayouts {
@@ -22,7 +22,7 @@ public:
     explicit RandomLayouts(std::uint64_t seed, RandomBounds bounds = {})
         : bounds_(bounds), random_(seed) {}
 
-    /* Of holes, private and SYNTHETIC extents. */
+    /* A layout of holes, private and SYNTHETIC extents. */
     Layout next();
 
 private:

@@ -16,8 +16,8 @@ namespace testexp {
 namespace {
 
 /*
- * What makes a layout hard to read, the worst first. Every step makes it less, so
- * that there is an end to them.
+ * What makes a layout hard to read, the worst property first. Every step lowers the weight, so the
+ * shrinking ends.
  */
 auto weight(const Layout& layout) {
     std::uint64_t pages = 0;
@@ -35,12 +35,12 @@ auto weight(const Layout& layout) {
     return std::tuple(layout.extents.size(), pages, kinds, pfn_bits, pfns);
 }
 
-/* No PFN may be larger than the ABI lets it be. */
+/* The ABI limits PFNs. */
 bool fits(const testexp_extent& extent) {
     return extent.at + extent.nr_pages <= std::uint64_t{1} << TESTEXP_PFN_BITS;
 }
 
-/* Tries one step after another, and keeps those that help. */
+/* Tries one step after another and keeps each step after which the layout still fails. */
 class Shrinker {
 public:
     Shrinker(Layout layout, const std::function<bool(const Layout&)>& fails)
@@ -61,8 +61,8 @@ private:
     }
 
     /*
-     * What lies behind a place where @nr_pages went: its PFNs stay, or follow, so that
-     * they are aligned as before.
+     * Tries both ways to treat the extents behind a place that lost @nr_pages: their PFNs stay, or
+     * move down by as much, which keeps their alignment.
      */
     bool try_both(const Layout& smaller, std::size_t behind, std::uint64_t nr_pages) {
         Layout followed = smaller;
@@ -76,7 +76,7 @@ private:
         return try_step(smaller) || try_step(std::move(followed));
     }
 
-    /* Many at once first: there may be thousands. */
+    /* Tries to drop many extents at once first, because there may be thousands. */
     bool drop_extents() {
         for (std::size_t count = std::bit_floor(layout_.extents.size()); count != 0; count /= 2)
             for (std::size_t first = 0; first + count <= layout_.extents.size(); first += count)
@@ -100,7 +100,7 @@ private:
         return try_both(smaller, first, nr_pages);
     }
 
-    /* The extent takes the place of the next as well. */
+    /* Replaces the next extent by a longer extent @i. */
     bool merge(std::size_t i) {
         Layout smaller = layout_;
         const auto next = smaller.extents.begin() + static_cast<std::ptrdiff_t>(i + 1);
@@ -122,7 +122,7 @@ private:
         return false;
     }
 
-    /* Changes all extents, or one of them. */
+    /* Tries the change on all extents, then on each one alone. */
     template <typename Change> bool try_change(const Change& change) {
         Layout all = layout_;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From a layout that fails to a small one that still does. */
+/* Finds a small layout that fails in place of a large one. */
 #pragma once
 
 #include <functional>
@@ -9,10 +9,9 @@
 namespace testexp {
 
 /**
- * Takes away what can be taken: extents, pages, kinds, bits of PFNs, as long as
- * @fails says so of what is left. @layout does fail, and consists of holes, private
- * and SYNTHETIC extents without repeats; so does the result, which no single step of these makes
- * smaller.
+ * Removes extents, pages, kinds and bits of PFNs as long as @fails is true for the rest. @layout
+ * itself must fail, and must consist of holes, private and SYNTHETIC extents without repeats. No
+ * single further step makes the result smaller.
  */
 Layout shrink(Layout layout, const std::function<bool(const Layout&)>& fails);
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Section 1 of the contract as data: what happens to each importer at each
- * exporter, one row for every combination there is, none of it computed.
+ * Section 1 of the contract as data: what happens for each importer with each exporter. There is
+ * one row for each combination, and no row is computed.
  *
- * An importer attaches, asks get_pfn, maps twice (each mapping undone at once)
- * and detaches. The counts are of the exporter's pin and map callbacks: how many
- * ran by the time attach was over, and how many in all. y and n are the kernel's
- * CONFIG_DMABUF_MOVE_NOTIFY.
+ * In each row an importer attaches, calls get_pfn, maps and unmaps twice, and detaches. The counts
+ * are those of the exporter's pin and map callbacks: once after attach, once after everything. y
+ * and n are the values of CONFIG_DMABUF_MOVE_NOTIFY.
  */
 #pragma once
 
@@ -21,7 +20,8 @@
 namespace testexp::truth {
 
 enum class Kind { static_, dynamic };
-enum class Methods { map_only, get_pfn_only, both, both_cached }; /* the last: cache_sgt_mapping */
+/* both_cached: with cache_sgt_mapping */
+enum class Methods { map_only, get_pfn_only, both, both_cached };
 
 struct Row {
     Kind exporter;
@@ -29,7 +29,7 @@ struct Row {
     Kind importer;
     bool device;
 
-    int create; /* results: 0 or a positive errno; never: not reached */
+    int create; /* results: 0 or a positive errno; never: the step is not reached */
     int attach;
     int get_pfn_y;
     int get_pfn_n;
@@ -63,47 +63,47 @@ constexpr bool yes = true, no_ = false;
 
 // clang-format off
 inline constexpr Row rows[] = {
-/* pins P, maps M, detaches D, pins left L                    get_pfn                  attach    in all
-     exporter methods       importer device create  attach    y       n       map      P  M   Py Pn M   D  L */
-    {static_, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 0, 2,  1, 0},
-    {static_, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {static_, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 1,  0, 0, 1,  1, 0},
-    {static_, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {static_, get_pfn_only, static_, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, get_pfn_only, static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, get_pfn_only, dynamic, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, get_pfn_only, dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, both,         static_, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 2,  1, 0},
-    {static_, both,         static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, both,         dynamic, yes,   0,      0,        0,      0,      0,       0, 1,  0, 0, 1,  1, 0},
-    {static_, both,         dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+/* pins P, maps M, detaches D, pins left L                get_pfn                 att. in all
+   exporter methods       importer device create  attach  y       n       map     P,M Py,Pn,M D,L */
+  {static_, map_only,     static_, yes,   0,      0,      EINVAL, EINVAL, 0,      0,0, 0,0,2, 1,0},
+  {static_, map_only,     static_, no_,   0,      EINVAL, never,  never,  never,  0,0, 0,0,0, 0,0},
+  {static_, map_only,     dynamic, yes,   0,      0,      EINVAL, EINVAL, 0,      0,1, 0,0,1, 1,0},
+  {static_, map_only,     dynamic, no_,   0,      EINVAL, never,  never,  never,  0,0, 0,0,0, 0,0},
+  {static_, get_pfn_only, static_, yes,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, get_pfn_only, static_, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, get_pfn_only, dynamic, yes,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, get_pfn_only, dynamic, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, both,         static_, yes,   0,      0,      0,      0,      0,      0,0, 0,0,2, 1,0},
+  {static_, both,         static_, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, both,         dynamic, yes,   0,      0,      0,      0,      0,      0,1, 0,0,1, 1,0},
+  {static_, both,         dynamic, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
 
-    {dynamic, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       1, 1,  1, 1, 1,  1, 0},
-    {dynamic, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {dynamic, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 2, 2,  1, 0},
-    {dynamic, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {dynamic, get_pfn_only, static_, yes,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
-    {dynamic, get_pfn_only, static_, no_,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
-    {dynamic, get_pfn_only, dynamic, yes,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {dynamic, get_pfn_only, dynamic, no_,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {dynamic, both,         static_, yes,   0,      0,        0,      ENOENT, 0,       1, 1,  1, 1, 1,  1, 0},
-    {dynamic, both,         static_, no_,   0,      0,        0,      ENOENT, EINVAL,  1, 0,  1, 1, 0,  1, 0},
-    {dynamic, both,         dynamic, yes,   0,      0,        0,      ENOENT, 0,       0, 0,  0, 2, 2,  1, 0},
-    {dynamic, both,         dynamic, no_,   0,      0,        0,      ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+  {dynamic, map_only,     static_, yes,   0,      0,      EINVAL, EINVAL, 0,      1,1, 1,1,1, 1,0},
+  {dynamic, map_only,     static_, no_,   0,      EINVAL, never,  never,  never,  0,0, 0,0,0, 0,0},
+  {dynamic, map_only,     dynamic, yes,   0,      0,      EINVAL, EINVAL, 0,      0,0, 0,2,2, 1,0},
+  {dynamic, map_only,     dynamic, no_,   0,      EINVAL, never,  never,  never,  0,0, 0,0,0, 0,0},
+  {dynamic, get_pfn_only, static_, yes,   0,      0,      0,      ENOENT, EINVAL, 1,0, 1,1,0, 1,0},
+  {dynamic, get_pfn_only, static_, no_,   0,      0,      0,      ENOENT, EINVAL, 1,0, 1,1,0, 1,0},
+  {dynamic, get_pfn_only, dynamic, yes,   0,      0,      0,      ENOENT, EINVAL, 0,0, 0,0,0, 1,0},
+  {dynamic, get_pfn_only, dynamic, no_,   0,      0,      0,      ENOENT, EINVAL, 0,0, 0,0,0, 1,0},
+  {dynamic, both,         static_, yes,   0,      0,      0,      ENOENT, 0,      1,1, 1,1,1, 1,0},
+  {dynamic, both,         static_, no_,   0,      0,      0,      ENOENT, EINVAL, 1,0, 1,1,0, 1,0},
+  {dynamic, both,         dynamic, yes,   0,      0,      0,      ENOENT, 0,      0,0, 0,2,2, 1,0},
+  {dynamic, both,         dynamic, no_,   0,      0,      0,      ENOENT, EINVAL, 0,0, 0,0,0, 1,0},
 
-/*   cache_sgt_mapping is for static exporters only: the first mapping stays until detach */
-    {static_, both_cached,  static_, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 1,  1, 0},
-    {static_, both_cached,  static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {static_, both_cached,  dynamic, yes,   0,      0,        0,      0,      0,       0, 1,  0, 0, 1,  1, 0},
-    {static_, both_cached,  dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
-    {dynamic, both_cached,  static_, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {dynamic, both_cached,  static_, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {dynamic, both_cached,  dynamic, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
-    {dynamic, both_cached,  dynamic, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+/* cache_sgt_mapping needs a static exporter: the first mapping stays until detach */
+  {static_, both_cached,  static_, yes,   0,      0,      0,      0,      0,      0,0, 0,0,1, 1,0},
+  {static_, both_cached,  static_, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {static_, both_cached,  dynamic, yes,   0,      0,      0,      0,      0,      0,1, 0,0,1, 1,0},
+  {static_, both_cached,  dynamic, no_,   0,      0,      0,      0,      EINVAL, 0,0, 0,0,0, 1,0},
+  {dynamic, both_cached,  static_, yes,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
+  {dynamic, both_cached,  static_, no_,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
+  {dynamic, both_cached,  dynamic, yes,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
+  {dynamic, both_cached,  dynamic, no_,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
 };
 // clang-format on
 
-/* Which combination a row is about, as a number. */
+/* The combination of a row as a number. */
 constexpr std::size_t number_of(const Row& row) {
     return static_cast<std::size_t>(row.exporter) + 2 * static_cast<std::size_t>(row.importer) +
            4 * static_cast<std::size_t>(row.device) + 8 * static_cast<std::size_t>(row.methods);
