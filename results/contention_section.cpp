@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* What waiting for reservation locks costs, as bench_contention measured. */
 #include "contention_section.hpp"
 
 #include <algorithm>
@@ -8,8 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "cost_section.hpp"
+#include "clock_statement.hpp"
 #include "format.hpp"
+#include "sections.hpp"
 
 namespace report {
 
@@ -100,20 +102,16 @@ std::string percent(std::optional<double> share) {
     return share ? fmt::format("{:.0f} %", 100 * *share) : "–";
 }
 
-constexpr std::pair<const char*, const char*> sharings[] = {{"all", "one buffer for all"},
-                                                            {"each", "a buffer for each"},
-                                                            {"sets", "overlapping sets of 4"}};
-
-std::string unit_and_clock(const Bench& bench) {
-    return fmt::format("{}, clock: {}", bench.context_or("unit", "ticks"),
-                       bench.context_or("clock", "invalid"));
-}
+constexpr std::pair<const char*, const char*> sharings[] = {
+    {"all", "one buffer for all threads"},
+    {"each", "a buffer for each thread"},
+    {"sets", "overlapping sets of 4 buffers"}};
 
 Chart sharing_chart(const Bench& bench, const Rows& rows, std::uint64_t hold_ns) {
-    Chart chart{fmt::format("One reservation lock per buffer, held for {} ns ({})",
-                            show_number(static_cast<double>(hold_ns)), unit_and_clock(bench)),
+    Chart chart{fmt::format("Operations of all threads; a lock is held for {} ns",
+                            show_number(static_cast<double>(hold_ns))),
                 {"threads", 0, 0},
-                {"operations per 1,000 " + bench.context_or("unit", "ticks"), 0, 0},
+                {"operations per 1,000 " + unit_and_clock(bench), 0, 0},
                 true,
                 {}};
 
@@ -128,7 +126,7 @@ Chart sharing_chart(const Bench& bench, const Rows& rows, std::uint64_t hold_ns)
     return chart;
 }
 
-/* The case for and against, in numbers; with as many threads as were measured. */
+/* What sharing a lock costs, with the largest number of threads. */
 Paragraph sharing_verdict(const Rows& rows, std::uint64_t hold_ns) {
     const unsigned threads = distinct(rows, false, &Case::threads).back();
     const auto at = [&](const char* buffers) {
@@ -139,20 +137,22 @@ Paragraph sharing_verdict(const Rows& rows, std::uint64_t hold_ns) {
     };
 
     return {fmt::format(
-                "{} threads, a hold of {} ns: with one lock for all they get {} of what they "
-                "get with a buffer and so a lock each, with overlapping sets of four buffers "
-                "{} (an operation then resolves a page of each of the four).",
+                "{} threads hold a lock for {} ns in each operation. With one buffer, and so one "
+                "lock, for all threads they complete {} of the operations that they complete with "
+                "a buffer each. With overlapping sets of four buffers they complete {}; an "
+                "operation then resolves a page of each of the four.",
                 threads, show_number(static_cast<double>(hold_ns)), share("all"), share("sets")),
             Tone::plain};
 }
 
 Table sharing_table(const Bench& bench, const Rows& rows) {
     Table table{
-        fmt::format("Operations per 1,000 {} of all threads together, and the share of "
-                    "perfect scaling ({}); get_pfn spelt out: lock, dma_buf_get_pfn(), unlock",
-                    bench.context_or("unit", "ticks"), unit_and_clock(bench)),
+        fmt::format("Operations of all threads per 1,000 {}", unit_and_clock(bench)),
+        "An operation locks, calls dma_buf_get_pfn() and unlocks. scaling: the operations against "
+        "those of one thread times the number of threads.",
         {{"hold ns", true}, {"threads", true}},
-        {}};
+        {},
+        Placement::folded};
 
     for (const auto& [buffers, name] : sharings) {
         table.columns.push_back({name, true});
@@ -190,11 +190,13 @@ std::string fairness(const BenchCase& row) {
 }
 
 Table wait_table(const Bench& bench, const Rows& rows) {
-    Table table{fmt::format("Wait for the locks of an operation ({}); fairness: Jain's index, "
-                            "fewest and most operations of a thread",
-                            unit_and_clock(bench)),
+    Table table{"Wait for the locks of an operation, in " + unit_and_clock(bench),
+                "buffers: one for all threads, one for each, or overlapping sets of four. "
+                "fairness: Jain's index, and in brackets the fewest and most operations of a "
+                "thread.",
                 {{"buffers", false}, {"hold ns", true}, {"threads", true}},
-                {}};
+                {},
+                Placement::folded};
 
     table.columns.insert(table.columns.end(), distribution_columns.begin(),
                          distribution_columns.end());
@@ -219,11 +221,13 @@ Table wait_table(const Bench& bench, const Rows& rows) {
 
 Table holder_table(const Bench& bench, const Rows& rows) {
     Table table{
-        fmt::format("Whole operations, waits included, of one buffer beside a thread that has "
-                    "its reservation lock for half of the time ({})",
-                    unit_and_clock(bench)),
+        "Operations beside a thread that holds the lock half of the time, in " +
+            unit_and_clock(bench),
+        "All threads use one buffer. An operation includes its wait for the lock. per 1,000: "
+        "operations of all threads.",
         {{"path", false}, {"hold ns", true}, {"threads", true}, {"per 1,000", true}},
-        {}};
+        {},
+        Placement::folded};
 
     table.columns.insert(table.columns.end(), distribution_columns.begin(),
                          distribution_columns.end());
@@ -245,18 +249,19 @@ Table holder_table(const Bench& bench, const Rows& rows) {
     return table;
 }
 
-/* What the numbers mean. Instruction counts of several processors are not what those of one are. */
+/* What the numbers mean: instruction counts of several processors differ from those of one. */
 Paragraph worth_of(const std::string& clock) {
     if (clock != "icount")
         return clock_statement(clock);
-    return {"Clock icount: the instructions of all processors are counted by one clock. Work of "
-            "several at once adds up, what they spin away together passes once: the shape of the "
-            "curves means something, and perfect scaling is out of reach. Two boots of the same "
-            "build agree in every digit; who gets the lock is still one order of many.",
+    return {"Clock icount: one clock counts the instructions of all processors. When several "
+            "processors work, their instructions add up; when they spin together, the clock "
+            "advances once. So the shape of the curves can be trusted, and no curve can scale "
+            "perfectly. Two boots of the same build agree in every digit, but they show one order "
+            "of the threads out of many.",
             Tone::plain};
 }
 
-/* The shortest that is one: most like what an exporter does. */
+/* The shortest hold above 0 is most like that of an exporter. */
 std::optional<std::uint64_t> typical_hold(const Rows& rows) {
     for (const std::uint64_t hold_ns : distinct(rows, false, &Case::hold_ns))
         if (hold_ns != 0)
@@ -264,12 +269,41 @@ std::optional<std::uint64_t> typical_hold(const Rows& rows) {
     return std::nullopt;
 }
 
+unsigned most_threads(const Rows& rows) {
+    return distinct(rows, false, &Case::threads).back();
+}
+
 } // namespace
 
-Section contention_section(const Bench& bench) {
+std::optional<Bars> contention_bars(const Bench& bench) {
     const Rows rows = measured_rows(bench);
     const std::optional<std::uint64_t> hold_ns = typical_hold(rows);
-    Section section{"Contention for reservation locks", {}};
+
+    if (!hold_ns)
+        return std::nullopt;
+
+    const unsigned threads = most_threads(rows);
+    Bars bars{fmt::format("{} threads that contend: operations per 1,000 {}", threads,
+                          unit_and_clock(bench)),
+              fmt::format("A thread holds a reservation lock for {} ns in each operation.",
+                          show_number(static_cast<double>(*hold_ns))),
+              {}};
+
+    for (const auto& [buffers, name] : sharings) {
+        if (const auto value = throughput(rows, {"get_pfn", buffers, threads, *hold_ns, false}))
+            bars.bars.push_back({name, *value, show_number(*value)});
+    }
+    return bars.bars.empty() ? std::nullopt : std::optional(bars);
+}
+
+std::optional<Section> contention_section(RunDir& run) {
+    if (!run.contention)
+        return std::nullopt;
+
+    const Bench& bench = *run.contention;
+    const Rows rows = measured_rows(bench);
+    const std::optional<std::uint64_t> hold_ns = typical_hold(rows);
+    Section section{"Contention for reservation locks", {}, false, unmeasured(bench)};
 
     if (rows.empty()) {
         section.blocks.emplace_back(Paragraph{"Nothing was measured.", Tone::warning});

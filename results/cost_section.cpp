@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "cost_section.hpp"
-
+/* What resolving costs, path by path: in instructions, and in time. */
 #include <algorithm>
 #include <iterator>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "clock_statement.hpp"
 #include "format.hpp"
 #include "questions.hpp"
+#include "sections.hpp"
 #include "spread.hpp"
 #include "testexp.hpp"
 
@@ -68,7 +69,7 @@ Row operation_row(const BenchCase& row, const std::string& name, double lock) {
             row.is_baseline() && row.path == lock_baseline ? Tone::good : Tone::plain};
 }
 
-/* The simplest buffer: nothing but the path itself. */
+/* On the simplest buffer, where only the path itself costs something. */
 Table operation_table(const Bench& bench) {
     const double lock = lock_cost(bench);
     Table table;
@@ -78,24 +79,25 @@ Table operation_table(const Bench& bench) {
         if (row.is_baseline() && row.is_plain() && row.is_measured())
             table.rows.push_back(operation_row(row, "baseline: " + row.path, lock));
     }
-    table.caption = "One operation, in " + unit_and_clock(bench);
+    table.caption = "One operation of each path, in " + unit_and_clock(bench);
     for (const std::string& path : bench.paths()) {
         const BenchCase* row = simplest_case(bench, path);
 
         if (row == nullptr)
             continue;
         if (path == bench.paths().front())
-            table.caption += fmt::format("; buffer of {} in extents of order {}",
-                                         show_bytes(*row->size_bytes), *row->order);
+            table.note = fmt::format("The buffer has {} in extents of order {}. ",
+                                     show_bytes(*row->size_bytes), *row->order);
         table.rows.push_back(operation_row(*row, path, lock));
     }
-    table.caption +=
-        ". per op is the fastest batch; p50, p99 and max are over batches, "
-        "p50 and p99 up to 6.25 % too large; samples are batches × operations in each.";
+    table.note +=
+        "per op: the fastest batch. × lock, over lock: against lock + unlock. pages: what "
+        "an operation delivers. p50, p99 and max: over batches; p50 and p99 may be up to "
+        "6.25 % too large. samples: batches × operations in a batch.";
     return table;
 }
 
-/* What of one unlocked call is the lock's, the exporter's, and the core's own. */
+/* How the cost of one unlocked call divides among the lock, the exporter and the core. */
 std::optional<Table> share_table(const Bench& bench) {
     const BenchCase* loop = bench.baseline("empty_loop");
     const BenchCase* lock = bench.baseline(lock_baseline);
@@ -106,14 +108,14 @@ std::optional<Table> share_table(const Bench& bench) {
         return std::nullopt;
 
     const auto cost = [](const BenchCase* row) { return row->get("per_op").value_or(0); };
-    /* Each baseline has the loop in it once. */
+    /* Each baseline contains the loop once. */
     const double lock_share = cost(lock) - cost(loop);
     const double exporter_share = cost(exporter) - cost(loop);
     const double core_share = cost(call) - cost(loop) - lock_share - exporter_share;
     Table table;
 
-    table.caption = "What one get_pfn is made of, in " + unit_and_clock(bench) +
-                    ": differences of the fastest batches above";
+    table.caption = "What one get_pfn is made of, in " + unit_and_clock(bench);
+    table.note = "Each part is a difference of the fastest batches above.";
     table.columns = {{"part", false}, {"per op", true}, {"share", true}};
     for (const auto& [name, value] :
          {std::pair{"loop of the measurement", cost(loop)},
@@ -126,13 +128,14 @@ std::optional<Table> share_table(const Bench& bench) {
     return table;
 }
 
-/* Path x order in rows, sizes in columns. */
+/* A row for each path and order, a column for each size. */
 Table all_buffers_table(const Bench& bench) {
     const double lock = lock_cost(bench);
     Table table;
 
-    table.caption = "One operation on every buffer, in " + unit_and_clock(bench) +
-                    ", with the ratio to lock + unlock. Samples are in the list of all cases.";
+    table.caption = "One operation on every buffer, in " + unit_and_clock(bench);
+    table.note = "In brackets: the ratio to lock + unlock. The list of all cases has the samples.";
+    table.placement = Placement::folded;
     table.columns = {{"path", false}, {"order", true}};
     for (const std::uint64_t size_bytes : bench.sizes_bytes())
         table.columns.push_back({show_bytes(size_bytes), true});
@@ -155,15 +158,17 @@ Table all_buffers_table(const Bench& bench) {
     return table;
 }
 
-/* What an importer pays that wants all pages of the largest buffer. */
+/* The cost for an importer that wants all pages of the largest buffer. */
 Table whole_buffer_table(const Bench& bench) {
     const std::uint64_t size_bytes = bench.sizes_bytes().back();
     const double pages = buffer_pages(size_bytes);
     Table table;
 
-    table.caption = fmt::format("Resolving all {} pages of {}, in {}: operations needed, and what "
-                                "they cost together (fastest batch, scaled)",
-                                show_number(pages), show_bytes(size_bytes), unit_and_clock(bench));
+    table.caption = fmt::format("Resolving all {} pages of {}, in {}", show_number(pages),
+                                show_bytes(size_bytes), unit_and_clock(bench));
+    table.note = "ops: the operations that all pages need. cost: those operations together, scaled "
+                 "from the fastest batch.";
+    table.placement = Placement::folded;
     table.columns = {{"path", false}};
     for (const unsigned order : bench.orders()) {
         table.columns.push_back({fmt::format("order {}: ops", order), true});
@@ -191,7 +196,7 @@ Table every_case_table(const Bench& bench) {
     Table table;
 
     table.caption = "All cases, in " + unit_and_clock(bench);
-    table.is_detail = true;
+    table.placement = Placement::page_only;
     table.columns = {{"case", false}};
     for (const std::string& counter : counters)
         table.columns.push_back({counter, true});
@@ -218,7 +223,7 @@ Chart page_chart(const Bench& bench, const std::string& title, const Axis& x) {
 }
 
 Chart chart_over_size(const Bench& bench, unsigned order) {
-    Chart chart = page_chart(bench, fmt::format("Cost of a page over buffer size, order {}", order),
+    Chart chart = page_chart(bench, fmt::format("Cost of a page by buffer size, order {}", order),
                              {"buffer size in MiB", 2});
 
     for (const std::string& path : bench.paths()) {
@@ -238,8 +243,7 @@ Chart chart_over_size(const Bench& bench, unsigned order) {
 
 Chart chart_over_order(const Bench& bench, std::uint64_t size_bytes) {
     Chart chart = page_chart(
-        bench,
-        fmt::format("Cost of a page over extent order, buffer of {}", show_bytes(size_bytes)),
+        bench, fmt::format("Cost of a page by extent order, buffer of {}", show_bytes(size_bytes)),
         {"order of the extents", 0, -0.5});
 
     for (const std::string& path : bench.paths()) {
@@ -256,55 +260,50 @@ Chart chart_over_order(const Bench& bench, std::uint64_t size_bytes) {
     return chart;
 }
 
-} // namespace
-
-Paragraph clock_statement(const std::string& clock) {
-    if (clock == "icount")
-        return {"Clock icount: instructions were counted, not time. With the same compiler and "
-                "config the counts are the same on every machine; they may be quoted.",
-                Tone::good};
-    if (clock == "tsc")
-        return {"Clock tsc: real hardware or working KVM. Times may be quoted together with the "
-                "machine.",
-                Tone::good};
-    return {
-        "Clock invalid: the machine was emulated, or nothing vouches for its TSC. Its times mean "
-        "nothing and must not be quoted.",
-        Tone::warning};
-}
-
-std::vector<std::string> unmeasured(const Bench& bench) {
-    std::vector<std::string> lines;
-
-    for (const BenchCase& row : bench.cases) {
-        if (!row.is_measured())
-            lines.push_back(
-                fmt::format("{} (clock: {}): {}", row.name, clock_of(bench), row.error));
-    }
-    return lines;
-}
-
-Section cost_section(const std::string& title, const Bench& bench, bool with_charts) {
-    Section section{title, {clock_statement(clock_of(bench)), operation_table(bench)}};
+/* Curves over buffer size and over the order of the extents. */
+void add_charts(const Bench& bench, Section& section) {
     const auto sizes = bench.sizes_bytes();
-    const auto orders = bench.orders();
 
+    for (const std::uint64_t size_bytes : std::set{sizes.front(), sizes.back()})
+        section.blocks.emplace_back(chart_over_order(bench, size_bytes));
+    for (const unsigned order : bench.orders())
+        section.blocks.emplace_back(chart_over_size(bench, order));
+}
+
+/* One pass of the benchmark: pictures, then the table that says most, then all others. */
+Section cost_section(const std::string& title, const Bench& bench, bool with_charts) {
+    Section section{title, {clock_statement(clock_of(bench))}, false, unmeasured(bench)};
+    const bool has_sizes = !bench.sizes_bytes().empty();
+
+    if (with_charts && has_sizes)
+        add_charts(bench, section);
+    section.blocks.emplace_back(operation_table(bench));
     if (const auto shares = share_table(bench))
         section.blocks.emplace_back(*shares);
     std::ranges::move(question_tables(bench), std::back_inserter(section.blocks));
-    if (!sizes.empty()) {
+    if (has_sizes) {
         section.blocks.emplace_back(whole_buffer_table(bench));
         section.blocks.emplace_back(all_buffers_table(bench));
     }
     std::ranges::move(spread_blocks(bench), std::back_inserter(section.blocks));
-    if (with_charts && !sizes.empty()) {
-        for (const unsigned order : orders)
-            section.blocks.emplace_back(chart_over_size(bench, order));
-        for (const std::uint64_t size_bytes : std::set{sizes.front(), sizes.back()})
-            section.blocks.emplace_back(chart_over_order(bench, size_bytes));
-    }
     section.blocks.emplace_back(every_case_table(bench));
     return section;
+}
+
+} // namespace
+
+std::optional<Section> instruction_section(RunDir& run) {
+    if (!run.icount)
+        return std::nullopt;
+    return cost_section("Cost in instructions", *run.icount, true);
+}
+
+/* Times that mean nothing are drawn only when there is nothing else to draw. */
+std::optional<Section> time_section(RunDir& run) {
+    if (!run.bench)
+        return std::nullopt;
+    return cost_section("Cost in time", *run.bench,
+                        !run.icount || run.bench->context_or("clock", "") == "tsc");
 }
 
 } // namespace report

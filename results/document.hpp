@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A report as data, between what was measured and how it is shown. Nothing in
- * here is escaped: that is the business of whoever writes it out.
+ * The report as data, between what was measured and how it is shown. No text in here is
+ * escaped: html.cpp and text.cpp escape what they write.
  */
 #pragma once
 
@@ -31,11 +31,34 @@ struct Row {
     Tone tone = Tone::plain;
 };
 
+/* Where a table can be seen. A long table that nobody must read first is not open. */
+enum class Placement {
+    open,
+    folded,   /* closed in HTML until it is clicked; in the summary as any other */
+    page_only /* folded in HTML, left out of the summary */
+};
+
 struct Table {
-    std::string caption;
+    std::string caption; /* what the table shows, in one line */
+    std::string note;    /* what a reader must know about columns and rows, or "" */
     std::vector<Column> columns;
     std::vector<Row> rows;
-    bool is_detail = false; /* folded away in HTML, left out of the summary */
+    Placement placement = Placement::open;
+};
+
+/* A value as a bar. Its length is the value, against the largest value of the same Bars. */
+struct Bar {
+    std::string label;
+    double value = 0;
+    std::string text; /* what stands at the end of the bar */
+    Tone tone = Tone::plain;
+};
+
+/* A few values in a picture that needs no other program to draw it. */
+struct Bars {
+    std::string caption;
+    std::string note;
+    std::vector<Bar> bars;
 };
 
 struct Series {
@@ -75,16 +98,20 @@ struct FlameGraph {
     std::vector<Stack> stacks;
 };
 
-using Block = std::variant<Paragraph, Table, Chart, Excerpt, FlameGraph>;
+using Block = std::variant<Paragraph, Table, Bars, Chart, Excerpt, FlameGraph>;
 
 struct Section {
     std::string title;
     std::vector<Block> blocks;
+    bool has_failed = false;                  /* something in it makes the run a failure */
+    std::vector<std::string> unmeasured = {}; /* "what: why" */
 };
 
 struct Document {
     std::string title;
+    std::string subject; /* what was tested on what */
     Paragraph verdict;
+    std::vector<Block> overview; /* what a reader sees first */
     std::vector<Section> sections;
 };
 

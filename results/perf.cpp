@@ -68,10 +68,11 @@ Paragraph pmu_statement(const Perf& perf) {
         std::ranges::any_of(perf.paths, [](const PerfPath& path) { return has(path, cycles); });
 
     if (pmu)
-        return {"Counted by the processor, in the kernel only; samples by cycles.", Tone::good};
+        return {"The processor counted, in the kernel only. Samples are taken by cycles.",
+                Tone::good};
     return {
         "This machine offers no hardware counters: no cycles, instructions, cache or TLB misses. "
-        "What is left are software events, and samples by a timer, which cannot fire while "
+        "There are only software events, and samples by a timer. The timer cannot fire while "
         "interrupts are off.",
         Tone::warning};
 }
@@ -90,10 +91,10 @@ std::string show_counter(const PerfPath& path, const std::string& event) {
 Table counter_table(const Perf& perf) {
     Table table;
 
-    table.caption = "perf stat of the simplest case of each path, per operation: the difference "
-                    "between a long and a short run. One batch in each measurement is a warm-up "
-                    "and counts as part of the others. A percentage in brackets is the share of "
-                    "the time in which the event was counted. task-clock is in ms";
+    table.caption = "perf stat of the simplest case of each path, per operation";
+    table.note = "Each number is the difference between a long and a short run. The warm-up batch "
+                 "of a measurement is counted too. A percentage in brackets is the share of the "
+                 "time in which the processor counted the event. task-clock is in ms.";
     table.columns = {{"path", false}, {"ops", true}};
     for (const std::string& event : events(perf, true))
         table.columns.push_back({event, true});
@@ -131,7 +132,11 @@ Table function_table(const PerfPath& path) {
     const auto found = shares(path);
     std::vector<std::pair<std::string, Share>> rows(found.begin(), found.end());
     std::uint64_t samples = 0;
-    Table table{"", {{"function", false}, {"self", true}, {"with callees", true}}, {}};
+    Table table{"",
+                "",
+                {{"function", false}, {"self", true}, {"with callees", true}},
+                {},
+                Placement::folded};
 
     for (const Stack& stack : path.stacks)
         samples += stack.count;
@@ -140,8 +145,8 @@ Table function_table(const PerfPath& path) {
     });
     if (rows.size() > shown_functions)
         rows.resize(shown_functions);
-    table.caption = fmt::format("{}: where {} samples of {} fell, the functions with most of them",
-                                path.name, samples, path.event);
+    table.caption = fmt::format("{}: the functions with most of {} samples of {}", path.name,
+                                samples, path.event);
     for (const auto& [name, share] : rows) {
         const auto percent = [samples](std::uint64_t count) {
             return fmt::format("{:.1f} %",
@@ -164,22 +169,19 @@ Perf parse_perf(const nlohmann::json& object) {
     return perf;
 }
 
-Section perf_section(const Perf& perf) {
-    Section section{"perf", {}};
+std::vector<Block> perf_blocks(const Perf& perf) {
+    if (perf.paths.empty())
+        return {Paragraph{"No path could be measured.", Tone::warning}};
 
-    if (perf.paths.empty()) {
-        section.blocks.emplace_back(Paragraph{"No path could be measured.", Tone::warning});
-        return section;
-    }
-    section.blocks.emplace_back(pmu_statement(perf));
-    section.blocks.emplace_back(counter_table(perf));
+    std::vector<Block> blocks = {pmu_statement(perf), counter_table(perf)};
+
     for (const PerfPath& path : perf.paths) {
         if (path.stacks.empty())
             continue;
-        section.blocks.emplace_back(function_table(path));
-        section.blocks.emplace_back(FlameGraph{path.name, path.stacks});
+        blocks.emplace_back(FlameGraph{path.name, path.stacks});
+        blocks.emplace_back(function_table(path));
     }
-    return section;
+    return blocks;
 }
 
 std::vector<std::string> unmeasured(const Perf& perf) {

@@ -37,7 +37,7 @@ struct Perf {
 /* Throws when @object is not what schema.md says. */
 Perf parse_perf(const nlohmann::json& object);
 
-Section perf_section(const Perf& perf);
+std::vector<Block> perf_blocks(const Perf& perf);
 
 /* "perf, what: why" for each path and counter that is not there. */
 std::vector<std::string> unmeasured(const Perf& perf);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "clock_statement.hpp"
 #include "format.hpp"
 #include "paths.hpp"
 #include "testexp.hpp"
@@ -42,13 +43,14 @@ std::string show_axes(const BenchCase& row) {
     return text;
 }
 
-/* Speed without what comes with it is no comparison. */
+/* Costs can only be compared together with what each path delivers and locks. */
 Table path_table(const Bench& bench) {
     Table table;
 
-    table.caption = "What a path gives for its cost, in " + unit_and_clock(bench) +
-                    ": one operation on the simplest buffer it can have, and what an importer has "
-                    "then. told by: how it learns that a move made the answer stale";
+    table.caption = "What each path delivers, in " + unit_and_clock(bench);
+    table.note = "One operation on the simplest buffer that the path can have. told by: how the "
+                 "importer learns that a move made the answer stale.";
+    table.placement = Placement::folded;
     table.columns = {{"path", false},   {"one operation", false}, {"delivers", false},
                      {"lock", false},   {"told by", false},       {"per op", true},
                      {"per page", true}};
@@ -89,9 +91,9 @@ Table lookup_table(const Bench& bench) {
     const std::vector<std::string> counts = extent_counts(bench);
     Table table;
 
-    table.caption = "Lookup cost by the number of extents, in " + unit_and_clock(bench) +
-                    ": synthetic extents of one page each, pages at random; × one: against one "
-                    "extent";
+    table.caption = "Lookup cost by the number of extents, in " + unit_and_clock(bench);
+    table.note = "Synthetic extents of one page each; pages at random. × one: against one extent.";
+    table.placement = Placement::folded;
     table.columns = {{"extents", true},
                      {"exporter's callback", true},
                      {"get_pfn", true},
@@ -115,9 +117,10 @@ Table lookup_table(const Bench& bench) {
 Table single_table(const Bench& bench) {
     Table table;
 
-    table.caption = "Single operations, in " + unit_and_clock(bench) +
-                    ": each timed by itself, with the clock's cost in it, which is not "
-                    "subtracted; percentiles up to 6.25 % too large";
+    table.caption = "Single operations, in " + unit_and_clock(bench);
+    table.note = "Each operation is timed by itself. The cost of reading the clock, in the column "
+                 "clock, is part of each value. Percentiles may be up to 6.25 % too large.";
+    table.placement = Placement::folded;
     table.columns = {{"path", false}, {"clock", true}, {"min", true},
                      {"p50", true},   {"p90", true},   {"p99", true},
                      {"p99.9", true}, {"max", true},   {"operations", true}};
@@ -145,11 +148,15 @@ Table difference_table(const Bench& bench) {
     };
     Table table;
 
-    table.caption =
-        "What sequence, exporter and first touch change, in " + unit_and_clock(bench) +
-        ": the same operation as in the plain case beside it. A first touch is one "
-        "operation, with the clock's cost and without a loop to share what surrounds it";
-    table.columns = {{"path", false}, {"but", false}, {"plain", true}, {"so", true}, {"×", true}};
+    table.caption = "What sequence, exporter and first touch change, in " + unit_and_clock(bench);
+    table.note = "Each row has one difference from the plain case of its path. A first touch is a "
+                 "single operation: the cost of reading the clock is part of it.";
+    table.placement = Placement::folded;
+    table.columns = {{"path", false},
+                     {"difference", false},
+                     {"plain", true},
+                     {"with it", true},
+                     {"ratio", true}};
     for (const BenchCase* row : select(bench, differs)) {
         const BenchCase* plain = plain_form(bench, *row);
 
@@ -167,8 +174,9 @@ Table far_table(const Bench& bench) {
     };
     Table table;
 
-    table.caption = "Sizes and orders beyond memory, in " + unit_and_clock(bench) +
-                    ": synthetic extents, one operation";
+    table.caption = "Buffers larger than memory, in " + unit_and_clock(bench);
+    table.note = "One operation. The extents are synthetic: they have addresses, but no memory.";
+    table.placement = Placement::folded;
     table.columns = {{"path", false},   {"size", true},   {"order", true},
                      {"extents", true}, {"per op", true}, {"per page", true}};
     for (const BenchCase* row : select(bench, is_far)) {
@@ -193,7 +201,7 @@ std::optional<double> whole_gib(const BenchCase* row) {
     return *row->get("per_page") * static_cast<double>(nr_pages);
 }
 
-/* The plain case of the largest buffer of that order; small ones hide what grows. */
+/* The plain case of the largest buffer of that order: a small buffer hides what grows. */
 const BenchCase* largest(const Bench& bench, const std::string& path, unsigned order) {
     const auto rows = select(bench, [&](const BenchCase& row) {
         return row.is_plain() && row.path == path && row.order == order;
@@ -225,7 +233,7 @@ std::optional<double> cost_of(const BenchCase* row) {
     return row == nullptr ? std::nullopt : row->get("per_op");
 }
 
-/* For counted instructions only: times are judged by whoever knows the machine. */
+/* For instruction counts only: limits for times would depend on the machine. */
 Table figure_table(const Bench& bench) {
     const auto call = cost_of(simplest_case(bench, "get_pfn"));
     const auto lock = cost_of(bench.baseline("lock_unlock"));
@@ -235,17 +243,17 @@ Table figure_table(const Bench& bench) {
 
     if (bench.context_or("clock", "") != "icount")
         return table;
-    table.caption = "Figures the paths are judged by, in " + unit_and_clock(bench) +
-                    "; whole buffers are scaled from the largest one that could be counted";
+    table.caption = "Figures with a wanted value, in " + unit_and_clock(bench);
+    table.note = "Whole buffers are scaled from the largest buffer that could be counted.";
     table.columns = {{"figure", false}, {"is", true}, {"wanted", true}, {"met", false}};
-    add_figure(table, "core and exporter of get_pfn, and the loop, above lock + unlock",
+    add_figure(table, "get_pfn (core, exporter and loop) above lock + unlock",
                call && lock ? std::optional(*call - *lock) : std::nullopt, "", 60, true);
     add_figure(table, "get_pfn_batch against get_pfn, per page",
                quotient(cost_of(simplest_case(bench, "get_pfn_batch")), call), "×", 0.5, true);
     add_figure(table, "1 GiB: sgt_map at order 0 against get_pfn_stride at order 9",
                quotient(whole_gib(largest(bench, "sgt_map", 0)), stride), "×", 100, false);
     if (const auto equal = quotient(whole_gib(largest(bench, "sgt_map", simplest_order)), stride))
-        table.rows.push_back({{"the same at equal order: sgt_map at order 9 against it",
+        table.rows.push_back({{"1 GiB: sgt_map at order 9 against get_pfn_stride at order 9",
                                show_number(*equal) + "×", "–", "–"},
                               Tone::plain});
     if (!counts.empty())
@@ -257,12 +265,6 @@ Table figure_table(const Bench& bench) {
 }
 
 } // namespace
-
-std::string unit_and_clock(const Bench& bench) {
-    return fmt::format("{} (clock: {}{})", bench.context_or("unit", "ticks"),
-                       bench.context_or("clock", "invalid"),
-                       bench.context_or("forced_debug", "0") == "1" ? ", debug kernel" : "");
-}
 
 const BenchCase* simplest_case(const Bench& bench, const std::string& path) {
     if (const BenchCase* row = bench.find(path, simplest_bytes, simplest_order))

@@ -9,17 +9,10 @@
 
 namespace report {
 
-/* What one operation is measured on: 2 MiB in one extent, or the smallest there is. */
+/* The case on 2 MiB in one extent, else the one on the smallest buffer. Or nullptr. */
 const BenchCase* simplest_case(const Bench& bench, const std::string& path);
 
-/* "instructions (clock: icount)" */
-std::string unit_and_clock(const Bench& bench);
-
-/**
- * What each path gives for its cost; lookup by number of extents; single operations;
- * what sequence, exporter and first touch change; sizes beyond memory; the figures that
- * the paths are judged by. Without cases for it a table is left out.
- */
+/* A table for each question that the cases answer: see the captions. */
 std::vector<Table> question_tables(const Bench& bench);
 
 } // namespace report

@@ -38,7 +38,7 @@ struct Artist {
 
 /* Returns what is wrong with the report, a line each. */
 std::vector<std::string> make_report(const fs::path& directory) {
-    const report::RunDir run = report::load_run_dir(directory);
+    report::RunDir run = report::load_run_dir(directory);
     const report::Document document = report::make_document(run);
     std::vector<std::string> problems;
     Artist artist;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "run_dir.hpp"
 
-#include <cerrno>
 #include <fstream>
 #include <stdexcept>
-#include <system_error>
 
 namespace report {
 
@@ -13,42 +11,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 namespace fs = std::filesystem;
-
-void note_damage(RunDir& run, const std::string& name, const std::string& why) {
-    run.damaged.push_back(name + ": " + why);
-    run.missing.push_back(name + ": damaged, so what it holds is left out: " + why);
-}
-
-/* Who misses a file that is not there. */
-enum class Absence { is_missed, is_usual };
-
-/* A JSON file of the directory, turned into @T by @convert. */
-template <typename T, typename Json, typename Convert>
-std::optional<T> load_json(const fs::path& directory, const std::string& name, Absence absence,
-                           RunDir& run, Convert convert) {
-    std::error_code none;
-
-    if (!fs::exists(directory / name, none)) {
-        if (absence == Absence::is_missed)
-            run.missing.push_back(name + ": not in the run directory");
-        return std::nullopt;
-    }
-
-    std::ifstream file(directory / name);
-
-    try {
-        if (!file)
-            throw std::system_error(errno, std::generic_category(), "cannot be read");
-        return convert(Json::parse(file));
-    } catch (const typename Json::parse_error& error) {
-        note_damage(run, name, "malformed JSON at byte " + std::to_string(error.byte));
-    } catch (const std::system_error& error) {
-        note_damage(run, name, error.what());
-    } catch (const std::exception& error) {
-        note_damage(run, name, std::string("not what results/schema.md says: ") + error.what());
-    }
-    return std::nullopt;
-}
 
 testexp::Facts parse_facts(const ordered_json& object) {
     testexp::Facts facts;
@@ -60,7 +22,7 @@ testexp::Facts parse_facts(const ordered_json& object) {
     return facts;
 }
 
-/* What the run itself said it could not do comes first. */
+/* The lines of missing.txt, in which scripts/run says what it could not do. */
 void load_missing(const fs::path& path, RunDir& run) {
     std::ifstream file(path);
 
@@ -70,13 +32,13 @@ void load_missing(const fs::path& path, RunDir& run) {
     }
 }
 
-/* What could not be looked at is missing, although the file is there. */
+/* A log that nobody could judge is missing, although its file is there. */
 void note_unjudged(const std::string& what, const LogVerdict& log, RunDir& run) {
     if (!log.is_judged)
         run.missing.push_back(what + ": not judged: " + log.why);
 }
 
-/* A tracer that was stopped has not seen, or not told, all. */
+/* A tracer that was stopped may have missed calls. */
 void note_cuts(const std::vector<testexp::NamedHistogram>& latency, RunDir& run) {
     for (const testexp::NamedHistogram& row : latency) {
         if (const auto cut = row.labels.find("cut"); cut != row.labels.end())
@@ -90,40 +52,39 @@ std::vector<testexp::NamedHistogram> parse_latency(const json& list) {
 
 } // namespace
 
+void note_damage(RunDir& run, const std::string& name, const std::string& why) {
+    run.damaged.push_back(name + ": " + why);
+    run.missing.push_back(name + ": damaged, so what it holds is left out: " + why);
+}
+
 RunDir load_run_dir(const fs::path& directory) {
     constexpr Absence missed = Absence::is_missed;
-    constexpr Absence usual = Absence::is_usual;
     RunDir run;
 
     if (!fs::is_directory(directory))
         throw std::runtime_error(directory.string() + ": no such directory");
+    run.path = directory;
 
-    const auto facts = [&](const char* name, Absence absence) {
-        return load_json<testexp::Facts, ordered_json>(directory, name, absence, run, parse_facts);
+    const auto facts = [&run](const char* name, Absence absence) {
+        return read_part<testexp::Facts, ordered_json>(run, name, absence, parse_facts);
     };
-    const auto bench = [&](const char* name) {
-        return load_json<Bench, json>(directory, name, missed, run, parse_bench);
+    const auto bench = [&run](const char* name) {
+        return read_part<Bench>(run, name, missed, parse_bench);
     };
 
     load_missing(directory / "missing.txt", run);
     run.environment = facts("env.json", missed);
-    run.environment_after = facts("env-after.json", usual);
-    run.tests =
-        load_json<SelfTests, json>(directory, "ktap/tests.json", missed, run, parse_self_tests);
+    run.environment_after = facts("env-after.json", Absence::is_usual);
+    run.tests = read_part<SelfTests>(run, "ktap/tests.json", missed, parse_self_tests);
     run.bench = bench("bench.json");
     run.icount = bench("bench-icount.json");
     run.contention = bench("bench-contention.json");
     run.probe_cost = bench("probe-icount.json");
-    run.latency = load_json<std::vector<testexp::NamedHistogram>, json>(directory, "latency.json",
-                                                                        missed, run, parse_latency);
+    run.latency =
+        read_part<std::vector<testexp::NamedHistogram>>(run, "latency.json", missed, parse_latency);
     if (run.latency)
         note_cuts(*run.latency, run);
-    run.kernel_log =
-        load_json<LogVerdict, json>(directory, "kernel-log.json", missed, run, parse_log_verdict);
-    run.regression =
-        load_json<Regression, json>(directory, "regression.json", usual, run, parse_regression);
-    run.mutants = load_json<Mutants, json>(directory, "mutants.json", usual, run, parse_mutants);
-    run.perf = load_json<Perf, json>(directory, "perf.json", usual, run, parse_perf);
+    run.kernel_log = read_part<LogVerdict>(run, "kernel-log.json", missed, parse_log_verdict);
     if (run.tests) {
         note_unjudged("kernel log of the self-tests", run.tests->kernel_log, run);
         if (run.tests->has_lost_leaks)
@@ -132,6 +93,30 @@ RunDir load_run_dir(const fs::path& directory) {
     if (run.kernel_log)
         note_unjudged("kernel log", *run.kernel_log, run);
     return run;
+}
+
+std::vector<const Bench*> benches(const RunDir& run) {
+    std::vector<const Bench*> found;
+
+    for (const auto* bench : {&run.icount, &run.bench, &run.contention, &run.probe_cost}) {
+        if (*bench)
+            found.push_back(&**bench);
+    }
+    return found;
+}
+
+std::string fact(const RunDir& run, const std::string& name) {
+    if (run.environment) {
+        for (const auto& [key, value] : *run.environment) {
+            if (key == name)
+                return value;
+        }
+    }
+    for (const Bench* bench : benches(run)) {
+        if (bench->context.contains(name))
+            return bench->context.at(name);
+    }
+    return "unknown";
 }
 
 } // namespace report

@@ -36,7 +36,7 @@ struct SelfTests {
     std::vector<TestProgram> programs;
     std::vector<std::string> not_run; /* programs that were to run */
     std::vector<std::string> faults;  /* of the run as a whole */
-    LogVerdict kernel_log;             /* of the time that the tests took */
+    LogVerdict kernel_log;            /* of the time that the tests took */
     bool has_lost_leaks = false;      /* kmemleak was there, but switched off */
 
     /* Something was found to be wrong, or may be wrong unseen. */

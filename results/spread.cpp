@@ -28,27 +28,27 @@ Paragraph spread_statement(const Bench& bench) {
     const std::size_t processes = fewest_processes(bench);
 
     if (clock == "icount")
-        return {"Counts are exact: no repetitions, no confidence intervals. Percentiles are of "
-                "batches that a timer tick fell into.",
-                Tone::plain};
+        return {
+            "Counts are exact, so there are no repetitions and no confidence intervals. Batches "
+            "in which a timer tick fell raise the percentiles.",
+            Tone::plain};
     if (clock != "tsc")
-        return {"The clock is invalid, so the spread means as little as the times: the table below "
-                "only shows that it can be taken.",
+        return {"The clock is invalid, so the spread means as little as the times. The table below "
+                "only shows that the spread can be taken.",
                 Tone::warning};
     if (processes < wanted_processes)
-        return {fmt::format("{} too few for a confidence interval; take at least {}: bench_resolve "
+        return {fmt::format("{} too few for a confidence interval. Take at least {}: bench_resolve "
                             "--processes {}.",
                             processes == 1 ? "1 process is"
                                            : fmt::format("{} processes are", processes),
                             wanted_processes, wanted_processes),
                 Tone::warning};
-    return {
-        "Each case was measured in several processes, in a random order in each. To compare with "
-        "another run: scripts/compare.",
-        Tone::plain};
+    return {"Several processes measured each case, each process in a random order. scripts/compare "
+            "compares two runs.",
+            Tone::plain};
 }
 
-/* Baselines and the smallest buffer: the summary would be long with all. */
+/* Baselines and the smallest buffer: with all cases the summary would be long. */
 bool is_in_short(const BenchCase& row, const std::vector<std::uint64_t>& sizes_bytes) {
     return row.is_baseline() ||
            (row.is_plain() && !sizes_bytes.empty() && row.size_bytes == sizes_bytes.front());
@@ -58,15 +58,13 @@ Table spread_table(const Bench& bench, bool all) {
     const auto sizes_bytes = bench.sizes_bytes();
     Table table;
 
-    table.is_detail = all;
-
-    table.caption = fmt::format(
-        "Spread over n processes{}, in {} per operation (clock: {}): the median of their means "
-        "with "
-        "its 95 % confidence interval (bootstrap); percentiles of batches, the median of all "
-        "repetitions; max of all batches",
-        all ? ", all cases" : "", bench.context_or("unit", "ticks"),
-        bench.context_or("clock", "invalid"));
+    table.placement = all ? Placement::page_only : Placement::folded;
+    table.caption = fmt::format("Spread over n processes{}, in {} per operation (clock: {})",
+                                all ? ", all cases" : "", bench.context_or("unit", "ticks"),
+                                bench.context_or("clock", "invalid"));
+    table.note = "median: of the means of the processes. from, to: its 95 % confidence interval "
+                 "(bootstrap). p50 to p99.9: over batches, the median of all repetitions. max: of "
+                 "all batches.";
     table.columns = {{"case", false}, {"n", true},   {"median", true}, {"from", true},
                      {"to", true},    {"p50", true}, {"p90", true},    {"p99", true},
                      {"p99.9", true}, {"max", true}};

@@ -2,6 +2,7 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -21,16 +22,38 @@ std::string pad(const std::string& text, std::size_t width, bool right) {
     return right ? space + text : text + space;
 }
 
+constexpr std::size_t line_width = 120;
+constexpr double bar_width = 40;
+
+/* @text in lines of line_width where there are spaces to break them at; "" stays "". */
+std::string wrap(const std::string& text) {
+    std::string wrapped;
+    std::string line;
+
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(' ', begin), text.size());
+        const std::string word = text.substr(begin, end - begin);
+
+        if (!line.empty() && width_of(line) + 1 + width_of(word) > line_width) {
+            wrapped += line + "\n";
+            line.clear();
+        }
+        line += (line.empty() ? "" : " ") + word;
+        begin = end + 1;
+    }
+    return line.empty() ? wrapped : wrapped + line + "\n";
+}
+
 struct BlockWriter {
-    std::string operator()(const Paragraph& paragraph) const { return paragraph.text + "\n"; }
+    std::string operator()(const Paragraph& paragraph) const { return wrap(paragraph.text); }
 
     std::string operator()(const Table& table) const {
-        if (table.is_detail)
+        if (table.placement == Placement::page_only)
             return "";
 
         std::vector<std::size_t> widths;
         Row titles;
-        std::string text = table.caption.empty() ? "\n" : "\n" + table.caption + "\n";
+        std::string text = "\n" + wrap(table.caption) + wrap(table.note);
 
         for (const Column& column : table.columns) {
             widths.push_back(width_of(column.title));
@@ -40,10 +63,26 @@ struct BlockWriter {
             for (std::size_t i = 0; i < row.cells.size(); i++)
                 widths.at(i) = std::max(widths.at(i), width_of(row.cells[i]));
         }
-        text += line(table, titles, widths);
+        if (std::ranges::any_of(titles.cells, [](const auto& title) { return !title.empty(); }))
+            text += line(table, titles, widths);
         for (const Row& row : table.rows)
             text += line(table, row, widths);
         return text;
+    }
+
+    std::string operator()(const Bars& bars) const {
+        Table table{bars.caption, bars.note, {{"", false}, {"", true}, {"", false}}, {}};
+        double largest = 0;
+
+        for (const Bar& bar : bars.bars)
+            largest = std::max(largest, bar.value);
+        for (const Bar& bar : bars.bars) {
+            const double share = largest > 0 ? bar.value / largest : 0;
+            const auto length = static_cast<std::size_t>(std::lround(share * bar_width));
+
+            table.rows.push_back({{bar.label, bar.text, std::string(length, '#')}, bar.tone});
+        }
+        return (*this)(table);
     }
 
     std::string operator()(const Chart&) const { return ""; }
@@ -72,8 +111,11 @@ struct BlockWriter {
 } // namespace
 
 std::string to_text(const Document& document) {
-    std::string text = document.title + "\n" + document.verdict.text + "\n";
+    std::string text =
+        document.title + "\n" + document.verdict.text + "\n" + wrap(document.subject);
 
+    for (const Block& block : document.overview)
+        text += std::visit(BlockWriter{}, block);
     for (const Section& section : document.sections) {
         text += fmt::format("\n== {} ==\n", section.title);
         for (const Block& block : section.blocks)

@@ -18,16 +18,18 @@ TEST(Html, Escapes) {
 
 TEST(Html, EveryPlaceForTextIsEscaped) {
     const std::string bad = "<script>";
-    const report::Table table{bad, {{bad, false}}, {{{bad}, report::Tone::bad}}, false};
-    report::Table detail = table;
+    const report::Table table{bad, bad, {{bad, false}}, {{{bad}, report::Tone::bad}}};
+    report::Table folded = table;
 
-    detail.is_detail = true;
+    folded.placement = report::Placement::folded;
 
     const report::Document document{
         bad,
+        bad,
         {bad, report::Tone::good},
+        {report::Bars{bad, bad, {{bad, 1, bad}}}},
         {{bad,
-          {report::Paragraph{bad, report::Tone::plain}, table, detail, report::Excerpt{{bad}},
+          {report::Paragraph{bad, report::Tone::plain}, table, folded, report::Excerpt{{bad}},
            report::Chart{bad, {bad}, {bad}, true, {}}}}}};
     const std::string html = report::to_html(document, no_charts);
 

@@ -23,8 +23,8 @@ nlohmann::json perf_json(const nlohmann::json& cycles) {
     return json;
 }
 
-const report::Table& table(const report::Section& section, std::size_t wanted) {
-    for (const report::Block& block : section.blocks) {
+const report::Table& table(const std::vector<report::Block>& blocks, std::size_t wanted) {
+    for (const report::Block& block : blocks) {
         if (const auto* found = std::get_if<report::Table>(&block); found && wanted-- == 0)
             return *found;
     }
@@ -32,18 +32,18 @@ const report::Table& table(const report::Section& section, std::size_t wanted) {
 }
 
 TEST(Perf, CountersArePerOperation) {
-    const auto section = report::perf_section(report::parse_perf(perf_json(130000)));
+    const auto blocks = report::perf_blocks(report::parse_perf(perf_json(130000)));
 
-    EXPECT_EQ(table(section, 0).rows[0].cells,
+    EXPECT_EQ(table(blocks, 0).rows[0].cells,
               (std::vector<std::string>{"get_pfn", "1,000", "130", "0.5 (62 %)"}));
-    EXPECT_EQ(std::get<report::Paragraph>(section.blocks[0]).tone, report::Tone::good);
+    EXPECT_EQ(std::get<report::Paragraph>(blocks[0]).tone, report::Tone::good);
 }
 
 TEST(Perf, NoPmuIsSaid) {
     const auto perf = report::parse_perf(perf_json(nullptr));
-    const auto section = report::perf_section(perf);
+    const auto blocks = report::perf_blocks(perf);
 
-    EXPECT_NE(std::get<report::Paragraph>(section.blocks[0]).text.find("no hardware counters"),
+    EXPECT_NE(std::get<report::Paragraph>(blocks[0]).text.find("no hardware counters"),
               std::string::npos);
     EXPECT_EQ(
         report::unmeasured(perf),
@@ -52,7 +52,7 @@ TEST(Perf, NoPmuIsSaid) {
 }
 
 TEST(Perf, SelfAndTotalOfAFunction) {
-    const auto rows = table(report::perf_section(report::parse_perf(perf_json(1))), 1).rows;
+    const auto rows = table(report::perf_blocks(report::parse_perf(perf_json(1))), 1).rows;
 
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_EQ(rows[0].cells, (std::vector<std::string>{"b", "75.0 %", "100.0 %"}));
