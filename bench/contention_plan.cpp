@@ -104,7 +104,7 @@ const ContentionPreset quick_contention = {"quick", quick_holds, 5_ms, 1};
 const ContentionPreset default_contention = {"default", default_holds, 20_ms, 3};
 
 bool ContentionCase::walks() const {
-    return role == TESTEXP_ROLE_RESOLVE && path == TESTEXP_PATH_FOLLOW_PFNMAP_PTE;
+    return role == TESTEXP_ROLE_RESOLVE && testexp::path_row(path).needs_mapping();
 }
 
 std::uint32_t ContentionCase::nr_buffers() const {

@@ -20,47 +20,45 @@ constexpr std::uint64_t operator""_GiB(unsigned long long gibibytes) {
     return gibibytes << 30;
 }
 
-/* What one operation of a path goes through, which decides how many make a batch. */
-enum class Work {
-    call,        /* one call */
-    fault,       /* one call with a page fault in it */
-    whole_buffer /* every extent of the buffer */
-};
+using testexp::Path;
+using testexp::path_row;
+using testexp::Source;
 
-/*
- * An operation that takes as long as the kernel's timer period never runs without
- * a tick. At 250 Hz that is 4 million instructions: up to max_extents, about every
- * other operation is free of ticks.
- */
-struct PathRow {
-    testexp_path path;
-    Work work = Work::call;
-    CpuMapping cpu = CpuMapping::none;
-    std::uint64_t max_extents = 0; /* of whole_buffer, for an exact count */
-};
-
-constexpr std::array paths = {
-    PathRow{TESTEXP_PATH_GET_PFN},
-    PathRow{TESTEXP_PATH_GET_PFN_STRIDE},
-    PathRow{TESTEXP_PATH_GET_PFN_BATCH},
-    PathRow{TESTEXP_PATH_SGT_MAP, Work::whole_buffer, CpuMapping::none, 8192},
-    PathRow{TESTEXP_PATH_SGT_CACHED},
-    PathRow{TESTEXP_PATH_SGT_DMA_TO_PHYS},
-    PathRow{TESTEXP_PATH_PHYS_LIST, Work::whole_buffer, CpuMapping::none, 65536},
-    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_PTE, Work::call, CpuMapping::pte},
-    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_PMD, Work::call, CpuMapping::pmd},
-    PathRow{TESTEXP_PATH_FOLLOW_PFNMAP_COLD, Work::fault, CpuMapping::cold},
-};
-
-constexpr PathRow cold_around = {TESTEXP_PATH_FOLLOW_PFNMAP_COLD, Work::fault,
-                                 CpuMapping::cold_around};
-constexpr PathRow exporter_op = {TESTEXP_PATH_EXPORTER_OP};
-
-constexpr const PathRow& row_of(testexp_path path) {
-    return *std::ranges::find(paths, path, &PathRow::path);
+/* How this process has to map the buffer for @path. */
+constexpr CpuMapping mapping_for(const Path& path) {
+    if (!path.needs_mapping())
+        return CpuMapping::none;
+    if (path.faults)
+        return CpuMapping::cold;
+    return path.leaf == testexp::Leaf::pmd ? CpuMapping::pmd : CpuMapping::pte;
 }
 
-/* Nothing but the path counts: one extent, in one leaf, and each batch inside it. */
+/*
+ * The most extents for which an operation over the whole buffer can be counted exactly. An
+ * operation that takes as long as the kernel's timer period never runs without a tick. At 250 Hz
+ * that is 4 million instructions: up to this number, about every other operation has no tick.
+ */
+constexpr std::uint64_t max_extents(const Path& path) {
+    return path.source == Source::phys_list ? 65536 : 8192;
+}
+
+/* The exporter's callback alone is a baseline of the benchmark. */
+constexpr bool is_measured(const Path& path) {
+    return !path.is_baseline() && path.id != TESTEXP_PATH_EXPORTER_OP;
+}
+
+/* Paths that need a mapping come last. */
+std::vector<testexp_path> measured_paths() {
+    std::vector<testexp_path> ids;
+
+    for (const bool mapped : {false, true})
+        for (const Path& path : testexp::paths)
+            if (is_measured(path) && path.needs_mapping() == mapped)
+                ids.push_back(path.id);
+    return ids;
+}
+
+/* The buffer on which only the path itself costs something: one extent in one leaf. */
 constexpr Shape simplest = {2_MiB, 9};
 
 constexpr std::uint32_t pmd_order = 9;
@@ -111,52 +109,50 @@ std::uint64_t whole_batches(const Shape& shape) {
     return std::clamp(extents_per_measurement / shape.nr_extents(), min_whole_batches, min_batches);
 }
 
-testexp::MeasureSpec make_spec(const PathRow& row, const Shape& shape) {
+testexp::MeasureSpec make_spec(const Path& path, const Shape& shape) {
     testexp::MeasureSpec spec;
 
-    spec.path = row.path;
+    spec.path = path.id;
     spec.nr_pages = shape.nr_pages();
     spec.warmup_batches = 1;
-    switch (row.work) {
-    case Work::call:
-        spec.ops_per_batch = calls_per_batch;
-        spec.batches = call_batches(shape);
-        break;
-    case Work::fault:
+    if (path.whole_window) {
+        spec.ops_per_batch = 1;
+        spec.batches = whole_batches(shape);
+    } else if (path.faults) {
         spec.ops_per_batch =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(calls_per_batch, shape.nr_pages()));
         spec.batches = fault_batches;
-        break;
-    case Work::whole_buffer:
-        spec.ops_per_batch = 1;
-        spec.batches = whole_batches(shape);
-        break;
+    } else {
+        spec.ops_per_batch = calls_per_batch;
+        spec.batches = call_batches(shape);
     }
     return spec;
 }
 
-std::string why_not_countable(const PathRow& row, const Shape& shape) {
-    if (row.work != Work::whole_buffer || shape.nr_extents() <= row.max_extents)
+std::string why_not_countable(const Path& path, const Shape& shape) {
+    if (!path.whole_window || shape.nr_extents() <= max_extents(path))
         return "";
     return "an operation shorter than a timer period, or ticks are counted too: " +
-           std::to_string(row.max_extents) + " extents at most, not " +
+           std::to_string(max_extents(path)) + " extents at most, not " +
            std::to_string(shape.nr_extents());
 }
 
 /* @variant: "" or "/key:value" for what the shape does not say. */
-Case make_case(const PathRow& row, Shape shape, const std::string& variant = "") {
+Case make_case(testexp_path id, Shape shape, const std::string& variant = "") {
+    const Path& path = path_row(id);
+
     if (shape.cpu == CpuMapping::none)
-        shape.cpu = row.cpu;
-    return {std::string("resolve/path:") + testexp::path_row(row.path).name + "/" + shape.name() +
-                variant,
-            shape, make_spec(row, shape), why_not_countable(row, shape)};
+        shape.cpu = mapping_for(path);
+    return {std::string("resolve/path:") + path.name + "/" + shape.name() + variant, shape,
+            make_spec(path, shape), why_not_countable(path, shape)};
 }
 
-bool can_have(const PathRow& row, const Shape& shape) {
-    return shape.nr_extents() > 0 && (row.cpu != CpuMapping::pmd || shape.order >= pmd_order);
+bool can_have(testexp_path id, const Shape& shape) {
+    return shape.nr_extents() > 0 &&
+           (path_row(id).leaf != testexp::Leaf::pmd || shape.order >= pmd_order);
 }
 
-/* Otherwise than to the next page. */
+/* A sequence of pages other than to the next page. */
 struct Sequence {
     testexp_sequence kind;
     std::uint64_t stride;
@@ -168,7 +164,7 @@ constexpr std::array sequences = {
     Sequence{TESTEXP_SEQUENCE_RANDOM, 0, "/sequence:random"},
 };
 
-Case in_sequence(const PathRow& path, const Sequence& sequence) {
+Case in_sequence(testexp_path path, const Sequence& sequence) {
     Case row = make_case(path, simplest, sequence.variant);
 
     row.spec.sequence = sequence.kind;
@@ -176,32 +172,32 @@ Case in_sequence(const PathRow& path, const Sequence& sequence) {
     return row;
 }
 
-/* --- The questions, each a part of the plan ---------------------------------------- */
+/* --- The questions, each a part of the plan. To add one: its function, and its call below. --- */
 
-/* What is in every figure: the loop, in each sequence, the lock, the exporter. */
+/* The costs that are part of every figure: the loop in each sequence, the lock, the exporter. */
 void add_baselines(std::vector<Case>& plan) {
     const auto add = [&plan](Case row, const std::string& variant) {
-        row.name = std::string("baseline/") + testexp::path_row(row.spec.path).name + variant;
+        row.name = std::string("baseline/") + path_row(row.spec.path).name + variant;
         plan.push_back(row);
     };
 
-    add(make_case({TESTEXP_PATH_EMPTY}, simplest), "");
-    add(make_case({TESTEXP_PATH_LOCK_UNLOCK}, simplest), "");
-    add(make_case(exporter_op, simplest), "");
+    add(make_case(TESTEXP_PATH_EMPTY, simplest), "");
+    add(make_case(TESTEXP_PATH_LOCK_UNLOCK, simplest), "");
+    add(make_case(TESTEXP_PATH_EXPORTER_OP, simplest), "");
     for (const Sequence& sequence : sequences)
-        add(in_sequence({TESTEXP_PATH_EMPTY}, sequence), sequence.variant);
+        add(in_sequence(TESTEXP_PATH_EMPTY, sequence), sequence.variant);
 }
 
 /* What does a call cost, by the sequence of pages? */
 void add_sequences(std::vector<Case>& plan) {
     for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_BATCH})
         for (const Sequence& sequence : sequences)
-            plan.push_back(in_sequence(row_of(path), sequence));
+            plan.push_back(in_sequence(path, sequence));
 }
 
 /* How are single operations distributed? */
-void add_singles(std::vector<Case>& plan, const PathRow& row) {
-    Case single = make_case(row, simplest, "/mode:single");
+void add_singles(std::vector<Case>& plan, testexp_path path) {
+    Case single = make_case(path, simplest, "/mode:single");
 
     single.spec.mode = TESTEXP_MODE_SINGLE;
     plan.push_back(single);
@@ -209,22 +205,26 @@ void add_singles(std::vector<Case>& plan, const PathRow& row) {
 
 /* Every path on RAM, by size and order. */
 void add_matrix(std::vector<Case>& plan, const Preset& preset) {
+    const std::vector<testexp_path> paths = measured_paths();
+    Shape around = simplest;
+
     for (const std::uint64_t size_bytes : preset.sizes_bytes) {
         for (const std::uint32_t order : preset.orders) {
             const Shape shape{size_bytes, order};
 
-            for (const PathRow& row : paths) {
-                if (!can_have(row, shape))
+            for (const testexp_path path : paths) {
+                if (!can_have(path, shape))
                     continue;
-                plan.push_back(make_case(row, shape));
+                plan.push_back(make_case(path, shape));
                 if (shape == simplest)
-                    add_singles(plan, row);
+                    add_singles(plan, path);
             }
             if (shape == simplest)
                 add_sequences(plan);
         }
     }
-    plan.push_back(make_case(cold_around, simplest));
+    around.cpu = CpuMapping::cold_around;
+    plan.push_back(make_case(TESTEXP_PATH_FOLLOW_PFNMAP_COLD, around));
 }
 
 /* What does the kind of exporter change? */
@@ -235,12 +235,12 @@ void add_exporters(std::vector<Case>& plan) {
             Shape shape = simplest;
 
             shape.exporter = exporter;
-            plan.push_back(make_case(row_of(path), shape));
+            plan.push_back(make_case(path, shape));
         }
     }
 }
 
-/* What does the first operation on a buffer cost that nobody has touched? */
+/* What does the first operation cost on a buffer that nobody has touched? */
 void add_first_touches(std::vector<Case>& plan) {
     for (const testexp_path path :
          {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE, TESTEXP_PATH_SGT_MAP,
@@ -249,7 +249,7 @@ void add_first_touches(std::vector<Case>& plan) {
 
         shape.fresh = true;
 
-        Case row = make_case(row_of(path), shape);
+        Case row = make_case(path, shape);
 
         row.spec.ops_per_batch = 1;
         row.spec.batches = 1;
@@ -258,15 +258,16 @@ void add_first_touches(std::vector<Case>& plan) {
     }
 }
 
-/* Sizes and orders that no memory is needed for. */
+/* Sizes and orders beyond memory: for paths that need neither a mapping nor pages to map. */
 void add_far(std::vector<Case>& plan, const Preset& preset) {
     for (const std::uint64_t size_bytes : preset.far_sizes_bytes) {
         for (const std::uint32_t order : preset.far_orders) {
             const Shape shape{size_bytes, order, Memory::synthetic};
 
-            for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE,
-                                            TESTEXP_PATH_GET_PFN_BATCH, TESTEXP_PATH_PHYS_LIST})
-                plan.push_back(make_case(row_of(path), shape));
+            for (const testexp_path id : measured_paths())
+                if (path_row(id).source == Source::get_pfn ||
+                    path_row(id).source == Source::phys_list)
+                    plan.push_back(make_case(id, shape));
         }
     }
 }
@@ -276,7 +277,7 @@ void add_lookups(std::vector<Case>& plan, const Preset& preset) {
     for (const std::uint64_t extents : preset.extents) {
         const Shape shape{extents * testexp::page_bytes(), 0, Memory::synthetic};
 
-        for (const PathRow& path : {row_of(TESTEXP_PATH_GET_PFN), exporter_op}) {
+        for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_EXPORTER_OP}) {
             Case row =
                 make_case(path, shape, "/extents:" + std::to_string(extents) + "/sequence:random");
 
@@ -313,7 +314,7 @@ std::vector<Case> make_plan(const Preset& preset) {
     add_far(plan, preset);
     add_lookups(plan, preset);
 
-    /* As often as one buffer is enough. Baselines stay where they are: first. */
+    /* Cases with one shape follow one another, and share a buffer. Baselines stay first. */
     std::vector<Shape> shapes;
 
     for (const Case& row : plan)

@@ -41,6 +41,12 @@ Bar cost_bar(const BenchCase& row, Tone tone) {
     return {row.path, cost, show_number(cost) + pages_text(row), tone};
 }
 
+bool is_get_pfn(const std::string& path) {
+    const testexp::Path* row = testexp::find_path(path);
+
+    return row != nullptr && row->source == testexp::Source::get_pfn;
+}
+
 /* Lock and unlock first: an unlocked call cannot cost less. */
 std::optional<Bars> cost_bars(const Bench* bench) {
     if (bench == nullptr)
@@ -56,8 +62,7 @@ std::optional<Bars> cost_bars(const Bench* bench) {
         bars.bars.push_back(cost_bar(*lock, Tone::plain));
     for (const std::string& path : bench->paths()) {
         if (const BenchCase* row = simplest_case(*bench, path))
-            bars.bars.push_back(
-                cost_bar(*row, path.starts_with("get_pfn") ? Tone::good : Tone::plain));
+            bars.bars.push_back(cost_bar(*row, is_get_pfn(path) ? Tone::good : Tone::plain));
     }
     return bars.bars.empty() ? std::nullopt : std::optional(bars);
 }
