@@ -34,8 +34,8 @@ Error explain(const Error& error, const Shape& shape, const testexp_info& limits
     if (error.code == ENOMEM)
         return lacking(error.code, fmt::format("{} MiB of free memory in blocks of 2^{} pages",
                                                shape.size_bytes >> 20, shape.order));
-    if (error.code == EOPNOTSUPP && shape.exporter == Exporter::cache_sgt)
-        return lacking(error.code, "mappings that the core caches, as kernels before 6.16 do");
+    if (error.code == EOPNOTSUPP && shape.exporter->is_known_only_by_trying())
+        return lacking(error.code, shape.exporter->requirement);
     return error;
 }
 
@@ -48,8 +48,8 @@ std::string missing(const Shape& shape, const testexp::Device& device) {
     if (shape.memory == Memory::ram && shape.order > device.info().max_page_order)
         return fmt::format("extents of 2^{} pages; this kernel has 2^{} at most", shape.order,
                            device.info().max_page_order);
-    if (shape.exporter == Exporter::dynamic && !device.has(TESTEXP_FEAT_MOVE_NOTIFY))
-        return "CONFIG_DMABUF_MOVE_NOTIFY for a dynamic exporter";
+    if (!device.has(shape.exporter->feature))
+        return shape.exporter->requirement;
     if (is_mapped(shape) && !device.has(TESTEXP_FEAT_WALK))
         return "follow_pfnmap_start(), which is of 6.12";
     if (shape.cpu == CpuMapping::pmd && !device.has(TESTEXP_FEAT_HUGE))
@@ -58,12 +58,8 @@ std::string missing(const Shape& shape, const testexp::Device& device) {
 }
 
 std::uint32_t create_flags(const Shape& shape) {
-    std::uint32_t flags = TESTEXP_CREATE_SCATTER;
+    std::uint32_t flags = TESTEXP_CREATE_SCATTER | shape.exporter->create_flags;
 
-    if (shape.exporter == Exporter::dynamic)
-        flags |= TESTEXP_CREATE_DYNAMIC;
-    if (shape.exporter == Exporter::cache_sgt)
-        flags |= TESTEXP_CREATE_CACHE_SGT;
     if (shape.cpu == CpuMapping::pmd)
         flags |= TESTEXP_CREATE_HUGE;
     return flags;
@@ -102,8 +98,7 @@ Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
         return explain(buffer.error(), shape, device_.info());
 
     const int fd = buffer.value().fd.get();
-    Result<testexp::Importer> importer =
-        device_.attach(fd, shape.exporter == Exporter::dynamic ? TESTEXP_ATTACH_DYNAMIC : 0);
+    Result<testexp::Importer> importer = device_.attach(fd, shape.exporter->attach_flags);
 
     if (!importer)
         return importer.error();

@@ -229,12 +229,12 @@ void add_matrix(std::vector<Case>& plan, const Preset& preset) {
 
 /* What does the kind of exporter change? */
 void add_exporters(std::vector<Case>& plan) {
-    for (const Exporter exporter : {Exporter::dynamic, Exporter::cache_sgt}) {
+    for (const Exporter& exporter : std::span(exporters).subspan(1)) {
         for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE,
                                         TESTEXP_PATH_GET_PFN_BATCH, TESTEXP_PATH_SGT_MAP}) {
             Shape shape = simplest;
 
-            shape.exporter = exporter;
+            shape.exporter = &exporter;
             plan.push_back(make_case(path, shape));
         }
     }

@@ -18,10 +18,8 @@ std::string Shape::name() const {
 
     if (memory == Memory::synthetic)
         text += "/memory:synthetic";
-    if (exporter == Exporter::dynamic)
-        text += "/exporter:dynamic";
-    if (exporter == Exporter::cache_sgt)
-        text += "/exporter:cache_sgt";
+    if (exporter->name[0] != '\0')
+        text += std::string("/exporter:") + exporter->name;
     if (cpu == CpuMapping::cold_around)
         text += "/fault_around:64";
     if (fresh)

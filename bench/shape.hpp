@@ -5,10 +5,31 @@
 #include <cstdint>
 #include <string>
 
+#include "testexp_uapi.h"
+
 namespace bench {
 
 enum class Memory { ram, synthetic };
-enum class Exporter { static_, dynamic, cache_sgt };
+
+/* A kind of exporter. To measure another kind, add a row: the plan takes every row. */
+struct Exporter {
+    const char* name; /* in the names of cases; "" is the kind that names do not mention */
+    std::uint32_t create_flags = 0;
+    std::uint32_t attach_flags = 0;
+    std::uint32_t feature = 0;    /* TESTEXP_FEAT_* that the module must have */
+    const char* requirement = ""; /* the same in words */
+
+    /* No feature says whether the kernel has this kind: CREATE fails with EOPNOTSUPP. */
+    constexpr bool is_known_only_by_trying() const { return feature == 0 && *requirement != '\0'; }
+};
+
+inline constexpr Exporter exporters[] = {
+    {""},
+    {"dynamic", TESTEXP_CREATE_DYNAMIC, TESTEXP_ATTACH_DYNAMIC, TESTEXP_FEAT_MOVE_NOTIFY,
+     "CONFIG_DMABUF_MOVE_NOTIFY for a dynamic exporter"},
+    {"cache_sgt", TESTEXP_CREATE_CACHE_SGT, 0, 0,
+     "mappings that the core caches, as kernels before 6.16 do"},
+};
 
 /* How this process has the buffer mapped, for paths that look at its page table. */
 enum class CpuMapping {
@@ -24,7 +45,7 @@ struct Shape {
     std::uint64_t size_bytes = 0;
     std::uint32_t order = 0;
     Memory memory = Memory::ram;
-    Exporter exporter = Exporter::static_;
+    const Exporter* exporter = &exporters[0];
     CpuMapping cpu = CpuMapping::none;
     bool fresh = false; /* made anew for each measurement: nobody has touched it */
 
