@@ -351,7 +351,8 @@ static int __init testexp_init(void)
 
 	ret = testexp_memory_init_limit();
 	if (ret) {
-		pr_err("max_pages is more than this machine has\n");
+		pr_err("max_pages=%llu: this machine has fewer pages\n",
+		       testexp_memory_max_pages());
 		return ret;
 	}
 

@@ -55,7 +55,7 @@ static int devices_borrow(void)
 	if (IS_ERR(pci)) {
 		ret = PTR_ERR(pci);
 		pr_err("importer_device=%s: %s\n", importer_device,
-		       ret == -EINVAL ? "is not like 0000:00:10.0" : "no such device");
+		       ret == -EINVAL ? "must look like 0000:00:10.0" : "no such device");
 		return ret;
 	}
 
@@ -63,7 +63,8 @@ static int devices_borrow(void)
 	ret = pci->dev.driver ? -EBUSY : dma_set_mask_and_coherent(&pci->dev, DMA_BIT_MASK(64));
 	if (ret) {
 		pr_err("importer_device=%s: %s\n", importer_device,
-		       ret == -EBUSY ? "has a driver: unbind that" : "cannot do 64-bit DMA");
+		       ret == -EBUSY ? "the device has a driver; unbind the driver first" :
+				       "the device cannot do 64-bit DMA");
 		pci_dev_put(pci);
 		return ret;
 	}
@@ -163,10 +164,11 @@ int testexp_mmio_init(void)
 	if (!IS_ERR(pci))
 		pci_dev_put(pci);
 	pr_err("mmio_bar=%s: %s\n", mmio_bar,
-	       ret == -EINVAL ? "is not like 0000:00:11.0/2" :
+	       ret == -EINVAL ? "must look like 0000:00:11.0/2" :
 	       ret == -ENODEV ? "no such device" :
-	       ret == -ENXIO ? "no memory BAR of a page or more" :
-	       ret == -EBUSY ? "another driver has it: unbind that" : "cannot be enabled");
+	       ret == -ENXIO ? "the BAR has no memory, or less than a page" :
+	       ret == -EBUSY ? "a driver uses this BAR; unbind the driver first" :
+			       "the BAR cannot be enabled");
 	return ret;
 }
 
