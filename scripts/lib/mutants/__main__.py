@@ -25,11 +25,6 @@ hangs twice, where the same program took a tenth of the limit without the fault,
 --generated makes faults by rule instead; what was found out is kept under the cache, so a hunt that was cut goes on. docs/mutation.md says more."""
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise core.Problem(f"{message}; see --help")
-
-
 def positive(text):
     value = int(text)
     if value <= 0:
@@ -38,8 +33,9 @@ def positive(text):
 
 
 def parse(argv):
-    parser = Parser(prog="scripts/mutants", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-                    description="Breaks the module or the kernel patch on purpose, one fault at a time, and reports which the self-tests find.")
+    parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
+                         description="Breaks the module or the kernel patch on purpose, one fault at a time, and reports "
+                         "which the self-tests find.")
     parser.add_argument("--list", action="store_true", help="the faults, what each changes, and the program that must find it")
     parser.add_argument("--generated", action="store_true", help="faults made by rules, many in one build, instead of those that were thought of")
     parser.add_argument("--only", action="append", metavar="NAME", help="this fault (again for more)")
