@@ -3,6 +3,7 @@
 
 Builds what changed, runs the tests, and prints their KTAP as it comes.
 """
+import re
 import time
 
 import core
@@ -65,11 +66,14 @@ def only(options):
 
 
 def told(options, programs, status, seconds):
-    """Says where the logs are, and why a run counts as failed that no test failed. Returns the exit status."""
-    logs = [str(options.out / f"{name}.ktap") for name in programs if (options.out / f"{name}.ktap").exists()]
+    """Says where the logs are, and why a run failed in which no case did. Returns the exit status."""
+    logs = [path for name in programs if (path := options.out / f"{name}.ktap").exists()]
     if status in core.GUEST_ENDS:
         core.say(f"failed: {core.GUEST_ENDS[status]}; see the lines above")
     elif status == NOTHING_TESTED:
         core.say("failed: nothing was tested, because every case was skipped")
-    core.say(f"{seconds:.1f} s in all; log: {' '.join(logs) or 'none'}")
+    for path in logs:
+        if missing := re.search("^Bail out! (no case has .*)", path.read_text(errors="replace"), re.MULTILINE):
+            core.say(f"failed: {path.stem}: {missing[1]}")
+    core.say(f"{seconds:.1f} s in all; log: {' '.join(map(str, logs)) or 'none'}")
     return status
