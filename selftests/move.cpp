@@ -12,14 +12,17 @@
  * Does not see: faults that need many moves; see move_storm.
  */
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <set>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "child.hpp"
 #include "lifetime.hpp"
+#include "waiting.hpp"
 
 using namespace testexp;
 
@@ -230,6 +233,75 @@ void notify_ends_the_pause() {
         ksft::expect_eq(move(other.buffer, single_pages()), 0, "MOVE of the other buffer");
         (void)other.fill.get();
         return paused.seen && other_lasts;
+    });
+}
+
+/* A FILL counts what comes while it resolves and installs. What came before is no news to it. */
+void fill_after_moves(testexp_fill_mode mode) {
+    require_pfns();
+
+    const Buffer buffer = create_movable(one_block());
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+
+    for (const Layout& layout : {single_pages(), one_block()})
+        ksft::expect_eq(move(buffer, layout), 0, "MOVE");
+
+    const testexp_fill fill = importer.fill({.mode = mode, .count = filled}).value();
+
+    ksft::expect_eq(fill.installed, filled, "installed");
+    ksft::expect_eq(fill.retries, 0, "retries");
+    ksft::expect_eq(fill.notified, 0, "move_notify between resolve and install");
+    ksft::expect_eq(importer.audit().value().notifies, 2, "notifies");
+}
+
+/* A thread that sleeps in poll() is woken when the event comes; nothing else ends this poll(). */
+void poll_wakes(short event) {
+    if (event == POLLIN)
+        require_pfns();
+
+    const Buffer buffer = create_movable(one_block());
+    const Importer importer = device().attach(buffer.fd.get(), fenced).value();
+    const auto polled = in_thread(
+        [&] { return happens(importer, event, std::chrono::milliseconds(-1) /* for ever */); });
+
+    (void)still_running(polled); /* gives it the time to fall asleep */
+    if (event == POLLIN)
+        (void)importer.fill({.mode = TESTEXP_FILL_NAIVE, .pause_ms = limits::pause_ms}).value();
+    else
+        ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+    polled.wait();
+}
+
+/*
+ * MAP has the buffer mapped while it copies the segments out. Its array is in a page of a buffer
+ * whose lock is held, so it waits there until the lock is released.
+ */
+void move_while_mapped() {
+    until_seen([] {
+        const Buffer buffer = create_movable(one_block());
+        const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+        HeldLock lock;
+        const Mapping room = Mapping::map(lock.buffer().fd.get(), 1).value();
+        testexp_map args{};
+
+        args.size = sizeof(args);
+        args.entries = address_of(room);
+        args.capacity = 1;
+
+        Caller caller([&] { return ioctl(importer.fd(), TESTEXP_IOC_MAP, &args) < 0 ? errno : 0; });
+        const bool asleep = caller.wait_until_asleep();
+        const testexp_stats stats = device().stats(buffer.fd.get()).value();
+        const int code = move(buffer, one_block());
+        const bool seen = asleep && lock.is_held();
+
+        lock.release();
+        ksft::expect_eq(caller.result(), 0, "MAP");
+        if (!seen)
+            return false;
+        ksft::expect_eq(stats.maps, stats.unmaps + 1, "maps, against unmaps");
+        ksft::expect_eq(code, EBUSY, "MOVE of what is mapped");
+        ksft::expect_eq(move(buffer, one_block()), 0, "MOVE of what is mapped no more");
+        return true;
     });
 }
 
@@ -572,6 +644,56 @@ void move_times_out() {
     });
 }
 
+/*
+ * With several importers the move waits for the fence of each, whichever signals first. The older
+ * importer had a fence before. So its second fence would replace the other importer's first one if
+ * they were of the same timeline.
+ */
+void every_fence_delays(bool older_first) {
+    until_seen([older_first] {
+        Fenced older;
+        auto moved_before = older.begin_move();
+
+        (void)older.importer.signal().value();
+        ksft::expect_eq(moved_before.get(), 0, "MOVE with one importer");
+
+        const Importer newer = device().attach(older.buffer.fd.get(), fenced).value();
+        auto moved = older.begin_move();
+        const bool pending = wait_for(newer, POLLPRI, moved);
+        const Importer& first = older_first ? older.importer : newer;
+        const Importer& last = older_first ? newer : older.importer;
+        const bool first_signalled = first.signal().value();
+        const bool waits = still_running(moved);
+        const bool last_signalled = last.signal().value();
+
+        ksft::expect_eq(moved.get(), 0, "MOVE");
+        older.contents.expect_intact("after the move");
+        if (!pending || !first_signalled || !last_signalled)
+            return false;
+        ksft::expect(waits, "the move waits for the other fence as well");
+        return true;
+    });
+}
+
+/* An importer has one fence at a time, also when moves give up one after the other. */
+void one_fence_of_many_moves() {
+    until_seen([] {
+        Fenced fenced;
+        const int first = move(fenced.buffer, single_pages(), 20);
+        const int second = move(fenced.buffer, single_pages(), 20);
+        const bool signalled = fenced.importer.signal().value();
+
+        if (first == 0 || second == 0 || !signalled)
+            return false;
+        ksft::expect_eq(first, ETIMEDOUT, "MOVE");
+        ksft::expect_eq(second, ETIMEDOUT, "MOVE once more");
+        ksft::expect_eq(fenced.importer.signal().value(), false, "SIGNAL found another fence");
+        (void)Importer(std::move(fenced.importer)); /* closes it */
+        ksft::expect_eq(move(fenced.buffer, single_pages()), 0, "MOVE with no fence left");
+        return true;
+    });
+}
+
 /* The move is killed while it waits for the fence. The fence stays. */
 void killed_move_ends() {
     until_seen([] {
@@ -692,12 +814,18 @@ void make_plan(ksft::Plan& plan) {
         plan.add(std::string("P2.dropped[importer=") + mode.name + "]",
                  [&] { dropped(mode.mode); });
     plan.add("abi.notify_ends_the_pause", notify_ends_the_pause);
+    plan.add("abi.poll_wakes[event=pause]", [] { poll_wakes(POLLIN); });
+    plan.add("abi.poll_wakes[event=fence]", [] { poll_wakes(POLLPRI); });
+    plan.add("abi.move_while_mapped", move_while_mapped);
     plan.add("P2.all_are_told", all_are_told);
     for (const Change& change : changes())
         plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
     for (const Mode& mode : modes)
         plan.add(std::string("P2.fill_stops_at_an_error[importer=") + mode.name + "]",
                  [&] { fill_stops_at_an_error(mode.mode); });
+    for (const Mode& mode : modes)
+        plan.add(std::string("abi.fill_after_moves[importer=") + mode.name + "]",
+                 [&] { fill_after_moves(mode.mode); });
     plan.add("P2.use_counts", use_counts);
     plan.add("P2.use_of_what_is_gone", use_of_what_is_gone);
 
@@ -709,6 +837,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P5.close_signals_fence", close_signals_fence);
     plan.add("P5.fence_expires", fence_expires);
     plan.add("P5.move_times_out", move_times_out);
+    plan.add("P5.every_fence_delays[first=older]", [] { every_fence_delays(true); });
+    plan.add("P5.every_fence_delays[first=newer]", [] { every_fence_delays(false); });
+    plan.add("P5.one_fence_of_many_moves", one_fence_of_many_moves);
     plan.add("P5.killed_move_ends", killed_move_ends);
 
     plan.add("P7.lock_nesting", lock_nesting);
