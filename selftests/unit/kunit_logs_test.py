@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Claim: of the logs that the kernel tests its own KTAP parser with, selftests/run says what that parser says, or
-something stricter that is listed here.
+"""Claim: selftests/run judges the logs with which the kernel tests its KTAP parser as that parser does, or more
+strictly. Each difference is listed here.
 
-The logs and kunit.py come from the package linux-source-6.12, where kselftest.h comes from as well. kunit.py judges by
-the cases that it finds; an "error" that it prints for output that is not as it should be does not change its exit
-status. selftests/run takes such output for a failure, since it may be cut off.
+The logs and kunit.py come from the package linux-source-6.12. kunit.py judges the cases that it finds. For wrong output
+it prints an "error" that does not change its exit status. selftests/run takes such output for a failure, because the
+output may be cut off.
 """
 import glob
 import os
@@ -20,11 +20,11 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 RUN = os.path.join(os.path.dirname(HERE), "run")
 PACKAGE = "/usr/src/linux-source-6.12.tar.xz"
 KUNIT = "tools/testing/kunit"
-FEWEST = 20  # with less, the package is not what this test takes it for
+FEWEST = 20  # with fewer logs, this is not the expected package
 
-NO_PLAN = "a plan is missing, so that nobody could see whether cases are"
+NO_PLAN = "without a plan nobody can see whether cases are missing"
 
-# Log: (what selftests/run counts as passed, failed and skipped; its exit status; why that is not what kunit.py says).
+# Log: (passed, failed and skipped according to selftests/run; its exit status; why kunit.py says something else).
 DIFFERENT = {
     "test_is_test_passed-kselftest": ((4, 0, 0), 0, "kunit.py takes a program's cases, behind '# ', for comments"),
     "test_is_test_passed-missing_plan": ((10, 1, 0), 1, NO_PLAN),
@@ -40,10 +40,7 @@ DIFFERENT = {
 
 
 def unpack(directory):
-    """Takes kunit.py and its logs out of the package.
-
-    Reading the package takes some seconds; it ends as soon as these are there.
-    """
+    """Unpacks kunit.py and its logs. Stops reading the package, which takes some seconds, as soon as it has them."""
     found = False
     with tarfile.open(PACKAGE, "r|xz") as archive:
         for member in archive:
@@ -93,7 +90,7 @@ class KunitLogsTest(unittest.TestCase):
                     counts, status, why = DIFFERENT[name]
                     self.assertEqual(ours, (counts, status), why)
                     self.assertNotEqual(ours, theirs, "no longer different: take it off the list")
-                    # never better than the kernel's own reader
+                    # the verdict is never better than that of the kernel's reader
                     self.assertFalse(theirs[1] != 0 and ours[1] == 0, (theirs, ours))
                 else:
                     self.assertEqual(ours, theirs)

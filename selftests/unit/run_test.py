@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""selftests/run against programs that lie, crash, hang or stop short: shell scripts in place of the real ones."""
+"""Claim: selftests/run judges rightly programs that lie, crash, hang or stop short; shell scripts stand for them."""
 import contextlib
 import glob
 import importlib.machinery
@@ -31,7 +31,7 @@ import verdicts
 RUN = os.path.join(SELFTESTS, "run")
 HEADER = "echo TAP version 13; echo 1..2; "
 
-# Name: what the program does, the end of the last line, words that the output must have.
+# Name: the script of the program, the end of the last line, words that the output must contain.
 CASES = {
     "good": (HEADER + "echo ok 1 a; echo ok 2 b", "2 passed, 0 failed, 0 skipped", ""),
     "skips_one": (HEADER + "echo ok 1 a; echo 'ok 2 b # SKIP no hardware'",
@@ -77,17 +77,17 @@ CASES = {
                   "1 passed, 1 failed, 0 skipped", "a failure without a number"),
     "fails_and_skips": (HEADER + "echo not ok 1 a; echo 'ok 2 b # SKIP no hardware'; exit 4",
                         "0 passed, 2 failed, 1 skipped", "exit status 4 does not"),
-    # what a program leaves behind has its output, and is not waited for
+    # a process that a program leaves behind holds its output open; the run does not wait for it
     "leaves_a_child": (HEADER + "setsid sleep 1000 & echo $! >$0.child; echo ok 1 a; echo ok 2 b",
                        "2 passed, 0 failed, 0 skipped", ""),
 }
 
-# What the kselftest runner prints of one program: its lines, and the runner's own of it.
+# Output of the kselftest runner for one program: the program's lines and the runner's result.
 RUNNER = "TAP version 13\n1..1\n# timeout set to 600\n# selftests: dmabuf: a\n{}{} selftests: dmabuf: a{}\n"
 GOOD = "# TAP version 13\n# 1..2\n# ok 1 a\n# ok 2 b\n"
 BAD = "# TAP version 13\n# 1..2\n# # because\n# not ok 1 a\n# ok 2 b\n"
 
-# Name: the runner's output, the end of the last line, words that the output must have.
+# Name: the output of the runner, the end of the last line, words that the output must contain.
 LOGS = {
     "good": (RUNNER.format(GOOD, "ok 1", ""), "2 passed, 0 failed, 0 skipped", ""),
     "make_talks": ("make: Entering\n" + RUNNER.format(GOOD, "ok 1", "") + "make: Leaving\n",
@@ -109,7 +109,7 @@ LOGS = {
                     "2 passed, 1 failed, 0 skipped", "1 programs, but 2"),
     "empty": ("", "0 passed, 1 failed, 0 skipped", "no version line"),
     "no_result": ("# selftests: dmabuf: a\n", "0 passed, 1 failed, 0 skipped", "no result of the kselftest runner"),
-    # a skip as some runners print one: the name behind the directive, or no name at all
+    # some runners print a skip with the name after the directive, or without a name
     "skips_named_late": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1 # SKIP", ""),
                          "0 passed, 0 failed, 1 skipped", "a: 0 passed"),
     "skips_unnamed": ("TAP version 13\n1..2\n# selftests: dmabuf: a\n" + GOOD + "ok 1 selftests: dmabuf: a\n"
@@ -132,7 +132,7 @@ LOGS = {
 
 
 def wanted_status(totals):
-    """What the last line of a run says, as an exit status."""
+    """The exit status that belongs to the last line of a run."""
     passed, failed = (int(part.split()[0]) for part in totals.split(", ")[:2])
     return 1 if failed else 0 if passed else 4
 
@@ -157,7 +157,7 @@ class ReadTest(unittest.TestCase):
 
 
 def read_verdicts(directory):
-    """tests.json of a run; junit.xml must have the same counts."""
+    """Reads tests.json of a run and checks that junit.xml has the same counts."""
     with open(os.path.join(directory, "tests.json"), encoding="utf-8") as file:
         value = json.load(file)
     counts = xml.parse(os.path.join(directory, "junit.xml")).getroot().attrib
@@ -191,7 +191,7 @@ class RunTest(unittest.TestCase):
             os.chmod(path, 0o755)
 
     def command(self, *names):
-        """It may run where the kernel's log cannot be read."""
+        """This test also runs where the kernel's log cannot be read."""
         return [os.path.join(self.directory, "run"), "--bin", self.directory, "--out", self.out,
                 "--allow-no-kernel-log", *names]
 
@@ -237,7 +237,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual((short["verdict"], short["faults"]), ("failed", ["KTAP: 1 results, but 2 were planned"]))
 
     def test_seconds(self):
-        """A case has the time from the result before its own, and the first from the plan."""
+        """The time of a case begins with the previous result, and that of the first case with the plan."""
         self.add("good", CASES["good"][0])
         self.run_it()
         program = self.verdicts()["programs"][0]
@@ -249,7 +249,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(run.case_seconds(output.cases, [1, 5, 6, 7, 8.5, 8.75], output.starts_at), [2.5, 0.25])
 
     def test_cut_off(self):
-        """The machine goes away in the middle: what is on the disk then must not look good, and must be whole."""
+        """The machine crashes during a run: the files on the disk must be complete, and must not look like a pass."""
         self.add("a_good", CASES["good"][0])
         self.add("b_hangs", HEADER + "echo ok 1 a; echo $$ >$0.pid; mv $0.pid $0.there; sleep 1000")
         self.add("c_never", CASES["good"][0])
@@ -303,7 +303,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
 
     def test_no_program(self):
-        """What the kernel refuses to start is a failure of that program, and the next one runs."""
+        """A program that the kernel refuses to start fails, and the next program runs."""
         self.add("bad", "")
         with open(os.path.join(self.directory, "bad"), "wb") as file:
             file.write(b"\x7fELF nonsense")
@@ -343,7 +343,7 @@ class RunTest(unittest.TestCase):
         self.assertIn("no program 'bad'; there are: good", self.run_it("bad").stderr)
 
     def test_chosen_cases(self):
-        """Each program learns of its own cases in KSFT_CASES, a pattern in each line."""
+        """Each program gets the patterns of its own cases in KSFT_CASES, one in each line."""
         for name in ("one", "two"):
             self.add(name, f'printf "%s" "${{KSFT_CASES-all}}" >{self.directory}/{name}.cases; ' + CASES["good"][0])
         done = self.run_it("one:P1*[n=1]", "two:x", "one:P2:b", "two")
@@ -353,7 +353,7 @@ class RunTest(unittest.TestCase):
                 self.assertEqual(file.read(), cases)
 
     def test_live(self):
-        """The output is printed as it comes: the program waits until somebody has seen its first lines."""
+        """Output is printed as it comes: the program waits until the test has seen its first lines."""
         self.add("waits", f"echo TAP version 13; until [ -e {self.directory}/seen ]; do sleep 0.05; done; "
                           "echo 1..1; echo ok 1 a")
         with subprocess.Popen(self.command("--live", "waits"), stdout=subprocess.PIPE, text=True) as process:
@@ -384,7 +384,7 @@ def load_run():
 
 
 class Log:
-    """A kernel's log that has these lines."""
+    """A kernel log with these lines."""
 
     def __init__(self, *recent, why=""):
         self.recent, self.why = recent, why
@@ -394,7 +394,7 @@ class Log:
 
 
 class ModuleTest(unittest.TestCase):
-    """insmod, rmmod and module_parameters are scripts here."""
+    """With scripts in place of insmod, rmmod and module_parameters."""
 
     def setUp(self):
         self.directory = tempfile.mkdtemp()
@@ -450,7 +450,7 @@ class ModuleTest(unittest.TestCase):
 
 
 class NoKernelLogTest(unittest.TestCase):
-    """Where /dev/kmsg cannot be read."""
+    """On a machine where /dev/kmsg cannot be read."""
 
     def run_it(self, *arguments):
         run = load_run()
@@ -487,7 +487,7 @@ class JunitTest(unittest.TestCase):
 
 class KernelTest(unittest.TestCase):
     def test_log_lines(self):
-        """What the kernel really prints."""
+        """Lines that kernels really print."""
         counts = {"bug": 0, "warning": 0, "fine": 0}
         with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
@@ -577,7 +577,7 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(len(log.new_bugs()), 1)
 
     def leaks(self, text):
-        """A detector whose file holds this text, and the words that were written to it."""
+        """A detector whose file has this text, and the words that were written to the file."""
         detector = kernel_log.LeakDetector("/nonexistent")
         words = []
         with tempfile.NamedTemporaryFile("w", delete=False) as file:
