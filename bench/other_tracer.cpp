@@ -3,9 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,29 +17,13 @@
 
 namespace latency {
 
+using testexp::Child;
 using testexp::Error;
 using testexp::Fd;
+using testexp::Redirection;
 using testexp::Result;
 
 namespace {
-
-/* @argv with standard output and error into @output; an errno, or 0. */
-int spawn(std::vector<std::string>& argv, int output, pid_t& pid) {
-    std::vector<char*> arguments;
-    posix_spawn_file_actions_t actions;
-
-    arguments.reserve(argv.size() + 1);
-    for (std::string& argument : argv)
-        arguments.push_back(argument.data());
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    const int error =
-        posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
 
 /* The last line that was written to @fd. */
 std::string last_line(int fd) {
@@ -58,37 +40,30 @@ std::string last_line(int fd) {
 
 } // namespace
 
-OtherTracer::OtherTracer(OtherTracer&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {
-}
-
-OtherTracer::~OtherTracer() {
-    if (pid_ <= 0)
-        return;
-    kill(pid_, SIGINT);
-    waitpid(pid_, nullptr, 0);
-}
-
 Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
                                      const std::function<bool(pid_t)>& attached) {
     using std::chrono::steady_clock;
     const auto give_up = steady_clock::now() + std::chrono::minutes(10); /* it hangs */
     const Fd output(memfd_create("tracer", MFD_CLOEXEC));
     const std::string name = argv[0];
-    pid_t pid = -1;
+    const std::array redirections = {Redirection{output.get(), STDOUT_FILENO},
+                                     Redirection{output.get(), STDERR_FILENO}};
+    Result<Child> started = Child::execute(std::move(argv), redirections);
 
-    if (const int error = spawn(argv, output.get(), pid))
-        return Error{error, name + ": " + strerrordesc_np(error)};
-    OtherTracer tracer(pid);
-    while (!attached(pid)) {
-        if (waitpid(pid, nullptr, WNOHANG) == pid) {
-            tracer.pid_ = -1;
+    if (!started)
+        return started.error();
+
+    Child& tracer = started.value();
+
+    tracer.end_with(SIGINT);
+    while (!attached(tracer.pid())) {
+        if (tracer.has_ended())
             return Error{EIO, name + ": " + last_line(output.get())};
-        }
         if (steady_clock::now() > give_up)
             return Error{ETIMEDOUT, name + ": its probes are not there after ten minutes"};
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
-    return tracer;
+    return OtherTracer(std::move(tracer));
 }
 
 namespace {

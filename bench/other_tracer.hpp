@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "child.hpp"
 #include "testexp.hpp"
 
 namespace latency {
@@ -26,16 +28,10 @@ public:
     static testexp::Result<OtherTracer> run(std::vector<std::string> argv,
                                             const std::function<bool(pid_t)>& attached);
 
-    OtherTracer(OtherTracer&& other) noexcept;
-    OtherTracer& operator=(OtherTracer&&) = delete;
-    OtherTracer(const OtherTracer&) = delete;
-    OtherTracer& operator=(const OtherTracer&) = delete;
-    ~OtherTracer(); /* ends it as Ctrl-C does, and waits for it */
-
 private:
-    explicit OtherTracer(pid_t pid) : pid_(pid) {}
+    explicit OtherTracer(testexp::Child child) : child_(std::move(child)) {}
 
-    pid_t pid_;
+    testexp::Child child_; /* ends by SIGINT, as by Ctrl-C, together with this object */
 };
 
 /**

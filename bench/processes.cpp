@@ -8,49 +8,37 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "child.hpp"
 #include "signals.hpp"
 
 namespace bench {
 
 namespace {
 
+using testexp::Child;
 using testexp::Fd;
+using testexp::Redirection;
 using testexp::Result;
 
 /* What the child finds its end of the pipe as. */
 constexpr int out_fd = 3;
 constexpr const char* out_path = "/dev/fd/3";
 
-/* In the child. */
-[[noreturn]] void execute(std::vector<std::string>& argv, int out) {
-    std::vector<char*> arguments;
-
-    arguments.reserve(argv.size() + 1);
-    for (std::string& argument : argv)
-        arguments.push_back(argument.data());
-    arguments.push_back(nullptr);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* dup2() of a descriptor to itself would leave it to be closed by exec */
-    if (out == out_fd ? fcntl(out, F_SETFD, 0) == 0 : dup2(out, out_fd) == out_fd)
-        execv(arguments[0], arguments.data());
-    _exit(127);
-}
-
 /* All that comes until the other end is closed. A signal to us is passed on once. */
-std::string read_all(int fd, pid_t child) {
+std::string read_all(int fd, const Child& child) {
     std::array<char, 65536> part{};
     std::string text;
     bool is_stopped = false;
 
     for (;;) {
-        if (caught_signal() != 0 && !is_stopped)
-            is_stopped = kill(child, SIGTERM) == 0;
+        if (caught_signal() != 0 && !is_stopped) {
+            child.signal(SIGTERM);
+            is_stopped = true;
+        }
 
         const ssize_t length = read(fd, part.data(), part.size());
 
@@ -60,14 +48,6 @@ std::string read_all(int fd, pid_t child) {
             return text;
         text.append(part.data(), static_cast<std::size_t>(length));
     }
-}
-
-int status_of(pid_t child) {
-    int status = 0;
-
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 } // namespace
@@ -81,17 +61,16 @@ Result<ProcessEnd> run_process(std::vector<std::string> argv) {
 
     const Fd input(ends[0]);
     Fd output(ends[1]);
-    const pid_t child = fork();
+    Result<Child> child =
+        Child::execute(std::move(argv), std::array{Redirection{output.get(), out_fd}});
 
-    if (child < 0)
-        return testexp::errno_error("cannot start another process");
-    if (child == 0)
-        execute(argv, output.get());
+    if (!child)
+        return child.error();
     output.reset();
 
-    std::string text = read_all(input.get(), child);
+    std::string text = read_all(input.get(), child.value());
 
-    return ProcessEnd{status_of(child), std::move(text)};
+    return ProcessEnd{testexp::exit_status_of(child.value().wait()), std::move(text)};
 }
 
 Result<std::string> merge_processes(std::span<const std::string> texts) {

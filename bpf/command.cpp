@@ -2,16 +2,15 @@
 #include "command.hpp"
 
 #include <poll.h>
-#include <spawn.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+
+#include "child.hpp"
 
 namespace latency {
 namespace {
@@ -38,30 +37,6 @@ timespec to_timespec(Seconds time) {
     return {whole, static_cast<long>((time.count() - static_cast<double>(whole)) * 1e9)};
 }
 
-/* Starts the child with the signals as any program expects them. */
-int spawn(const std::vector<std::string>& argv, pid_t& pid) {
-    std::vector<char*> arguments;
-    arguments.reserve(argv.size() + 1);
-    for (const std::string& argument : argv)
-        arguments.push_back(const_cast<char*>(argument.c_str()));
-    arguments.push_back(nullptr);
-
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    const int error =
-        posix_spawnp(&pid, arguments[0], nullptr, &attributes, arguments.data(), environ);
-    posix_spawnattr_destroy(&attributes);
-    return error;
-}
-
-int exit_status(int wait_status) {
-    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-}
-
 } // namespace
 
 void block_signals() {
@@ -71,21 +46,20 @@ void block_signals() {
 
 testexp::Result<int> run_command(const std::vector<std::string>& argv) {
     const sigset_t set = waited_signals();
-    pid_t child = -1;
+    auto child = testexp::Child::execute(argv, {}, testexp::Child::Life::of_its_own);
 
-    if (const int error = spawn(argv, child))
-        return testexp::Error{error, "cannot run " + argv[0] + ": " + strerrordesc_np(error)};
+    if (!child)
+        return child.error();
 
     for (;;) {
         siginfo_t signal{};
-        int status = 0;
         if (sigwaitinfo(&set, &signal) < 0)
             continue;
         if (signal.si_signo == SIGCHLD) {
-            if (waitpid(child, &status, WNOHANG) == child)
-                return exit_status(status);
+            if (child.value().has_ended())
+                return testexp::exit_status_of(child.value().wait());
         } else if (signal.si_code != SI_KERNEL) {
-            kill(child, signal.si_signo);
+            child.value().signal(signal.si_signo);
         }
     }
 }

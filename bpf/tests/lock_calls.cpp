@@ -27,7 +27,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -45,11 +44,13 @@
 #include <thread>
 #include <vector>
 
+#include "child.hpp"
 #include "testexp.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
+using testexp::Child;
 using testexp::Fd;
 
 constexpr std::size_t size_bytes = 64 << 10;
@@ -162,28 +163,12 @@ int sleep_with(std::span<char*> words) {
     return 0;
 }
 
-pid_t spawn(const char* name, const std::function<void()>& work) {
-    const pid_t pid = fork();
-
-    if (pid < 0)
-        fail("fork");
-    if (pid > 0)
-        return pid;
-    prctl(PR_SET_NAME, name);
-    try {
+Child start(const char* name, const std::function<void()>& work) {
+    return Child([name, work] {
+        prctl(PR_SET_NAME, name);
         work();
-        _exit(0);
-    } catch (const std::exception& problem) {
-        fmt::print(stderr, "lock_calls: {}: {}\n", name, problem.what());
-        _exit(1);
-    }
-}
-
-int status_of(pid_t pid) {
-    int status = 0;
-
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        return 0;
+    });
 }
 
 /* The part of "PID (NAME) STATE ..." that begins with STATE; a name may hold anything. */
@@ -290,16 +275,16 @@ int hold(std::span<char*> words) {
         wait_for_fence(importer);
         poll_once(buffer.fd.get());
     };
-    const pid_t waiter =
-        spawn("waiter", [&] { in_threads(waiters, wait, [&] { eventfd_write(ready.get(), 1); }); });
+    Child waiter =
+        start("waiter", [&] { in_threads(waiters, wait, [&] { eventfd_write(ready.get(), 1); }); });
     eventfd_t started = 0;
     eventfd_read(ready.get(), &started);
-    const pid_t holder = spawn("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
+    Child holder = start("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
     wait_for_fence(importer);
 
     const auto waits = [](const fs::path& task) { return stat_of(task).starts_with('D'); };
     bool is_held = true;
-    while (is_held && count_threads(waiter, waits) < waiters) {
+    while (is_held && count_threads(waiter.pid(), waits) < waiters) {
         rest();
         is_held = has_fence(importer);
     }
@@ -307,7 +292,8 @@ int hold(std::span<char*> words) {
         usleep(static_cast<useconds_t>(ms) * 1000);
     is_held = importer.signal().value();
 
-    const int status = status_of(holder) + status_of(waiter);
+    const int status =
+        testexp::exit_status_of(holder.wait()) + testexp::exit_status_of(waiter.wait());
     return status == 0 && !is_held ? EX_TEMPFAIL : status;
 }
 

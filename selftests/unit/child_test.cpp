@@ -57,6 +57,26 @@ TEST(Child, EndsWithItsObject) {
     EXPECT_EQ(read(reader.get(), &byte, 1), 0) << "somebody still has the other end";
 }
 
+TEST(Child, EndsWithTheSignalOfItsParentsChoice) {
+    std::array<int, 2> ends{};
+    std::array<char, 16> text{};
+
+    ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+
+    const Fd reader(ends[0]);
+    Fd writer(ends[1]);
+    {
+        auto child = Child::execute(
+            {"sh", "-c", "trap 'echo end; exit' INT; echo up; while :; do sleep 0.01; done"},
+            std::array{Redirection{writer.get(), STDOUT_FILENO}});
+
+        child.value().end_with(SIGINT);
+        writer.reset();
+        ASSERT_EQ(read(reader.get(), text.data(), text.size()), 3);
+    }
+    EXPECT_EQ(read(reader.get(), text.data(), text.size()), 4) << "it was killed";
+}
+
 /* A parent that ignores SIGCHLD hands this on through exec. */
 TEST(Child, KeepsItsStatusWhereSigchldIsIgnored) {
     Child ignores([] {
@@ -97,7 +117,7 @@ TEST(Child, ExecutesAProgramWithItsFiles) {
 TEST(Child, RedirectsADescriptorToItself) {
     const Fd file(open("/dev/null", O_RDWR | O_CLOEXEC));
     const std::string command = "echo text >&" + std::to_string(file.get());
-    auto without = Child::execute({"sh", "-c", command + " 2>/dev/null"});
+    auto without = Child::execute({"sh", "-c", "exec 2>/dev/null; " + command});
     auto with =
         Child::execute({"sh", "-c", command}, std::array{Redirection{file.get(), file.get()}});
 

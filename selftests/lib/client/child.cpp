@@ -129,13 +129,14 @@ Result<Child> Child::execute(std::vector<std::string> argv,
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(other.pid_), parent_(other.parent_), is_gone_(std::exchange(other.is_gone_, true)) {
+    : pid_(other.pid_), parent_(other.parent_), last_signal_(other.last_signal_),
+      is_gone_(std::exchange(other.is_gone_, true)) {
 }
 
 Child::~Child() {
     if (is_gone_ || !is_ours())
         return;
-    kill();
+    signal(last_signal_);
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR)
         continue;
 }

@@ -2,6 +2,7 @@
 /* A process that this one starts, ends and waits for. */
 #pragma once
 
+#include <csignal>
 #include <functional>
 #include <span>
 #include <string>
@@ -59,6 +60,9 @@ public:
     /* Does not wait for the child: its number stays its own. */
     bool has_ended() const;
 
+    /* The destructor sends this signal instead of SIGKILL, and waits until the child ends by it. */
+    void end_with(int number) { last_signal_ = number; }
+
     /* Without effect on a child that has ended. */
     void signal(int number) const;
     void kill() const;
@@ -69,6 +73,7 @@ public:
 private:
     pid_t pid_;
     pid_t parent_;
+    int last_signal_ = SIGKILL;
     bool is_gone_ = false;
 };
 
