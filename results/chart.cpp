@@ -6,9 +6,10 @@
 #include <memory>
 
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "child.hpp"
 
 namespace report {
 
@@ -55,27 +56,17 @@ std::string read_all(FILE* file) {
     return text;
 }
 
-/* Runs gnuplot with @input; what it wrote is in @output and @messages. As wait() tells it. */
+/* Runs gnuplot on @input. Returns its status as waitpid() has it. */
 Result<int> run_gnuplot(FILE* input, FILE* output, FILE* messages) {
-    char name[] = "gnuplot";
-    char* const argv[] = {name, nullptr};
-    posix_spawn_file_actions_t actions;
-    pid_t child = 0;
-    int status = 0;
+    const testexp::Redirection files[] = {{fileno(input), STDIN_FILENO},
+                                          {fileno(output), STDOUT_FILENO},
+                                          {fileno(messages), STDERR_FILENO}};
+    Result<testexp::Child> gnuplot = testexp::Child::execute({"gnuplot"}, files);
 
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
-
-    const int failed = posix_spawnp(&child, name, &actions, nullptr, argv, environ);
-
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0)
-        return Error{failed, "gnuplot does not start; install it: apt-get install gnuplot-nox"};
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return status;
+    if (!gnuplot)
+        return Error{gnuplot.code(),
+                     "gnuplot does not start; install it: apt-get install gnuplot-nox"};
+    return gnuplot.value().wait();
 }
 
 /* The first line that is not empty, or "". */
