@@ -74,6 +74,10 @@ void exported(const Row& row) {
     if (row.get_pfn)
         REQUIRE(device().has(TESTEXP_FEAT_NATIVE), "the stock kernel has no get_pfn");
 
+    if (row.cache)
+        REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH),
+                "since 6.16 exporters have no cache_sgt_mapping");
+
     expect_warnings(row.result == 0 ? 0 : 1, [&] {
         ksft::expect_eq(device().misuse(TESTEXP_MISUSE_EXPORT, row.flags()).value(), -row.result,
                         "result of dma_buf_export()");

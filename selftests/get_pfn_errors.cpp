@@ -45,7 +45,7 @@ struct Line {
     bool revoked;
     std::uint64_t pgoff;
     int error_y; /* 0 or a positive errno, with CONFIG_DMABUF_MOVE_NOTIFY */
-    int error_n; /* without CONFIG_DMABUF_MOVE_NOTIFY */
+    int error_n; /* without the option, or where attaching pins no movable buffer */
     bool exporter_asked_y;
     bool exporter_asked_n;
 };
@@ -97,7 +97,8 @@ void expect_resolved(const Importer& importer, std::uint64_t pgoff) {
 }
 
 void line_holds(const Line& line) {
-    const bool y = device().has(TESTEXP_FEAT_MOVE_NOTIFY);
+    const bool y =
+        device().has(TESTEXP_FEAT_MOVE_NOTIFY) && device().has(TESTEXP_FEAT_MAPS_AT_ATTACH);
     const int error = y ? line.error_y : line.error_n;
     const Buffer buffer =
         device().create({.layout = line.layout, .flags = line.create_flags}).value();
@@ -114,6 +115,70 @@ void line_holds(const Line& line) {
     ksft::expect_eq(get_pfn_calls(buffer),
                     (y ? line.exporter_asked_y : line.exporter_asked_n) ? 4 : 0,
                     "calls of the exporter's get_pfn");
+}
+
+/*
+ * Who may have PFNs of which buffer, where the callback of an importer is optional: an importer
+ * hears of a move, or has pinned the buffer, and a revocable buffer refuses the others.
+ */
+struct Importers {
+    const char* name;
+    std::uint32_t flags;
+    int of_movable;   /* error of get_pfn */
+    int of_revocable; /* error of attach */
+};
+
+constexpr Importers importers[] = {
+    {"static", 0, ENOENT, EOPNOTSUPP},
+    {"no_callback", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_NOTIFY, ENOENT, EOPNOTSUPP},
+    {"no_callback_pinned", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN,
+     0, EOPNOTSUPP},
+    {"callback", TESTEXP_ATTACH_DYNAMIC, 0, 0},
+    {"callback_pinned", TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN, 0, 0},
+};
+
+struct Buffers {
+    const char* name;
+    std::uint32_t flags;
+};
+
+constexpr Buffers buffers[] = {
+    {"fixed", 0},
+    {"movable", TESTEXP_CREATE_DYNAMIC},
+    {"revocable", TESTEXP_CREATE_REVOCABLE},
+    {"movable_revocable", TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_REVOCABLE},
+};
+
+void may_have_pfns(const Buffers& kind, const Importers& who) {
+    REQUIRE(device().has(TESTEXP_FEAT_NO_NOTIFY),
+            "before 7.1 an importer with operations must have move_notify");
+
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4), .flags = kind.flags}).value();
+
+    expect_warnings(0, [&] {
+        const Result<Importer> importer = device().attach(buffer.fd.get(), who.flags);
+        const int attach = kind.flags & TESTEXP_CREATE_REVOCABLE ? who.of_revocable : 0;
+
+        ksft::expect_eq(importer.code(), attach, "attach");
+        if (!importer)
+            return;
+        if (kind.flags & TESTEXP_CREATE_DYNAMIC && who.of_movable)
+            expect_all_refused(importer.value(), 0, 4, who.of_movable);
+        else
+            expect_resolved(importer.value(), 3);
+    });
+}
+
+/* A mapping pins the buffer for a static importer, but this pin keeps no PFN good. */
+void mapping_is_no_pin() {
+    REQUIRE(!device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "before 6.16 attaching pins");
+
+    const Buffer buffer =
+        device().create({.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_DYNAMIC}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    ksft::expect_eq(importer.map().code(), 0, "map");
+    expect_warnings(0, [&] { expect_all_refused(importer, 0, 4, ENOENT); });
 }
 
 /* The core refuses a pgoff that is out of bounds without calling the exporter. */
@@ -186,6 +251,12 @@ void make_plan(ksft::Plan& plan) {
     for (const Line& line : lines())
         plan.add(std::string("get_pfn.line[case=") + line.name + "]", [&] { line_holds(line); });
     add_out_of_bounds(plan);
+    for (const Buffers& kind : buffers)
+        for (const Importers& who : importers)
+            plan.add(std::string("P3.may_have_pfns[buffer=") + kind.name + ",importer=" + who.name +
+                         "]",
+                     [&] { may_have_pfns(kind, who); });
+    plan.add("P3.mapping_is_no_pin", mapping_is_no_pin);
 
     plan.add("P4.revoked[importer=static]", [] { revoked(0); });
     plan.add("P4.revoked[importer=dynamic]", [] {

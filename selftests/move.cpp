@@ -473,6 +473,12 @@ void all_are_told() {
 
 /* A pinned buffer does not move, so no importer has to be notified. */
 void pinned(std::uint32_t attach_flags, std::uint64_t pins) {
+    if (!attach_flags)
+        REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "since 6.16 attaching pins nothing");
+    if (attach_flags & TESTEXP_ATTACH_NO_NOTIFY)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_NOTIFY),
+                "before 7.1 an importer with operations must have move_notify");
+
     const Buffer buffer = create_movable(one_block());
     const Contents contents(buffer, one_block());
     {
@@ -831,6 +837,8 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("P1.pinned[by=core]", [] { pinned(0, 1); });
     plan.add("P1.pinned[by=importer]", [] { pinned(dynamic | TESTEXP_ATTACH_PIN, 1); });
+    plan.add("P1.pinned[by=importer_without_callback]",
+             [] { pinned(dynamic | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN, 1); });
     plan.add("P1.pinned_keeps_entries", pinned_keeps_entries);
 
     plan.add("P5.fence_delays", fence_delays);

@@ -98,6 +98,9 @@ void importer_class(const Class& kind, std::uint32_t attach_flags) {
 
 /* A pin prevents a move, but not a revoke. */
 void pinned_is_revoked(std::uint32_t attach_flags) {
+    if (!attach_flags)
+        REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "since 6.16 attaching pins nothing");
+
     const Class kind{"dynamic", TESTEXP_CREATE_DYNAMIC};
     const Buffer buffer = create(kind);
     const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
@@ -449,9 +452,11 @@ void fence_delays_revoke(const Class& kind) {
 
 /* The revoke comes after attach's check and before attach is listed, so nobody notifies it. */
 void late_attach(const Class& kind, const Form& form) {
-    const bool core_maps = !kind.can_move() && !device().has(TESTEXP_FEAT_NO_DEVICE);
+    const bool has_no_device = device().has(TESTEXP_FEAT_NO_DEVICE);
+    const bool core_maps =
+        !kind.can_move() && !has_no_device && device().has(TESTEXP_FEAT_MAPS_AT_ATTACH);
     const std::uint32_t flags =
-        dynamic | (kind.can_move() || core_maps ? 0U : TESTEXP_ATTACH_NO_DEVICE);
+        dynamic | (kind.can_move() || !has_no_device ? 0U : TESTEXP_ATTACH_NO_DEVICE);
     const Buffer buffer = create(kind, TESTEXP_INJECT_LATE_ATTACH);
     auto attached = in_thread([&] { return device().attach(buffer.fd.get(), flags); });
 

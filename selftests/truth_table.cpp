@@ -101,7 +101,7 @@ void row_holds(const Row& row) {
 void make_plan(ksft::Plan& plan) {
     const char* move_notify = device().has(TESTEXP_FEAT_MOVE_NOTIFY) ? "y" : "n";
 
-    for (const Row& row : truth::rows)
+    for (const Row& row : truth::rows(device().info().features))
         plan.add((row.attach == EINVAL ? "P3.truth[" : "P8.truth[") + row.name() +
                      ",move_notify=" + move_notify + "]",
                  [&] { row_holds(row); });

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "testexp_uapi.h"
@@ -101,6 +102,49 @@ inline constexpr Row rows[] = {
   {dynamic, both_cached,  dynamic, yes,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
   {dynamic, both_cached,  dynamic, no_,   EINVAL, never,  never,  never,  never,  0,0, 0,0,0, 0,0},
 };
+
+/*
+ * The same for a core that neither maps nor pins at attach (since 6.16): a static importer is
+ * pinned while something is mapped, so nobody keeps its PFNs good. Such a core announces moves
+ * (y) on every kernel. It caches no sg_table, and the module refuses cache_sgt_mapping.
+ */
+inline constexpr Row rows_of_late_mapping[] = {
+/*   exporter methods       importer device create  attach    y       n       map      P  M   Py Pn M   D  L */
+    {static_, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, get_pfn_only, static_, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, dynamic, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, get_pfn_only, dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, both,         static_, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, both,         static_, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {static_, both,         dynamic, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 2,  1, 0},
+    {static_, both,         dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+
+    {dynamic, map_only,     static_, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  2, 2, 2,  1, 0},
+    {dynamic, map_only,     static_, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, map_only,     dynamic, yes,   0,      0,        EINVAL, EINVAL, 0,       0, 0,  0, 0, 2,  1, 0},
+    {dynamic, map_only,     dynamic, no_,   0,      EINVAL,   never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, get_pfn_only, static_, yes,   0,      0,        ENOENT, ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, get_pfn_only, static_, no_,   0,      0,        ENOENT, ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, get_pfn_only, dynamic, yes,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, get_pfn_only, dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, both,         static_, yes,   0,      0,        ENOENT, ENOENT, 0,       0, 0,  2, 2, 2,  1, 0},
+    {dynamic, both,         static_, no_,   0,      0,        ENOENT, ENOENT, EINVAL,  0, 0,  0, 0, 0,  1, 0},
+    {dynamic, both,         dynamic, yes,   0,      0,        0,      0,      0,       0, 0,  0, 0, 2,  1, 0},
+    {dynamic, both,         dynamic, no_,   0,      0,        0,      0,      EINVAL,  0, 0,  0, 0, 0,  1, 0},
+
+    {static_, both_cached,  static_, yes,   EOPNOTSUPP, never, never, never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, both_cached,  static_, no_,   EOPNOTSUPP, never, never, never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, both_cached,  dynamic, yes,   EOPNOTSUPP, never, never, never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {static_, both_cached,  dynamic, no_,   EOPNOTSUPP, never, never, never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  static_, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  static_, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  dynamic, yes,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+    {dynamic, both_cached,  dynamic, no_,   EINVAL, never,    never,  never,  never,   0, 0,  0, 0, 0,  0, 0},
+};
 // clang-format on
 
 /* The combination of a row as a number. */
@@ -109,18 +153,24 @@ constexpr std::size_t number_of(const Row& row) {
            4 * static_cast<std::size_t>(row.device) + 8 * static_cast<std::size_t>(row.methods);
 }
 
-constexpr bool each_combination_has_one_row() {
+constexpr bool each_combination_has_one_row(std::span<const Row> table) {
     std::array<int, 32> seen{};
 
-    for (const Row& row : rows)
+    for (const Row& row : table)
         if (seen.at(number_of(row))++ != 0)
             return false;
-    return std::size(rows) == seen.size();
+    return table.size() == seen.size();
 }
-static_assert(each_combination_has_one_row());
+static_assert(each_combination_has_one_row(rows));
+static_assert(each_combination_has_one_row(rows_of_late_mapping));
 
 } // namespace detail
 
-using detail::rows;
+/* The rows that hold where the module has these TESTEXP_FEAT_*. */
+constexpr std::span<const Row> rows(std::uint32_t features) {
+    if (features & TESTEXP_FEAT_MAPS_AT_ATTACH)
+        return detail::rows;
+    return detail::rows_of_late_mapping;
+}
 
 } // namespace testexp::truth
