@@ -41,7 +41,8 @@ build_target() {
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
 		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$root" -B "$dir" -G Ninja \
-			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache --preset "${preset:-default}" ||
+			--preset "${preset:-default}" \
+			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache ||
 			{ build_failed configure "$log"; return 1; }
 	fi
 	run_step "build user space${preset:+ with $preset}" "$log" ninja 0 \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# This file lists what each step of the scripts needs of a Debian machine, and installs it. A new machine must have git, and root or sudo.
+# This file lists what each step of the scripts needs of a Debian machine, and installs it. A new machine must have git,
+# and root or sudo.
 # This is the one list of packages. Needs common.sh.
 
 # shellcheck source=scripts/lib/progress.sh
@@ -17,8 +18,8 @@ declare -A step_packages=(
 	[module]='build-essential libelf-dev'
 	[kernel]='build-essential bc bison flex libelf-dev dwarves ccache kmod cpio xz-utils patch python3'
 	[stock]='build-essential libelf-dev kmod xz-utils python3'
-	[userspace]='build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev libbenchmark-dev
-		libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
+	[userspace]='build-essential ccache cmake ninja-build pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev
+		libbenchmark-dev libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
 	[native]='libgtest-dev perl'
 	[vm]='qemu-system-x86 busybox-static util-linux kmod python3'
 	[results]='gnuplot-nox bpftrace'
@@ -31,14 +32,16 @@ declare -A step_packages=(
 	[fuzz]='libclang-rt-dev'
 	[mutants]='python3-clang'
 	[series]='git xz-utils linux-source-6.12'
-	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync python3 git clang lld llvm python3-clang'
+	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync
+		python3 git clang lld llvm python3-clang'
 	[newcomer]='debootstrap git util-linux'
 )
 
 # MiB that a step writes below the cache directory the first time, what it leaves there, and MiB of memory that its
 # guests take.
 declare -A step_disk=([kernel]=4000 [stock]=600 [userspace]=700 [newcomer]=2000)
-declare -A step_leaves=([kernel]='kernel/*/done' [stock]='kernel/stock-*/done' [userspace]='build/*/build.ninja' [newcomer]='newcomer/*/done')
+declare -A step_leaves=([kernel]='kernel/*/done' [stock]='kernel/stock-*/done' [userspace]='build/*/build.ninja'
+	[newcomer]='newcomer/*/done')
 declare -A step_memory=([vm]=4600)
 packages_disk=3000 # of all packages of all steps, unpacked
 
@@ -51,7 +54,8 @@ can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
 # Options of apt for the sources that add_updates made, a line each; nothing where the machine's own are enough.
 more_sources() {
-	[ ! -d "$(cache_dir)/apt" ] || printf '%s\n' -o "Dir::Etc::sourceparts=$(cache_dir)/apt" -o Dir::Etc::sourcelist=/dev/null
+	[ ! -d "$(cache_dir)/apt" ] ||
+		printf '%s\n' -o "Dir::Etc::sourceparts=$(cache_dir)/apt" -o Dir::Etc::sourcelist=/dev/null
 }
 
 known_package() {
@@ -64,7 +68,8 @@ known_package() {
 debian_mirror() {
 	local codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1
+	sed -nE "s|^(deb .*)?(URIs: *)?(https?://[^ ]+/debian)/?( +$codename .*)?\$|\3|p" \
+		/etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1
 }
 
 # add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with
@@ -92,7 +97,8 @@ add_updates() {
 apt_get() {
 	local sources=()
 	mapfile -t sources < <(more_sources)
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${sources[@]}" -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${sources[@]}" -q -y -o DPkg::Lock::Timeout=600 \
+		-o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
 }
 
 # Prints those of the named packages that are not installed.
@@ -120,20 +126,25 @@ step_problems() {
 	local missing=$1 step disk=0 memory=0
 	shift
 	for step in "${@%%-*}"; do # a flavour of stock is as stock
-		[ -z "${step_leaves[$step]:-}" ] || compgen -G "$(cache_dir)/${step_leaves[$step]}" >/dev/null || disk=$((disk + step_disk[$step]))
+		[ -z "${step_leaves[$step]:-}" ] || compgen -G "$(cache_dir)/${step_leaves[$step]}" >/dev/null ||
+			disk=$((disk + step_disk[$step]))
 		[ "${step_memory[$step]:-0}" -le $memory ] || memory=${step_memory[$step]}
 	done
 	if [ "$missing" ]; then
 		if ! command -v dpkg-query >/dev/null; then
 			echo "this is no Debian (no dpkg); install by hand: $missing"
 		elif ! can_be_root; then
-			echo "packages are missing and this is neither root nor has it sudo; run: apt-get install --no-install-recommends $missing"
+			echo "packages are missing and this is neither root nor has it sudo; run: apt-get install" \
+				"--no-install-recommends $missing"
 		fi
-		[ "$(free_mib /usr)" -ge $packages_disk ] || echo "disk full: the packages need $packages_disk MiB under /usr and $(free_mib /usr) are free"
+		[ "$(free_mib /usr)" -ge $packages_disk ] ||
+			echo "disk full: the packages need $packages_disk MiB under /usr and $(free_mib /usr) are free"
 	fi
 	[ "$(free_mib "$(cache_dir)")" -ge $disk ] ||
-		echo "disk full: $disk MiB are needed under $(cache_dir) and $(free_mib "$(cache_dir)") are free; make room or set XDG_CACHE_HOME"
-	[ "$(available_memory_mib)" -ge $memory ] || echo "memory: a guest needs $memory MiB and $(available_memory_mib) are free"
+		echo "disk full: $disk MiB are needed under $(cache_dir) and $(free_mib "$(cache_dir)") are free;" \
+			"make room or set XDG_CACHE_HOME"
+	[ "$(available_memory_mib)" -ge $memory ] ||
+		echo "memory: a guest needs $memory MiB and $(available_memory_mib) are free"
 }
 
 # need STEP...: looks for everything that these steps need, then installs what is missing, all at once. A step may be
@@ -191,7 +202,8 @@ install_packages() {
 	apt_get install -s --no-install-recommends "$@" >"$log" 2>&1 || return
 	export -f apt_get as_root more_sources cache_dir
 	if [ "$(id -u)" -eq 0 ]; then
-		run_step 'install packages' "$log" '^(Unpacking|Setting up) ' "$(grep -cE '^(Inst|Conf) ' "$log")" bash -c 'apt_get install --no-install-recommends "$@"' bash "$@"
+		run_step 'install packages' "$log" '^(Unpacking|Setting up) ' "$(grep -cE '^(Inst|Conf) ' "$log")" \
+			bash -c 'apt_get install --no-install-recommends "$@"' bash "$@"
 	else
 		apt_get install --no-install-recommends "$@" >>"$log" 2>&1
 	fi

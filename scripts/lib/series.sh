@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# write_series: kernel patches, module and self-tests for git am. Needs common.sh, deps.sh, `root`, `target`, `target_line` and stage's functions.
+# write_series: kernel patches, module and self-tests for git am. Needs common.sh, deps.sh, `root`, `target`,
+# `target_line` and the functions of stage.
 
 series_tarball=/usr/src/linux-source-6.12.tar.xz
 
@@ -10,7 +11,8 @@ series_git() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
 		GIT_AUTHOR_NAME=$who GIT_AUTHOR_EMAIL=$mail GIT_AUTHOR_DATE=$series_date \
 		GIT_COMMITTER_NAME=$who GIT_COMMITTER_EMAIL=$mail GIT_COMMITTER_DATE=$series_date \
-		git -C "$repo" -c core.fileMode=true -c core.autocrlf=false -c core.abbrev=12 -c commit.gpgSign=false -c gc.auto=0 "$@"
+		git -C "$repo" -c core.fileMode=true -c core.autocrlf=false -c core.abbrev=12 -c commit.gpgSign=false \
+		-c gc.auto=0 "$@"
 }
 
 kernel_patches() { sed '/^#/d; /^$/d' "${root:?}/kernel/patches/6.12/series" | sed "s|^|$root/kernel/patches/6.12/|"; }
@@ -19,9 +21,14 @@ kernel_patches() { sed '/^#/d; /^$/d' "${root:?}/kernel/patches/6.12/series" | s
 series_base() {
 	local name files
 	name=$(basename "$series_tarball" .tar.xz)
-	mapfile -t files < <({ kernel_patches | xargs sed -n 's/^--- a\///p'; echo MAINTAINERS; echo tools/testing/selftests/Makefile; } | sort -u | sed "s|^|$name/|")
+	mapfile -t files < <({
+		kernel_patches | xargs sed -n 's/^--- a\///p'
+		echo MAINTAINERS
+		echo tools/testing/selftests/Makefile
+	} | sort -u | sed "s|^|$name/|")
 	need series || return
-	tar -C "$repo" --strip-components=1 -xf "$series_tarball" "${files[@]}" || { say "cannot unpack $series_tarball to $repo; is the disk full?"; return 1; }
+	tar -C "$repo" --strip-components=1 -xf "$series_tarball" "${files[@]}" ||
+		{ say "cannot unpack $series_tarball to $repo; is the disk full?"; return 1; }
 	series_git init -q -b series && series_git add -f . && series_git commit -q -m base && series_git tag base
 }
 
@@ -44,7 +51,8 @@ commit_part() {
 	for place in "${patterns[@]}"; do
 		case $place in
 		MAINTAINERS)
-			sed -i 's|^F:\tinclude/linux/dma-resv\.h$|&\nF:\t'"$target/|" "$repo/MAINTAINERS" && series_git add MAINTAINERS || return ;;
+			sed -i 's|^F:\tinclude/linux/dma-resv\.h$|&\nF:\t'"$target/|" "$repo/MAINTAINERS" &&
+				series_git add MAINTAINERS || return ;;
 		../Makefile)
 			add_target && series_git add "${target%/*}/Makefile" || return ;;
 		esac
@@ -83,7 +91,8 @@ write_series() {
 	left=$(series_git status --porcelain | head -n 1)
 	[ -z "$left" ] || die "no patch of kernel/series takes ${left#???}"
 	series_git config branch.series.description "$(sed '/^#/d' "$root/kernel/series/00-cover.txt")"
-	series_git format-patch -q --cover-letter --cover-from-description=subject --numbered --zero-commit --no-signature --no-renames -o "$out" base ||
+	series_git format-patch -q --cover-letter --cover-from-description=subject --numbered --zero-commit \
+		--no-signature --no-renames -o "$out" base ||
 		die "cannot write to $out; is the disk full?"
 	say "wrote $(find "$out" -name '*.patch' | wc -l) files to $out"
 }

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # Debian's own kernels: their flavours, and which of them this machine has packages of. Needs common.sh and deps.sh.
 
-# A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT belong to no flavour.
+# A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT
+# belong to no flavour.
 declare -A stock_releases=(
 	[stock]='[0-9]+\.[0-9]+[0-9.]*[-+][a-z0-9.+~]*-?amd64'
 	[stock-6.1]='6\.1\.[0-9]+-[0-9]+-amd64'
@@ -13,12 +14,14 @@ stock_flavours() { printf '%s\n' "${!stock_releases[@]}" | sort; }
 known_stock() {
 	local sources=()
 	mapfile -t sources < <(more_sources)
-	apt-cache "${sources[@]}" search --names-only "^linux-image-${stock_releases[$1]}-unsigned\$" | sed -n 's/^linux-image-\(.*\)-unsigned .*/\1/p' |
+	apt-cache "${sources[@]}" search --names-only "^linux-image-${stock_releases[$1]}-unsigned\$" |
+		sed -n 's/^linux-image-\(.*\)-unsigned .*/\1/p' |
 		grep -vE -- '-(cloud|rt)-' | sort -V | tail -n 1
 }
 
-# stock_headers FLAVOUR: prints the package of the newest release's headers. Lists that are old may name one that the mirror has no more, so they are brought
-# up to date unless the package is there. Returns 1 after one line on stderr when there is none.
+# stock_headers FLAVOUR: prints the package of the newest release's headers. Old lists may name a package that the
+# mirror has no more, so the lists are brought up to date unless the package is installed. Returns 1 after one line on
+# stderr when there is no package.
 stock_headers() {
 	local release log reason
 	release=$(known_stock "$1")
@@ -27,7 +30,8 @@ stock_headers() {
 		reason='this Debian has no such kernel'
 		update_lists "$log" || reason=$(apt_reason "$log")
 		release=$(known_stock "$1")
-		[ -n "$release" ] || say "apt knows no package for kernel $1 (linux-image-${stock_releases[$1]}-unsigned): $reason"
+		[ -n "$release" ] ||
+			say "apt knows no package for kernel $1 (linux-image-${stock_releases[$1]}-unsigned): $reason"
 		rm -f "$log"
 	fi
 	[ -z "$release" ] || echo "linux-headers-$release"

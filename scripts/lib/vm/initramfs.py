@@ -82,7 +82,8 @@ def sealed(files, job):
 def build(cache, guest_init, modules=None, more=()):
     """Returns the path of the initramfs.
 
-    `modules` is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in. `more` are entries.
+    `modules` is a lib/modules/RELEASE directory, or None for a kernel that has all it needs built in. `more` are
+    further entries.
     """
     directory, executable = 0o040755, 0o100755
     entries = [("bin", directory, b""), ("dev", directory, b""), ("modules", directory, b""), ("root", directory, b"")]
