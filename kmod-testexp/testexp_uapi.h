@@ -265,10 +265,10 @@ struct testexp_extent {
  * @fd: [out] dma-buf descriptor, close-on-exec, owned by the caller
  * @reserved: 0
  *
- * mmap of a buffer fails with EOPNOTSUPP when no page of the buffer is RAM or MMIO. Otherwise
- * mmap works, and an access to a page that is neither RAM nor MMIO is SIGBUS. A mapping is
- * VM_PFNMAP: its pages cannot be pinned, and a system call that has to pin them, such as read()
- * with O_DIRECT, fails with EFAULT.
+ * mmap of a buffer fails with EOPNOTSUPP when no page of the buffer is RAM or MMIO, and with
+ * EINVAL for a private mapping (MAP_PRIVATE). Otherwise mmap works, and an access to a page that
+ * is neither RAM nor MMIO is SIGBUS. A mapping is VM_PFNMAP: its pages cannot be pinned, and a
+ * system call that has to pin them, such as read() with O_DIRECT, fails with EFAULT.
  *
  * Errors: EINVAL for an empty, overflowing or misaligned extent, for an ALIAS of pages that are
  * not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with

@@ -1248,6 +1248,19 @@ void deliver_fields() {
                     "capacity too large");
     ksft::expect_eq(with([](auto& a) { a.capacity = 3; }), ENOSPC, "no room");
     ksft::expect_eq(with([](auto& a) { a.capacity = 4; }), 0, "just enough room");
+    /* One operation of these delivers the whole buffer, which is one extent. */
+    for (const testexp_path path : {TESTEXP_PATH_PHYS_LIST, TESTEXP_PATH_SGT_MAP}) {
+        const auto deliver = [&](std::uint32_t ops) {
+            return with([=](auto& a) {
+                a.path = path;
+                a.ops = ops;
+                a.capacity = 1;
+            });
+        };
+
+        ksft::expect_eq(deliver(2), ENOSPC, "no room, path " + std::to_string(path));
+        ksft::expect_eq(deliver(1), 0, "just enough room, path " + std::to_string(path));
+    }
     objects.delivered.resize(TESTEXP_MAX_DELIVERED);
     ksft::expect_eq(with([](auto& a) { a.ops = TESTEXP_MAX_OPS_PER_BATCH; }), 0,
                     "the most operations and the most room");
@@ -1472,6 +1485,19 @@ void importer_keeps_the_buffer() {
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages after");
 }
 
+void private_mapping_is_refused() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
+    const auto code = [&](int how) {
+        void* pages =
+            mmap(nullptr, 2 * page_bytes(), PROT_READ | PROT_WRITE, how, buffer.fd.get(), 0);
+
+        return pages == MAP_FAILED ? errno : munmap(pages, 2 * page_bytes());
+    };
+
+    ksft::expect_eq(code(MAP_PRIVATE), EINVAL, "MAP_PRIVATE");
+    ksft::expect_eq(code(MAP_SHARED), 0, "MAP_SHARED");
+}
+
 /* A mapping keeps the buffer and its bytes, too. */
 void mapping_keeps_the_buffer() {
     Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
@@ -1640,6 +1666,7 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("abi.importer_keeps_the_buffer", importer_keeps_the_buffer);
     plan.add("abi.mapping_keeps_the_buffer", mapping_keeps_the_buffer);
+    plan.add("abi.private_mapping_is_refused", private_mapping_is_refused);
     plan.add("abi.pages_are_zeroed", pages_are_zeroed);
     plan.add("abi.close_on_exec", descriptors_are_close_on_exec);
     plan.add("abi.others_are_refused", others_are_refused);

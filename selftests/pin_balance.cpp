@@ -153,6 +153,31 @@ void pinned_by_importer() {
     ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
 }
 
+/* Where the exporter refuses the importer's own pin, ATTACH fails and detaches again. */
+void refused_pin_of_importer() {
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.ram(2),
+                                       .flags = TESTEXP_CREATE_DYNAMIC,
+                                       .inject = TESTEXP_INJECT_PIN})
+                              .value();
+    const std::uint32_t importers = device().read_info().value().nr_importers;
+
+    for (const std::uint32_t more : {0U, TESTEXP_ATTACH_FENCE})
+        ksft::expect_eq(
+            device()
+                .attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN | more)
+                .code(),
+            ENOMEM, "attach");
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.attaches, 2, "attaches");
+    ksft::expect_eq(stats.detaches, 2, "detaches");
+    ksft::expect_eq(stats.pins, 0, "pins");
+    ksft::expect_eq(stats.unpins, 0, "unpins");
+    ksft::expect_eq(device().read_info().value().nr_importers, importers, "nr_importers");
+}
+
 /* A buffer that is revoked while it is pinned is still unpinned. */
 void revoked_while_pinned() {
     require_pin_at_attach();
@@ -271,6 +296,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P7.mapped_under_lock", mapped_under_lock);
     plan.add("P8.two_importers", two_importers);
     plan.add("P8.pinned_by_importer", pinned_by_importer);
+    plan.add("P8.refused_pin_of_importer", refused_pin_of_importer);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);
     plan.add("P8.interrupted[call=map,buffer=static]", [] { interrupted(0, false); });
     plan.add("P8.interrupted[call=attach,buffer=dynamic]",
