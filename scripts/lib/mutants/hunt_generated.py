@@ -39,15 +39,20 @@ Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
 def read_known(path=KNOWN):
     """({id: reason} of those that mean the same as the original, {id: reason} of those known to survive)."""
-    equivalent, survivors = {}, {}
+    kinds, ids, reason = {"equivalent": {}, "survives": {}}, None, ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        word, name, reason = (line.split(None, 2) + ["", "", ""])[:3]
-        if word not in ("equivalent", "survives") or not reason:
-            raise core.Problem(f"{path.name}:{number}: say `equivalent ID reason` or `survives ID reason`")
-        (equivalent if word == "equivalent" else survivors)[name] = reason
-    return equivalent, survivors
+        words = line.split()
+        if line[0].isspace() and ids is not None and len(words) == 1:
+            ids[words[0]] = reason
+            continue
+        word, _, reason = line.partition(": ")
+        if word not in kinds or not reason.strip():
+            raise core.Problem(f"{path.name}:{number}: say `equivalent: reason` or `survives: reason`, and below it "
+                               "each ID in a line that begins with a tab")
+        ids = kinds[word]
+    return kinds["equivalent"], kinds["survives"]
 
 
 def choose(mutants, sample, seed):
