@@ -2,13 +2,13 @@
 /*
  * What does it cost that one reservation lock guards a whole buffer? Threads resolve
  * PFNs of one buffer for all, of a buffer each, or of overlapping sets of buffers, for
- * several hold times; and by several paths beside somebody who has the lock half of
- * the time. Each thread has a processor of its own.
+ * several hold times. Other cases resolve by several paths beside a thread that holds the
+ * lock half of the time. Each thread has a processor of its own.
  *
- * The module runs the threads and reads the clock; a case lasts a fixed time, so
- * "per_op" is that time by the operations of all threads: the inverse of the throughput.
- * The path get_pfn of the cases without a holder is dma_buf_get_pfn_unlocked() spelt
- * out (lock, dma_buf_get_pfn(), unlock), so that the wait for the lock is known apart.
+ * The module runs the threads and reads the clock. A case lasts a fixed time, so "per_op"
+ * is this time divided by the operations of all threads: the inverse of the throughput.
+ * In the cases without a holder, the path get_pfn locks, calls dma_buf_get_pfn() and
+ * unlocks. So the wait for the lock can be measured separately.
  *
  * With instruction counts all processors share one clock: see docs/decisions.md.
  */
@@ -29,7 +29,7 @@ namespace {
 using bench::ContentionCase;
 using testexp::Result;
 
-/* Those this process may run on. */
+/* The processors that this process may run on. */
 std::vector<int> read_processors() {
     std::vector<int> processors;
     cpu_set_t set;
@@ -42,10 +42,10 @@ std::vector<int> read_processors() {
     return processors;
 }
 
-/* One buffer to contend for: 2 MiB in one extent, as what is measured is the lock. */
+/* One buffer to contend for. One extent is enough, because the lock is measured. */
 struct Subject {
     testexp::Importer importer;
-    testexp::Mapping mapping; /* for the paths by way of it */
+    testexp::Mapping mapping; /* for paths that read the page table */
 };
 
 Result<Subject> make_subject(const testexp::Device& device) {
@@ -94,7 +94,7 @@ Result<std::vector<int>> take_importers(Bench& bench, std::size_t count) {
     return descriptors;
 }
 
-/* That of the first contender that ended with an error. */
+/* The error of the first contender that ended with one. */
 testexp::Error first_error(std::span<const testexp::ContenderReport> reports) {
     for (std::size_t i = 0; i < reports.size(); i++)
         if (const int code = -reports[i].counts.error; code != 0) {
@@ -186,7 +186,7 @@ testexp::Status register_all(const std::string& preset, const testexp::Device& d
     const auto bench = std::make_shared<Bench>(Bench{
         .device = device,
         .preset = preset == "quick" ? bench::quick_contention : bench::default_contention,
-        /* An instruction is a nanosecond, whatever the kernel believes. */
+        /* With icount an instruction is a nanosecond, whatever clock_khz says. */
         .clock = {.ticks_per_ns = icount ? 1 : static_cast<double>(device.info().clock_khz) / 1e6,
                   .take_turns = icount},
         .processors = read_processors()});

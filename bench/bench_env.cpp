@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes env.json: what a reader must know of the machine, the kernel and the
- * module to judge the results beside it.
+ * Writes env.json: what a reader must know of machine, kernel and module to judge
+ * the results in the same directory.
  */
 #include <cstdio>
 #include <exception>
@@ -18,7 +18,7 @@
 
 namespace {
 
-/* Nothing when the module cannot be asked: the rest is still worth recording. */
+/* Nothing without the module. The other facts are still worth recording. */
 std::optional<testexp_info> ask_module() {
     const testexp::Result<testexp::Device> device = testexp::Device::open();
 
@@ -29,7 +29,7 @@ std::optional<testexp_info> ask_module() {
 }
 
 std::string to_text(const testexp::Environment& environment) {
-    /* what is not UTF-8, in a command line say, must not cost us the file */
+    /* A command line may hold bytes that are not UTF-8. */
     return testexp::environment_json(environment)
                .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
            "\n";

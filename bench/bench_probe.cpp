@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What does looking cost? The same calls of get_pfn are measured bare, with empty
- * probes, with ours, and with other tracers, all in one run: what a case takes more
- * than the bare one is that tracer's doing.
+ * What does tracing cost? One run measures the same calls of get_pfn without a tracer, with
+ * empty probes, with those of dmabuf-lat, and with other tracers. The difference from the
+ * bare case is the cost of the tracer.
  *
- * The module runs the calls and reads the clock, as in bench_resolve. Not seen
- * here: what a tracer does beside the calls (copying events out, caches it
- * takes), and contention.
+ * The module runs the calls and reads the clock, as in bench_resolve. Not measured: the
+ * tracer's work outside the calls (copying events, cache misses of others), and contention.
  */
 #include <algorithm>
 #include <functional>
@@ -32,7 +31,7 @@ using latency::Mode;
 using testexp::Error;
 using testexp::Result;
 
-/* Something that traces as long as it lives. */
+/* A tracer: it traces until it is destroyed. */
 using Tracing = std::shared_ptr<void>;
 using Attach = std::function<Result<Tracing>(const std::string& function)>;
 
@@ -62,7 +61,7 @@ Error no_btf(const std::string& function) {
     return {ENOENT, "BTF of " + function + ", which this kernel does not have"};
 }
 
-/* Whether fentry can find @function; others than us say so in words of their own. */
+/* Whether fentry can find @function. Other tracers report this in different words. */
 testexp::Status need_btf(const std::string& function) {
     const Pair::Skeleton skeleton(probe_cost_bpf__open(), probe_cost_bpf__destroy);
 
@@ -115,7 +114,7 @@ Attach ours(Mode mode) {
     return [=](const std::string& function) { return held(CallProbe::attach(function, mode, 0)); };
 }
 
-/* Of any buffer, as it would be used; the call takes and drops one lock. */
+/* Traces the locks of all buffers, as usual. The measured call takes and drops one lock. */
 Result<Tracing> our_locks(const std::string&) {
     std::vector<std::string> lost;
     return held(latency::LockProbe::attach({}, lost));
@@ -139,17 +138,16 @@ Attach bpftrace(const char* entry, const char* ret, Mode mode) {
     };
 }
 
-/* Whatever order they are made in, the tracer ends before its events do. */
+/* Members are destroyed in reverse order: the tracer ends before its events are removed. */
 struct PerfTracing {
     latency::ProbeEvents events;
     latency::OtherTracer perf;
 };
 
 /*
- * perf has enabled its events when it has nothing left to do but wait: when it was asleep
- * at so many looks in a row, after their probes were armed. A perf that waits for a
- * processor is not asleep. Its buffers hold all that is measured, as events that find no
- * room are cheaper.
+ * perf has enabled its events when it only waits: when it was asleep at enough_looks looks in
+ * a row, after the probes were armed. A perf that waits for a processor is not asleep. The
+ * buffers of perf hold all events of a case, because dropping an event would be cheaper.
  */
 Result<Tracing> attach_perf(std::vector<std::string> command, const std::string& function) {
     constexpr int enough_looks = 20;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What does it cost to resolve a PFN? Measures each path in the kernel over
- * buffers of several sizes and extent orders, beside the costs of an empty loop,
- * of the reservation lock alone, and of one ioctl; and what the sequence of pages,
- * the number of extents and the kind of exporter change.
+ * What does it cost to resolve a PFN? Measures each path in the kernel over buffers of
+ * several sizes and extent orders. Baselines are an empty loop, the reservation lock alone,
+ * and one ioctl. Further cases change the sequence of pages, the number of extents, and the
+ * kind of exporter.
  *
- * The module runs the loops and reads the clock; this program only says what to
- * run. "per_op" is the fastest of many short batches, so that it does not
- * depend on what else the machine did; the percentiles do.
+ * The module runs the loops and reads the clock; this program chooses what to run. "per_op"
+ * is the fastest of many short batches, so it does not depend on other work of the machine.
+ * The percentiles do.
  *
- * Not seen here: contention (one thread), and what the importer does with the
- * PFN.
+ * Not measured: contention (one thread), and what the importer does with the PFN.
  */
 #include <memory>
 

@@ -23,7 +23,7 @@ Error lacking(int code, const std::string& what) {
     return {code, requires_prefix + what};
 }
 
-/* Says what was missing, if the error means that; else passes it on. */
+/* An error that means a lack of this machine becomes "requires ..."; others are passed on. */
 Error explain(const Error& error, const Shape& shape, const testexp_info& limits) {
     if (error.code == ENOSPC)
         return lacking(error.code,
@@ -43,7 +43,7 @@ bool is_mapped(const Shape& shape) {
     return shape.cpu != CpuMapping::none;
 }
 
-/* Of the kernel, for such a buffer: an empty text when there is nothing missing. */
+/* What this kernel lacks for such a buffer, or "". */
 std::string missing(const Shape& shape, const testexp::Device& device) {
     if (shape.memory == Memory::ram && shape.order > device.info().max_page_order)
         return fmt::format("extents of 2^{} pages; this kernel has 2^{} at most", shape.order,
@@ -115,7 +115,7 @@ Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
     return made;
 }
 
-/* Gives up the buffers that were not used for longest, until @bytes more may be had. */
+/* Drops the least recently used buffers until @bytes more fit into the limit. */
 void Buffers::make_room(std::uint64_t bytes) {
     for (const Kept& kept : kept_)
         bytes += kept.shape.size_bytes;
@@ -135,12 +135,12 @@ Result<Target> Buffers::target(const Shape& shape) {
     if (found != kept_.end()) {
         kept_.splice(kept_.end(), kept_, found);
     } else {
-        make_room(shape.size_bytes); /* first: there may not be memory for all */
+        make_room(shape.size_bytes); /* before make(): there may not be memory for both */
 
         Result<Kept> made = make(shape);
 
         if (!made && !kept_.empty()) {
-            kept_.clear(); /* they may be why */
+            kept_.clear(); /* the kept buffers may hold the memory */
             return target(shape);
         }
         if (!made)

@@ -11,13 +11,13 @@
 
 namespace bench {
 
-/* What every message begins with that says why something cannot be measured here. */
+/* A message that begins so says why this machine cannot measure a case. */
 inline constexpr const char* requires_prefix = "requires ";
 
 /* What a measurement needs of a buffer. */
 struct Target {
     const testexp::Importer* importer = nullptr;
-    std::uint64_t address = 0; /* where it is mapped, for shapes that are; else 0 */
+    std::uint64_t address = 0; /* of the mapping; 0 without one */
 };
 
 class Buffers {

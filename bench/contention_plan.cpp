@@ -19,7 +19,7 @@ constexpr std::uint64_t operator""_ms(unsigned long long milliseconds) {
     return milliseconds * 1000000;
 }
 
-/* Beside a holder. */
+/* The paths that are measured beside a holder. */
 constexpr std::array paths = {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE,
                               TESTEXP_PATH_SGT_MAP, TESTEXP_PATH_SGT_CACHED,
                               TESTEXP_PATH_FOLLOW_PFNMAP_PTE};
@@ -49,7 +49,7 @@ std::string case_name(const std::string& path, const ContentionCase& row, const 
            (row.holder ? "/mix:holder" : "");
 }
 
-/* All threads do the same: what they wait for is one another. */
+/* All threads do the same, and wait for one another. */
 void add_alike(std::vector<ContentionCase>& plan, std::uint64_t hold_ns) {
     for (const BuffersRow& sharing : sharings) {
         for (const std::uint32_t count : threads) {
@@ -61,7 +61,7 @@ void add_alike(std::vector<ContentionCase>& plan, std::uint64_t hold_ns) {
     }
 }
 
-/* Somebody else, who may be an exporter that moves buffers, has the lock for half of the time. */
+/* Another thread holds the lock half of the time, as an exporter does that moves buffers. */
 void add_beside_holder(std::vector<ContentionCase>& plan, std::uint64_t hold_ns) {
     for (const testexp_path path : paths) {
         for (const std::uint32_t count : threads) {
@@ -77,7 +77,7 @@ void add_beside_holder(std::vector<ContentionCase>& plan, std::uint64_t hold_ns)
     }
 }
 
-/* The descriptors that each thread's set is made of, one set behind the other. */
+/* The descriptors of each thread's set, one set after the other. */
 std::vector<int> make_sets(const ContentionCase& row, std::span<const int> importers) {
     std::vector<int> sets;
 

@@ -18,7 +18,7 @@ namespace bench {
 enum class Buffers_of {
     all,  /* one buffer for all */
     each, /* a buffer for each */
-    sets  /* four for each, two of them also its neighbour's on either side */
+    sets  /* four for each; each neighbour shares two of them */
 };
 
 /* One contention, and the name of its result. */
@@ -35,7 +35,7 @@ struct ContentionCase {
     std::uint32_t processors() const { return threads + (holder ? 1 : 0); }
     std::uint32_t nr_buffers() const;
 
-    /* The path goes by a mapping of the buffer. */
+    /* Whether the path needs a mapping of the buffer. */
     bool walks() const;
 };
 
@@ -51,7 +51,7 @@ extern const ContentionPreset default_contention;
 
 std::vector<ContentionCase> make_contention_plan(const ContentionPreset& preset);
 
-/* How times become what CONTEND wants. */
+/* Converts times into the ticks of CONTEND. */
 struct ContentionClock {
     double ticks_per_ns = 1;
     /* Processors are emulated one after the other: let the next run after each operation. */

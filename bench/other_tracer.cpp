@@ -51,7 +51,7 @@ Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
     Result<Child> started = Child::execute(std::move(argv), redirections);
 
     if (!started)
-        return started.error();
+        return Error{started.code(), name + ": " + strerrordesc_np(started.code())};
 
     Child& tracer = started.value();
 
@@ -83,7 +83,7 @@ ProbeEvents::ProbeEvents(ProbeEvents&& other) noexcept : made_(std::exchange(oth
 
 /*
  * An event is busy for a moment after the tracer that had it is gone. On a busy machine the
- * moment is longer; the minute is for the case that somebody else has the event.
+ * moment is longer. The limit of a minute is for an event that somebody else uses.
  */
 ProbeEvents::~ProbeEvents() {
     for (int tries = 0; made_ && tries < 600; tries++) {

@@ -19,12 +19,12 @@ namespace bench {
 struct Case {
     std::string name;
     Shape shape;
-    testexp::MeasureSpec spec; /* but for the address, which is not known before */
-    /* What an exact count of its instructions would need but cannot have, or "". */
+    testexp::MeasureSpec spec; /* without the address, which is not known yet */
+    /* Why the instructions of the case cannot be counted exactly, or "". */
     std::string needs_for_icount;
 };
 
-/* How much of each axis. All have every path, baseline and question. */
+/* The values on each axis. Every preset has every path, baseline and question. */
 struct Preset {
     const char* name;
     std::span<const std::uint64_t> sizes_bytes; /* of RAM */
@@ -50,7 +50,7 @@ std::vector<Case> make_plan(const Preset& preset);
 /* How a call that costs about as much as one get_pfn is measured. */
 testexp::MeasureSpec short_calls();
 
-/* How often each case is measured, from the beginning. */
+/* How often each case is measured, each time from the first page on. */
 inline constexpr int repeats = 5;
 
 } // namespace bench

@@ -21,20 +21,20 @@ struct Tally {
 };
 
 /**
- * Writes Google Benchmark's JSON, but with the case names as registered: the
- * library would add the numbers of iterations to them. Each repetition is a
- * result; what the library makes of all of them is left out. The file appears when
- * all results are there: half a file could be taken for a whole one.
+ * Writes Google Benchmark's JSON with the case names as registered; the library would add
+ * the numbers of iterations. Each repetition is a result; the library's aggregates are left
+ * out. The file appears when it has all results, because half a file could be mistaken for a
+ * whole one.
  */
 class Reporter : public benchmark::BenchmarkReporter {
 public:
-    /* @unit is that of the counters. */
+    /* @unit: of the counters. */
     explicit Reporter(std::string unit) : unit_(std::move(unit)) {}
 
-    /* Sees that a file can be written there, before anything is measured. */
+    /* Checks before the first measurement that the file can be written. */
     testexp::Status open(const std::string& path);
 
-    /* Puts the file there, whole. Once, after the last result. */
+    /* Writes the whole file. Once, after the last result. */
     testexp::Status close();
 
     const Tally& tally() const { return tally_; }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What bench_probe says of a tracer that it could not start.
- */
+/* The message of bench_probe about a tracer that it could not start. */
 #pragma once
 
 #include <cerrno>
@@ -13,8 +11,8 @@
 namespace latency {
 
 /**
- * Only what this machine does not have is no failure: no such program, no such function, no
- * BTF, no such kind of probe. A program that the verifier refuses, say, is a failure.
+ * A tracer that this machine lacks is not a failure: no such program, no such function, no
+ * BTF, no such kind of probe. Any other error is one, for instance of the verifier.
  */
 inline std::string describe_tracer_error(const testexp::Error& error) {
     const bool is_lacking =
