@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What every probe needs of libbpf: ownership of links, and what the kernel says
- * it dropped.
- */
+/* Shared by all probes: ownership of links, and the hits that the kernel dropped. */
 #pragma once
 
 #include <cstdint>
@@ -18,7 +15,7 @@ struct bpf_program;
 
 namespace latency {
 
-/* How the kernel calls us. fentry needs BTF for the function, a kprobe its symbol. */
+/* The kind of probe. fentry needs BTF of the function, a kprobe needs its symbol. */
 enum class Mode { fentry, kprobe };
 
 std::string_view mode_name(Mode mode);
@@ -28,10 +25,10 @@ struct LinkDeleter {
 };
 using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
-/* What the kernel did not let a program see. */
+/* Hits that the kernel did not pass to a program. */
 struct Missed {
     std::uint64_t hits = 0;
-    bool exact = true; /* else there may be more than the kernel tells */
+    bool exact = true; /* else the kernel may have dropped more than it reports */
 
     Missed& operator+=(const Missed& other);
 };
@@ -42,7 +39,7 @@ struct Missed {
  */
 Missed missed_by(const bpf_link& link);
 
-/* Runs of a program that the kernel skipped, as one was under way on that CPU. */
+/* Runs that the kernel skipped because the program was already running on that CPU. */
 Missed missed_by(const bpf_program& program);
 
 /* The errno @error as an Error: "cannot @what: text of errno". */
@@ -51,13 +48,13 @@ testexp::Error failure(int error, const std::string& what);
 /* Whether programs can read the kernel's structures, and fentry find its functions. */
 bool kernel_has_btf();
 
-/* Runs an iterator over everything there is. */
+/* Runs an iterator program to its end. */
 testexp::Status run_iterator(const bpf_program* program);
 
 /* One line that says why no BPF program can be loaded here, or nothing. */
 std::optional<std::string> why_unusable();
 
-/* Lets libbpf say everything, or nothing, on standard error. */
+/* Lets libbpf print all of its messages on standard error, or none. */
 void set_verbose(bool verbose);
 
 } // namespace latency

@@ -88,7 +88,7 @@ Status BufferWatch::load(const BufferOptions& options, int locks_fd) {
     return std::monostate{};
 }
 
-/* Later buffers first, then those of now: none is in between. */
+/* First watch for new buffers, then list the present ones: so none is missed in between. */
 Status BufferWatch::start(const BufferOptions& options) {
     for (const bpf_program* program :
          {skeleton_->progs.release_fentry, skeleton_->progs.release_kprobe,

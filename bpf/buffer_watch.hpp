@@ -27,9 +27,9 @@ struct DescriptorOf {
 };
 
 struct BufferOptions {
-    std::optional<Mode> mode;               /* none: what works */
-    std::string exporter;                   /* only its buffers; empty: all */
-    std::optional<DescriptorOf> descriptor; /* only this one */
+    std::optional<Mode> mode;               /* none: the first that works */
+    std::string exporter;                   /* only the buffers of this exporter; empty: all */
+    std::optional<DescriptorOf> descriptor; /* only the buffer of this descriptor */
     std::uint32_t max_buffers = 16384;
 };
 
@@ -47,7 +47,7 @@ public:
 
     Mode mode() const { return mode_; }
 
-    /* Buffers known now, and those that there was no room for. */
+    /* The number of buffers that are known now, and of those that did not fit. */
     std::uint64_t nr_buffers() const;
     std::uint64_t nr_too_many() const;
 

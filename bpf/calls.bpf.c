@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Times the calls of one kernel function. The loader opens this object once for
- * each function, so nothing here knows how many there are; it loads either the
- * fentry/fexit or the kprobe/kretprobe pair and removes the other.
+ * Times the calls of one kernel function. The loader opens this object once for each
+ * function. It loads either the fentry/fexit pair or the kprobe/kretprobe pair, and
+ * removes the other.
  *
- * No kernel structure is read, hence no vmlinux.h: the same object runs on every
+ * No kernel structure is read, so there is no vmlinux.h: the same object runs on every
  * kernel, with or without BTF.
  *
- * What a call costs more while it is traced is counted in the benchmark
- * probe/ours; docs/decisions.md says why it is made as it is.
+ * The benchmark case probe/ours counts what tracing adds to a call. docs/decisions.md
+ * gives the reasons for this design.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
@@ -33,8 +33,8 @@
 const volatile __u32 filter_tgid = 0;
 
 /*
- * A hash table of our own. Its address is part of the program, where a map's
- * update and delete, or task storage, cost several times what is measured.
+ * This object's own hash table. Its address is part of the program. Update and delete of a
+ * map, or task storage, would cost several times the call that is measured.
  */
 struct call in_flight[CALL_SLOTS];
 
@@ -48,7 +48,7 @@ struct {
 	__type(value, struct call_stats);
 } stats SEC(".maps");
 
-/* The key of the only element; in memory that has an address, not on a stack. */
+/* The key of the only element. It needs an address outside the stack. */
 const volatile __u32 only = 0;
 
 static __always_inline struct call_stats *this_cpu_stats(void)
@@ -70,9 +70,9 @@ static __always_inline struct call *slot_of(__u64 frame, __u32 way)
 }
 
 /*
- * Counters are atomic, as a preempted entry program may share its CPU with a
- * return program of another task. The histogram has one writer per CPU: the
- * kernel does not let a program interrupt itself.
+ * Counters are atomic, because a preempted entry program may share its CPU with a return
+ * program of another task. The histogram has one writer per CPU, because the kernel does
+ * not let a program interrupt itself.
  */
 static __always_inline void count_unmatched(void)
 {
@@ -91,9 +91,9 @@ static __always_inline void count_lost(void)
 }
 
 /*
- * A slot for @frame when its first one is taken; or NULL when they hold other calls.
- * Like find_other() not inlined, so that the usual way needs fewer registers and no
- * stack: six instructions.
+ * A slot for @frame when the first slot is taken; NULL when all slots hold other calls.
+ * Like find_other() not inlined: so the usual case needs fewer registers and no stack,
+ * and six instructions less.
  */
 static __noinline struct call *claim_other(__u64 frame)
 {
@@ -108,7 +108,7 @@ static __noinline struct call *claim_other(__u64 frame)
 		if (!holds)
 			return call;
 		if (holds == frame) {
-			/* Left over by a call that never returned to us. */
+			/* Left by a call whose return was not seen. */
 			count_unmatched();
 			return call;
 		}
@@ -117,7 +117,7 @@ static __noinline struct call *claim_other(__u64 frame)
 	return NULL;
 }
 
-/* The clock is read last here and first at a return: what we do is outside. */
+/* The clock is read last here and first at a return, so the time excludes this program. */
 static __always_inline int on_entry(__u64 frame)
 {
 	struct call *call;
@@ -142,7 +142,7 @@ static __noinline struct call *find_other(__u64 frame)
 {
 	__u32 way;
 
-	/* Only here: what is not wanted has no slot. */
+	/* Only here: a call that the filter excludes has no slot. */
 	if (!is_wanted())
 		return NULL;
 #pragma unroll
@@ -154,7 +154,7 @@ static __noinline struct call *find_other(__u64 frame)
 	return NULL;
 }
 
-/* From here on the slot may be another call's: what was read of it has been read. */
+/* From here on another call may use the slot. All reads of the slot come before. */
 static __always_inline void release(struct call *call)
 {
 #ifdef __TARGET_ARCH_x86

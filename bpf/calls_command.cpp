@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dmabuf-lat calls: the latency of the dma-buf functions that resolve PFNs, of those
- * around them, and of what exporters and importers have them call.
+ * dmabuf-lat calls: the latency of the dma-buf functions that resolve PFNs, of related functions,
+ * and of the callbacks of exporters and importers.
  */
 #include <fmt/core.h>
 
@@ -22,7 +22,7 @@
 namespace latency {
 namespace {
 
-/* What is traced. A function to add is a row to add. */
+/* A function to trace. To add a function, add a row. */
 struct Target {
     const char* function = nullptr;
     /* Where the module says what the function is called on this kernel. */
@@ -43,7 +43,7 @@ constexpr Target targets[] = {
     {"dma_buf_move_notify"},
 };
 
-/* The module's exporter fills a table for each buffer, so that none is there to be found before. */
+/* The module fills an ops table for each buffer, so there is no table before the first buffer. */
 constexpr struct {
     const char* function;
     const char* op;
@@ -59,13 +59,13 @@ constexpr struct {
     {"importer_move_notify", "move_notify"},
 };
 
-/* A function, and what it is to whom if it is a callback. */
+/* A function; for a callback, also its operation and its exporter. */
 struct Traced {
     std::string function;
     std::string op = {};
-    std::string exporter = {}; /* may be known only when it has made a buffer */
-    std::uint64_t address = 0; /* of what was found; 0: known by name */
-    bool ambiguous = false;    /* others have this name as well */
+    std::string exporter = {}; /* may be unknown until the exporter has made a buffer */
+    std::uint64_t address = 0; /* of a callback that was found by address; else 0 */
+    bool ambiguous = false;    /* several functions have this name */
 };
 
 struct Probe {
@@ -85,10 +85,10 @@ Kallsyms read_kallsyms() {
     return Kallsyms(text);
 }
 
-/* What there is to trace, and the eye on what comes later. */
+/* The functions to trace, and a watch for exporters that come later. */
 struct Subject {
     std::vector<Traced> functions;
-    std::optional<ExporterWatch> exporters; /* none: those of the module are all that is known */
+    std::optional<ExporterWatch> exporters; /* none: only the callbacks of the module are known */
     std::set<std::uint64_t> seen = {};      /* callbacks that were there at the beginning */
 
     bool has(const std::string& name) const {
@@ -137,7 +137,7 @@ Subject default_subject(std::optional<Mode> mode, bool core_only) {
     return subject;
 }
 
-/* Probes for all functions that there are; the others are named, with what is lost. */
+/* Attaches probes to all functions that this kernel has, and names the others. */
 testexp::Status attach_all(const Options& options, const Subject& subject,
                            std::vector<Probe>& probes) {
     for (const Traced& traced : subject.functions) {
@@ -158,7 +158,7 @@ testexp::Status attach_all(const Options& options, const Subject& subject,
     return std::monostate{};
 }
 
-/* Names exporters of which only the table was known, and those that came too late for probes. */
+/* Names the exporters of callbacks, and the callbacks that came too late for a probe. */
 void name_exporters(const Subject& subject, std::vector<Probe>& probes) {
     std::map<std::string, std::string> late;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Waiting for what is being traced. All of it works on blocked signals, so that
- * Ctrl-C ends the waiting and never the program.
+ * Waits for the traced command or process. The signals are blocked, so Ctrl-C ends the wait
+ * and never the program.
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace latency {
 
-/* To be called first: from here on SIGINT and SIGTERM only end a wait. */
+/* Call this first. From then on SIGINT and SIGTERM only end a wait. */
 void block_signals();
 
 /**

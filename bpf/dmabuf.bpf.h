@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How BPF programs find the dma-bufs that there are: structures by the fields that are read, wherever BTF says that they are. */
+/*
+ * How BPF programs find dma-bufs. The structures have only the fields that are read; BTF gives
+ * the offsets.
+ */
 #ifndef DMABUF_BPF_H
 #define DMABUF_BPF_H
 

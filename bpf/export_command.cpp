@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dmabuf-lat export: what it or bpftrace has measured, in other formats. Needs
- * neither root nor a kernel of any kind.
+ * dmabuf-lat export: histograms of dmabuf-lat or bpftrace in other formats. Needs neither
+ * root nor a special kernel.
  */
 #include <fmt/core.h>
 

@@ -66,7 +66,7 @@ Status ExporterWatch::load(Mode mode) {
     return std::monostate{};
 }
 
-/* Later buffers first, then those of now: none is in between. */
+/* First watch for new buffers, then list the present ones: so none is missed in between. */
 Status ExporterWatch::start(std::span<const std::uint64_t> tables) {
     const auto& programs = skeleton_->progs;
 

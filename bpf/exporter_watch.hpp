@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Knows which functions exporters and importers have the core of dma-buf call: owns a
- * loaded exporters.bpf.o and its links.
+ * Finds the callbacks of exporters and importers. Owns a loaded exporters.bpf.o and its
+ * links.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ namespace latency {
 struct Callback {
     std::uint64_t function; /* its address */
     std::string op;         /* as the member of struct dma_buf_ops is called, or "move_notify" */
-    std::string exporter;   /* empty: no buffer of it was there yet */
+    std::string exporter;   /* empty: the exporter has no buffer yet */
 };
 
 class ExporterWatch {
@@ -39,10 +39,10 @@ public:
     ExporterWatch& operator=(ExporterWatch&&) noexcept;
     ~ExporterWatch();
 
-    /* What was found so far, by address. */
+    /* The callbacks that were found so far, by address. */
     std::vector<Callback> callbacks() const;
 
-    /* What there was no room for. */
+    /* The number of callbacks that did not fit. */
     std::uint64_t nr_too_many() const;
 
 private:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which functions do exporters have the core call, and importers for moves? Those of
- * the dma-bufs that are open or mapped, from iterators; those of tables that the loader
- * knows by their symbol; and those that come later, from dma_buf_export() and
- * dma_buf_dynamic_attach(), which is too late to time them but not to say so.
+ * Finds the callbacks of exporters, and the move_notify of importers. Iterators find the callbacks
+ * of dma-bufs that are open or mapped. The loader passes the ops tables that it knows by symbol.
+ * dma_buf_export() and dma_buf_dynamic_attach() show later callbacks: too late to time them, but
+ * in time to report them.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
@@ -15,7 +15,7 @@
 #include "dmabuf.bpf.h"
 #include "exporters.h"
 
-#define MAX_ATTACHMENTS	16 /* of a buffer; those behind are not asked */
+#define MAX_ATTACHMENTS	16 /* of a buffer; further ones are ignored */
 
 struct dma_buf_ops {
 #define MEMBER(op) void *op;
@@ -79,7 +79,10 @@ static __always_inline void note_importer(const struct dma_buf_attach_ops *ops,
 		note((__u64)BPF_CORE_READ(ops, move_notify), OP_move_notify, exporter);
 }
 
-/* The list is read without its lock: a torn one ends early or is followed into memory that reads as nothing. */
+/*
+ * The list is read without its lock. A list that changes meanwhile ends early, or leads to memory
+ * that reads as zero.
+ */
 static __always_inline void note_importers(struct dma_buf *dmabuf, const char *exporter)
 {
 	const __u64 head = (__u64)dmabuf + bpf_core_field_offset(struct dma_buf, attachments);

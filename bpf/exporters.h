@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What exporters.bpf.c finds and exporter_watch.cpp reads: functions that the core of dma-buf calls. */
+/*
+ * Callbacks of the dma-buf core: exporters.bpf.c finds them, exporter_watch.cpp reads them.
+ */
 #ifndef EXPORTERS_H
 #define EXPORTERS_H
 

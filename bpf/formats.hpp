@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Histograms as other programs want them. Pure. */
+/* Histograms in the formats of other programs. Pure. */
 #pragma once
 
 #include <span>

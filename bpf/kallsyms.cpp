@@ -23,7 +23,7 @@ bool is_entry(std::string_view name) {
            name.starts_with("ret_from_fork");
 }
 
-/* Those of pipes, of which there are many, are no dma-bufs. */
+/* The many tables of pipes do not belong to dma-bufs. */
 bool is_ops_table(char type, std::string_view name) {
     return std::string_view("dDrR").find(type) != std::string_view::npos &&
            (name.ends_with("dmabuf_ops") || name.ends_with("dma_buf_ops") ||

@@ -31,7 +31,7 @@ std::string label(const NamedHistogram& histogram, const std::string& key) {
     return found == histogram.labels.end() ? "" : found->second;
 }
 
-/* What a row is about: all of it, one buffer, process or stack, or what a function is to whom. */
+/* The name of a row: the function, and its buffer, process, stack, or role as a callback. */
 std::string title(const NamedHistogram& histogram) {
     const std::string op = label(histogram, "op");
     const std::string exporter = label(histogram, "exporter");

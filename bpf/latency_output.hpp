@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What both tools give to people and to files.
- */
+/* Histograms as a table for people and as the JSON of latency.json. */
 #pragma once
 
 #include <filesystem>
@@ -18,20 +16,20 @@ namespace latency {
 
 using Histograms = std::vector<testexp::NamedHistogram>;
 
-/* The label "tool" of what dmabuf-lat took itself. */
+/* The value of the label "tool" for histograms that dmabuf-lat took itself. */
 inline constexpr const char* tool_name = "dmabuf-lat";
 
 /**
- * An empty histogram of @function in ns, labelled with the tool that took it, how
- * the kernel called it ("fentry" or "kprobe"), and where that was.
+ * An empty histogram of @function in ns, with labels for the tool that took it, the
+ * kind of probe ("fentry" or "kprobe"), and the environment.
  */
 testexp::NamedHistogram named(const std::string& function, const std::string& tool,
                               const std::string& mode, const testexp::Environment& environment);
 
-/* One row for each function, below a line that says what the clock is worth. */
+/* A line that says whether the clock can be trusted, and a row for each function. */
 std::string table(std::span<const testexp::NamedHistogram> histograms, const std::string& clock);
 
-/* Reads the text of a latency.json, which @name is called in the error. */
+/* Reads the text of a latency.json, which errors call @name. */
 testexp::Result<Histograms> parse_histograms(std::istream& text, const std::string& name);
 
 /* Reads a latency.json; a file that is not there yet has no histograms. */

@@ -34,7 +34,7 @@ struct Hook {
     Program kprobe;
 };
 
-/* What ends something comes first, so that nothing is seen only from its beginning. */
+/* Programs for an end are attached first, so that no beginning is seen without its end. */
 constexpr Hook hooks[] = {
     {"ww_mutex_unlock", &Programs::unlock_fentry, &Programs::unlock_kprobe},
     {"ww_mutex_lock (return)", &Programs::lock_fexit, &Programs::lock_kretprobe},
@@ -98,8 +98,8 @@ LockProbe& LockProbe::operator=(LockProbe&&) noexcept = default;
 LockProbe::~LockProbe() = default;
 
 /*
- * Which buffers there are comes first: without that every ww_mutex has to be
- * watched, which is decided at load time. So the locks' object may be loaded twice.
+ * The watch on buffers comes first. Without it every ww_mutex has to be watched, which is
+ * decided at load time. So locks.bpf.o may be loaded twice.
  */
 Result<LockProbe> LockProbe::attach(const LockOptions& options, std::vector<std::string>& lost) {
     std::optional<Error> first;
@@ -199,7 +199,7 @@ Status LockProbe::start(std::vector<std::string>& lost) {
 }
 
 void LockProbe::stop() {
-    /* While our own frames have names. */
+    /* Read while the programs are loaded, so that their frames have names. */
     if (options_.by == LOCKS_BY_STACK) {
         std::ifstream text("/proc/kallsyms");
         symbols_.emplace(text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracing of reservation locks: owns a loaded locks.bpf.o, its links, and the watch
- * on the buffers whose locks they are.
+ * Tracing of reservation locks. Owns a loaded locks.bpf.o, its links, and the watch on
+ * the buffers that have these locks.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ namespace latency {
 struct LockOptions {
     lock_by by = LOCKS_BY_BUFFER;
     pid_t filter_tgid = 0;          /* 0: all */
-    std::uint32_t max_groups = 64;  /* of which the first is for all that find no room */
+    std::uint32_t max_groups = 64;  /* the first is for everything that does not fit */
     std::size_t timeline_bytes = 0; /* of events, a power of two; 0: none */
     BufferOptions buffers;
 };
@@ -46,7 +46,7 @@ struct LockBlame {
 };
 
 struct LockReport {
-    std::vector<LockGroup> groups; /* without what is empty */
+    std::vector<LockGroup> groups; /* without empty groups */
     std::vector<LockBlame> blames;
     std::vector<lock_event> events;
     lock_counts counts = {};
@@ -69,7 +69,7 @@ public:
 
     Mode mode() const { return mode_; }
 
-    /* Detaches; what was gathered stays. Once. */
+    /* Detaches. The collected data stay. Once. */
     void stop();
 
     /* After stop(). */

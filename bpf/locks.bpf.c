@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures how long reservation locks are waited for and held. Which addresses are
- * such locks is buffers.bpf.c's to say: the loader lets both have one map of them.
- * All takers go through four functions, none of which is inlined, contended or not;
- * the slow path has tracepoints.
+ * Measures how long tasks wait for reservation locks and hold them. buffers.bpf.c finds
+ * the addresses of these locks; both objects share one map of them. Every task takes a
+ * lock through one of four functions, contended or not. None of them is inlined. The
+ * slow path has tracepoints.
  *
- * The loader takes the fentry/fexit or the kprobe/kretprobe form of each. No kernel
- * structure is read, so this object runs with or without BTF.
+ * The loader takes the fentry/fexit form or the kprobe/kretprobe form of each program.
+ * No kernel structure is read, so this object runs with or without BTF.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -30,8 +30,8 @@ const volatile __u8 any_lock = 0;	/* every ww_mutex is watched */
 const volatile __u8 timeline = 0;	/* events are wanted */
 
 /*
- * Set by the loader while all programs are attached: what comes while some are would
- * look like ends without beginning.
+ * Set by the loader while all programs are attached. With only some of them attached, the
+ * programs would see ends without a beginning.
  */
 __u32 complete;
 
@@ -81,7 +81,7 @@ struct {
 
 #define COUNT(what) __sync_fetch_and_add(&counts.what, 1)
 
-/* --- whose numbers ------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------- */
 
 static __always_inline __u32 others(void)
 {
@@ -108,7 +108,7 @@ static __always_inline __u32 group_by(__u64 key, const struct lock_state *state)
 	}
 	if (!bpf_map_update_elem(&groups, &key, &fresh, BPF_NOEXIST))
 		return fresh.index;
-	/* Another CPU was first; an index is wasted. */
+	/* Another CPU was first. This index stays unused. */
 	group = bpf_map_lookup_elem(&groups, &key);
 	return group ? group->index : others();
 }
@@ -136,8 +136,8 @@ static __always_inline int is_wanted(void)
 }
 
 /*
- * As record(), but programs of several functions write here, and one may be
- * preempted by another on its CPU: no value is ever lost, an extreme could be.
+ * As record(), but programs of several functions write here, and one may preempt another
+ * on its CPU. No value is ever lost; a minimum or maximum may be.
  */
 static __always_inline void record_shared(__u32 group, enum lock_hist which, __u64 value)
 {
@@ -199,7 +199,7 @@ static __always_inline void emit(enum lock_hist kind, __u64 inode, __u64 begin_n
 	event->tid = id;
 	event->error = error;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
-	/* Read once at the end: nobody has to be woken. */
+	/* The reader comes once at the end, so nobody has to be woken. */
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
@@ -308,7 +308,7 @@ static __always_inline int on_locked(void *ctx, __u64 lock, int error)
 		return 0;
 	}
 	seen = *waiter;
-	/* From here on the slot may be another task's. */
+	/* From here on another task may use the slot. */
 	__sync_lock_test_and_set(&waiter->task, 0);
 
 	state = bpf_map_lookup_elem(&locks, &seen.lock);
@@ -356,7 +356,7 @@ static __always_inline int on_unlock(__u64 lock)
 		COUNT(unmatched_holds);
 		return 0;
 	}
-	/* We still hold it: nobody else writes here. */
+	/* This task still holds the lock, so no other task writes here. */
 	state->acquired_ns = 0;
 	if (state->wanted) {
 		record_shared(state->group, LOCK_HOLD, end_ns - since);
@@ -389,7 +389,7 @@ int contention_end(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* A return probe does not see the arguments: they are kept where a waiter's are. */
+/* A return probe does not see the arguments, so they are kept as those of a waiter. */
 static __always_inline int on_tried_unseen(void *ctx, int got_it)
 {
 	struct lock_waiter *waiter = find_waiter(bpf_get_current_task());

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What locks.bpf.c gathers about reservation locks and lock_probe.cpp reads once
- * at the end. A dma_resv begins with its ww_mutex, which begins with its mutex:
- * all three have one address, which stands for the lock here.
+ * locks.bpf.c collects these data about reservation locks; lock_probe.cpp reads them once at the
+ * end. A dma_resv begins with its ww_mutex, and this begins with its mutex. All three have the
+ * same address; it identifies the lock.
  */
 #ifndef LOCKS_H
 #define LOCKS_H
 
 #include "testexp_hist.h"
 
-/* What is gathered apart from one another. */
+/* What has histograms of its own. */
 enum lock_by {
 	LOCKS_BY_BUFFER,	/* key: inode of the dma-buf; the lock's address if unknown */
-	LOCKS_BY_PROCESS,	/* key: tgid of who waits or holds */
+	LOCKS_BY_PROCESS,	/* key: tgid of the process that waits or holds */
 	LOCKS_BY_STACK,		/* key: id of the stack where the lock is taken */
 };
 
@@ -31,7 +31,7 @@ struct lock_stats {
 	struct testexp_hist hists[LOCK_HISTS];
 };
 
-/* The group of all that found no group of its own; always there. */
+/* The group for everything without a group of its own; it always exists. */
 #define LOCK_GROUP_OTHERS	0u
 #define LOCK_NO_GROUP		(~0u)
 #define LOCK_NO_STACK		(~0ull)
@@ -40,7 +40,7 @@ struct lock_stats {
 #define LOCK_STACK_DEPTH	24
 
 /**
- * struct lock_group - whose the numbers at @index are
+ * struct lock_group - the owner of the numbers at @index
  * @index: into the per-CPU stats
  * @size_bytes: of the buffer; by buffer only
  * @name: exporter's name by buffer, command's by process
@@ -56,11 +56,11 @@ struct lock_group {
  * struct lock_state - a reservation lock that is watched; key: its address
  * @acquired_ns: since when it is held; 0: not held, or taken unseen
  * @inode: of its first dma-buf
- * @size_bytes: of that
- * @group: while held, that of the holder, for holds and for blame
+ * @size_bytes: of this dma-buf
+ * @group: while held, the group of the holder, for holds and for blame
  * @wanted: while held, whether the hold is to be recorded
  * @users: dma-bufs that share it
- * @exporter: name of the first one's exporter
+ * @exporter: name of the exporter of the first dma-buf
  */
 struct lock_state {
 	__u64 acquired_ns;
@@ -75,8 +75,8 @@ struct lock_state {
 
 /**
  * struct lock_waiter - a call of a lock function in flight; a task has but one
- * @task: whose it is; 0 marks a free slot
- * @lock: what it asks for
+ * @task: the task that calls; 0 marks a free slot
+ * @lock: the lock that the task asks for
  * @start_ns: since when
  * @slow_begin_ns: of the slow path; 0: not met
  * @slow_ns: time spent there
@@ -120,15 +120,15 @@ struct lock_event {
 };
 
 /**
- * struct lock_counts - what is rare, or went wrong; all CPUs together
- * @slots_full: calls that could not be followed, as all their slots were taken
+ * struct lock_counts - rare events and losses, over all CPUs
+ * @slots_full: calls that could not be followed, because all slots were taken
  * @unmatched_waits: returns without a call, and calls that never returned
  * @unmatched_holds: unlocks of a lock that nobody was seen to take
- * @buffers_full: dma-bufs that are not watched, as there are too many
+ * @buffers_full: dma-bufs that are not watched, because there are too many
  * @others: takings of a lock whose wait and hold are in LOCK_GROUP_OTHERS
  * @stacks_lost: takings of a lock whose stack could not be kept
  * @pairs_lost: contended waits whose pair could not be kept
- * @events_lost: waits and holds for which the timeline had no room
+ * @events_lost: waits and holds that did not fit into the timeline
  * @try_failed: trylocks that found the lock taken
  * @deadlocks: locks refused with EDEADLK: the holder of a ww context backs off
  * @interrupted: waits that a signal ended

@@ -62,7 +62,7 @@ void add_losses(testexp::NamedHistogram& histogram, lock_hist which, const LockR
         histogram.labels["lost_is"] = "at_least";
 }
 
-/* All together first, with the losses; then group by group. */
+/* The sum over all groups first, with the losses; then each group. */
 Histograms to_histograms(const LockReport& report, lock_by by, Mode mode,
                          const testexp::Environment& environment) {
     Histograms histograms;
@@ -103,7 +103,7 @@ void print_blames(const LockReport& report) {
         fmt::print(stderr, "{} more\n", report.blames.size() - most);
 }
 
-/* All that was counted and is not zero. */
+/* All counts that are not zero. */
 void print_counts(const LockReport& report) {
     const lock_counts& counts = report.counts;
     const std::pair<const char*, std::uint64_t> rows[] = {
@@ -115,7 +115,7 @@ void print_counts(const LockReport& report) {
          counts.others},
         {"stacks that could not be kept", counts.stacks_lost},
         {"contended waits whose pair could not be kept", counts.pairs_lost},
-        {"events that the timeline had no room for", counts.events_lost},
+        {"events that did not fit into the timeline", counts.events_lost},
         {"probe hits that the kernel dropped", report.missed.hits},
     };
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * From what each CPU counted to what is reported. Pure: needs no kernel.
- */
+/* Adds up the counts of all CPUs. Pure: needs no kernel. */
 #pragma once
 
 #include <cstdint>
@@ -19,7 +17,7 @@ struct Summary {
     bool lost_is_exact = true;   /* else the kernel may have dropped more than it tells */
 };
 
-/* What a CPU has to start from: an empty histogram. */
+/* The start value of a CPU: an empty histogram. */
 call_stats empty_stats();
 
 /* Adds what a BPF program recorded, which leaves the count to its reader. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Waits and holds along the time, for Perfetto and chrome://tracing. Pure. */
+/* Waits and holds over time, for Perfetto and chrome://tracing. Pure. */
 #pragma once
 
 #include <cstdint>

@@ -16,13 +16,13 @@ namespace {
 
 using testexp::Result;
 
-/* Where the histograms go, with those that are there already. */
+/* The file for the histograms, and the histograms that it already holds. */
 struct Destination {
     std::optional<testexp::OutputFile> file; /* none: nowhere */
     Histograms old;
 };
 
-/* Before anything is measured, so that nothing is measured in vain. */
+/* Opened before the first measurement, so that no measurement is lost. */
 Result<Destination> open_destination(const TraceOptions& options) {
     Destination destination;
 
@@ -51,7 +51,7 @@ bool write(Destination& destination, const Histograms& taken) {
     return static_cast<bool>(written);
 }
 
-/* Waits for what is to be traced; the status for the caller. */
+/* Waits until the traced command or process ends. Returns the exit status. */
 int wait_for_target(const TraceOptions& options, const std::string& what) {
     if (!options.command.empty()) {
         const auto status = run_command(options.command);
@@ -86,7 +86,7 @@ void declare(CLI::App& app, TraceOptions& options) {
                "without beginning.");
     app.add_option("--out", options.out, "Write the histograms to this file (latency.json)");
     app.add_flag("--append", options.append, "Keep the histograms that are in it")->needs("--out");
-    app.add_option("--duration", options.duration_s, "Trace for so many seconds")
+    app.add_option("--duration", options.duration_s, "Trace for this many seconds")
         ->check(CLI::Range(0.001, 1e6));
     app.add_option("--filter-pid", options.filter_pid, "Only calls of this process")
         ->check(CLI::Range(1, 4194304)); /* Linux has no larger PIDs */
@@ -98,7 +98,7 @@ void declare(CLI::App& app, TraceOptions& options) {
            },
            "auto (fentry, else kprobe), fentry or kprobe")
         ->check(CLI::IsMember({"auto", "fentry", "kprobe"}));
-    app.add_flag("--verbose", options.verbose, "Print what libbpf has to say");
+    app.add_flag("--verbose", options.verbose, "Print the messages of libbpf");
 }
 
 void check(const TraceOptions& options) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What all kinds of tracing have in common: whose calls, until when, and where
- * the histograms go.
- */
+/* The common part of all tracing: which processes, until when, and into which file. */
 #pragma once
 
 #include <sys/types.h>
@@ -25,9 +22,9 @@ struct TraceOptions {
     bool append = false;
     std::optional<double> duration_s;
     pid_t filter_pid = 0;
-    std::optional<Mode> mode; /* none: what works */
+    std::optional<Mode> mode; /* none: the first that works */
     bool verbose = false;
-    std::vector<std::string> command; /* empty: whatever runs */
+    std::vector<std::string> command; /* empty: trace what runs anyway */
 };
 
 void declare(CLI::App& app, TraceOptions& options);
@@ -35,20 +32,20 @@ void declare(CLI::App& app, TraceOptions& options);
 /* Throws CLI::ValidationError when the options contradict each other or the machine. */
 void check(const TraceOptions& options);
 
-/* What is to be traced. */
+/* One kind of tracing. */
 struct Tracer {
     std::string what;                       /* as in "tracing WHAT" */
     std::function<testexp::Status()> start; /* the probes; afterwards the target runs */
     /*
-     * Ends the probes, prints the tables; nothing when some could not be read, which
-     * it has complained about.
+     * Ends the probes and prints the tables. Returns nothing when a histogram could not be
+     * read; finish has then printed why.
      */
     std::function<std::optional<Histograms>(const testexp::Environment&)> finish;
 };
 
 /**
- * Traces from beginning to end; returns the program's exit status. Whatever ends
- * the target, a signal included, what was gathered is printed and written.
+ * Traces from beginning to end. Returns the exit status of the program. The histograms are
+ * printed and written even when a signal ends the target.
  */
 int trace(const TraceOptions& options, const Tracer& tracer);
 

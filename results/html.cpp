@@ -23,7 +23,8 @@ constexpr const char* style = R"(
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
        max-width: 1160px; margin: 1.2rem auto; padding: 0 1.2rem; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .3rem; }
-h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .2rem; border-bottom: 2px solid var(--line); }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; padding-bottom: .2rem;
+     border-bottom: 2px solid var(--line); }
 nav { margin: 1rem 0; } nav a { display: inline-block; margin-right: 1.1rem; color: var(--link);
       text-decoration: none; }
 p.subject { color: var(--muted); margin: 0 0 .6rem; }
@@ -36,7 +37,8 @@ p.verdict { font-size: 1.05rem; font-weight: 600; margin: .6rem 0; }
 .scroll { overflow-x: auto; margin: .8rem 0 1.2rem; }
 .name { font-weight: 600; margin: 1.2rem 0 0; } .name + .note { margin: .1rem 0; }
 table { border-collapse: collapse; font-size: .87rem; }
-th, td { padding: .2rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th, td { padding: .2rem .7rem; text-align: left; vertical-align: top;
+         border-bottom: 1px solid var(--line); }
 th { background: var(--head); border-bottom: 2px solid var(--line); }
 th, td.number, td:first-child:not(:last-child) { white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -47,11 +49,13 @@ tr.bad td { background: var(--bad-back); }
 .figures { align-items: start; grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 800px) { .figures:has(figure + figure) { grid-template-columns: 3fr 2fr; }
   .figures figure:first-child:not(:nth-last-child(2)) { grid-row: span 2; } }
-.charts { grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr)); margin: .8rem 0; }
+.charts { grid-template-columns: repeat(auto-fill, minmax(min(480px, 100%), 1fr));
+          margin: .8rem 0; }
 figure { margin: 0; padding: .6rem .8rem; border: 1px solid var(--line); border-radius: 4px; }
-figcaption { font-weight: 600; line-height: 1.35; margin-bottom: .4rem; } figure p.note { margin: .4rem 0 0; }
-.bars { display: grid; grid-template-columns: max-content minmax(3rem, 1fr) max-content; font-size: .87rem;
-        gap: .1rem .6rem; align-items: center; }
+figcaption { font-weight: 600; line-height: 1.35; margin-bottom: .4rem; }
+figure p.note { margin: .4rem 0 0; }
+.bars { display: grid; grid-template-columns: max-content minmax(3rem, 1fr) max-content;
+        font-size: .87rem; gap: .1rem .6rem; align-items: center; }
 .bars .track { height: .8rem; } .bars .fill { height: 100%; background: var(--bar); }
 @media (max-width: 500px) { body { padding: 0 .6rem; } figure { padding: .5rem; }
   .bars { font-size: .78rem; gap: .1rem .35rem;
