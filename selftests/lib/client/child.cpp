@@ -62,6 +62,7 @@ int become(std::vector<std::string>& argv, std::span<const Redirection> redirect
     std::vector<char*> arguments;
     sigset_t none;
 
+    arguments.reserve(argv.size() + 1);
     for (std::string& argument : argv)
         arguments.push_back(argument.data());
     arguments.push_back(nullptr);
