@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the guest tests share: TAP, and waiting. Sourced; needs root and the module loaded. Stands in the build directory.
+# What the guest tests share: TAP, and waiting. Sourced; needs root and the module loaded. Stands in the build
+# directory.
 
 case ${1-} in
 '') ;;
