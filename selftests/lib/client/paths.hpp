@@ -38,12 +38,12 @@ enum class Unit {
 };
 
 struct Path {
-    testexp_path id;
-    const char* name;
-    const char* operation;  /* what one operation is */
-    const char* delivers;   /* what the importer gets; "" for a baseline */
-    const char* lock;       /* what is held while it resolves */
-    const char* after_move; /* how an importer that keeps the answer learns that it went stale */
+    testexp_path id = TESTEXP_PATH_EMPTY;
+    const char* name = "";
+    const char* operation = "";  /* what one operation is */
+    const char* delivers = "";   /* what the importer gets; "" for a baseline */
+    const char* lock = "";       /* what is held while it resolves */
+    const char* after_move = ""; /* how an importer that keeps the answer learns of a move */
 
     Source source = Source::none;
     Leaf leaf = Leaf::none;
