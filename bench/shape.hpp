@@ -13,7 +13,7 @@ enum class Memory { ram, synthetic };
 
 /* A kind of exporter. To measure another kind, add a row: the plan takes every row. */
 struct Exporter {
-    const char* name; /* in the names of cases; "" is the kind that names do not mention */
+    const char* name = ""; /* in the names of cases; "" is the kind that names do not mention */
     std::uint32_t create_flags = 0;
     std::uint32_t attach_flags = 0;
     std::uint32_t feature = 0;    /* TESTEXP_FEAT_* that the module must have */
