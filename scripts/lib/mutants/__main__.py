@@ -34,19 +34,25 @@ def positive(text):
 
 def parse(argv):
     parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
-                         description="Breaks the module or the kernel patch on purpose, one fault at a time, and reports "
-                         "which the self-tests find.")
-    parser.add_argument("--list", action="store_true", help="the faults, what each changes, and the program that must find it")
-    parser.add_argument("--generated", action="store_true", help="faults made by rules, many in one build, instead of those that were thought of")
+                         description="Breaks the module or the kernel patch on purpose, one fault at a time, and "
+                         "reports which the self-tests find.")
+    parser.add_argument("--list", action="store_true",
+                        help="the faults, what each changes, and the program that must find it")
+    parser.add_argument("--generated", action="store_true",
+                        help="faults made by rules, many in one build, instead of those that were thought of")
     parser.add_argument("--only", action="append", metavar="NAME", help="this fault (again for more)")
     parser.add_argument("--kind", choices=["module", "kernel"],
-                        help="only faults of the module, or only those of the kernel patch (default both; of generated ones the module)")
+                        help="only faults of the module, or only those of the kernel patch (default both; "
+                        "of generated ones the module)")
     parser.add_argument("--sample", type=positive, metavar="N", help="N of them, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same ones again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=positive, metavar="SEC",
-                        help="try a generated fault with so many seconds of programs at most, the fastest first; the rest is named (default: all programs)")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="leave mutants.json there; if scripts/run filled DIR, its report shows it")
-    parser.add_argument("--check", action="store_true", help="try nothing: see whether the faults fit the sources and the options make sense")
+                        help="try a generated fault with so many seconds of programs at most, the fastest first; "
+                        "the rest is named (default: all programs)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+                        help="leave mutants.json there; if scripts/run filled DIR, its report shows it")
+    parser.add_argument("--check", action="store_true",
+                        help="try nothing: see whether the faults fit the sources and the options make sense")
     parser.add_argument("--bin", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -63,7 +69,8 @@ def choose(faults, options):
         faults = [fault for fault in faults if fault.name in wanted]
     if options.sample and options.sample < len(faults):
         # by a hash, so that with the same seed a new fault changes one of the sample or none
-        by_hash = sorted(faults, key=lambda fault: hashlib.sha256(f"{options.seed} {fault.kind}/{fault.name}".encode()).digest())
+        by_hash = sorted(faults, key=lambda fault: hashlib.sha256(
+            f"{options.seed} {fault.kind}/{fault.name}".encode()).digest())
         faults = [fault for fault in faults if fault in by_hash[:options.sample]]
     return faults
 
@@ -71,7 +78,8 @@ def choose(faults, options):
 def list_faults(faults):
     for fault in faults:
         flavour = f" (kernel {fault.flavour})" if fault.flavour != "base" else ""
-        print(f"{fault.kind + '/' + fault.name:42} {fault.file.removeprefix('kmod-testexp/') if fault.kind == 'module' else '':22} "
+        print(f"{fault.kind + '/' + fault.name:42} "
+              f"{fault.file.removeprefix('kmod-testexp/') if fault.kind == 'module' else '':22} "
               f"{' '.join(fault.programs)}{flavour}\n    {fault.text}")
     print(f"{len(faults)} faults", flush=True)
 
@@ -124,7 +132,8 @@ def main(argv):
     options = parse(argv)
     faults = hand_made.all_faults()
     if options.check:
-        choose(faults, argparse.Namespace(**{**vars(options), "sample": None, "only": None if options.generated else options.only}))
+        choose(faults, argparse.Namespace(**{
+            **vars(options), "sample": None, "only": None if options.generated else options.only}))
         hunt_generated.read_known()
         return 0 if hand_made.all_fit(faults) else 1
     if options.list:

@@ -15,7 +15,8 @@ MODULE = guest.MODULE
 
 def module_sources():
     """What the module is built from, relative to MODULE_SOURCES."""
-    return sorted(path.relative_to(MODULE_SOURCES) for path in [*MODULE_SOURCES.rglob("*.[ch]"), MODULE_SOURCES / "Kbuild"])
+    return sorted(path.relative_to(MODULE_SOURCES)
+                  for path in [*MODULE_SOURCES.rglob("*.[ch]"), MODULE_SOURCES / "Kbuild"])
 
 
 def copy_sources(directory):
@@ -26,12 +27,14 @@ def copy_sources(directory):
 
 def make(kdir, directory, log, *arguments):
     """Runs make for the module in `directory`; returns its status. No BTF: no test reads it, and the kernels of mutants have none."""
-    return core.call_logged(["make", "-C", kdir, f"M={directory}", "KCFLAGS=-Wno-error", "CONFIG_DEBUG_INFO_BTF_MODULES=", *arguments, "modules"], log)
+    return core.call_logged(["make", "-C", kdir, f"M={directory}", "KCFLAGS=-Wno-error",
+                             "CONFIG_DEBUG_INFO_BTF_MODULES=", *arguments, "modules"], log)
 
 
 def last_line_of(name, *arguments):
     """One of our scripts; returns its last line of output, or makes its last complaint ours."""
-    with core.child([core.SCRIPTS / name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with core.child([core.SCRIPTS / name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    text=True) as process:
         output, errors = process.communicate()
     if process.returncode != 0:
         raise Mistake((errors.strip().splitlines() or [f"scripts/{name} ended with status {process.returncode}"])[-1])
@@ -57,7 +60,8 @@ class ModuleTree:
                 (self.directory / name).write_text(apply_edits(original, fault.edits))
             log = target / "build.log"
             if make(self.kdir, self.directory, log) != 0:
-                raise Mistake("does not build: " + next((line for line in log.read_text().splitlines() if "error" in line.lower()), "see its log"))
+                raise Mistake("does not build: " + next(
+                    (line for line in log.read_text().splitlines() if "error" in line.lower()), "see its log"))
             shutil.copy(self.directory / f"{MODULE}.ko", target)
         finally:
             if fault:

@@ -28,7 +28,8 @@ SILENCE_S = 300
 
 # programs: [(names, seconds without a line, seconds of a case or None for its own limit)], the names of one entry for one run of selftests/run; control: no
 # fault; sites: tell which sites were executed; mutants: numbers of generated faults, which `where` ("module" or "kernel") is told to switch on
-Job = collections.namedtuple("Job", "name module programs control sites mutants where", defaults=(False, False, (), None))
+Job = collections.namedtuple("Job", "name module programs control sites mutants where",
+                             defaults=(False, False, (), None))
 
 
 def complaint(log):
@@ -43,7 +44,8 @@ def limited(programs):
 
 def one_by_one(programs):
     """The same with an entry for each program, and more time."""
-    return [([name], limit * AGAIN, case_limit and case_limit * AGAIN) for names, limit, case_limit in programs for name in names]
+    return [([name], limit * AGAIN, case_limit and case_limit * AGAIN) for names, limit, case_limit in programs
+            for name in names]
 
 
 class Guest:
@@ -57,11 +59,12 @@ class Guest:
     def run(self):
         """Returns {name: Attempt} of the jobs that were begun; `ended` was told of each whose end was regular."""
         self.work.mkdir(parents=True)
-        jobs = [{**job._asdict(), "directory": str(self.work / job.name), "binaries": str(self.binaries)} for job in self.jobs]
+        jobs = [{**job._asdict(), "directory": str(self.work / job.name), "binaries": str(self.binaries)}
+                for job in self.jobs]
         core.write_json(self.work / "jobs.json", jobs)
         limit = BOOT_LIMIT_S + sum(len(names) for job in self.jobs for names, *_ in job.programs) * self.silence
-        command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"], timeout=limit, share=self.work,
-                                  console=self.work / "console.txt")
+        command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"],
+                                  timeout=limit, share=self.work, console=self.work / "console.txt")
         with open(self.work / "vm.log", "w+b") as log:
             with core.child(command, stdout=-1, stderr=log, text=True, errors="replace") as guest:
                 self.listen(guest)
@@ -150,7 +153,8 @@ class Engine:
         elif self.again:
             self.doubtful.append((job, attempt))
         else:
-            self.report(job, verdicts.Verdict("error", next(iter(verdicts.stopped_in(attempt)), None), verdicts.what_of(attempt), None))
+            self.report(job, verdicts.Verdict(
+                "error", next(iter(verdicts.stopped_in(attempt)), None), verdicts.what_of(attempt), None))
 
     def run(self, jobs):
         left = list(jobs)
@@ -181,13 +185,15 @@ class Engine:
             verdict = second and verdicts.first_verdict(second)
             if verdict:
                 self.seen(job, second)
-            self.report(job, verdict or verdicts.Verdict("error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None))
+            self.report(job, verdict or verdicts.Verdict(
+                "error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None))
             return
         doubted = verdicts.stopped_in(first) or [programs[0][0][0]]
         while programs[0][0][0] not in doubted:
             del programs[0]
         kernel, module = self.right or (self.kernel, job.module)
-        control = Job("control-of-it", module, [entry for entry in programs if entry[0][0] in doubted], True, where=job.where)
+        control = Job("control-of-it", module, [entry for entry in programs if entry[0][0] in doubted], True,
+                      where=job.where)
         fault = job._replace(programs=programs)
         if kernel == self.kernel:
             attempts = self.boot([control, fault])

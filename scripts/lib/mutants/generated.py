@@ -36,7 +36,8 @@ def key(kdir, *more):
     """What the build depends on; a verdict depends on it as well."""
     digest = hashlib.sha256(str(kdir).encode())
     for path in sorted([*(build.MODULE_SOURCES / source for source in build.module_sources()), *more,
-                        *(HERE / name for name in ("mutant.c", "mutant.h", "rules.py", "slots.py", "schemata.py", "generated.py"))]):
+                        *(HERE / name for name in (
+                            "mutant.c", "mutant.h", "rules.py", "slots.py", "schemata.py", "generated.py"))]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -60,14 +61,16 @@ def find(directory, kdir):
 
 
 def generated(number, mutant, sites):
-    return Generated(number, mutant.id, mutant.file, mutant.rule, mutant.text, sorted({sites[slot] for slot, _ in mutant.edits}))
+    return Generated(number, mutant.id, mutant.file, mutant.rule, mutant.text,
+                     sorted({sites[slot] for slot, _ in mutant.edits}))
 
 
 def write_all(found, dropped, directory):
     """Writes every file with its mutants but those dropped. Returns ([Generated], {file: {line: id}})."""
     mutants, lines, first_site = [], {}, 0
     for file, (source, places, all_mutants) in found.items():
-        numbered = [(len(mutants) + place, mutant) for place, mutant in enumerate((mutant for mutant in all_mutants if mutant.id not in dropped), 1)]
+        numbered = [(len(mutants) + place, mutant)
+                    for place, mutant in enumerate((mutant for mutant in all_mutants if mutant.id not in dropped), 1)]
         text, lines[pathlib.Path(file).name], sites = schemata.write(source, places, numbered, first_site)
         first_site += len(sites)
         (directory / file).write_text(text, encoding="utf-8")
@@ -75,10 +78,12 @@ def write_all(found, dropped, directory):
     main = (directory / "main.c").read_text(encoding="utf-8")
     if main.count(EXIT) != 1:
         raise core.Problem(f"main.c of the module has no `{EXIT}`; generated.py puts its own exit there")
-    own = f"static void __exit mutant_exit(void)\n{{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}}\n{EXIT.replace('testexp_exit', 'mutant_exit')}"
+    own = ("static void __exit mutant_exit(void)\n{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}\n"
+           f"{EXIT.replace('testexp_exit', 'mutant_exit')}")
     (directory / "main.c").write_text(main.replace(EXIT, own), encoding="utf-8")
     kbuild = (build.MODULE_SOURCES / "Kbuild").read_text(encoding="utf-8")
-    (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\nccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}"
+    (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\n"
+                                      f"ccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}"
                                       f" -DTESTEXP_MUTANT_WORDS={len(mutants) // 64 + 1}\n", encoding="utf-8")
     return mutants, lines
 
@@ -94,14 +99,16 @@ def compile_all(found, kdir, directory):
             return mutants, dropped
         refused, unclear = schemata.refused(log.read_text(errors="replace"), lines)
         if not refused:
-            raise core.Problem(f"the module with generated faults does not build: {(unclear or [core.last_line(log)])[0]} (log: {log})")
+            raise core.Problem("the module with generated faults does not build: "
+                               f"{(unclear or [core.last_line(log)])[0]} (log: {log})")
         dropped |= refused
         core.say(f"the compiler refused {len(refused)} faults; once more without them")
     raise core.Problem(f"the module with generated faults does not build after {ROUNDS} rounds (log: {log})")
 
 
 def keep(directory, mutants, dropped):
-    core.write_json(directory / "mutants.json", {"refused": sorted(dropped), "mutants": [mutant._asdict() for mutant in mutants]})
+    core.write_json(directory / "mutants.json",
+                    {"refused": sorted(dropped), "mutants": [mutant._asdict() for mutant in mutants]})
 
 
 def kept(directory):
@@ -120,7 +127,8 @@ def prepare():
             core.say("finding faults by rule, and building the module with all of them")
             build.copy_sources(directory / "build")
             if build.make(kdir, directory / "build", directory / "plain.log") != 0:
-                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} (log: {directory / 'plain.log'})")
+                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
+                                   f"(log: {directory / 'plain.log'})")
             mutants, dropped = compile_all(find(directory / "build", kdir), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
             # each fault loads it anew, and nine tenths of it are for a debugger
@@ -128,4 +136,5 @@ def prepare():
                 raise core.Problem(f"strip fails on {directory / build.MODULE}.ko")
             keep(directory, mutants, dropped)
             shutil.rmtree(directory / "build")
-    return Built("generated-module", FLAVOUR, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory), "module")
+    return Built("generated-module", FLAVOUR, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory),
+                 "module")

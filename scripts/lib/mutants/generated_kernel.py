@@ -94,7 +94,8 @@ def without_series(path):
         shutil.copy(path, copy)
         for patch in reversed(patches()):
             if part := part_of(patch, SUBJECT):
-                done = subprocess.run(["patch", "-R", "-p1", "-s", "-f", "-d", work], input=part, capture_output=True, text=True, check=False)
+                done = subprocess.run(["patch", "-R", "-p1", "-s", "-f", "-d", work], input=part, capture_output=True,
+                                      text=True, check=False)
                 if done.returncode != 0:
                     raise core.Problem(f"{patch.name} cannot be taken back from {path}: {done.stdout.strip()}")
         return copy.read_text(encoding="utf-8")
@@ -103,7 +104,8 @@ def without_series(path):
 def added_lines(old, new):
     """Numbers of the lines that are new, beginning with 1."""
     added = set()
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes():
+    for tag, _, _, start, end in difflib.SequenceMatcher(
+            None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes():
         if tag in ("insert", "replace"):
             added.update(range(start + 1, end + 1))
     return added
@@ -116,7 +118,8 @@ def find(kdir, command):
     places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
     added = added_lines(without_series(path), source)
     lines = [source.count("\n", 0, slot.start) + 1 for slot in places]
-    return source, places, [mutant for mutant in rules.mutants_of("dma-buf.c", source, places) if all(lines[slot] in added for slot, _ in mutant.edits)]
+    return source, places, [mutant for mutant in rules.mutants_of("dma-buf.c", source, places)
+                            if all(lines[slot] in added for slot, _ in mutant.edits)]
 
 
 def patch_of(source, text):
@@ -138,12 +141,14 @@ def build_image(found, directory):
         made, text, lines = write(source, places, [mutant for mutant in mutants if mutant.id not in dropped])
         core.write_whole(directory / "faults.patch", patch_of(source, text))
         try:
-            return made, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch", directory / "bzImage", generated.FLAVOUR)
+            return made, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
+                                                     directory / "bzImage", generated.FLAVOUR)
         except build.Mistake as mistake:
             log = re.search(r"\(log: (.*)\)$", str(mistake))
             refused = set()
             with contextlib.suppress(OSError):
-                refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "", {"dma-buf.c": lines})
+                refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "",
+                                              {"dma-buf.c": lines})
             if not refused:
                 raise
             dropped |= refused
@@ -160,10 +165,13 @@ def prepare():
             shutil.rmtree(directory, ignore_errors=True)
             build.copy_sources(directory / "plain")
             if build.make(kdir, directory / "plain", directory / "plain.log") != 0:
-                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} (log: {directory / 'plain.log'})")
+                raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
+                                   f"(log: {directory / 'plain.log'})")
             core.say("finding faults by rule, and building a kernel with all of them")
-            mutants, dropped, tree = build_image(find(kdir, generated.compile_command(directory / "plain", "exporter.c")), directory)
+            mutants, dropped, tree = build_image(
+                find(kdir, generated.compile_command(directory / "plain", "exporter.c")), directory)
             build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
             generated.keep(directory, mutants, dropped)
     module = str(directory / "module" / f"{build.MODULE}.ko")
-    return generated.Built("generated-kernel", str(directory / "bzImage"), module, directory, *generated.kept(directory), "kernel")
+    return generated.Built("generated-kernel", str(directory / "bzImage"), module, directory,
+                           *generated.kept(directory), "kernel")

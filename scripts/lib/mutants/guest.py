@@ -39,7 +39,8 @@ def complaints(tests):
     """(failed cases, faults) of a tests.json, in their order: of a case (program, case, reason), of a fault (program or "", "", what)."""
     cases, faults = [], []
     for program in tests["programs"]:
-        cases += [(program["name"], case["name"], case.get("reason") or "") for case in program["cases"] if case["verdict"] == "failed"]
+        cases += [(program["name"], case["name"], case.get("reason") or "")
+                  for case in program["cases"] if case["verdict"] == "failed"]
         faults += [(program["name"], "", fault) for fault in program["faults"]]
     return cases, faults + [("", "", fault) for fault in tests["faults"]]
 
@@ -62,10 +63,12 @@ def judge(tests, status, output):
     cases, faults = complaints(tests)
     if not cases and not faults:
         if tests["failed"] or status not in (0, 4):
-            return outcome("broken", f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
+            return outcome("broken",
+                           f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
         return outcome("passed" if tests["passed"] else "skipped")
     late = [(program, case, match) for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
-    clear = [(program, case) for program, case, reason in cases if not TIMED_OUT.search(reason) or EXPECTATION in reason]
+    clear = [(program, case) for program, case, reason in cases
+             if not TIMED_OUT.search(reason) or EXPECTATION in reason]
     clear += [(program, fault) for program, _, fault in faults if KERNEL_LOG.match(fault)]
     if clear or not late:
         program, found = (clear or [(program, fault) for program, _, fault in faults])[0]
@@ -154,7 +157,8 @@ class Runner:
             status = end.code
             if isinstance(status, str):
                 print(status, file=sys.stderr)
-        except BaseException:  # pylint: disable=broad-exception-caught  # a child that returned would go on as its parent does
+        except BaseException:  # pylint: disable=broad-exception-caught
+            # A child that returned from here would go on with the work of its parent.
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -164,7 +168,8 @@ class Runner:
 
 def try_programs(runner, job, names, limit, case_limit, directory):
     """Runs some programs; returns what judge() says of them with the time they took."""
-    words = ["--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick", "--timeout", str(limit)]
+    words = ["--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick",
+             "--timeout", str(limit)]
     if job["where"] == "module":
         words += ["--parameter", f"mutant={numbers_of(job)}"]
     environment = {"KSFT_STOP_AT_FAILURE": "1"}
@@ -181,7 +186,8 @@ def try_programs(runner, job, names, limit, case_limit, directory):
     if still and verdict["outcome"] in ("passed", "skipped"):
         verdict.update(outcome="broken", found="selftests/run left the module loaded and said nothing of it")
     verdict["program"] = verdict["program"] or names[-1]
-    return {**verdict, "names": names, "seconds": seconds, "times": times_of(tests), "clean": not still and not DOUBT.search(output)}
+    return {**verdict, "names": names, "seconds": seconds, "times": times_of(tests),
+            "clean": not still and not DOUBT.search(output)}
 
 
 def hunt(jobs):

@@ -14,14 +14,15 @@ KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
 # kind: module or kernel; file: what it changes; flavour: the kernel it shows on; edits: [(function or "", old, new)] or [] for a patch.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
 
-HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)(?: kernel=(?P<flavour>\w+))?$")
+HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)"
+                     r"(?: kernel=(?P<flavour>\w+))?$")
 
 
 class Mistake(Exception):
     """One line that says what is wrong with a fault itself, or with what builds it."""
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 def read_module_faults(path):
     """The entries of the file `module`; its head says how one looks."""
@@ -31,8 +32,8 @@ def read_module_faults(path):
             continue
         if heading := HEADING.match(line):
             function, last = "", ""
-            faults.append(Fault(heading["name"], "module", "kmod-testexp/" + heading["file"], "", heading["programs"].split(),
-                                heading["flavour"] or "base", []))
+            faults.append(Fault(heading["name"], "module", "kmod-testexp/" + heading["file"], "",
+                                heading["programs"].split(), heading["flavour"] or "base", []))
             continue
         if not faults or (line[0] in "-+@" and not faults[-1].text):
             sys.exit(f"scripts/mutants: {path.name}:{number}: no heading or no text before this line")
@@ -58,11 +59,13 @@ def read_kernel_fault(path):
     if not {"Contract", "Found-by"} <= trailers.keys():
         sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
     text = " ".join(head.split("\n\nContract:")[0].split())
-    return Fault(path.stem, "kernel", str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(), trailers.get("Kernel", "base"), [])
+    return Fault(path.stem, "kernel", str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(),
+                 trailers.get("Kernel", "base"), [])
 
 
 def all_faults():
-    faults = read_module_faults(MODULE_FAULTS) + [read_kernel_fault(path) for path in sorted(KERNEL_FAULTS.glob("*.patch"))]
+    faults = read_module_faults(MODULE_FAULTS) + [
+        read_kernel_fault(path) for path in sorted(KERNEL_FAULTS.glob("*.patch"))]
     twice = [name for name, count in collections.Counter(fault.name for fault in faults).items() if count > 1]
     if twice:
         sys.exit(f"scripts/mutants: two faults have the name {twice[0]}")
@@ -76,7 +79,8 @@ def all_faults():
 
 def function_span(text, function):
     """Where the body of a function is: from its name to the closing brace in the first column."""
-    match = re.search(rf"^(?![\s/*#])[^;\n]*\b{re.escape(function)}\([^;{{]*\)\s*\{{.*?^\}}", text, re.MULTILINE | re.DOTALL)
+    match = re.search(rf"^(?![\s/*#])[^;\n]*\b{re.escape(function)}\([^;{{]*\)\s*\{{.*?^\}}", text,
+                      re.MULTILINE | re.DOTALL)
     if not match:
         raise Mistake(f"there is no function {function}")
     return match.span()
@@ -89,7 +93,8 @@ def apply_edits(text, edits):
         pattern = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
         places = list(pattern.finditer(text, start, end))
         if len(places) != 1:
-            raise Mistake(f"`{' '.join(old.split())}` is there {len(places)} times{' in ' + function if function else ''}, not once")
+            raise Mistake(f"`{' '.join(old.split())}` is there {len(places)} times"
+                          f"{' in ' + function if function else ''}, not once")
         if places[0].group().split() == new.split():
             raise Mistake("the fault changes nothing")
         text = text[:places[0].start()] + new.strip() + text[places[0].end():]

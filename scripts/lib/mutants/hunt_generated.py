@@ -67,7 +67,8 @@ def choose(mutants, sample, seed):
 def programs_for(mutant, programs):
     """The programs that execute one of its sites, the fastest first. programs: rows of State.programs."""
     wanted = set(mutant.sites)
-    return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"])) if wanted & set(row["sites"])]
+    return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"]))
+            if wanted & set(row["sites"])]
 
 
 def within(budget, programs, rows):
@@ -106,7 +107,9 @@ def together(waiting, rows):
         else:
             groups.append([(mutant, programs)])
     return [Several([mutant for mutant, _ in group],
-                    sorted({name for _, programs in group for name in programs}, key=lambda name: (rows[name]["seconds"], name))) for group in groups]
+                    sorted({name for _, programs in group for name in programs},
+                           key=lambda name: (rows[name]["seconds"], name)))
+            for group in groups]
 
 
 def grouped(programs, rows):
@@ -119,7 +122,8 @@ def grouped(programs, rows):
             used = 0
         groups[-1].append(name)
         used += seconds
-    limits = [max(LIMIT_S, round(TIMES * max(rows[name].get("longest", rows[name]["seconds"]) for name in names))) for names in groups]
+    limits = [max(LIMIT_S, round(TIMES * max(rows[name].get("longest", rows[name]["seconds"]) for name in names)))
+              for names in groups]
     # the case ends before its program is ended
     return [(names, limit + LIMIT_S, limit) for names, limit in zip(groups, limits)]
 
@@ -150,7 +154,8 @@ class Hunt:
 
     def job(self, name, programs, mutants=()):
         control = not mutants
-        return engine.Job(name, self.built.module, programs, control, control, [mutant.number for mutant in mutants], self.built.where)
+        return engine.Job(name, self.built.module, programs, control, control, [mutant.number for mutant in mutants],
+                          self.built.where)
 
     def engine(self, work, report, **options):
         return engine.Engine(self.built.kernel, self.binaries, self.work / work, report, **options)
@@ -158,11 +163,13 @@ class Hunt:
     def run(self):
         self.record.plan(len(self.chosen))
         broken = self.run_controls()
-        self.record.control(self.built.kind, Verdict("error", broken[0][0], broken[0][1], None) if broken else Verdict("survived", None, None, None))
+        self.record.control(self.built.kind, (
+            Verdict("error", broken[0][0], broken[0][1], None) if broken else Verdict("survived", None, None, None)))
         if broken:
             # their sites are not known, so no fault could be called a survivor
             for mutant in self.chosen:
-                self.record.fault(self.fault(mutant, []), Verdict("error", None, f"the programs do not pass without a fault: {broken[0][0]}", None))
+                self.record.fault(self.fault(mutant, []), Verdict(
+                    "error", None, f"the programs do not pass without a fault: {broken[0][0]}", None))
             return self.record
         self.try_all()
         return self.record
@@ -189,8 +196,10 @@ class Hunt:
 
         if todo:
             core.say(f"running {len(todo)} programs without a fault, to see what they execute")
-            self.engine("controls", report, seen=note).run([self.job(name, engine.limited([program])) for name, program in by_job.items()])
-        missing = [name for name in self.state.fingerprints if name not in self.state.programs and name not in dict(broken)]
+            self.engine("controls", report, seen=note).run(
+                [self.job(name, engine.limited([program])) for name, program in by_job.items()])
+        missing = [name for name in self.state.fingerprints
+                   if name not in self.state.programs and name not in dict(broken)]
         return broken + [(name, "nothing told what it executed") for name in missing]
 
     # --- the faults ---
@@ -206,7 +215,8 @@ class Hunt:
             every = programs_for(mutant, self.state.programs)
             self.tried[mutant.id] = programs = within(self.options.budget, every, self.state.programs)
             before = self.state.verdicts.get(mutant.id)
-            if before and (before["verdict"] == "killed" or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
+            if before and (before["verdict"] == "killed"
+                           or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
                 self.tell(mutant, Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
             elif not programs:
                 self.report(mutant, Verdict("survived", None, "not executed by any program", None))
@@ -236,16 +246,21 @@ class Hunt:
         if mutants:
             programs = {mutant.id: within(ALONE_S, self.tried[mutant.id], self.state.programs) for mutant in mutants}
             core.say(f"trying {len(mutants)} faults with fast programs")
-            self.engine("alone", report).run([self.job(mutant.id, grouped(programs[mutant.id], self.state.programs), [mutant]) for mutant in mutants])
+            self.engine("alone", report).run(
+                [self.job(mutant.id, grouped(programs[mutant.id], self.state.programs), [mutant])
+                 for mutant in mutants])
 
     def try_together(self, groups):
         """Rounds of groups; those that do not pass come again as halves. A fault that is left alone has its verdict by itself."""
         for number in range(1, len(self.chosen) + 2):
-            several, single = ([group for group in groups if (len(group.mutants) > 1) == more] for more in (True, False))
+            several, single = ([group for group in groups if (len(group.mutants) > 1) == more]
+                               for more in (True, False))
             if not several and not single:
                 return
-            core.say(f"trying {sum(len(group.mutants) for group in groups)} faults with slow programs, in {len(groups)} groups")
-            groups = self.try_groups(f"several-{number}", several, False) + self.try_groups(f"single-{number}", single, True)
+            core.say(f"trying {sum(len(group.mutants) for group in groups)} faults with slow programs, "
+                     f"in {len(groups)} groups")
+            groups = (self.try_groups(f"several-{number}", several, False)
+                      + self.try_groups(f"single-{number}", single, True))
 
     def try_groups(self, work, groups, single):
         """Returns the groups that are to be tried next."""
@@ -260,7 +275,8 @@ class Hunt:
                 again.extend(group.halves(verdict.by))
 
         if groups:
-            self.engine(work, report, again=single).run([self.job(group.name, grouped(group.programs, self.state.programs), group.mutants) for group in groups])
+            self.engine(work, report, again=single).run(
+                [self.job(group.name, grouped(group.programs, self.state.programs), group.mutants) for group in groups])
         return again
 
     def report(self, mutant, verdict):
@@ -284,12 +300,14 @@ class Hunt:
         for mutant in self.chosen:
             if mutant.id in verdict_of:
                 by_rule[mutant.rule][verdict_of[mutant.id].verdict] += 1
-        yield f"{len(self.all)} faults made by rule, {len(self.equivalent)} more are equivalent, {self.built.refused} more the compiler refused"
+        yield (f"{len(self.all)} faults made by rule, {len(self.equivalent)} more are equivalent, "
+               f"{self.built.refused} more the compiler refused")
         for rule, counts in sorted(by_rule.items()):
             yield f"{rule}: {counts['killed']} of {sum(counts.values())} found"
         counts = collections.Counter(verdict.verdict for verdict in verdict_of.values())
         judged = counts["killed"] + counts["survived"]
-        yield f"score: {100 * counts['killed'] / judged:.1f} % of {judged}" if judged else "score: none, as nothing was tried"
+        yield (f"score: {100 * counts['killed'] / judged:.1f} % of {judged}" if judged
+               else "score: none, as nothing was tried")
         yield from redundant(self.state.verdicts.values())
 
 
@@ -305,13 +323,15 @@ def redundant(rows):
         yield f"found by {program}: {count}"
     never = sorted(name for name in tried if not first[name])
     if never:
-        yield "found nothing that a faster program had not found: " + ", ".join(f"{name} (of {tried[name]})" for name in never)
+        yield "found nothing that a faster program had not found: " + ", ".join(
+            f"{name} (of {tried[name]})" for name in never)
 
 
 def prepare(where):
     """The build with all generated faults of the module or the kernel."""
     if not importlib.util.find_spec("clang"):
-        raise core.Problem("no libclang for Python here, which finds the places for faults; install python3-clang, or run scripts/mutants, which does")
+        raise core.Problem("no libclang for Python here, which finds the places for faults; "
+                           "install python3-clang, or run scripts/mutants, which does")
     return (generated_kernel if where == "kernel" else generated).prepare()
 
 

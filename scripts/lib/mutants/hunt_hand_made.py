@@ -32,7 +32,8 @@ class Hunt:
         self.faults, self.binaries, self.work = faults, binaries, work
         self.modules = [fault for fault in faults if fault.kind == "module"]
         self.kernels = [fault for fault in faults if fault.kind == "kernel"]
-        self.record = Record([f"{kind}-{flavour}" for kind, some in (("module", self.modules), ("kernel", self.kernels)) for flavour, _ in by_flavour(some)])
+        self.record = Record([f"{kind}-{flavour}" for kind, some in (("module", self.modules), ("kernel", self.kernels))
+                              for flavour, _ in by_flavour(some)])
 
     def run(self):
         self.record.plan(len(self.faults))
@@ -40,7 +41,8 @@ class Hunt:
             self.hunt_modules(flavour, faults)
         if self.kernels:
             with concurrent.futures.ThreadPoolExecutor(1) as guests:
-                tries = [a_try for flavour, faults in by_flavour(self.kernels) for a_try in self.hunt_kernels(flavour, faults, guests)]
+                tries = [a_try for flavour, faults in by_flavour(self.kernels)
+                         for a_try in self.hunt_kernels(flavour, faults, guests)]
                 for a_try in tries:
                     a_try.result()  # what went wrong in it goes wrong here
         self.record.missing_controls()
@@ -77,7 +79,8 @@ class Hunt:
     def hunt_modules(self, flavour, faults):
         work = self.work / flavour
         built = self.build_modules(build.last_line_of("kernel", "build", flavour), faults, work)
-        paths = {name: str(work / "module" / name / f"{build.MODULE}.ko") for name in ["control", *(fault.name for fault in built)]}
+        paths = {name: str(work / "module" / name / f"{build.MODULE}.ko")
+                 for name in ["control", *(fault.name for fault in built)]}
         by_name = {fault.name: fault for fault in built}
 
         def report(job, verdict):
@@ -101,7 +104,8 @@ class Hunt:
             directory.mkdir(parents=True)
             core.say(f"building kernel {flavour}: {name}")
             try:
-                tree = build.last_line_of("kernel", "mutant", str(core.ROOT / fault.file) if fault else "/dev/null", str(directory / "bzImage"), flavour)
+                tree = build.last_line_of("kernel", "mutant", str(core.ROOT / fault.file) if fault else "/dev/null",
+                                          str(directory / "bzImage"), flavour)
                 if not fault:
                     build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
                     right = (str(directory / "bzImage"), str(directory / "module" / f"{build.MODULE}.ko"))

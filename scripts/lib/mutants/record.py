@@ -45,14 +45,17 @@ class Record:
         with self.lock:
             good = verdict.verdict == "survived"
             self.controls[name] = verdict
-            self.line(good, f"control/{name}", *([] if good else [f"without a fault: {verdict.by or 'no program'}: {verdict.case}"]))
+            self.line(good, f"control/{name}",
+                      *([] if good else [f"without a fault: {verdict.by or 'no program'}: {verdict.case}"]))
 
     def fault(self, fault, verdict):
         with self.lock:
-            name, took = f"{fault.kind}/{fault.name}", f" ({verdict.seconds:.0f} s)" if verdict.seconds is not None else ""
+            name, took = (f"{fault.kind}/{fault.name}",
+                          f" ({verdict.seconds:.0f} s)" if verdict.seconds is not None else "")
             self.faults.append((fault, verdict))
             if verdict.verdict == "killed":
-                known = [f"{fault.name} is found now, so it is no survivor any more"] if fault.name in self.known else []
+                known = ([f"{fault.name} is found now, so it is no survivor any more"]
+                         if fault.name in self.known else [])
                 self.line(True, f"{name} # killed by {verdict.by}: {verdict.case}{took}", *known)
             elif verdict.verdict == "survived" and fault.name in self.known:
                 self.line(True, f"{name} # SKIP survives, as is known: {self.known[fault.name]}")
@@ -67,7 +70,8 @@ class Record:
                 self.control(name, verdicts.Verdict("error", None, "there is no verdict: it never ran", None))
 
     def passed(self):
-        good = all(verdict.verdict == "killed" or (verdict.verdict == "survived" and fault.name in self.known) for fault, verdict in self.faults)
+        good = all(verdict.verdict == "killed" or (verdict.verdict == "survived" and fault.name in self.known)
+                   for fault, verdict in self.faults)
         return good and verdicts.controls_passed(self.expected, self.controls)
 
     def tell_score(self, planned):
@@ -84,11 +88,15 @@ class Record:
             for fault, verdict in found:
                 if fault.kind == kind:
                     names[verdict.verdict].append(fault.name)
-            kinds.append({"kind": kind, "known": known[kind], "tried": sum(map(len, names.values())), "killed": len(names["killed"]),
-                          "survived": names["survived"], "errors": names["error"]})
-        faults = [{"kind": fault.kind, "name": fault.name, "file": fault.file, "text": fault.text, "flavour": fault.flavour, "verdict": verdict.verdict,
-                   "killed_by": verdict.by if verdict.verdict == "killed" else "", "case": of_any_boot(verdict.case or "")} for fault, verdict in found]
-        return {"seed": seed, "controls_passed": verdicts.controls_passed(self.expected, self.controls), "kinds": kinds, "faults": faults}
+            kinds.append({"kind": kind, "known": known[kind], "tried": sum(map(len, names.values())),
+                          "killed": len(names["killed"]), "survived": names["survived"], "errors": names["error"]})
+        faults = [{"kind": fault.kind, "name": fault.name, "file": fault.file, "text": fault.text,
+                   "flavour": fault.flavour, "verdict": verdict.verdict,
+                   "killed_by": verdict.by if verdict.verdict == "killed" else "",
+                   "case": of_any_boot(verdict.case or "")}
+                  for fault, verdict in found]
+        return {"seed": seed, "controls_passed": verdicts.controls_passed(self.expected, self.controls), "kinds": kinds,
+                "faults": faults}
 
     def write(self, directory, known, seed, program):
         directory.mkdir(parents=True, exist_ok=True)

@@ -14,21 +14,24 @@ import re
 Mutant = collections.namedtuple("Mutant", "id file function rule text edits")
 
 TOKEN = re.compile(
-    r"""\s+|/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\.?\d[\w.]*|\w+|->|\+\+|--|<<=|>>=|[-+*/%&|^<>=!]=|&&|\|\||<<|>>|.""", re.DOTALL)
+    r"""\s+|/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\.?\d[\w.]*|\w+"""
+    r"""|->|\+\+|--|<<=|>>=|[-+*/%&|^<>=!]=|&&|\|\||<<|>>|.""", re.DOTALL)
 NEGATED = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 LOGIC = {"&&": "||", "||": "&&"}
-ARITHMETIC = {"+": "-", "-": "+", "<<": ">>", ">>": "<<", "&": "|", "|": "&", "/": "*", "++": "--", "--": "++", "+=": "-=", "-=": "+=", "|=": "&=",
-              "<<=": ">>=", ">>=": "<<="}
+ARITHMETIC = {"+": "-", "-": "+", "<<": ">>", ">>": "<<", "&": "|", "|": "&", "/": "*", "++": "--", "--": "++",
+              "+=": "-=", "-=": "+=", "|=": "&=", "<<=": ">>=", ">>=": "<<="}
 BINARY = {"+", "-", "&", "*", "<<", ">>", "|", "/"}
 NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|\d+)([uUlL]*)$")
 # a macro or an enumerator; those left out are no numbers, or truths (one more is the same truth), or change nothing that a test of this project is about
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}$")
-NOT_CONSTANT = re.compile(r"NULL$|GFP_|CONFIG_|THIS_MODULE$|PAGE_KERNEL$|VM_DONT|TESTEXP_(HAS|IS|MAP_IS)_|TESTEXP_FENCE_DETACHES$")
+NOT_CONSTANT = re.compile(r"NULL$|GFP_|CONFIG_|THIS_MODULE$|PAGE_KERNEL$|VM_DONT"
+                          r"|TESTEXP_(HAS|IS|MAP_IS)_|TESTEXP_FENCE_DETACHES$")
 CALL = re.compile(r"(?:\w+ = )?(\w+) \((.*)\)$", re.DOTALL)
 RESULT_OF_CALL = re.compile(r"(\w+) = \w+ \(")
 # Without these nothing is different but on a kernel that checks for itself, or only later, or for whoever reads the kernel's log.
-NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_resched|mutex_destroy|pr_\w+|exporter_check_locked) \(")
+NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_resched|mutex_destroy|pr_\w+"
+                     r"|exporter_check_locked) \(")
 CHANGE = re.compile(r"[\w>.\[\] *-]+ (?:=|\+=|-=|\+\+|--)( |$)")
 
 # A step and its counterpart; what they have in brackets first must be the same.
@@ -42,7 +45,8 @@ PAIRS = [
 
 def tokens(text):
     """(text, offset) of each token that is neither space nor a comment."""
-    return [(match.group(), match.start()) for match in TOKEN.finditer(text) if not re.match(r"\s|/\*|//", match.group())]
+    return [(match.group(), match.start()) for match in TOKEN.finditer(text)
+            if not re.match(r"\s|/\*|//", match.group())]
 
 
 def normal(text):
@@ -53,7 +57,7 @@ def replace(text, offset, length, new):
     return text[:offset] + new + text[offset + length:]
 
 
-# --- rules for the text of one slot: each yields (rule, faulty text) ----------------------------------------------------------------------------
+# --- rules for the text of one slot: each yields (rule, faulty text) --------------------------------------------------
 
 
 def is_binary(words, place):
@@ -140,7 +144,7 @@ def faults_of_slot(slot, text):
         yield "neighbour-field", replace(text, offset - slot.start, length, neighbour)
 
 
-# --- rules for several slots of a function: each yields (rule, [(slot, faulty text)], text for people) ------------------------------------------
+# --- rules for several slots of a function: each yields (rule, [(slot, faulty text)], text for people) ----------------
 
 
 def is_step(text):
@@ -154,8 +158,10 @@ def swapped_steps(slots, texts, source):
             continue
         between = re.sub(r"/\*.*?\*/", "", source[slot.end:after.start], flags=re.DOTALL)
         first, second = normal(texts[number]), normal(texts[number + 1])
-        if re.fullmatch(r"\s*;\s*(\w+:\s*)*", between) and is_step(first) and is_step(second) and (CALL.match(first) or CALL.match(second)):
-            yield "swapped", [(number, texts[number + 1]), (number + 1, texts[number])], f"`{first}` and `{second}` change places"
+        if (re.fullmatch(r"\s*;\s*(\w+:\s*)*", between) and is_step(first) and is_step(second)
+                and (CALL.match(first) or CALL.match(second))):
+            yield ("swapped", [(number, texts[number + 1]), (number + 1, texts[number])],
+                   f"`{first}` and `{second}` change places")
 
 
 def other_labels(slots, texts):
@@ -189,10 +195,11 @@ def deleted_pairs(slots, texts):
                 for number in steps + ends:
                     result = RESULT_OF_CALL.match(normal(texts[number]))
                     edits.append((number, f"{result[1]} = 0" if result else ""))
-                yield "pair-deleted", sorted(edits), f"neither {step.split('(')[0]} nor {counterpart.split('(')[0]} of `{argument.strip()}`"
+                yield ("pair-deleted", sorted(edits),
+                       f"neither {step.split('(')[0]} nor {counterpart.split('(')[0]} of `{argument.strip()}`")
 
 
-# --- all of a file ------------------------------------------------------------------------------------------------------------------------------
+# --- all of a file ----------------------------------------------------------------------------------------------------
 
 
 def faults_of_function(slots, texts, source):
@@ -203,7 +210,8 @@ def faults_of_function(slots, texts, source):
             if faulty != "" or slot.kind == "statement":
                 if (number, normal(faulty)) not in seen and normal(faulty) != normal(text):
                     seen.add((number, normal(faulty)))
-                    yield rule, [(number, faulty)], f"`{normal(text)}` " + (f"becomes `{normal(faulty)}`" if faulty else "is gone")
+                    yield rule, [(number, faulty)], f"`{normal(text)}` " + (
+                        f"becomes `{normal(faulty)}`" if faulty else "is gone")
     yield from swapped_steps(slots, texts, source)
     yield from other_labels(slots, texts)
     yield from deleted_pairs(slots, texts)
@@ -232,5 +240,6 @@ def mutants_of(file, source, slots):
         for rule, edits, text in faults_of_function([slots[number] for number in numbers], texts, source):
             counts[function, rule, text] += 1
             name = identifier(file, function, rule, text, counts[function, rule, text])
-            mutants.append(Mutant(name, file, function, rule, f"{function}(): {text}", [(numbers[place], faulty) for place, faulty in edits]))
+            mutants.append(Mutant(name, file, function, rule, f"{function}(): {text}",
+                                  [(numbers[place], faulty) for place, faulty in edits]))
     return mutants

@@ -55,7 +55,8 @@ def write(source, slots, mutants, first_site=0, prelude=PRELUDE):
     return text + source[position:], lines, sites
 
 
-COMPLAINT = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)? (?P<kind>fatal error|error|note|warning): (?P<text>.*)$")
+COMPLAINT = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)? "
+                       r"(?P<kind>fatal error|error|note|warning): (?P<text>.*)$")
 
 
 def refused(log, lines):

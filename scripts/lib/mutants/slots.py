@@ -40,7 +40,8 @@ class Finder:
 
     def find(self, unit):
         for cursor in unit.cursor.get_children():
-            if cursor.kind == self.kinds.FUNCTION_DECL and cursor.is_definition() and str(cursor.location.file) == self.path:
+            if (cursor.kind == self.kinds.FUNCTION_DECL and cursor.is_definition()
+                    and str(cursor.location.file) == self.path):
                 self.function = cursor.spelling
                 for child in cursor.get_children():
                     if child.kind == self.kinds.COMPOUND_STMT and self.begins_with(child, r"\{"):
@@ -60,7 +61,8 @@ class Finder:
         elif cursor.kind == kinds.DECL_STMT:
             for child in children:
                 self.declaration(child)
-        elif cursor.kind in (kinds.IF_STMT, kinds.WHILE_STMT, kinds.SWITCH_STMT) and self.begins_with(cursor, r"(if|while|switch)\b"):
+        elif (cursor.kind in (kinds.IF_STMT, kinds.WHILE_STMT, kinds.SWITCH_STMT)
+              and self.begins_with(cursor, r"(if|while|switch)\b")):
             self.add(self.kind_of_head(cursor, children), children[0])
             for child in children[1:]:
                 self.statement(child, None)
@@ -95,7 +97,8 @@ class Finder:
         if cursor.kind != self.kinds.VAR_DECL or cursor.storage_class.name == "STATIC":
             return
         values = [child for child in cursor.get_children() if child.kind.is_expression()]
-        if values and values[-1].kind != self.kinds.INIT_LIST_EXPR and re.search(r"=\s*$", self.text[:values[-1].extent.start.offset]):
+        if (values and values[-1].kind != self.kinds.INIT_LIST_EXPR
+                and re.search(r"=\s*$", self.text[:values[-1].extent.start.offset])):
             self.add("expression", values[-1], ends=";,")
 
     def loop(self, cursor, children):
@@ -135,7 +138,8 @@ class Finder:
             return
         end = self.end_of(start, ends)
         text = self.text[start:end]
-        if not text.strip() or "{" in text or "#" in text or (kind in ("statement", "jump") and not self.text.startswith(";", end)):
+        if (not text.strip() or "{" in text or "#" in text
+                or (kind in ("statement", "jump") and not self.text.startswith(";", end))):
             return
         self.slots.append(Slot(kind, self.function, start, end, sorted(set(self.fields(cursor))), block))
 

@@ -49,8 +49,10 @@ class State:
 
     def __init__(self, directory, fingerprints):
         self.fingerprints = fingerprints
-        self.program_lines, self.verdict_lines = Lines(directory / "programs.jsonl"), Lines(directory / "verdicts.jsonl")
-        self.programs = {row["program"]: row for row in self.program_lines.read() if row["fingerprint"] == fingerprints.get(row["program"])}
+        self.program_lines, self.verdict_lines = (Lines(directory / "programs.jsonl"),
+                                                  Lines(directory / "verdicts.jsonl"))
+        self.programs = {row["program"]: row for row in self.program_lines.read()
+                         if row["fingerprint"] == fingerprints.get(row["program"])}
         self.verdicts = {row["id"]: row for row in self.verdict_lines.read() if self.holds(row)}
 
     def holds(self, row):
@@ -58,7 +60,8 @@ class State:
 
     def add_program(self, program, seconds, longest, sites):
         """seconds: of all cases, longest: of the case that took most."""
-        row = {"program": program, "fingerprint": self.fingerprints[program], "seconds": seconds, "longest": longest, "sites": sites}
+        row = {"program": program, "fingerprint": self.fingerprints[program], "seconds": seconds, "longest": longest,
+               "sites": sites}
         self.program_lines.add(row)
         self.programs[program] = row
 
@@ -67,7 +70,8 @@ class State:
         if verdict.verdict == "error":
             return
         programs = [verdict.by] if verdict.verdict == "killed" else tried
-        row = {"id": mutant, "verdict": verdict.verdict, "by": verdict.by, "case": verdict.case, "seconds": verdict.seconds,
+        row = {"id": mutant, "verdict": verdict.verdict, "by": verdict.by, "case": verdict.case,
+               "seconds": verdict.seconds,
                "tried": tried[:tried.index(verdict.by) + 1] if verdict.by in tried else tried,
                "programs": {program: self.fingerprints[program] for program in programs}}
         self.verdict_lines.add(row)

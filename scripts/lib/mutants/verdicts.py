@@ -46,7 +46,8 @@ def hang_of(attempt):
 
 def stopped_in(attempt):
     """The programs at which an attempt ended without a verdict: one that is known, or those of which it may be any."""
-    bad = [[run["program"]] if run["outcome"] == "hung" else run["names"] for run in attempt.runs if run["outcome"] not in GOOD]
+    bad = [[run["program"]] if run["outcome"] == "hung" else run["names"]
+           for run in attempt.runs if run["outcome"] not in GOOD]
     return bad[0] if bad else list(attempt.current)
 
 
@@ -64,7 +65,8 @@ def control_time(control, program, case):
 
 
 def twice(first, second):
-    return f"twice without a verdict: {what_of(first)}; then: {what_of(second) if second else 'the guest did not come to it'}"
+    return (f"twice without a verdict: {what_of(first)}; "
+            f"then: {what_of(second) if second else 'the guest did not come to it'}")
 
 
 def second_verdict(first, control, second, silence):
@@ -73,7 +75,8 @@ def second_verdict(first, control, second, silence):
     program = next(iter(stopped_in(second or first)), None)
     verdict = control and first_verdict(control)
     if not verdict or verdict.verdict != "survived":
-        return Verdict("error", program, f"{what_of(first)}; then the program did not pass without the fault either", None)
+        return Verdict("error", program, f"{what_of(first)}; then the program did not pass without the fault either",
+                       None)
     if second and first_verdict(second):
         return first_verdict(second)
     before, again = hang_of(first), second and hang_of(second)
@@ -82,7 +85,8 @@ def second_verdict(first, control, second, silence):
     limit = again[2] or silence
     took = control_time(control, program, again[1])
     if took is None or took * TENTH > limit:
-        return Verdict("error", program, f"hung twice; but without the fault it took {took} s of {limit} s, so the machine may be slow", None)
+        return Verdict("error", program, f"hung twice; but without the fault it took {took} s of {limit} s, "
+                       "so the machine may be slow", None)
     return Verdict("killed", program, f"hangs, twice: {what_of(second)}; without the fault it took {took} s", None)
 
 
