@@ -27,13 +27,16 @@ testexp::Result<Histograms> read(const std::string& text,
 }
 
 /* As bpftrace 0.17 prints it, blank lines included. */
-const std::string sample = R"({"type": "attached_probes", "data": {"probes": 3}}
+const std::string sample =
+    R"({"type": "attached_probes", "data": {"probes": 3}}
 
 {"type": "map", "data": {"@count": {"0": 3, "1": 1}}}
 {"type": "map", "data": {"@entered": {"0": 5, "1": 1}}}
 {"type": "map", "data": {"@max": {"0": 300, "1": 1}}}
 {"type": "map", "data": {"@min": {"0": 70, "1": 1}}}
-{"type": "hist", "data": {"@ns": {"0": [{"min": 64, "max": 127, "count": 2}, {"min": 128, "max": 255, "count": 0}, {"min": 256, "max": 511, "count": 1}], "1": [{"min": 1, "max": 1, "count": 1}]}}}
+{"type": "hist", "data": {"@ns": {"0": [{"min": 64, "max": 127, "count": 2}, )"
+    R"({"min": 128, "max": 255, "count": 0}, )"
+    R"({"min": 256, "max": 511, "count": 1}], "1": [{"min": 1, "max": 1, "count": 1}]}}}
 {"type": "map", "data": {"@sum": {"0": 450, "1": 1}}}
 {"type": "map", "data": {"@unmatched": {"0": 4}}}
 )";

@@ -52,7 +52,8 @@ finish() {
 # an octave.
 values_in_buckets() {
 	jq -e '[.[] | select(.count > 0)] | length > 0 and all(
-		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and .max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
+		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and
+		.max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
 }
 
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }

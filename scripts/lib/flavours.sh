@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The flavours of the kernels that are built from source, and what each is made of. Needs common.sh, stock.sh and `root`.
+# The flavours of the kernels that are built from source, and what each is made of. Needs common.sh, stock.sh and
+# `root`.
 #
-# VERSION is a row of kernel/versions with its series; VERSION-upstream is the same without the series; VERSION-NAME has kernel/config/NAME.config or
-# kernel/patches/VERSION/NAME.config on top.
+# VERSION is a row of kernel/versions with its series; VERSION-upstream is the same without the series; VERSION-NAME has
+# kernel/config/NAME.config or kernel/patches/VERSION/NAME.config on top.
 
 # Names without a version are older than kernel/versions: base is this version, and NAME is this version's NAME.
 unnamed_version=6.12
@@ -44,12 +45,14 @@ variant_of() {
 
 series_dir() { echo "${root:?}/kernel/patches/$(version_of "$1")"; }
 
-# Those fragments of a flavour's configuration that exist, the last word on each option winning. The tree in which mutants are built is as the version.
+# Those fragments of a flavour's configuration that exist, the last word on each option winning. The tree in which
+# mutants are built is as the version.
 fragments() {
 	local directory name fragment
 	directory=$(series_dir "$1")
 	name=$(variant_of "$1")
-	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" "$root/kernel/config/$name.config" "$directory/$name.config"; do
+	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" "$root/kernel/config/$name.config" \
+		"$directory/$name.config"; do
 		[ ! -f "$fragment" ] || echo "$fragment"
 	done
 }
@@ -67,7 +70,8 @@ flavours() {
 		echo "$version"
 		{
 			echo upstream
-			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' ! -name base.config -printf '%f\n' | sed 's/\.config$//'
+			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' ! -name base.config \
+				-printf '%f\n' | sed 's/\.config$//'
 		} | sort -u | sed "s/^/$version-/"
 	done
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Where the source of a kernel comes from: a package that is installed, a package of a suite that this machine does not use, or what --source names. Needs
-# common.sh, deps.sh, `root`, and `own_source` (what --source names, or nothing).
+# Where the source of a kernel comes from: a package that is installed, a package of a suite that this machine does not
+# use, or what --source names. Needs common.sh, deps.sh, `root`, and `own_source` (what --source names, or nothing).
 
 # Where the package of another suite is kept. Neither it nor its suite is installed on this machine.
 fetched_dir() { echo "$(cache_dir)/source/$(source_package "$1")"; }
@@ -50,7 +50,8 @@ need_source() {
 suite_apt() {
 	local directory=$1
 	shift
-	(cd "$directory" && apt-get -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" -o Dir::State::Lists="$directory/lists" \
+	(cd "$directory" && apt-get -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
+		-o Dir::State::Lists="$directory/lists" \
 		-o Dir::Cache="$directory/cache" -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
 }
 
@@ -63,14 +64,18 @@ fetch_source() {
 	rm -rf "$directory"
 	mkdir -p "$directory/lists/partial" "$directory/cache/archives/partial" || die "cannot create $directory"
 	mirror=$(debian_mirror)
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "${mirror:=http://deb.debian.org/debian}" "$suite" >"$directory/sources.list"
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
+		"${mirror:=http://deb.debian.org/debian}" "$suite" >"$directory/sources.list"
 	export -f suite_apt
 	run_step "look for $package in $suite" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" update --error-on=any ||
-		die "$mirror has no $suite for $package: $(apt_reason "$log"); name a source with --source, or take another kernel (scripts/kernel list)"
+		die "$mirror has no $suite for $package: $(apt_reason "$log");" \
+			"name a source with --source, or take another kernel (scripts/kernel list)"
 	run_step "download $package" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" download "$package" ||
 		die "apt cannot download $package of $suite: $(apt_reason "$log"); name a source with --source"
-	dpkg-deb -x "$directory/$package"_*.deb "$directory" 2>>"$log" || die "cannot unpack $package to $directory; is the disk full?"
-	dpkg-deb -f "$directory/$package"_*.deb Version >"$directory/version.tmp" && rm -rf "$directory"/{cache,lists,"$package"_*.deb} &&
+	dpkg-deb -x "$directory/$package"_*.deb "$directory" 2>>"$log" ||
+		die "cannot unpack $package to $directory; is the disk full?"
+	dpkg-deb -f "$directory/$package"_*.deb Version >"$directory/version.tmp" &&
+		rm -rf "$directory"/{cache,lists,"$package"_*.deb} &&
 		mv "$directory/version.tmp" "$directory/version" || die "cannot write to $directory; is the disk full?"
 }
 
@@ -80,7 +85,8 @@ unpack_source() {
 	shift 2
 	if [ -d "$place" ]; then
 		# what a build of the user's has left there would be newer than what is built here
-		tar -C "$place" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.a' --exclude='.*.cmd' --exclude=./.config --exclude=./include/config \
+		tar -C "$place" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.a' --exclude='.*.cmd' \
+			--exclude=./.config --exclude=./include/config \
 			--exclude=./include/generated --exclude='./arch/*/include/generated' -cf - . | tar -C "$tree" -xf -
 	else
 		tar -C "$tree" --strip-components=1 "$@" -xf "$place"
