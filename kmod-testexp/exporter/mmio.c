@@ -41,7 +41,8 @@ static struct pci_dev *devices_find_pci(const char *name, char separator,
 
 static char importer_device[TESTEXP_DEVICE_LEN];
 module_param_string(importer_device, importer_device, sizeof(importer_device), 0400);
-MODULE_PARM_DESC(importer_device, "PCI device that importers attach, as 0000:00:10.0 (default: a platform device)");
+MODULE_PARM_DESC(importer_device,
+		 "PCI device that importers attach, as 0000:00:10.0 (default: a platform device)");
 
 /* One of the two is set. The platform device reaches all memory, without an IOMMU. */
 static struct platform_device *own_device;
@@ -115,7 +116,8 @@ struct device *testexp_importer_device(void)
 
 static char mmio_bar[TESTEXP_DEVICE_LEN];
 module_param_string(mmio_bar, mmio_bar, sizeof(mmio_bar), 0400);
-MODULE_PARM_DESC(mmio_bar, "BAR for MMIO extents, as 0000:00:11.0/2 (default: none); no driver may have it");
+MODULE_PARM_DESC(mmio_bar,
+		 "BAR for MMIO extents, as 0000:00:11.0/2 (default: none); no driver may have it");
 
 static struct pci_dev *mmio_device;
 static int mmio_number;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the text of a file with generated faults needs; TESTEXP_SITE_WORDS and TESTEXP_MUTANT_WORDS come from Kbuild. */
+/* For files with generated faults. Kbuild defines TESTEXP_SITE_WORDS and TESTEXP_MUTANT_WORDS. */
 #ifndef TESTEXP_MUTANT_H
 #define TESTEXP_MUTANT_H
 
