@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts faults into the module and into the kernel patch, one at a time, and reports which the self-tests find; see --help."""
+"""Puts faults into the module and the kernel patch, one at a time, and reports which faults the self-tests find; see
+--help."""
 
 import argparse
 import hashlib
@@ -17,12 +18,15 @@ import hunt_generated  # pylint: disable=wrong-import-position
 import hunt_hand_made  # pylint: disable=wrong-import-position
 
 EPILOG = """\
-TAP on standard output: `ok` is a fault that was found, and by what. Before the faults come the controls: the programs on the module and the kernel
-without a fault, which must pass, as else no verdict says anything. A fault that changes nothing, does not apply or does not build is an error, not a
-find. A kernel that oopses over its fault is a find. A limit in time or a lost guest is none: the fault is tried once more, alone and with more time. Only what
-hangs twice, where the same program took a tenth of the limit without the fault, is found. Faults of the kernel take a tree of 4 GB and minutes at first.
+Prints TAP on standard output. `ok` means that a fault was found, and the line names the program that found the fault.
+The controls run first: the same programs without a fault. The controls must pass; otherwise the verdicts mean nothing.
+A fault that changes nothing, does not apply or does not build is an error. A fault that makes the kernel oops is found.
+After a timeout or a lost guest, the fault is tried again, alone and with more time. A fault that hangs is found only if
+it hangs twice in the same program, and if this program without the fault took at most a tenth of the limit. The first
+fault of the kernel needs a source tree of 4 GB and some minutes.
 
---generated makes faults by rule instead; what was found out is kept under the cache, so a hunt that was cut goes on. docs/mutation.md says more."""
+With --generated, rules make the faults. The results stay in the cache, so an interrupted hunt continues.
+docs/mutation.md has the details."""
 
 
 def positive(text):
@@ -35,30 +39,31 @@ def positive(text):
 def parse(argv):
     parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
                          description="Breaks the module or the kernel patch on purpose, one fault at a time, and "
-                         "reports which the self-tests find.")
+                         "reports which faults the self-tests find.")
     parser.add_argument("--list", action="store_true",
-                        help="the faults, what each changes, and the program that must find it")
+                        help="list the faults, what each fault changes, and the programs that must find the fault")
     parser.add_argument("--generated", action="store_true",
-                        help="faults made by rules, many in one build, instead of those that were thought of")
-    parser.add_argument("--only", action="append", metavar="NAME", help="this fault (again for more)")
+                        help="try faults that rules make, instead of the faults that were made by hand")
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        help="try this fault (repeat the option for more faults)")
     parser.add_argument("--kind", choices=["module", "kernel"],
-                        help="only faults of the module, or only those of the kernel patch (default both; "
-                        "of generated ones the module)")
-    parser.add_argument("--sample", type=positive, metavar="N", help="N of them, chosen at random")
-    parser.add_argument("--seed", type=int, help="choose the same ones again (default: a new seed, which is printed)")
+                        help="try only the faults of the module, or only the faults of the kernel patch "
+                        "(default: both; with --generated: module)")
+    parser.add_argument("--sample", type=positive, metavar="N", help="try N faults, chosen at random")
+    parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=positive, metavar="SEC",
-                        help="try a generated fault with so many seconds of programs at most, the fastest first; "
-                        "the rest is named (default: all programs)")
+                        help="limit the seconds of programs for each generated fault, the fastest programs first; "
+                        "each survivor names the programs that were left out (default: no limit)")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
-                        help="leave mutants.json there; if scripts/run filled DIR, its report shows it")
+                        help="write mutants.json to DIR; a report that scripts/run wrote to DIR then shows the score")
     parser.add_argument("--check", action="store_true",
-                        help="try nothing: see whether the faults fit the sources and the options make sense")
+                        help="try no fault: check whether the faults fit the sources and the options are valid")
     parser.add_argument("--bin", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def choose(faults, options):
-    """The faults that were thought of and are to be tried."""
+    """Returns the faults made by hand that the options choose."""
     if options.kind:
         faults = [fault for fault in faults if fault.kind == options.kind]
     if options.only:
@@ -68,7 +73,7 @@ def choose(faults, options):
                 raise core.Problem(f"no fault '{name}'; see --list")
         faults = [fault for fault in faults if fault.name in wanted]
     if options.sample and options.sample < len(faults):
-        # by a hash, so that with the same seed a new fault changes one of the sample or none
+        # The order is by a hash: with the same seed, a new fault replaces at most one fault of the sample.
         by_hash = sorted(faults, key=lambda fault: hashlib.sha256(
             f"{options.seed} {fault.kind}/{fault.name}".encode()).digest())
         faults = [fault for fault in faults if fault in by_hash[:options.sample]]
@@ -89,7 +94,7 @@ def count(faults, kinds):
 
 
 def hunt(options, faults, work):
-    """Returns (record, how many faults of each kind there are, how many were to be tried)."""
+    """Returns (record, {kind: number of faults}, number of faults that were chosen)."""
     if not options.generated:
         chosen = choose(faults, options)
         return hunt_hand_made.Hunt(chosen, options.bin, work).run(), count(faults, ("kernel", "module")), len(chosen)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds the module with a fault, in directories that keep their objects."""
+"""Builds the module with a fault, in directories that keep their object files."""
 
 import pathlib
 import shutil
@@ -14,7 +14,7 @@ MODULE = guest.MODULE
 
 
 def module_sources():
-    """What the module is built from, relative to MODULE_SOURCES."""
+    """Returns the source files of the module, relative to MODULE_SOURCES."""
     return sorted(path.relative_to(MODULE_SOURCES)
                   for path in [*MODULE_SOURCES.rglob("*.[ch]"), MODULE_SOURCES / "Kbuild"])
 
@@ -26,13 +26,16 @@ def copy_sources(directory):
 
 
 def make(kdir, directory, log, *arguments):
-    """Runs make for the module in `directory`; returns its status. No BTF: no test reads it, and the kernels of mutants have none."""
+    """Runs make for the module in `directory`; returns the status of make.
+
+    The module has no BTF, because no test reads BTF and the kernels with a fault have none.
+    """
     return core.call_logged(["make", "-C", kdir, f"M={directory}", "KCFLAGS=-Wno-error",
                              "CONFIG_DEBUG_INFO_BTF_MODULES=", *arguments, "modules"], log)
 
 
 def last_line_of(name, *arguments):
-    """One of our scripts; returns its last line of output, or makes its last complaint ours."""
+    """Runs scripts/NAME; returns its last line of output. A failure raises Mistake with the last line of errors."""
     with core.child([core.SCRIPTS / name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                     text=True) as process:
         output, errors = process.communicate()
@@ -42,14 +45,14 @@ def last_line_of(name, *arguments):
 
 
 class ModuleTree:
-    """A directory where the module is built again and again, so that only what changed is compiled."""
+    """A directory where the module is built repeatedly, so make compiles only the files that changed."""
 
     def __init__(self, directory, kdir):
         self.directory, self.kdir = directory, kdir
         copy_sources(directory)
 
     def build(self, fault, target):
-        """Puts the module with the fault (None: without) into the directory `target`."""
+        """Puts the module with the fault (None: without a fault) into the directory `target`."""
         target.mkdir()
         name = pathlib.Path(fault.file).relative_to("kmod-testexp") if fault else "Kbuild"
         if not (MODULE_SOURCES / name).exists():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The host's side of a hunt: boots guests until every job has its verdict."""
+"""The host's side of a hunt: boots guests until every job has a verdict."""
 
 import collections
 import contextlib
@@ -17,23 +17,28 @@ import verdicts
 HERE = pathlib.Path(__file__).resolve().parent
 MODULE = guest_side.MODULE
 
-# A program that prints no line for so long is ended, and a case that takes so long. The slowest takes a tenth of this on two cores without KVM. What hits a
-# limit is tried again with AGAIN times as much.
+# A program that prints no line for PROGRAM_LIMIT_S is ended, and so is a case that takes CASE_LIMIT_S. On two cores
+# without KVM the slowest program and the slowest case take a tenth of these limits. A job that hits a limit is tried
+# again with AGAIN times the limit.
 PROGRAM_LIMIT_S = 180
 CASE_LIMIT_S = 60
 AGAIN = 4
 BOOT_LIMIT_S = 300
-# Beyond the limit of a program: a debug kernel on a busy machine takes minutes to come up, and to look for leaks.
+# This time is added to the limit of a program: a debug kernel on a busy machine takes minutes to boot and to search for
+# leaks.
 SILENCE_S = 300
 
-# programs: [(names, seconds without a line, seconds of a case or None for its own limit)], the names of one entry for one run of selftests/run; control: no
-# fault; sites: tell which sites were executed; mutants: numbers of generated faults, which `where` ("module" or "kernel") is told to switch on
+# programs: [(names, limit in seconds between two lines, limit in seconds of a case)]; one run of selftests/run has the
+#     programs of one entry; None as the limit of a case means the case's own limit
+# control: the job has no fault
+# sites: report which sites were executed
+# mutants: the numbers of the generated faults to switch on, in the module or the kernel, as `where` says
 Job = collections.namedtuple("Job", "name module programs control sites mutants where",
                              defaults=(False, False, (), None))
 
 
 def complaint(log):
-    """The line in which scripts/vm says how the guest ended, or ""."""
+    """Returns the line in which scripts/vm says how the guest ended, or ""."""
     lines = [line.removeprefix("scripts/vm: ") for line in log.splitlines() if line.startswith("scripts/vm: ")]
     return re.sub(r" \(console: .*", "", lines[-1]) if lines else ""
 
@@ -43,13 +48,13 @@ def limited(programs):
 
 
 def one_by_one(programs):
-    """The same with an entry for each program, and more time."""
+    """Returns an entry for each single program, with more time."""
     return [([name], limit * AGAIN, case_limit and case_limit * AGAIN) for names, limit, case_limit in programs
             for name in names]
 
 
 class Guest:
-    """One boot, and what it told of its jobs."""
+    """One boot of a guest, and the results of the jobs that ran in it."""
 
     def __init__(self, kernel, jobs, binaries, work, ended=lambda job, attempt: None):
         self.kernel, self.jobs, self.binaries, self.work, self.ended = kernel, jobs, binaries, work, ended
@@ -57,7 +62,7 @@ class Guest:
         self.runs, self.current, self.done, self.silent = collections.defaultdict(list), None, set(), False
 
     def run(self):
-        """Returns {name: Attempt} of the jobs that were begun; `ended` was told of each whose end was regular."""
+        """Returns {name: Attempt} of the jobs that began. Calls `ended` for each job that ends regularly, at once."""
         self.work.mkdir(parents=True)
         jobs = [{**job._asdict(), "directory": str(self.work / job.name), "binaries": str(self.binaries)}
                 for job in self.jobs]
@@ -74,7 +79,7 @@ class Guest:
         return self.attempts(guest.returncode, said)
 
     def listen(self, guest):
-        """Notes what the guest tells, and ends it when that is nothing for too long."""
+        """Records the guest's events. Ends a guest that prints no line for too long."""
         watchdog = self.watch(guest)
         for line in guest.stdout:
             watchdog.cancel()
@@ -92,11 +97,11 @@ class Guest:
 
     def end(self, guest):
         self.silent = True
-        with contextlib.suppress(ProcessLookupError):  # it was faster
+        with contextlib.suppress(ProcessLookupError):  # the guest has ended already
             os.killpg(guest.pid, signal.SIGTERM)
 
     def note(self, event):
-        """Programs begin, they ended, or a job has ended."""
+        """Records an event: programs begin, programs ended, or a job ended."""
         name = event.pop("job")
         if "begins" in event:
             self.current = (name, event["begins"])
@@ -113,14 +118,14 @@ class Guest:
             raise core.Problem(f"the guest could not start: {said or self.work / 'vm.log'}")
         found = {name: verdicts.Attempt(self.runs[name], (), None, "") for name in self.done}
         if self.silent:
-            end, what = "silent", f"the guest told nothing for {self.silence} s"
+            end, what = "silent", f"the guest printed nothing for {self.silence} s"
         elif status == core.GUEST_BUG:
             end, what = "bug", said or core.GUEST_ENDS[status]
         elif "timed out" in said:
             end, what = "silent", said
         else:
             end, what = "lost", said or f"scripts/vm ended with status {status}"
-        # a guest that ends between two jobs has cost none of them its verdict
+        # When a guest ends between two jobs, both jobs keep their verdicts.
         name, names = self.current or (None, [])
         if name is None and not found:
             name = self.jobs[0].name
@@ -131,11 +136,13 @@ class Guest:
 
 
 class Engine:
-    """Tries jobs on one kernel. `report(job, verdict)` is told of each verdict as soon as there is one."""
+    """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known."""
 
     def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True):
-        """right: (kernel, module) without a fault, for those faults that are tried again; None: the same, as a parameter makes the fault. seen: is told of
-        each attempt that gave a verdict. again: try once more what has no verdict; else that is an error at once."""
+        """right: (kernel, module) without a fault, for the control of a fault that is tried again; None: the same
+        kernel and module, because a parameter switches the fault on.
+        seen: called for each attempt that gave a verdict.
+        again: try a job without a verdict once more; otherwise the job's verdict is an error at once."""
         self.kernel, self.binaries, self.work, self.report = kernel, binaries, work, report
         self.right, self.seen, self.again = right, seen, again
         self.boots, self.doubtful = 0, []
@@ -145,7 +152,7 @@ class Engine:
         return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{self.boots}", ended).run()
 
     def settle(self, job, attempt):
-        """Reports what is clear, and keeps the rest for later."""
+        """Reports the verdict of a job, or keeps a job without a verdict for a second attempt."""
         verdict = verdicts.first_verdict(attempt)
         if verdict:
             self.seen(job, attempt)
@@ -171,14 +178,15 @@ class Engine:
                     self.settle(job, attempts[job.name])
             left = [job for job in left if job.name not in attempts]
             if left:
-                core.say(f"booting again for the other {len(left)}")
+                core.say(f"booting again for the other {len(left)} jobs")
         doubtful, self.doubtful = self.doubtful, []
         for job, first in doubtful:
             self.try_again(job, first)
 
     def try_again(self, job, first):
-        """Alone, in a fresh guest, with more time; a fault after the same program without it."""
-        core.say(f"{job.name}: no verdict ({verdicts.what_of(first)}); once more, alone")
+        """Tries a job once more: alone, in a new guest, with more time. A fault runs after the same program without the
+        fault."""
+        core.say(f"{job.name}: no verdict ({verdicts.what_of(first)}); trying again, alone")
         programs = one_by_one(job.programs)
         if job.control:
             second = self.boot([job._replace(programs=programs)]).get(job.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds the module with all generated faults in it: once, kept under the cache by content."""
+"""Builds the module with all generated faults. The cache keeps the build; its key is made from the contents."""
 
 import collections
 import hashlib
@@ -15,25 +15,26 @@ import schemata
 import slots
 
 HERE = pathlib.Path(__file__).resolve().parent
-# A file, and the translation unit that shows it: exporter, importer, what they are made of, and their ABI. Not in here are the measuring loops, the
-# contenders and the misuse: they are tools of the tests.
+# {file: the translation unit that includes the file}. The files are the exporter, the importer, their parts, and their
+# ABI. The measuring loops, the contenders and the misuse are left out, because they are tools of the tests.
 FILES = {name: name if name.endswith(".c") else "exporter/layout.c" for name in (
     "exporter/exporter.c", "exporter/layout.c", "exporter/layout.h", "exporter/backing.c", "exporter/runs.c",
     "exporter/memory.c", "exporter/mmio.c", "exporter/fence.c", "importer/importer.c", "importer/table.c",
     "importer/timeline.c", "importer/walk.c", "bench/phys_list.c", "bench/measure.c", "ioctl.c", "main.c")}
 EXIT = "module_exit(testexp_exit);"
-ROUNDS = 8  # of compiling without what was refused
+ROUNDS = 8  # each round compiles without the faults that the compiler refused
 
-# number: what chooses it; sites: of its slots
+# number: switches the fault on; sites: the sites of its slots
 Generated = collections.namedtuple("Generated", "number id file rule text sites")
-# kernel, module: what to boot and load; directory: where what is found out is kept; refused: how many the compiler refused; where: module or kernel
+# kernel, module: the files to boot and to load; directory: where the results are kept; refused: how many faults the
+# compiler refused; where: "module" or "kernel"
 Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where")
 
 FLAVOUR = "base"
 
 
 def key(kdir, *more):
-    """What the build depends on; a verdict depends on it as well."""
+    """Returns a hash of the files that the build, and so each verdict, depends on."""
     digest = hashlib.sha256(str(kdir).encode())
     for path in sorted([*(build.MODULE_SOURCES / source for source in build.module_sources()), *more,
                         *(HERE / name for name in (
@@ -43,14 +44,14 @@ def key(kdir, *more):
 
 
 def compile_command(directory, unit):
-    """The command line that compiled a file there."""
+    """Returns the command line that compiled `unit` in this directory."""
     source = directory / unit
     text = source.with_name(f".{source.stem}.o.cmd").read_text(encoding="utf-8")
     return re.match(r"savedcmd_\S+ := (.*)", text)[1]
 
 
 def find(directory, kdir):
-    """{file: (source, its slots, its mutants)} of a directory where the module was built."""
+    """Returns {file: (source, slots, mutants)} of a directory where the module was built."""
     found = {}
     for file, unit in FILES.items():
         arguments = slots.clang_arguments(compile_command(directory, unit), kdir)
@@ -66,7 +67,7 @@ def generated(number, mutant, sites):
 
 
 def write_all(found, dropped, directory):
-    """Writes every file with its mutants but those dropped. Returns ([Generated], {file: {line: id}})."""
+    """Writes every file with its mutants, except the dropped mutants. Returns ([Generated], {file: {line: id}})."""
     mutants, lines, first_site = [], {}, 0
     for file, (source, places, all_mutants) in found.items():
         numbered = [(len(mutants) + place, mutant)
@@ -77,7 +78,7 @@ def write_all(found, dropped, directory):
         mutants += [generated(number, mutant, sites) for number, mutant in numbered]
     main = (directory / "main.c").read_text(encoding="utf-8")
     if main.count(EXIT) != 1:
-        raise core.Problem(f"main.c of the module has no `{EXIT}`; generated.py puts its own exit there")
+        raise core.Problem(f"main.c of the module has no `{EXIT}`; generated.py replaces this line")
     own = ("static void __exit mutant_exit(void)\n{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}\n"
            f"{EXIT.replace('testexp_exit', 'mutant_exit')}")
     (directory / "main.c").write_text(main.replace(EXIT, own), encoding="utf-8")
@@ -89,7 +90,7 @@ def write_all(found, dropped, directory):
 
 
 def compile_all(found, kdir, directory):
-    """Compiles until nothing is refused. Returns ([Generated], ids that the compiler refused)."""
+    """Compiles until the compiler refuses no fault. Returns ([Generated], ids of the refused faults)."""
     dropped, log = set(), directory / "build.log"
     for name in ("mutant.c", "mutant.h"):
         shutil.copy(HERE / name, directory)
@@ -102,7 +103,7 @@ def compile_all(found, kdir, directory):
             raise core.Problem("the module with generated faults does not build: "
                                f"{(unclear or [core.last_line(log)])[0]} (log: {log})")
         dropped |= refused
-        core.say(f"the compiler refused {len(refused)} faults; once more without them")
+        core.say(f"the compiler refused {len(refused)} faults; compiling again without them")
     raise core.Problem(f"the module with generated faults does not build after {ROUNDS} rounds (log: {log})")
 
 
@@ -112,26 +113,26 @@ def keep(directory, mutants, dropped):
 
 
 def kept(directory):
-    """([Generated], number of those that were refused)."""
+    """Returns ([Generated], number of refused faults)."""
     document = json.loads((directory / "mutants.json").read_text(encoding="utf-8"))
     return [Generated(**mutant) for mutant in document["mutants"]], len(document["refused"])
 
 
 def prepare():
-    """The module with all faults, for the kernel base."""
+    """Returns the module with all faults, built for the kernel base."""
     kdir = build.last_line_of("kernel", "build", FLAVOUR)
     directory = core.cache_dir() / "mutants" / key(kdir)
     with core.locked(core.cache_dir() / "mutants" / ".lock-module", "build of the module with generated faults"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
-            core.say("finding faults by rule, and building the module with all of them")
+            core.say("making faults by rules, and building the module with all faults")
             build.copy_sources(directory / "build")
             if build.make(kdir, directory / "build", directory / "plain.log") != 0:
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
                                    f"(log: {directory / 'plain.log'})")
             mutants, dropped = compile_all(find(directory / "build", kdir), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
-            # each fault loads it anew, and nine tenths of it are for a debugger
+            # Each fault loads the module again, and nine tenths of the file are debug information.
             if core.call(["strip", "--strip-debug", directory / f"{build.MODULE}.ko"]) != 0:
                 raise core.Problem(f"strip fails on {directory / build.MODULE}.ko")
             keep(directory, mutants, dropped)

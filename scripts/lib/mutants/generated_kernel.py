@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds a kernel with all generated faults of the lines that kernel/patches/6.12 adds to dma-buf.c.
 
-The faults are one more patch for `scripts/kernel mutant`. Parameters of the built-in dma_buf choose a fault and tell what was executed, so a running guest
-goes from one fault to the next.
+One more patch for `scripts/kernel mutant` has all the faults. Parameters of the built-in dma_buf switch faults on and
+report the executed sites, so one guest can try one fault after the other.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ PRELUDE = """\
 static unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
 static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
 
-/* Numbers of faults, as 17 or 17,33; 0 is none of them. */
+/* The numbers of the faults to switch on: 17, or 17,33; 0 switches all faults off. */
 static int testexp_mutant_set(const char *text, const struct kernel_param *param)
 {
 	return bitmap_parselist(text, testexp_mutants, NR_MUTANTS + 1);
@@ -75,19 +75,19 @@ static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
 
 
 def patches():
-    """Those of the series, in their order."""
+    """Returns the patches of the series, in their order."""
     names = [line.split("#")[0].strip() for line in (SERIES / "series").read_text().splitlines()]
     return [SERIES / name for name in names if name]
 
 
 def part_of(patch, subject):
-    """What a patch changes in one file."""
+    """Returns the part of a patch that changes one file."""
     parts = re.split(r"^(?=diff --git )", patch.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return "".join(part.split("\n-- \n")[0] + "\n" for part in parts if part.startswith(f"diff --git a/{subject} "))
 
 
 def without_series(path):
-    """The text of the subject before the series was applied."""
+    """Returns the text of SUBJECT without the patches of the series."""
     with tempfile.TemporaryDirectory() as work:
         copy = pathlib.Path(work) / SUBJECT
         copy.parent.mkdir(parents=True)
@@ -97,12 +97,12 @@ def without_series(path):
                 done = subprocess.run(["patch", "-R", "-p1", "-s", "-f", "-d", work], input=part, capture_output=True,
                                       text=True, check=False)
                 if done.returncode != 0:
-                    raise core.Problem(f"{patch.name} cannot be taken back from {path}: {done.stdout.strip()}")
+                    raise core.Problem(f"{patch.name} cannot be reverted in {path}: {done.stdout.strip()}")
         return copy.read_text(encoding="utf-8")
 
 
 def added_lines(old, new):
-    """Numbers of the lines that are new, beginning with 1."""
+    """Returns the numbers of the new lines; the first line is 1."""
     added = set()
     for tag, _, _, start, end in difflib.SequenceMatcher(
             None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes():
@@ -112,7 +112,7 @@ def added_lines(old, new):
 
 
 def find(kdir, command):
-    """(source, slots, the mutants whose slots are all in added lines)."""
+    """Returns (source, slots, the mutants whose slots are all in added lines)."""
     path = pathlib.Path(kdir) / SUBJECT
     source = path.read_text(encoding="utf-8")
     places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
@@ -127,14 +127,17 @@ def patch_of(source, text):
 
 
 def write(source, places, mutants):
-    """([Generated], the text, {line: id})."""
+    """Returns ([Generated], the text with all faults, {line: id})."""
     text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, PRELUDE)
     made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
     return made, text.replace("NR_SITES", str(len(sites) or 1)).replace("NR_MUTANTS", str(len(made))), lines
 
 
 def build_image(found, directory):
-    """Puts the image with all faults into the directory, without those that the compiler refuses. Returns ([Generated], refused ids, tree)."""
+    """Puts the image with all faults that the compiler accepts into the directory.
+
+    Returns ([Generated], ids of the refused faults, kernel tree).
+    """
     source, places, mutants = found
     dropped = set()
     for _ in range(generated.ROUNDS):
@@ -152,12 +155,12 @@ def build_image(found, directory):
             if not refused:
                 raise
             dropped |= refused
-            core.say(f"the compiler refused {len(refused)} faults; once more without them")
+            core.say(f"the compiler refused {len(refused)} faults; compiling again without them")
     raise core.Problem(f"the kernel with generated faults does not build after {generated.ROUNDS} rounds")
 
 
 def prepare():
-    """The kernel with all faults, and the module for it."""
+    """Returns the kernel with all faults, and the module for this kernel."""
     kdir = build.last_line_of("kernel", "build", generated.FLAVOUR)
     directory = core.cache_dir() / "mutants" / f"kernel-{generated.key(kdir, pathlib.Path(__file__), *patches())}"
     with core.locked(core.cache_dir() / "mutants" / ".lock-kernel", "build of a kernel with generated faults"):
@@ -167,7 +170,7 @@ def prepare():
             if build.make(kdir, directory / "plain", directory / "plain.log") != 0:
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
                                    f"(log: {directory / 'plain.log'})")
-            core.say("finding faults by rule, and building a kernel with all of them")
+            core.say("making faults by rules, and building a kernel with all faults")
             mutants, dropped, tree = build_image(
                 find(kdir, generated.compile_command(directory / "plain", "exporter.c")), directory)
             build.ModuleTree(directory / "tree", tree).build(None, directory / "module")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The guest's side of a hunt: runs the programs of each job on the module with the job's faults, and tells line by line what came out.
+"""The guest's side of a hunt: runs the programs of each job on the module with the job's faults.
 
-What was told before a guest dies is not lost. Whether an outcome is a verdict is the host's business (verdicts.py).
+It prints a line for each event, so the host keeps the results of a guest that dies. The host decides whether an outcome
+is a verdict (verdicts.py).
 """
 
 import importlib.machinery
@@ -19,15 +20,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 SELFTESTS = ROOT / "selftests"
 MODULE = "dmabuf_testexp"
 KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
-DIRTY = 75  # the kernel is in no state for another fault
-# After SIGKILL a program is waited for so long, less than selftests/run waits by itself: what hangs is tried again, alone.
+DIRTY = 75  # the state of the kernel is in doubt, so the next fault needs a new guest
+# How long selftests/run waits for a program after SIGKILL. The default is longer, but a program that hangs is tried
+# again, alone.
 KILL_S = 20
 
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
 UNKILLABLE = re.compile(r"(\w+) cannot be killed, so it hangs in the kernel")
-EXPECTATION = "not so: "  # a failure, whatever happened to the case after it
+EXPECTATION = "not so: "  # a failed expectation counts even if the case times out later
 KERNEL_LOG = re.compile(r"kernel log")
-# What leaves the kernel in doubt: anything it said itself, but a warning, or the module that cannot go.
+# These complaints leave the kernel in doubt: a message in its log that is not a warning, a taint, or a module that
+# cannot be unloaded.
 DOUBT = re.compile(r"kernel log[^:]*: (?!.*WARNING: )|kernel taint|cannot be unloaded")
 
 
@@ -36,7 +39,10 @@ def tell(**event):
 
 
 def complaints(tests):
-    """(failed cases, faults) of a tests.json, in their order: of a case (program, case, reason), of a fault (program or "", "", what)."""
+    """Returns (failed cases, faults) of a tests.json, in their order.
+
+    A failed case is (program, case, reason). A fault is (program or "", "", description).
+    """
     cases, faults = [], []
     for program in tests["programs"]:
         cases += [(program["name"], case["name"], case.get("reason") or "")
@@ -50,10 +56,13 @@ def outcome(word, found="", program="", case="", limit=None):
 
 
 def judge(tests, status, output):
-    """What came out of some programs, from the runner's tests.json (None: there is none), its exit status and its last words.
+    """Returns the outcome of some programs.
 
-    passed: every case that was not skipped. skipped: every one. failed: found a fault. hung: nothing failed but a limit in time. broken: no result. `program`
-    is the first that did not pass, where that is known.
+    tests: the tests.json of selftests/run, or None. status, output: the exit status and the output of selftests/run.
+
+    passed: every case passed or was skipped. skipped: every case was skipped. failed: the programs found a fault. hung:
+    the only failures are timeouts. broken: there is no result. `program` is the first program that did not pass, if
+    known.
     """
     words = (output.strip().splitlines() or [""])[-1]
     if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
@@ -73,7 +82,7 @@ def judge(tests, status, output):
     if clear or not late:
         program, found = (clear or [(program, fault) for program, _, fault in faults])[0]
         return outcome("failed", found, program)
-    # whatever else is wrong, such as objects that are left, comes of being killed
+    # Other complaints, such as objects that are left, follow from the end of the killed program.
     program, case, match = late[0]
     return outcome("hung", f"{case or 'the program'} {match[0]}", program, case, int(match[1]))
 
@@ -86,12 +95,12 @@ def read_tests(path):
 
 
 def numbers_of(job):
-    """The faults that are on, as the parameter `mutant` reads them; 0 is no fault."""
+    """Returns the numbers of the job's faults as the parameter `mutant` expects them; 0 means no fault."""
     return ",".join(map(str, job["mutants"])) or "0"
 
 
 def switch_on(job):
-    """Chooses the kernel's faults. Those of the module are chosen when it is loaded."""
+    """Switches the kernel's faults on. The module's faults are switched on when the module is loaded."""
     if job["where"] == "kernel":
         (KERNEL_PARAMETERS / "sites").write_text("0")
         (KERNEL_PARAMETERS / "mutant").write_text(numbers_of(job))
@@ -105,7 +114,7 @@ def switch_off(job):
 
 
 def executed_sites(where):
-    """The sites that the kernel, or the last module to be unloaded, has told of (mutant.h, generated_kernel.py); None: it has not."""
+    """Returns the sites that the kernel or the last unloaded module reported, or None if there is no report."""
     if where == "kernel":
         words = (KERNEL_PARAMETERS / "sites").read_text().replace(",", "")
         return [bit for bit in range(len(words) * 4) if int(words, 16) >> bit & 1]
@@ -117,7 +126,7 @@ def executed_sites(where):
 
 
 def times_of(tests):
-    """How long each program took, and each case as "program/case"."""
+    """Returns {name: seconds} of each program and of each case; a case has the name "program/case"."""
     times = {}
     for program in (tests or {}).get("programs", []):
         times[program["name"]] = program.get("seconds")
@@ -126,7 +135,10 @@ def times_of(tests):
 
 
 class Runner:
-    """selftests/run, loaded once and run in a fork each time: on an emulated processor Python takes longer to start than most programs to run."""
+    """Loads selftests/run once and runs it in a fork each time.
+
+    On an emulated processor the start of Python takes longer than most programs run.
+    """
 
     def __init__(self):
         sys.path.insert(0, str(SELFTESTS))
@@ -136,7 +148,7 @@ class Runner:
         self.program.limits.KILL_S = KILL_S
 
     def run(self, words, environment, log):
-        """Returns its exit status; what it prints goes into a file."""
+        """Runs selftests/run with its output in the file `log`; returns its exit status."""
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
@@ -144,7 +156,7 @@ class Runner:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     def be(self, words, environment, log):
-        """In the child; does not return."""
+        """Becomes selftests/run in the child process; does not return."""
         status = 1
         try:
             output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -167,7 +179,7 @@ class Runner:
 
 
 def try_programs(runner, job, names, limit, case_limit, directory):
-    """Runs some programs; returns what judge() says of them with the time they took."""
+    """Runs some programs; returns the outcome from judge() with the times of the programs."""
     words = ["--bin", job["binaries"], "--out", str(directory), "--module", job["module"], "--quick",
              "--timeout", str(limit)]
     if job["where"] == "module":
@@ -184,14 +196,14 @@ def try_programs(runner, job, names, limit, case_limit, directory):
     tests = read_tests(directory / "tests.json")
     verdict, still = judge(tests, status, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
     if still and verdict["outcome"] in ("passed", "skipped"):
-        verdict.update(outcome="broken", found="selftests/run left the module loaded and said nothing of it")
+        verdict.update(outcome="broken", found="selftests/run left the module loaded and did not report it")
     verdict["program"] = verdict["program"] or names[-1]
     return {**verdict, "names": names, "seconds": seconds, "times": times_of(tests),
             "clean": not still and not DOUBT.search(output)}
 
 
 def hunt(jobs):
-    """Tries each job. A control goes on when something fails, as each of its programs counts."""
+    """Tries each job. A control continues after a failure, because each of its programs counts."""
     runner = Runner()
     for job in jobs:
         clean = True

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Faults that were thought of: entries of the file `module` beside this, and patches of kernel/mutants/6.12. Both name the programs that must find them."""
+"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/6.12.
+
+Each fault names the programs that must find it.
+"""
 
 import collections
 import pathlib
@@ -11,7 +14,8 @@ import core
 MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
 KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
 
-# kind: module or kernel; file: what it changes; flavour: the kernel it shows on; edits: [(function or "", old, new)] or [] for a patch.
+# kind: module or kernel; file: the file that the fault changes; flavour: the kernel on which a test can see the fault;
+# edits: [(function or "", old, new)], or [] for a patch.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
 
 HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)"
@@ -19,13 +23,13 @@ HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>
 
 
 class Mistake(Exception):
-    """One line that says what is wrong with a fault itself, or with what builds it."""
+    """One line that says what is wrong with a fault, or with its build."""
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 def read_module_faults(path):
-    """The entries of the file `module`; its head says how one looks."""
+    """Returns the entries of the file `module`; the comment at its head describes an entry."""
     faults = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -53,7 +57,7 @@ def read_module_faults(path):
 
 
 def read_kernel_fault(path):
-    """A patch: text, then `Contract:`, `Found-by:` and perhaps `Kernel:`, then the diff."""
+    """Reads a patch: the text, the lines `Contract:`, `Found-by:` and optionally `Kernel:`, then the diff."""
     head = path.read_text().split("\n---\n", 1)[0]
     trailers = dict(re.findall(r"^(Contract|Found-by|Kernel): (.+)$", head, re.MULTILINE))
     if not {"Contract", "Found-by"} <= trailers.keys():
@@ -78,7 +82,7 @@ def all_faults():
 
 
 def function_span(text, function):
-    """Where the body of a function is: from its name to the closing brace in the first column."""
+    """Returns (start, end) of a function, from its name to the closing brace in the first column."""
     match = re.search(rf"^(?![\s/*#])[^;\n]*\b{re.escape(function)}\([^;{{]*\)\s*\{{.*?^\}}", text,
                       re.MULTILINE | re.DOTALL)
     if not match:
@@ -87,14 +91,14 @@ def function_span(text, function):
 
 
 def apply_edits(text, edits):
-    """The text with every edit made. The old text must be there once; how it is broken into lines does not matter."""
+    """Returns the text after all edits. Each old text must be there exactly once; line breaks do not matter."""
     for function, old, new in edits:
         start, end = function_span(text, function) if function else (0, len(text))
         pattern = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
         places = list(pattern.finditer(text, start, end))
         if len(places) != 1:
-            raise Mistake(f"`{' '.join(old.split())}` is there {len(places)} times"
-                          f"{' in ' + function if function else ''}, not once")
+            raise Mistake(f"`{' '.join(old.split())}` occurs {len(places)} times"
+                          f"{' in ' + function if function else ''} instead of once")
         if places[0].group().split() == new.split():
             raise Mistake("the fault changes nothing")
         text = text[:places[0].start()] + new.strip() + text[places[0].end():]
@@ -102,7 +106,7 @@ def apply_edits(text, edits):
 
 
 def all_fit(faults):
-    """Whether every module fault still finds its text; says which do not."""
+    """Returns whether every fault of the module still applies; names the faults that do not apply."""
     fits = True
     for fault in faults:
         try:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tries faults that were made by rule. One module, or one kernel, has them all, and a parameter says which is on.
+"""Tries the generated faults. One module, or one kernel, has all of them, and a parameter switches faults on.
 
-First each program runs without a fault, and its module tells which sites it executed. A fault is then tried with the programs that execute its site, the
-fastest first, until one finds it. A fault that no program executes has survived.
+First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
+programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
+a survivor.
 
-Most faults are found by a fast program. Those that are not take the time, so the slow programs run with several of these faults at once: when all pass, no
-fault was found. When one fails, each half of the faults is tried again, down to a single fault. Only a single fault is ever found.
+A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
+faults at once. When all programs pass, no fault was found. When a program fails, each half of the faults is tried
+again, down to a single fault. Only a single fault is ever called found.
 """
 
 import collections
@@ -24,21 +26,24 @@ from record import Record
 from verdicts import Verdict
 
 KNOWN = pathlib.Path(__file__).resolve().parent / "known"
-# A case may take TIMES as long as the longest case of its program took without a fault, and a program so long between two lines; but at least this long.
+# A case may take TIMES as long as the longest case of its program took without a fault, but at least LIMIT_S. A program
+# may take LIMIT_S longer between two lines.
 TIMES = 10
 LIMIT_S = 20
+# Programs that take at most TOGETHER_S seconds together share one run of selftests/run.
 TOGETHER_S = 3
-# A fault is tried alone with so many seconds of programs; the slow ones that are left run with so many faults at once.
+# A fault is tried alone with programs of at most ALONE_S seconds together. The slower programs run with up to AT_ONCE
+# faults at once.
 ALONE_S = 8
 AT_ONCE = 8
-# These cannot run on this kernel or would be blind after it.
+# These programs cannot run on this kernel, or can report nothing after their first run.
 LEFT_OUT = ["lockdep_splats"]
 
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
 
 def read_known(path=KNOWN):
-    """({id: reason} of those that mean the same as the original, {id: reason} of those known to survive)."""
+    """Returns ({id: reason} of the equivalent faults, {id: reason} of the known survivors)."""
     kinds, ids, reason = {"equivalent": {}, "survives": {}}, None, ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -49,14 +54,17 @@ def read_known(path=KNOWN):
             continue
         word, _, reason = line.partition(": ")
         if word not in kinds or not reason.strip():
-            raise core.Problem(f"{path.name}:{number}: say `equivalent: reason` or `survives: reason`, and below it "
-                               "each ID in a line that begins with a tab")
+            raise core.Problem(f"{path.name}:{number}: say `equivalent: reason` or `survives: reason`, and "
+                               "write each ID below in a line that begins with a tab")
         ids = kinds[word]
     return kinds["equivalent"], kinds["survives"]
 
 
 def choose(mutants, sample, seed):
-    """N of them by a hash of seed and id, so that a new fault changes one of the sample or none; all without N."""
+    """Returns a sample of the mutants, or all mutants if `sample` is None.
+
+    The order is by a hash of seed and id: with the same seed, a new fault replaces at most one fault of the sample.
+    """
     if not sample or sample >= len(mutants):
         return mutants
     by_hash = sorted(mutants, key=lambda mutant: hashlib.sha256(f"{seed} {mutant.id}".encode()).digest())
@@ -65,14 +73,14 @@ def choose(mutants, sample, seed):
 
 
 def programs_for(mutant, programs):
-    """The programs that execute one of its sites, the fastest first. programs: rows of State.programs."""
+    """Returns the programs that execute a site of the mutant, the fastest first. programs: State.programs."""
     wanted = set(mutant.sites)
     return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"]))
             if wanted & set(row["sites"])]
 
 
 def within(budget, programs, rows):
-    """The programs that take no more than so many seconds together, the fastest first; all without a budget."""
+    """Returns the fastest programs that together take at most `budget` seconds; without a budget, all programs."""
     chosen, used = [], 0
     for name in programs:
         used += rows[name]["seconds"]
@@ -83,21 +91,24 @@ def within(budget, programs, rows):
 
 
 class Several(collections.namedtuple("Several", "mutants programs")):
-    """Faults that are on at the same time, and programs to run."""
+    """Faults that are switched on at the same time, and the programs to run."""
 
     @property
     def name(self):
         return self.mutants[0].id if len(self.mutants) == 1 else f"{len(self.mutants)}-from-{self.mutants[0].id}"
 
     def halves(self, failed):
-        """Each half with the programs from the one that failed on: those before it passed."""
+        """Returns each half, with the failed program and the programs after it. The programs before it passed."""
         programs = self.programs[self.programs.index(failed):] if failed in self.programs else self.programs
         middle = (len(self.mutants) + 1) // 2
         return [Several(self.mutants[:middle], programs), Several(self.mutants[middle:], programs)]
 
 
 def together(waiting, rows):
-    """waiting: [(fault, its programs)]. Groups of faults with no site in common, so that each is on wherever its place is executed."""
+    """Returns groups of faults without a common site, so each fault is active where its site is executed.
+
+    waiting: [(fault, its programs)].
+    """
     groups = []
     for mutant, programs in sorted(waiting, key=lambda pair: (pair[1], pair[0].id)):
         for group in groups:
@@ -113,7 +124,10 @@ def together(waiting, rows):
 
 
 def grouped(programs, rows):
-    """As engine.Job has them. Fast programs run together, as the runner takes longer than each of them."""
+    """Returns the `programs` of an engine.Job.
+
+    Fast programs share a run of selftests/run, because selftests/run itself takes longer than such a program.
+    """
     groups, used = [], 0
     for name in programs:
         seconds = rows[name]["seconds"]
@@ -124,12 +138,12 @@ def grouped(programs, rows):
         used += seconds
     limits = [max(LIMIT_S, round(TIMES * max(rows[name].get("longest", rows[name]["seconds"]) for name in names)))
               for names in groups]
-    # the case ends before its program is ended
+    # The limit of a program is longer, so the limit of a case ends a case first.
     return [(names, limit + LIMIT_S, limit) for names, limit in zip(groups, limits)]
 
 
 class Hunt:
-    """built: what has the faults in it; binaries: where the built programs are; options: sample, seed, only."""
+    """built: the build with the faults; binaries: the directory of the programs; options: sample, seed, only, budget"""
 
     def __init__(self, built, options, binaries, work):
         self.built, self.options, self.binaries, self.work = built, options, pathlib.Path(binaries), work
@@ -138,7 +152,7 @@ class Hunt:
         self.files = {mutant.file for mutant in mutants}
         for name in sorted({*self.equivalent, *self.survivors} - {mutant.id for mutant in mutants}):
             if any(name.startswith(rules.stem(file) + "-") for file in self.files):
-                core.say(f"{KNOWN.name} names {name}, and no rule makes that any more")
+                core.say(f"{KNOWN.name} names {name}, but no rule makes this fault any more")
         self.all = [mutant for mutant in mutants if mutant.id not in self.equivalent]
         if options.only:
             unknown = sorted(set(options.only) - {mutant.id for mutant in mutants})
@@ -166,7 +180,7 @@ class Hunt:
         self.record.control(self.built.kind, (
             Verdict("error", broken[0][0], broken[0][1], None) if broken else Verdict("survived", None, None, None)))
         if broken:
-            # their sites are not known, so no fault could be called a survivor
+            # The executed sites are not known, so no fault could be called a survivor.
             for mutant in self.chosen:
                 self.record.fault(self.fault(mutant, []), Verdict(
                     "error", None, f"the programs do not pass without a fault: {broken[0][0]}", None))
@@ -177,12 +191,12 @@ class Hunt:
     # --- the programs without a fault ---
 
     def run_controls(self):
-        """Runs each program that is not known yet, and notes what it executes. Returns [(program, what is wrong)]."""
+        """Runs each program that has no record, and records the executed sites. Returns [(program, what is wrong)]."""
         todo, broken = [name for name, digest in self.state.fingerprints.items() if name not in self.state.programs], []
         by_job = {f"control-{name}": name for name in todo}
 
         def note(job, attempt):
-            # one program each
+            # Each of these jobs has one program.
             run = attempt.runs[0] if attempt.runs else None
             if run and run["outcome"] in ("passed", "skipped") and run["sites"] is not None:
                 program = by_job[job.name]
@@ -195,12 +209,12 @@ class Hunt:
                 broken.append((by_job[job.name], verdict.case))
 
         if todo:
-            core.say(f"running {len(todo)} programs without a fault, to see what they execute")
+            core.say(f"running {len(todo)} programs without a fault, to learn which sites they execute")
             self.engine("controls", report, seen=note).run(
                 [self.job(name, engine.limited([program])) for name, program in by_job.items()])
         missing = [name for name in self.state.fingerprints
                    if name not in self.state.programs and name not in dict(broken)]
-        return broken + [(name, "nothing told what it executed") for name in missing]
+        return broken + [(name, "the program reported no executed sites") for name in missing]
 
     # --- the faults ---
 
@@ -209,7 +223,7 @@ class Hunt:
         return Fault(mutant.id, self.built.kind, file, mutant.text, programs, generated.FLAVOUR)
 
     def try_all(self):
-        """Those with a verdict from before are told first."""
+        """Reports the faults that have a verdict from an earlier hunt, and tries the others."""
         alone, waiting = [], []
         for mutant in self.chosen:
             every = programs_for(mutant, self.state.programs)
@@ -230,7 +244,7 @@ class Hunt:
         self.try_together(together(waiting, self.state.programs))
 
     def try_alone(self, mutants, waiting):
-        """Each with its fast programs. What passes these and has slow ones is added to `waiting`."""
+        """Tries each fault with its fast programs. Adds a survivor that has slow programs to `waiting`."""
         by_id = {mutant.id: mutant for mutant in mutants}
 
         def report(job, verdict):
@@ -251,7 +265,7 @@ class Hunt:
                  for mutant in mutants])
 
     def try_together(self, groups):
-        """Rounds of groups; those that do not pass come again as halves. A fault that is left alone has its verdict by itself."""
+        """Tries groups in rounds. A group that does not pass is tried again in halves, down to a single fault."""
         for number in range(1, len(self.chosen) + 2):
             several, single = ([group for group in groups if (len(group.mutants) > 1) == more]
                                for more in (True, False))
@@ -263,7 +277,7 @@ class Hunt:
                       + self.try_groups(f"single-{number}", single, True))
 
     def try_groups(self, work, groups, single):
-        """Returns the groups that are to be tried next."""
+        """Returns the groups for the next round."""
         by_name, again = {group.name: group for group in groups}, []
 
         def report(job, verdict):
@@ -284,36 +298,39 @@ class Hunt:
         self.tell(mutant, verdict)
 
     def tell(self, mutant, verdict):
-        """A survivor with the programs for which the budget had no time."""
+        """Records a verdict. A survivor names the programs that the budget left out."""
         tried = self.tried[mutant.id]
         left = [name for name in programs_for(mutant, self.state.programs) if name not in tried]
         if verdict.verdict == "survived" and left:
-            verdict = verdict._replace(case=f"{' '.join(tried)} pass; the budget has no time for {' '.join(left)}")
+            verdict = verdict._replace(case=f"{' '.join(tried)} pass; the budget leaves out {' '.join(left)}")
         self.record.fault(self.fault(mutant, tried), verdict)
 
-    # --- what it all says ---
+    # --- the summary ---
 
     def summary(self):
-        """Lines for people: by rule, what survived, and which programs found nothing that no other found."""
+        """Yields lines for people: the found faults of each rule, the score, and what each program found first."""
         verdict_of = {fault.name: verdict for fault, verdict in self.record.faults}
         by_rule = collections.defaultdict(collections.Counter)
         for mutant in self.chosen:
             if mutant.id in verdict_of:
                 by_rule[mutant.rule][verdict_of[mutant.id].verdict] += 1
-        yield (f"{len(self.all)} faults made by rule, {len(self.equivalent)} more are equivalent, "
+        yield (f"{len(self.all)} faults made by rules, {len(self.equivalent)} more are equivalent, "
                f"{self.built.refused} more the compiler refused")
         for rule, counts in sorted(by_rule.items()):
             yield f"{rule}: {counts['killed']} of {sum(counts.values())} found"
         counts = collections.Counter(verdict.verdict for verdict in verdict_of.values())
         judged = counts["killed"] + counts["survived"]
         yield (f"score: {100 * counts['killed'] / judged:.1f} % of {judged}" if judged
-               else "score: none, as nothing was tried")
+               else "score: none, because no fault has a verdict")
         yield from redundant(self.state.verdicts.values())
 
 
 def redundant(rows):
-    """The programs that were tried and never found a fault first. Each fault that such a program would find was found by a faster one, so that leaving all
-    of them out would change no verdict. Over all faults that were tried with these programs so far."""
+    """Yields the programs that found a fault first, and the programs that were tried and never found a fault first.
+
+    Each fault that a program of the second kind would find was found by a faster program. So no verdict would be
+    different without these programs. The lines count all faults that were tried with these programs so far.
+    """
     first, tried = collections.Counter(), collections.Counter()
     for row in rows:
         tried.update(row["tried"])
@@ -328,10 +345,10 @@ def redundant(rows):
 
 
 def prepare(where):
-    """The build with all generated faults of the module or the kernel."""
+    """Returns the build with all generated faults of the module or the kernel."""
     if not importlib.util.find_spec("clang"):
-        raise core.Problem("no libclang for Python here, which finds the places for faults; "
-                           "install python3-clang, or run scripts/mutants, which does")
+        raise core.Problem("there is no libclang for Python, which finds the places for faults; "
+                           "install python3-clang, or run scripts/mutants, which installs it")
     return (generated_kernel if where == "kernel" else generated).prepare()
 
 
@@ -345,7 +362,7 @@ def list_faults(built):
 
 
 def binaries_of(directory):
-    """Where the programs are, as the command was told."""
+    """Returns the directory of the programs, if the directory exists."""
     if not directory or not os.path.isdir(directory):
         raise core.Problem(f"no programs in {directory}; build the target selftests")
     return directory

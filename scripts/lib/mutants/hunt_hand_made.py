@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tries the faults that were thought of. Many modules are tried in one guest; a kernel is one guest each, built while the one before it is tried."""
+"""Tries the faults made by hand.
+
+One guest tries many modules. Each kernel needs its own guest, and is built while the kernel before is tried.
+"""
 
 import concurrent.futures
 import os
@@ -16,7 +19,7 @@ from verdicts import Verdict
 
 
 def by_flavour(faults):
-    """The faults of each flavour of the kernel, base first."""
+    """Returns [(flavour, its faults)], the flavour base first."""
     flavours = sorted({fault.flavour for fault in faults}, key=lambda flavour: (flavour != "base", flavour))
     return [(flavour, [fault for fault in faults if fault.flavour == flavour]) for flavour in flavours]
 
@@ -26,7 +29,7 @@ def programs_of(faults):
 
 
 class Hunt:
-    """All chosen faults: builds, tries, and tells the verdicts."""
+    """Builds and tries all chosen faults, and records the verdicts."""
 
     def __init__(self, faults, binaries, work):
         self.faults, self.binaries, self.work = faults, binaries, work
@@ -44,14 +47,14 @@ class Hunt:
                 tries = [a_try for flavour, faults in by_flavour(self.kernels)
                          for a_try in self.hunt_kernels(flavour, faults, guests)]
                 for a_try in tries:
-                    a_try.result()  # what went wrong in it goes wrong here
+                    a_try.result()  # raises the exception of the try, if there was one
         self.record.missing_controls()
         return self.record
 
     # --- the module ---
 
     def build_modules(self, kdir, faults, work):
-        """Returns the faults whose module is there; the others have their verdict."""
+        """Returns the faults whose module was built. The other faults get the verdict error."""
         trees = [build.ModuleTree(work / f"tree-{number}", kdir) for number in range(os.cpu_count() or 1)]
         built, started, lock = [], time.monotonic(), threading.Lock()
 
@@ -96,7 +99,7 @@ class Hunt:
     # --- the kernel ---
 
     def hunt_kernels(self, flavour, faults, guests):
-        """Builds one kernel while the one before it is tried."""
+        """Builds each kernel while the kernel before is tried."""
         right = None
         for fault in [None, *faults]:
             name = fault.name if fault else f"control-{flavour}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a hunt tells: TAP while it goes on, mutants.json (results/schema.md) at its end."""
+"""Writes the results of a hunt: TAP during the hunt, mutants.json (results/schema.md) at the end."""
 
 import collections
 import re
@@ -9,7 +9,7 @@ import threading
 import core
 import verdicts
 
-# What the kernel's log has of one boot only: time stamps, addresses and PFNs, processor and process.
+# The parts of a kernel log that differ from boot to boot: time stamps, addresses, PFNs, processors and processes.
 OF_ONE_BOOT = re.compile(r"\[ *\d+\.\d+\] *|(?:\b0x)?\b(?=[a-f]*\d)[0-9a-f]{5,16}\b|(?<=CPU: )\d+|(?<=PID: )\d+")
 SECONDS = re.compile(r"(?<=took )[\d.]+ s")
 
@@ -19,13 +19,13 @@ def of_any_boot(text):
 
 
 def processor_minutes():
-    """What all that this process started has used, the guests too."""
+    """Returns the processor time of all child processes, including the guests."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (used.ru_utime + used.ru_stime) / 60
 
 
 class Record:
-    """The verdicts of one hunt. `known`: {name of a fault: why it is known to survive}."""
+    """The verdicts of one hunt. `known`: {name of a known survivor: reason}."""
 
     def __init__(self, controls, known=None):
         self.expected, self.known = controls, known or {}
@@ -54,20 +54,20 @@ class Record:
                           f" ({verdict.seconds:.0f} s)" if verdict.seconds is not None else "")
             self.faults.append((fault, verdict))
             if verdict.verdict == "killed":
-                known = ([f"{fault.name} is found now, so it is no survivor any more"]
+                known = ([f"{fault.name} is a known survivor, but was found: remove its name from `known`"]
                          if fault.name in self.known else [])
                 self.line(True, f"{name} # killed by {verdict.by}: {verdict.case}{took}", *known)
             elif verdict.verdict == "survived" and fault.name in self.known:
-                self.line(True, f"{name} # SKIP survives, as is known: {self.known[fault.name]}")
+                self.line(True, f"{name} # SKIP known survivor: {self.known[fault.name]}")
             else:
-                what = verdict.case or f"every program of {' '.join(fault.programs) or '(none executes it)'} passes"
+                what = verdict.case or f"these programs pass: {' '.join(fault.programs) or '(none executes the fault)'}"
                 self.line(False, f"{name} # {verdict.verdict}{took}", what, *([fault.text] if fault.text else []))
 
     def missing_controls(self):
-        """A control that never came back has not passed."""
+        """Reports each control without a verdict as an error: the control has not passed."""
         for name in self.expected:
             if name not in self.controls:
-                self.control(name, verdicts.Verdict("error", None, "there is no verdict: it never ran", None))
+                self.control(name, verdicts.Verdict("error", None, "there is no verdict: the control never ran", None))
 
     def passed(self):
         good = all(verdict.verdict == "killed" or (verdict.verdict == "survived" and fault.name in self.known)
@@ -80,7 +80,10 @@ class Record:
         print(f"# {processor_minutes():.1f} processor minutes", flush=True)
 
     def score(self, known, seed):
-        """What mutants.json holds. No times and no dates: the same faults with the same verdicts give the same bytes. known: {kind: how many there are}."""
+        """Returns the contents of mutants.json. known: {kind: number of faults}.
+
+        The contents have no times and no dates, so the same verdicts of the same faults give the same bytes.
+        """
         found = sorted(self.faults, key=lambda pair: (pair[0].kind, pair[0].name))
         kinds = []
         for kind in sorted(known):
@@ -105,10 +108,10 @@ class Record:
 
 
 def renew_report(directory, program):
-    """The report of a run tells the score from now on."""
+    """Makes the report of a run again, with the score."""
     if not (directory / "report.html").exists():
         return
     if not program.exists():
-        core.say(f"the report in {directory} is as before: {program} is not built; scripts/run builds it")
+        core.say(f"the report in {directory} is unchanged, because {program} is not built; scripts/run builds it")
     elif core.call([program, directory]) == 0:
-        core.say(f"{directory}/report.html and summary.txt have the score")
+        core.say(f"{directory}/report.html and summary.txt show the score")

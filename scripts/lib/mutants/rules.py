@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes faults by rule: each takes the text of a slot and gives the faulty texts. docs/mutation.md lists the rules.
+"""Makes faults by rules. Each rule takes the text of a slot and gives faulty texts. docs/mutation.md lists the rules.
 
-A rule works on the tokens of a slot. What it makes must compile, or the compiler drops it (schemata.py); what it makes may also mean the same as the
-original, and only a person can say so (the file `equivalent`).
+A rule works on the tokens of a slot. A faulty text that does not compile is dropped (schemata.py). A faulty text may
+mean the same as the original; only a person can decide this (the file `known`).
 """
 
 import collections
@@ -10,7 +10,7 @@ import hashlib
 import pathlib
 import re
 
-# edits: [(number of a slot, its faulty text)]; text: for people
+# edits: [(number of a slot, its faulty text)]; text: the description for people
 Mutant = collections.namedtuple("Mutant", "id file function rule text edits")
 
 TOKEN = re.compile(
@@ -23,18 +23,19 @@ ARITHMETIC = {"+": "-", "-": "+", "<<": ">>", ">>": "<<", "&": "|", "|": "&", "/
               "+=": "-=", "-=": "+=", "|=": "&=", "<<=": ">>=", ">>=": "<<="}
 BINARY = {"+", "-", "&", "*", "<<", ">>", "|", "/"}
 NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|\d+)([uUlL]*)$")
-# a macro or an enumerator; those left out are no numbers, or truths (one more is the same truth), or change nothing that a test of this project is about
+# A macro or an enumerator. NOT_CONSTANT leaves out names that are no numbers, truth values (a larger value is still
+# true), and names that change nothing that this project tests.
 CONSTANT = re.compile(r"[A-Z][A-Z0-9_]{2,}$")
 NOT_CONSTANT = re.compile(r"NULL$|GFP_|CONFIG_|THIS_MODULE$|PAGE_KERNEL$|VM_DONT"
                           r"|TESTEXP_(HAS|IS|MAP_IS)_|TESTEXP_FENCE_DETACHES$")
 CALL = re.compile(r"(?:\w+ = )?(\w+) \((.*)\)$", re.DOTALL)
 RESULT_OF_CALL = re.compile(r"(\w+) = \w+ \(")
-# Without these nothing is different but on a kernel that checks for itself, or only later, or for whoever reads the kernel's log.
+# Without these calls there is a difference only on a kernel with debug checks, or later, or in the kernel's log.
 NO_STEP = re.compile(r"(dma_resv_assert_held|lockdep_assert\w*|might_\w+|cond_resched|mutex_destroy|pr_\w+"
                      r"|exporter_check_locked) \(")
 CHANGE = re.compile(r"[\w>.\[\] *-]+ (?:=|\+=|-=|\+\+|--)( |$)")
 
-# A step and its counterpart; what they have in brackets first must be the same.
+# A step and its counterpart. Both calls must have the same first argument.
 PAIRS = [
     (r"dma_resv_lock(_interruptible)?", "dma_resv_unlock"), (r"mutex_lock(_interruptible|_killable)?", "mutex_unlock"),
     (r"spin_lock(_irq)?", r"spin_unlock(_irq)?"), (r"down_read(_killable)?", "up_read"),
@@ -44,7 +45,7 @@ PAIRS = [
 
 
 def tokens(text):
-    """(text, offset) of each token that is neither space nor a comment."""
+    """Returns (text, offset) of each token that is neither space nor a comment."""
     return [(match.group(), match.start()) for match in TOKEN.finditer(text)
             if not re.match(r"\s|/\*|//", match.group())]
 
@@ -61,7 +62,7 @@ def replace(text, offset, length, new):
 
 
 def is_binary(words, place):
-    """Whether the operator at this place has something on its left."""
+    """Returns whether the operator at this place has a left operand."""
     if place == 0:
         return False
     before = words[place - 1][0]
@@ -69,7 +70,7 @@ def is_binary(words, place):
 
 
 def operators(text, words, simple):
-    """Comparisons, logic and arithmetic. `simple`: the negation of the whole does it already."""
+    """Yields faults of comparisons, logic and arithmetic. `simple`: the whole condition is negated elsewhere."""
     for place, (word, offset) in enumerate(words):
         if word in NEGATED and not simple:
             yield "negated", replace(text, offset, len(word), NEGATED[word])
@@ -86,7 +87,7 @@ def operators(text, words, simple):
 
 
 def operands(text, words, place):
-    """Where the left operand of && or || is with its operator, and the operator with the right operand."""
+    """Returns two (start, end): the left operand of && or || with the operator, the operator with the right operand."""
     ends = {"&&", "||", "?", ":", ",", "=", ";"}
     operator = words[place][1]
     start = operator_reach(words, place, -1, ends)
@@ -96,7 +97,7 @@ def operands(text, words, place):
 
 
 def operator_reach(words, place, step, ends):
-    """The place of the last token that belongs to the operand on this side."""
+    """Returns the place of the last token of the operand on this side."""
     depth, last = 0, place
     opens, closes = ("(", "[") if step > 0 else (")", "]"), (")", "]") if step > 0 else ("(", "[")
     for here in range(place + step, len(words) if step > 0 else -1, step):
@@ -121,13 +122,13 @@ def constants(text, words):
         elif word in ("true", "false"):
             yield "constant", replace(text, offset, len(word), "false" if word == "true" else "true")
         elif CONSTANT.match(word) and not NOT_CONSTANT.match(word) and after != "(":
-            # one bit of several: the next; a number: by one
+            # A bit of a bit mask becomes the next bit. Any other number becomes larger by one.
             one_of_bits = {before, after} & {"&", "|", "|=", "&="}
             yield "constant", replace(text, offset, len(word), f"({word} << 1)" if one_of_bits else f"({word} + 1)")
 
 
 def faults_of_slot(slot, text):
-    """(rule, faulty text) for all that concerns this slot alone; "" is a statement that is gone."""
+    """Yields (rule, faulty text) of this slot alone. The text "" deletes a statement."""
     words = tokens(text)
     simple = slot.kind in ("condition", "check") and not {"&&", "||", "?"} & {word for word, _ in words}
     if slot.kind in ("condition", "check"):
@@ -152,7 +153,7 @@ def is_step(text):
 
 
 def swapped_steps(slots, texts, source):
-    """Two statements that follow each other, also over a label: at least one is a call."""
+    """Yields pairs of consecutive statements, also over a label. At least one of the two is a call."""
     for number, (slot, after) in enumerate(zip(slots, slots[1:])):
         if slot.block is None or slot.block != after.block or {slot.kind, after.kind} != {"statement"}:
             continue
@@ -181,7 +182,8 @@ def first_argument(text):
 
 
 def deleted_pairs(slots, texts):
-    """A lock is not taken and not dropped, a charge neither taken nor given back."""
+    """Yields faults that delete both calls of a pair: a lock is neither taken nor dropped, a charge neither added nor
+    removed."""
     calls = collections.defaultdict(list)
     for number, slot in enumerate(slots):
         if slot.kind == "statement" and (match := CALL.match(normal(texts[number]))):
@@ -199,11 +201,11 @@ def deleted_pairs(slots, texts):
                        f"neither {step.split('(')[0]} nor {counterpart.split('(')[0]} of `{argument.strip()}`")
 
 
-# --- all of a file ----------------------------------------------------------------------------------------------------
+# --- a whole file -----------------------------------------------------------------------------------------------------
 
 
 def faults_of_function(slots, texts, source):
-    """(rule, edits, text), edits by place in `slots`; what is the same twice is told once."""
+    """Yields (rule, edits, text) without duplicates; the edits have places in `slots`."""
     seen = set()
     for number, (slot, text) in enumerate(zip(slots, texts)):
         for rule, faulty in faults_of_slot(slot, text):
@@ -218,19 +220,19 @@ def faults_of_function(slots, texts, source):
 
 
 def stem(file):
-    """How the names of a file's mutants begin. The directory is no part of it, so that they stay when a file moves."""
+    """Returns the start of the names of a file's mutants. The directory is left out, so a move keeps the names."""
     return pathlib.PurePath(file).name.replace(".", "_")
 
 
 def identifier(file, function, rule, content, count):
-    """The name of a mutant: by content, so that it stays while lines and files move."""
+    """Returns the name of a mutant. The name is made from the content, so it stays while lines and files move."""
     file = pathlib.PurePath(file).name
     digest = hashlib.sha256(f"{file}\0{function}\0{rule}\0{content}\0{count}".encode()).hexdigest()
     return f"{stem(file)}-{function}-{rule}-{digest[:8]}"
 
 
 def mutants_of(file, source, slots):
-    """All mutants of a file, in the order of its text."""
+    """Returns all mutants of a file, in the order of its text."""
     by_function = collections.defaultdict(list)
     for number, slot in enumerate(slots):
         by_function[slot.function].append(number)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Writes all mutants of a file into one text, in which numbers that are set when the program starts choose some of them, or none.
+"""Writes all mutants of a file into one text. Numbers that are set at run time switch mutants on.
 
-A slot becomes a choice: `(testexp_site(5, 17) ? (faulty) : (right))`, a statement an if. testexp_site() notes that the slot was executed, and says whether
-fault 17 is on. Each faulty text has a line of its own, by which the compiler's complaints are given to the mutant they are about.
+A slot becomes a choice: `(testexp_site(5, 17) ? (faulty) : (right))`. A statement becomes an if. testexp_site() records
+that the slot was executed, and returns whether fault 17 is on. Each faulty text has its own line, so the line number of
+a compiler error identifies the mutant.
 """
 
 import collections
 import re
 
-PRELUDE = '#include "mutant.h"\n'  # of a file of the module
+PRELUDE = '#include "mutant.h"\n'  # the first line of each file of the module
 
 
 def one_line(text):
@@ -16,7 +17,10 @@ def one_line(text):
 
 
 def choice(slot, site, text, faults):
-    """The lines that take the place of a slot; faults: [(number, faulty text)]. Yields (line, number of the mutant that is in it or None)."""
+    """Yields (line, number of the mutant in the line, or None) for the lines that replace a slot.
+
+    faults: [(number, faulty text)].
+    """
     asked = [f"testexp_site({site}, {faults[0][0]})", *(f"testexp_is_on({number})" for number, _ in faults[1:])]
     if slot.kind in ("statement", "jump"):
         yield "{", None
@@ -31,8 +35,10 @@ def choice(slot, site, text, faults):
 
 
 def write(source, slots, mutants, first_site=0, prelude=PRELUDE):
-    """Returns the text, which begins with the prelude, {line: id of the mutant in it} and {number of a slot: site}. mutants: [(number, Mutant)]; numbers
-    begin with 1."""
+    """Returns (text with the prelude at the start, {line: id of the mutant in the line}, {number of a slot: site}).
+
+    mutants: [(number, Mutant)]; the numbers begin with 1.
+    """
     by_slot = collections.defaultdict(list)
     for number, mutant in mutants:
         for slot, faulty in mutant.edits:
@@ -50,7 +56,7 @@ def write(source, slots, mutants, first_site=0, prelude=PRELUDE):
                 lines[text.count("\n")] = ids[number]
         text = text[:-1]
         position = slot.end
-        if slot.kind in ("statement", "jump"):  # the semicolon is in the choice
+        if slot.kind in ("statement", "jump"):  # the choice contains the semicolon
             position = source.index(";", position) + 1
     return text + source[position:], lines, sites
 
@@ -60,7 +66,10 @@ COMPLAINT = re.compile(r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:\d+:)? "
 
 
 def refused(log, lines):
-    """The mutants that the compiler's complaints are about, and those complaints that are about none. lines: {file name: {line: id}}."""
+    """Returns (ids of the mutants that have compiler errors, errors that belong to no mutant).
+
+    lines: {file name: {line: id}}.
+    """
     found, left, pending = set(), [], None
     for line in log.splitlines():
         match = COMPLAINT.match(line)
@@ -75,7 +84,8 @@ def refused(log, lines):
             if pending:
                 left.append(pending)
             pending = None
-        if pending and here:  # in the text itself, or in a macro that a note says it came from
+        # The error is in this line, or a note of the compiler says that this line uses the macro with the error.
+        if pending and here:
             found.add(here)
             pending = None
     return found, left + [pending] * bool(pending)

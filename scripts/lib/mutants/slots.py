@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Finds the places of a C file where a fault can be put: conditions, values, statements. libclang tells where they are; rules.py changes their text.
+"""Finds the places of a C file where a fault is possible: conditions, values, statements. libclang finds the places;
+rules.py changes their text.
 
-A slot is an expression that stands alone (a condition, what is returned, what a variable begins with) or a statement that is one line of work. Slots
-never overlap, so each can be replaced by a choice between its own text and the faulty ones. Left out are constants of the compiler (static
-initialisers, array sizes, case labels), initialisers in braces, and the heads of loops that a macro makes.
+A slot is a whole expression (a condition, a return value, an initial value of a variable) or a simple statement. Slots
+never overlap, so a choice between the original text and the faulty texts can replace each slot. Constants of the
+compiler (static initialisers, array sizes, case labels), initialisers in braces, and the heads of loops that a macro
+makes are left out.
 """
 
 import collections
 import re
 
-# kind: expression, condition (an expression, too), check (the condition before a jump alone), statement or jump. start, end: offsets in the file; of a
-# statement without its semicolon.
-# fields: [(offset, length, name of a field beside it that has the same type)]. block: identifies the list of statements that this one is in.
+# kind: expression, condition, check (the condition of an if that contains only a jump), statement or jump
+# start, end: offsets in the file; a statement ends before its semicolon
+# fields: [(offset, length, name of a neighbouring field of the same type)]
+# block: identifies the list of statements that contains this statement
 Slot = collections.namedtuple("Slot", "kind function start end fields block")
 
-# a bracket or another end; a comment, a string or a character in quotes is skipped whole
+# A bracket or another end of a slot. A comment, a string or a character in quotes is one token.
 TOKEN = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[][(){};,]', re.DOTALL)
 KEPT_ARGUMENTS = re.compile(r"-[ID]|-std=|-nostdinc|-f(short-wchar|unsigned-char)$|-m64$|-mcmodel=")
 
 
 def clang_arguments(command, directory):
-    """What libclang needs to know of the command line that compiled a file with gcc in `directory`."""
+    """Returns the arguments for libclang, from the command line of gcc that compiled a file in `directory`."""
     words, kept = iter(command.split()), []
     for word in words:
         if word == "-include":
@@ -83,7 +86,7 @@ class Finder:
             self.add("statement", cursor, block)
 
     def kind_of_head(self, cursor, children):
-        """What stands in the brackets after `if`, `while` or `switch`."""
+        """Returns the kind of the expression in the brackets after `if`, `while` or `switch`."""
         kinds = self.kinds
         if cursor.kind == kinds.SWITCH_STMT:
             return "expression"
@@ -93,7 +96,7 @@ class Finder:
         return "check" if is_check else "condition"
 
     def declaration(self, cursor):
-        """`type name = value`, each time the function runs."""
+        """Adds the value of `type name = value`, unless the variable is static."""
         if cursor.kind != self.kinds.VAR_DECL or cursor.storage_class.name == "STATIC":
             return
         values = [child for child in cursor.get_children() if child.kind.is_expression()]
@@ -102,7 +105,7 @@ class Finder:
             self.add("expression", values[-1], ends=";,")
 
     def loop(self, cursor, children):
-        """The parts of a `for` may be missing; their place says which is which."""
+        """Adds the parts of a `for`. Parts may be missing, so the semicolons identify the condition."""
         if children:
             self.statement(children[-1], None)
         if not self.begins_with(cursor, r"for\s*\("):
@@ -115,7 +118,7 @@ class Finder:
             self.add("condition" if first < start < second else "expression", child)
 
     def semicolons(self, start):
-        """Where the head of the `for` at this offset has its two semicolons."""
+        """Returns the offsets of the two semicolons in the head of the `for` at this offset."""
         depth, found = 0, []
         for offset in range(self.text.index("(", start), len(self.text)):
             depth += {"(": 1, ")": -1}.get(self.text[offset], 0)
@@ -128,11 +131,11 @@ class Finder:
     # --- slots ---
 
     def begins_with(self, cursor, pattern):
-        """False where a macro made the statement, and the file has the macro's name."""
+        """Returns a false value if a macro made the statement, because the text then has the name of the macro."""
         return str(cursor.extent.start.file) == self.path and re.match(pattern, self.text[cursor.extent.start.offset:])
 
     def add(self, kind, cursor, block=None, ends=";"):
-        """A slot from where the cursor begins to what must follow. libclang's own end is of no use where a macro stands last."""
+        """Adds a slot, from the start of the cursor to the next end. libclang gives no usable end after a macro."""
         start = cursor.extent.start.offset
         if str(cursor.extent.start.file) != self.path:
             return
@@ -144,7 +147,10 @@ class Finder:
         self.slots.append(Slot(kind, self.function, start, end, sorted(set(self.fields(cursor))), block))
 
     def end_of(self, start, ends):
-        """Where one of `ends` stands outside all brackets, or a bracket closes that was opened before; without spaces before it."""
+        """Returns the offset of the next end, without the spaces before the end.
+
+        An end is a character of `ends` outside all brackets, or a closing bracket that was opened before `start`.
+        """
         depth = 0
         for match in TOKEN.finditer(self.text, start):
             token = match.group()
@@ -154,7 +160,7 @@ class Finder:
         return start
 
     def fields(self, cursor):
-        """Each field that is named here and has a neighbour of the same type."""
+        """Yields each field that the expression names and that has a neighbour of the same type."""
         for node in cursor.walk_preorder():
             if node.kind != self.kinds.MEMBER_REF_EXPR or not node.referenced:
                 continue
@@ -178,8 +184,8 @@ class Finder:
 
 
 def find_slots(path, source, arguments):
-    """The slots of the file `path`, as the translation unit `source` sees it."""
-    import clang.cindex as cindex  # pylint: disable=import-outside-toplevel  # a package that only this needs
+    """Returns the slots of the file `path` in the translation unit `source`."""
+    import clang.cindex as cindex  # pylint: disable=import-outside-toplevel  # only this function needs the package
 
     unit = cindex.Index.create().parse(str(source), args=arguments)
     return Finder(cindex, path, path.read_text(encoding="utf-8")).find(unit)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is known of generated faults already: a line of JSON for each, added as soon as it is known, so that a hunt that was cut goes on from there.
-The verdict "passed" is of a fault that is not through: so far it was tried with its fast programs.
+"""Keeps the verdicts of generated faults: one line of JSON for each fault, written at once. So an interrupted hunt
+can continue.
 
-A line counts as long as the programs that made it are the same: of a fault that was found, the program that found it; of one that survived, all that were
-tried.
+The verdict "passed" means that a fault passed its fast programs, and its slow programs were not tried yet.
+
+A line is valid while the programs behind the verdict are the same. For a fault that was found, this is the program that
+found it. For a survivor, these are all programs that were tried.
 """
 
 import hashlib
@@ -11,7 +13,7 @@ import json
 
 
 def fingerprint(path):
-    """A program by its content."""
+    """Returns a hash of the program's contents, or None if there is no program."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError:
@@ -19,7 +21,7 @@ def fingerprint(path):
 
 
 class Lines:
-    """A file of JSON lines. The last line of one that was cut may be damaged; it is left out."""
+    """A file of JSON lines. An interrupted hunt may leave a damaged line, which is ignored."""
 
     def __init__(self, path):
         self.path = path
@@ -39,13 +41,13 @@ class Lines:
             file.seek(0, 2)
             if file.tell():
                 file.seek(-1, 2)
-                if file.read(1) != b"\n":  # of a run that was cut in the middle of it
+                if file.read(1) != b"\n":  # a hunt was interrupted in the middle of this line
                     file.write(b"\n")
             file.write(json.dumps(row).encode() + b"\n")
 
 
 class State:
-    """programs: what each program executed without a fault, and how long it took. verdicts: of faults."""
+    """programs: the time of each program without a fault, and the sites that it executed. verdicts: of faults."""
 
     def __init__(self, directory, fingerprints):
         self.fingerprints = fingerprints
@@ -59,14 +61,14 @@ class State:
         return all(self.fingerprints.get(program) == digest for program, digest in row["programs"].items())
 
     def add_program(self, program, seconds, longest, sites):
-        """seconds: of all cases, longest: of the case that took most."""
+        """seconds: the time of all cases; longest: the time of the longest case."""
         row = {"program": program, "fingerprint": self.fingerprints[program], "seconds": seconds, "longest": longest,
                "sites": sites}
         self.program_lines.add(row)
         self.programs[program] = row
 
     def add_verdict(self, mutant, verdict, tried):
-        """An error is not kept: it is tried again."""
+        """Records a verdict, except an error: a fault with an error is tried again."""
         if verdict.verdict == "error":
             return
         programs = [verdict.by] if verdict.verdict == "killed" else tried

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What may be said of a fault after its programs ran. No verdict is better than what was seen.
+"""Decides the verdict of a fault after its programs ran. A verdict never claims more than the programs showed.
 
-A failed case, a program that ends wrong and a kernel that reports a bug are a find. A limit in time and a lost guest are none: the machine may have been
-busy. Such a fault is tried once more, alone in a fresh guest, with more time, after the same program without the fault. If it hangs there again, in the same
-program, and the program without the fault took a tenth of the limit at most, the fault makes it hang, which is a find. Anything else is an error.
+A failed case, a program that ends with an error, or a kernel that reports a bug finds the fault. A timeout or a lost
+guest does not, because the machine may have been busy. The fault is then tried once more, alone in a new guest, with
+more time, after the same program without the fault. The fault is also found if it hangs again in the same program, and
+the program without the fault took at most a tenth of the limit. Every other result is an error.
 """
 
 import collections
 
-# verdict: killed, survived or error; by: the program; case: what failed first, or why there is no verdict; seconds: of trying, without building
+# verdict: killed, survived or error; by: the program that found the fault; case: the first failure, or why there is no
+# verdict; seconds: the time of the programs, without the build
 Verdict = collections.namedtuple("Verdict", "verdict by case seconds")
 
-# How a job went. runs: what guest.judge() said of the programs that ended, a few at a time, with their names and times. current: those that had begun when
-# the guest ended, or ().
-# end: how the guest ended while the job was on: None (it did not), "bug", "silent" (it told nothing for too long, or ran out of time), "lost". what: in words.
+# The result of one attempt at a job.
+# runs: the outcomes from guest.judge() of the programs that ended, with their names and times
+# current: the programs that were running when the guest ended, or ()
+# end: how the guest ended during the job: None (it did not end), "bug", "silent" (it printed nothing for too long, or
+#     timed out) or "lost"
+# what: the end of the guest in words
 Attempt = collections.namedtuple("Attempt", "runs current end what")
 
 GOOD = ("passed", "skipped")
@@ -25,7 +30,7 @@ def seconds_of(attempt):
 
 
 def first_verdict(attempt):
-    """The verdict of one attempt, or None: try again."""
+    """Returns the verdict of one attempt. None means: try again."""
     for run in attempt.runs:
         if run["outcome"] == "failed":
             return Verdict("killed", run["program"], run["found"], seconds_of(attempt))
@@ -37,7 +42,7 @@ def first_verdict(attempt):
 
 
 def hang_of(attempt):
-    """({programs that may be it}, case or "", limit in seconds or None) that stopped an attempt without a verdict, or None when that was no hang."""
+    """Returns ({programs that may hang}, case or "", limit in seconds or None), or None if the attempt did not hang."""
     for run in attempt.runs:
         if run["outcome"] == "hung":
             return {run["program"]}, run["case"], run["limit"]
@@ -45,7 +50,7 @@ def hang_of(attempt):
 
 
 def stopped_in(attempt):
-    """The programs at which an attempt ended without a verdict: one that is known, or those of which it may be any."""
+    """Returns the programs that may have ended an attempt without a verdict: a single program if it is known."""
     bad = [[run["program"]] if run["outcome"] == "hung" else run["names"]
            for run in attempt.runs if run["outcome"] not in GOOD]
     return bad[0] if bad else list(attempt.current)
@@ -53,11 +58,11 @@ def stopped_in(attempt):
 
 def what_of(attempt):
     bad = [run["found"] for run in attempt.runs if run["outcome"] not in GOOD]
-    return bad[0] if bad else attempt.what or "the guest ended before it"
+    return bad[0] if bad else attempt.what or "the guest ended before the programs began"
 
 
 def control_time(control, program, case):
-    """How long the program, or the case alone where that is known, took without the fault; None: it did not pass."""
+    """Returns the seconds of the case, or else of the program, without the fault; None: the program did not pass."""
     for run in control.runs if control else []:
         if program in run["names"] and run["outcome"] == "passed":
             return run["times"].get(f"{program}/{case}") or run["times"].get(program) or run["seconds"]
@@ -66,16 +71,19 @@ def control_time(control, program, case):
 
 def twice(first, second):
     return (f"twice without a verdict: {what_of(first)}; "
-            f"then: {what_of(second) if second else 'the guest did not come to it'}")
+            f"then: {what_of(second) if second else 'the guest ended before this job'}")
 
 
 def second_verdict(first, control, second, silence):
-    """The verdict of the second attempt, which is the last. `control`: the same program without the fault, just before. `silence`: after how many seconds
-    a guest that tells nothing is ended."""
+    """Returns the verdict of the second attempt, which is the last attempt.
+
+    control: the attempt at the same program without the fault, just before. silence: the limit in seconds for a guest
+    that prints nothing.
+    """
     program = next(iter(stopped_in(second or first)), None)
     verdict = control and first_verdict(control)
     if not verdict or verdict.verdict != "survived":
-        return Verdict("error", program, f"{what_of(first)}; then the program did not pass without the fault either",
+        return Verdict("error", program, f"{what_of(first)}; then the program did not pass without the fault",
                        None)
     if second and first_verdict(second):
         return first_verdict(second)
@@ -85,11 +93,12 @@ def second_verdict(first, control, second, silence):
     limit = again[2] or silence
     took = control_time(control, program, again[1])
     if took is None or took * TENTH > limit:
-        return Verdict("error", program, f"hung twice; but without the fault it took {took} s of {limit} s, "
+        return Verdict("error", program, f"hung twice, but without the fault the program took {took} s of {limit} s, "
                        "so the machine may be slow", None)
-    return Verdict("killed", program, f"hangs, twice: {what_of(second)}; without the fault it took {took} s", None)
+    return Verdict("killed", program, f"hangs twice: {what_of(second)}; without the fault the program took {took} s",
+                   None)
 
 
 def controls_passed(expected, verdicts):
-    """Whether each control that had to run is there and passed. A control that vanished is none that passed."""
+    """Returns whether each expected control passed. A missing control has not passed."""
     return all(name in verdicts and verdicts[name].verdict == "survived" for name in expected)
