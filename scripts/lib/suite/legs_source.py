@@ -11,6 +11,7 @@ import subprocess
 import core
 import guests
 import includes
+import line_length
 from checks import NotSo
 
 TARBALL = "/usr/src/linux-source-6.12.tar.xz"
@@ -55,6 +56,11 @@ def includes_go_down(log):
     log.expect(not wrong, f"an include goes backwards: {'; '.join(wrong)}; scripts/lib/suite/includes.py has the rule")
 
 
+def lines_end(log):
+    wrong = line_length.long_lines(core.ROOT, git_files())
+    log.expect(not wrong, f"a line is too long: {'; '.join(wrong)}")
+
+
 def series():
     lines = (PATCHES / "series").read_text(encoding="utf-8").splitlines()
     return [PATCHES / line for line in lines if line and not line.startswith("#")]
@@ -94,6 +100,7 @@ def lint(checks):
     checkpatch = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict"]
     checks.check("SPDX lines", spdx)
     checks.check("includes", includes_go_down)
+    checks.check("lines end by 120 columns (C and C++: 100)", lines_end)
     checks.check("shellcheck", lambda log: log.run(["shellcheck", "-S", "warning", "-x", *shell_files()]))
     checks.check("clang-format",
                  lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
