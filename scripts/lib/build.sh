@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What runs in user space, built outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
+# Builds the programs for user space, outside the repository. Needs common.sh, deps.sh, progress.sh and `root`.
 
-# userspace_dir [PRESET]: where it is built: one directory per clone and preset, so that two clones do not undo each
-# other's work.
+# userspace_dir [PRESET]: prints the build directory. Each clone and preset has its own, so that two clones do not undo
+# each other's work.
 userspace_dir() {
 	printf '%s/build/%s%s\n' "$(cache_dir)" "$(printf '%s' "${root:?}" | sha256sum | cut -c 1-12)" "${1:+-$1}"
 }
@@ -19,7 +19,8 @@ build_userspace() {
 	log=$dir/build.log
 	case $target in
 	job | all | native | unit) need userspace native results || return 1 ;;
-	# what the first configuration does not find stays out of all later builds
+	# CMake looks for libraries only in the first configuration: a library that is missing then is missing in all later
+	# builds.
 	*) need userspace native || return 1 ;;
 	esac
 	if ! mkdir -p "$dir" || ! { exec {lock}>>"$dir/lock"; } 2>/dev/null; then
@@ -32,7 +33,7 @@ build_userspace() {
 	return $status
 }
 
-# build_target: with the variables of build_userspace, which calls it.
+# build_target: configures and builds. Uses the variables of its caller, build_userspace.
 build_target() {
 	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
 	if ! : >"$log"; then
@@ -50,7 +51,7 @@ build_target() {
 		{ build_failed build "$log"; return 1; }
 }
 
-# build_failed STEP LOG: the one line that matters.
+# build_failed STEP LOG: prints the first line of the log that has an error.
 build_failed() {
 	if grep -q 'No space left on device' "$2"; then
 		say "disk full: $1 of user space needs about 500 MB under $(cache_dir)"
@@ -59,5 +60,5 @@ build_failed() {
 	fi
 }
 
-# The commit of the tree, with -dirty when it is not quite that.
+# Prints the commit of the repository, with -dirty when files differ from the commit.
 revision() { git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown; }

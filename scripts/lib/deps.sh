@@ -11,7 +11,7 @@
 # shellcheck source=scripts/lib/flavours.sh
 . "${BASH_SOURCE[0]%/*}/flavours.sh"
 
-# Packages that each step calls programs or reads files of, but those that every Debian has.
+# The packages whose programs or files each step uses, without the packages that every Debian has.
 declare -A step_packages=(
 	[python]='python3'
 	[sources]='linux-source-6.12 xz-utils'
@@ -37,8 +37,8 @@ declare -A step_packages=(
 	[newcomer]='debootstrap git util-linux'
 )
 
-# MiB that a step writes below the cache directory the first time, what it leaves there, and MiB of memory that its
-# guests take.
+# For each step: MiB that its first run writes below the cache directory, MiB that stay there, and MiB of memory for its
+# guests.
 declare -A step_disk=([kernel]=4000 [stock]=600 [userspace]=700 [newcomer]=2000)
 declare -A step_leaves=([kernel]='kernel/*/done' [stock]='kernel/stock-*/done' [userspace]='build/*/build.ninja'
 	[newcomer]='newcomer/*/done')
@@ -52,7 +52,8 @@ as_root() {
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
-# Options of apt for the sources that add_updates made, a line each; nothing where the machine's own are enough.
+# more_sources: prints the options of apt for the sources that add_updates made, one option a line. Prints nothing where
+# the machine's own sources are enough.
 more_sources() {
 	[ ! -d "$(cache_dir)/apt" ] ||
 		printf '%s\n' -o "Dir::Etc::sourceparts=$(cache_dir)/apt" -o Dir::Etc::sourcelist=/dev/null
@@ -64,7 +65,7 @@ known_package() {
 	apt-cache "${sources[@]}" show "$1" >/dev/null 2>&1
 }
 
-# The Debian mirror among the machine's sources of apt; nothing where there is none.
+# Prints the Debian mirror in the machine's sources of apt, or nothing when the sources name no Debian mirror.
 debian_mirror() {
 	local codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -72,9 +73,9 @@ debian_mirror() {
 		/etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1
 }
 
-# add_updates LOG: a minimal Debian 12 has the release alone among its sources, and Linux 6.12 came to Debian 12 with
-# its updates. They are put beside the machine's sources in a directory of ours, so that nothing of the machine is
-# changed. Does nothing where apt knows that kernel. Returns 1 when no mirror answers.
+# add_updates LOG: the sources of a minimal Debian 12 have only the release, and Linux 6.12 came to Debian 12 with the
+# updates. This function writes sources for the updates to a directory of the cache, so the machine's own sources stay
+# as they are. Does nothing where apt knows Linux 6.12. Returns 1 when no mirror answers.
 add_updates() {
 	local dir codename mirror security=http://security.debian.org/debian-security source
 	dir=$(cache_dir)/apt
@@ -101,10 +102,10 @@ apt_get() {
 		-o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@"
 }
 
-# Prints those of the named packages that are not installed.
+# Prints the named packages that are not installed.
 missing_packages() {
 	local installed pkg
-	# dpkg-query fails when it does not know one of them; what it prints is still right
+	# dpkg-query fails when it does not know a package; its output about the other packages is still right.
 	# shellcheck disable=SC2016  # ${...} is dpkg-query's own syntax
 	installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null)
 	for pkg; do
@@ -112,7 +113,7 @@ missing_packages() {
 	done
 }
 
-# free_mib DIR: what is free on the file system of DIR, which need not exist yet.
+# free_mib DIR: prints the free MiB on the file system of DIR. DIR need not exist yet.
 free_mib() {
 	local dir=$1
 	while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
@@ -121,7 +122,7 @@ free_mib() {
 
 available_memory_mib() { awk '/^(MemAvailable|SwapFree):/ { sum += $2 } END { print int(sum / 1024) }' /proc/meminfo; }
 
-# step_problems MISSING_PACKAGES STEP...: a line for each thing that no package brings.
+# step_problems MISSING_PACKAGES STEP...: prints a line for each requirement that no package can meet.
 step_problems() {
 	local missing=$1 step disk=0 memory=0
 	shift
@@ -176,11 +177,11 @@ need() {
 	need_packages "${packages[@]}"
 }
 
-# update_lists LOG: what apt knows of the mirror, as old lists name packages that are gone. Returns 1 when no mirror
-# answers; one of several may be silent.
+# update_lists LOG: updates apt's lists of packages, as old lists name packages that the mirror no longer has. Returns 1
+# when no mirror answers; when only some mirrors do not answer, returns 0.
 update_lists() { apt_get update >"$1" 2>&1 && grep -qE '^(Hit|Get):' "$1"; }
 
-# need_packages PKG...: installs what is missing. Returns 1 after one line on stderr when it cannot.
+# need_packages PKG...: installs the packages that are missing. Returns 1 after one line on stderr when apt fails.
 need_packages() {
 	local missing log
 	mapfile -t missing < <(missing_packages "$@" | sort -u)
@@ -195,7 +196,7 @@ need_packages() {
 	rm -f "$log"
 }
 
-# install_packages LOG PKG...: with progress, but for sudo, which may have to ask on the terminal.
+# install_packages LOG PKG...: shows progress, except with sudo, as sudo may ask for a password on the terminal.
 install_packages() {
 	local log=$1
 	shift
@@ -209,7 +210,7 @@ install_packages() {
 	fi
 }
 
-# apt_reason LOG: the line that says why apt failed; name resolution is the usual one.
+# apt_reason LOG: prints why apt failed. The usual reason is that names of hosts cannot be resolved.
 apt_reason() {
 	if grep -qE 'Temporary failure resolving|Could not connect|Could not resolve|Network is unreachable' "$1"; then
 		echo "no network (or no way to the Debian mirror); check the connection and /etc/apt/sources.list"
@@ -220,7 +221,8 @@ apt_reason() {
 	fi
 }
 
-# need_python STATUS: ends here with that status without a Python that has its library, as python3-minimal has not.
+# need_python STATUS: ends the script with STATUS when Python or its standard library is missing. The package
+# python3-minimal has no complete standard library.
 need_python() {
 	/usr/bin/python3 -c 'import argparse, json, lzma, subprocess' 2>/dev/null || need python || exit "$1"
 }

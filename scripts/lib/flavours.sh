@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The flavours of the kernels that are built from source, and what each is made of. Needs common.sh, stock.sh and
-# `root`.
+# The flavours of the kernels that are built from source: version, patches and configuration of each. Needs common.sh,
+# stock.sh and `root`.
 #
-# VERSION is a row of kernel/versions with its series; VERSION-upstream is the same without the series; VERSION-NAME has
+# VERSION is a row of kernel/versions, with the series of the version. VERSION-upstream has no series. VERSION-NAME has
 # kernel/config/NAME.config or kernel/patches/VERSION/NAME.config on top.
 
-# Names without a version are older than kernel/versions: base is this version, and NAME is this version's NAME.
+# Names without a version are older than kernel/versions. The name base stands for this version, and NAME for the
+# flavour NAME of this version.
 unnamed_version=6.12
 
 versions() { sed 's/[[:space:]]*#.*//; /^$/d' "${root:?}/kernel/versions" | awk '{ print $1 }'; }
 
-# version_field FLAVOUR NUMBER: a column of the version's row.
+# version_field FLAVOUR NUMBER: prints a column of the version's row in kernel/versions.
 version_field() {
 	local version
 	version=$(version_of "$1")
@@ -21,7 +22,7 @@ source_package() { version_field "$1" 2; }
 source_suite() { version_field "$1" 3; }
 usual_objects() { version_field "$1" 4; }
 
-# full_name FLAVOUR: with its version.
+# full_name FLAVOUR: prints the name of the flavour with its version.
 full_name() {
 	case $1 in
 	base) echo "$unnamed_version" ;;
@@ -36,7 +37,7 @@ version_of() {
 	echo "${name%%-*}"
 }
 
-# variant_of FLAVOUR: its name without the version; nothing for the version itself.
+# variant_of FLAVOUR: prints the flavour's name without the version, or nothing when the flavour is VERSION alone.
 variant_of() {
 	local name
 	name=$(full_name "$1")
@@ -45,8 +46,8 @@ variant_of() {
 
 series_dir() { echo "${root:?}/kernel/patches/$(version_of "$1")"; }
 
-# Those fragments of a flavour's configuration that exist, the last word on each option winning. The tree in which
-# mutants are built is as the version.
+# Prints the fragments of a flavour's configuration that exist; the last fragment that names an option decides. The
+# flavour VERSION-mutants has the configuration of VERSION.
 fragments() {
 	local directory name fragment
 	directory=$(series_dir "$1")
@@ -57,13 +58,13 @@ fragments() {
 	done
 }
 
-# The patches of a flavour in the order of its series file (one name per line, # comments).
+# Prints the patches of a flavour in the order of its series file (one name per line, # comments).
 patches() {
 	[ "$(variant_of "$1")" != upstream ] || return 0
 	sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$(series_dir "$1")/series"
 }
 
-# The flavours that are built from source.
+# Prints the flavours that are built from source.
 flavours() {
 	local version
 	for version in $(versions); do
@@ -76,7 +77,7 @@ flavours() {
 	done
 }
 
-# check_flavour NAME: ends here when there is none of that name.
+# check_flavour NAME: ends the script when no flavour has this name.
 check_flavour() {
 	local known
 	known=$(flavours && stock_flavours)

@@ -8,14 +8,14 @@ progress_interval_s=15 # between lines when stderr is not a terminal
 elapsed() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }
 
 # run_step STEP LOG PATTERN TOTAL CMD...: runs CMD, output appended to LOG. Progress is the number of lines in LOG that
-# match PATTERN (an extended regular expression, '' for none) of about TOTAL. Where PATTERN is `ninja`, progress is what
-# ninja says itself. Returns CMD's status. A signal to this shell ends CMD and everything that CMD started.
+# match PATTERN (an extended regular expression, '' for no count) of about TOTAL. Where PATTERN is `ninja`, progress is
+# ninja's own count. Returns CMD's status. A signal to this shell ends CMD and everything that CMD started.
 run_step() {
 	local step=$1 log=$2 pattern=$3 total=$4 start=$SECONDS pid teller status=0 traps
 	shift 4
 	traps=$(trap -p INT TERM HUP) # the caller's, for afterwards
-	# CMD has a session of its own, so that one kill reaches all of make's children. pdeathsig is for the case that
-	# nobody is left to kill them.
+	# CMD has a session of its own, so that one kill reaches all of make's children. pdeathsig ends CMD when this shell
+	# is killed and cannot end CMD itself.
 	setsid setpriv --pdeathsig TERM -- "$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
 	tell_progress $pid &
@@ -32,8 +32,8 @@ run_step() {
 	return $status
 }
 
-# tell_progress PID: a line of progress now and then while this process lives. Runs beside it, so that the step ends
-# when the process does.
+# tell_progress PID: prints a line of progress now and then while the process PID lives. Runs in the background, so that
+# the step ends as soon as the process ends.
 tell_progress() {
 	local next=$progress_first_s never
 	exec {never}<> <(:) # nothing is ever read from this pipe; `sleep` would be a process that outlives this one
@@ -50,7 +50,7 @@ tell_progress() {
 	done
 }
 
-# The line of the step that run_step runs now (its variables are in scope).
+# progress_text: prints the line of progress of the current step. Uses the variables of its caller, run_step.
 progress_text() {
 	local count=''
 	case $pattern in

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# write_series: kernel patches, module and self-tests for git am. Needs common.sh, deps.sh, `root`, `target`,
-# `target_line` and the functions of stage.
+# write_series writes kernel patches, module and self-tests as patches for git am. Needs common.sh, deps.sh, `root`,
+# `target`, `target_line` and the functions of scripts/stage.
 
 series_tarball=/usr/src/linux-source-6.12.tar.xz
 
-# The same input must be the same bytes: nobody's configuration, one author, and the clock of the last kernel patch.
+# The same input must give the same bytes, so git reads no user's configuration, the author is fixed, and each commit
+# has the time of the last kernel patch.
 series_git() {
 	local who='dmabuf-pfn developers' mail=dmabuf-pfn@example.org
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null \
@@ -17,7 +18,7 @@ series_git() {
 
 kernel_patches() { sed '/^#/d; /^$/d' "${root:?}/kernel/patches/6.12/series" | sed "s|^|$root/kernel/patches/6.12/|"; }
 
-# A repository of those files of the clean tree that the series touches.
+# Makes a repository of the files of the clean tree that the series changes.
 series_base() {
 	local name files
 	name=$(basename "$series_tarball" .tar.xz)
@@ -32,7 +33,7 @@ series_base() {
 	series_git init -q -b series && series_git add -f . && series_git commit -q -m base && series_git tag base
 }
 
-# The staged files in the tree that are not committed yet and match one of the patterns, all as shell patterns.
+# Prints the staged files in the tree that are not committed yet and match a pattern. Patterns are shell patterns.
 uncommitted() {
 	local place pattern
 	series_git ls-files --others "${target:?}" | while read -r place; do
@@ -43,7 +44,7 @@ uncommitted() {
 	done
 }
 
-# commit_part FILE: one patch of kernel/series.
+# commit_part FILE: commits the files of one patch, which FILE of kernel/series describes.
 commit_part() {
 	local patterns place
 	read -ra patterns < <(sed -n 's/^# files: //p' "$1")
@@ -72,7 +73,7 @@ series_commits() {
 }
 git_am() { series_git am -q --keep-cr --committer-date-is-author-date "$@"; }
 
-# write_series DIR
+# write_series DIR: writes the patches to DIR, which must be new or empty.
 write_series() {
 	local out=$1 repo series_date makefile left
 	mkdir -p "$out" || die "cannot create $out"

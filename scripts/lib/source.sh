@@ -3,15 +3,16 @@
 # Where the source of a kernel comes from: a package that is installed, a package of a suite that this machine does not
 # use, or what --source names. Needs common.sh, deps.sh, `root`, and `own_source` (what --source names, or nothing).
 
-# Where the package of another suite is kept. Neither it nor its suite is installed on this machine.
+# The directory of a source package from another suite. The package is unpacked there and not installed, and the
+# machine's own sources do not get the suite.
 fetched_dir() { echo "$(cache_dir)/source/$(source_package "$1")"; }
 
-# describe_source FLAVOUR: for messages.
+# describe_source FLAVOUR: prints a name of the source for messages.
 describe_source() {
 	if [ "$own_source" ]; then echo "$own_source"; else echo "$(source_package "$1") $(source_version "$1")"; fi
 }
 
-# source_version FLAVOUR: what tells this source from any other; nothing as long as it is not there.
+# source_version FLAVOUR: prints a text that identifies the source, or nothing while the source is not there.
 source_version() {
 	if [ -d "$own_source" ]; then
 		(cd "$own_source" && find . -name .git -prune -o -type f -printf '%P %s %T@\n') | sort | sha256sum | cut -d ' ' -f 1
@@ -24,7 +25,7 @@ source_version() {
 	fi
 }
 
-# source_place FLAVOUR: the tarball or directory.
+# source_place FLAVOUR: prints the tarball or the directory of the source.
 source_place() {
 	if [ "$own_source" ]; then
 		echo "$own_source"
@@ -35,7 +36,7 @@ source_place() {
 	fi
 }
 
-# need_source FLAVOUR: gets the source. Ends here after one line when it cannot be had.
+# need_source FLAVOUR: gets the source. Ends the script after one line when nothing can provide the source.
 need_source() {
 	if [ "$own_source" ]; then
 		return
@@ -79,12 +80,13 @@ fetch_source() {
 		mv "$directory/version.tmp" "$directory/version" || die "cannot write to $directory; is the disk full?"
 }
 
-# unpack_source PLACE TREE OPTION...: the source in TREE; the options are tar's, for what is not needed of a tarball.
+# unpack_source PLACE TREE OPTION...: puts the source into TREE. The options are options of tar, which leave out the
+# files of a tarball that no build needs.
 unpack_source() {
 	local place=$1 tree=$2
 	shift 2
 	if [ -d "$place" ]; then
-		# what a build of the user's has left there would be newer than what is built here
+		# The user may have built in this directory: make would take these objects for newer than the sources.
 		tar -C "$place" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.a' --exclude='.*.cmd' \
 			--exclude=./.config --exclude=./include/config \
 			--exclude=./include/generated --exclude='./arch/*/include/generated' -cf - . | tar -C "$tree" -xf -

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Debian's own kernels: their flavours, and which of them this machine has packages of. Needs common.sh and deps.sh.
+# The flavours of Debian's own kernels, and their packages on this machine. Needs common.sh and deps.sh.
 
 # A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT
 # belong to no flavour.
@@ -20,8 +20,8 @@ known_stock() {
 }
 
 # stock_headers FLAVOUR: prints the package of the newest release's headers. Old lists may name a package that the
-# mirror has no more, so the lists are brought up to date unless the package is installed. Returns 1 after one line on
-# stderr when there is no package.
+# mirror no longer has, so this function updates the lists unless the package is installed. Returns 1 after one line on
+# stderr when apt knows no package.
 stock_headers() {
 	local release log reason
 	release=$(known_stock "$1")
