@@ -39,6 +39,8 @@ def read_module_faults(path):
             faults.append(Fault(heading["name"], "module", "kmod-testexp/" + heading["file"], "",
                                 heading["programs"].split(), heading["flavour"] or "base", []))
             continue
+        if line.startswith("=="):
+            sys.exit(f"scripts/mutants: {path.name}:{number}: a heading is '== NAME FILE PROGRAM... [kernel=FLAVOUR]'")
         if not faults or (line[0] in "-+@" and not faults[-1].text):
             sys.exit(f"scripts/mutants: {path.name}:{number}: no heading or no text before this line")
         fault, mark, rest = faults[-1], line[0], line[1:].strip()
