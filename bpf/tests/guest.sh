@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the guest tests share: TAP, and waiting. Sourced; needs root and the module loaded. Stands in the build
-# directory.
+# Functions that the guest tests share: TAP, and waiting. The tests source this file. Needs root and the loaded module.
+# The build puts this file into the build directory.
 
 case ${1-} in
 '') ;;
@@ -20,7 +20,7 @@ work=$(mktemp -d) || bail "no place for temporary files"
 trap 'rm -rf "$work"' EXIT
 cd "$work" || bail "no place for temporary files"
 
-# result STATUS NAME: one TAP line; what the command said goes along when it failed
+# result STATUS NAME: prints the case as one TAP line, and the messages of the command when the case failed.
 result() {
 	number=$((number + 1))
 	if [ "$1" -eq 0 ]; then
@@ -33,7 +33,7 @@ result() {
 }
 skip() { number=$((number + 1)); echo "ok $number $1 # SKIP $2"; }
 
-# check NAME COMMAND...: passes when COMMAND succeeds
+# check NAME COMMAND...: a case that passes when COMMAND succeeds.
 check() {
 	local name=$1
 	shift
@@ -41,15 +41,15 @@ check() {
 	result $? "$name"
 }
 
-# The plan, and the verdict as exit status
+# Prints the plan of TAP. Fails when a case failed.
 finish() {
 	echo "1..$number"
 	echo "# $number checks, $failed failed"
 	[ "$failed" -eq 0 ]
 }
 
-# The smallest value is in the first bucket of its histogram, and the largest in the last: a bucket is a sixteenth of
-# an octave.
+# values_in_buckets FILE: the smallest value of each histogram is in the first bucket, and the largest value in the last
+# bucket. A bucket is a sixteenth of an octave.
 values_in_buckets() {
 	jq -e '[.[] | select(.count > 0)] | length > 0 and all(
 		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and
@@ -59,16 +59,18 @@ values_in_buckets() {
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }
 says() { grep -q -- "$1" log; }
 
-# Until COMMAND succeeds. What it waits for takes seconds, on a busy emulated machine a minute; the ten minutes end a
-# hang.
+# wait_for COMMAND...: repeats COMMAND until COMMAND succeeds. The usual wait takes seconds, on a busy emulated machine
+# a minute. After ten minutes the function fails, so that a hang ends.
 wait_for() { for _ in $(seq 6000); do "$@" 2> /dev/null && return 0; sleep 0.1; done; return 1; }
 
-# Whether a process waits for something to happen: not for a processor
+# is_asleep PID: the process sleeps. A process that waits for a processor does not sleep.
 is_asleep() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }
 
-# Starts a command in the background, in a process group of its own, as a terminal would; sets $pid.
+# background COMMAND...: starts the command in the background, in a process group of its own, as a terminal would. Sets
+# $pid.
 background() { setsid env --default-signal=INT "$@" & pid=$!; }
 
-# All BPF programs in the kernel; ours are gone when this is what it was. Frees are deferred, so ask with wait_for.
+# Prints all BPF programs in the kernel. When the output is the same as before a test, the tool's programs are gone. The
+# kernel frees programs later, so use this function with wait_for.
 programs() { bpftool prog list | grep -E '^[0-9]+:' | sed -E 's/^[0-9]+: //; s/ +gpl$//' | sort; }
 programs_are() { [ "$(programs)" = "$1" ]; }
