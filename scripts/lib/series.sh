@@ -75,8 +75,8 @@ git_am() { series_git am -q --keep-cr --committer-date-is-author-date "$@"; }
 
 # write_series DIR: writes the patches to DIR, which must be new or empty.
 write_series() {
-	local out=$1 repo series_date makefile left
-	mkdir -p "$out" || die "cannot create $out"
+	local out=$1 repo series_date makefile left reason
+	reason=$(mkdir -p "$out" 2>&1) || die "${reason#mkdir: }; name another directory"
 	[ -z "$(ls -A "$out")" ] || die "$out is not empty; name a new directory"
 	out=$(readlink -f "$out")
 	repo=$(mktemp -d) || die "cannot make a temporary directory"

@@ -29,13 +29,6 @@ With --generated, rules make the faults. The results stay in the cache, so an in
 docs/mutation.md has the details."""
 
 
-def positive(text):
-    value = int(text)
-    if value <= 0:
-        raise ValueError
-    return value
-
-
 def parse(argv):
     parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
                          description="Breaks the module or the kernel patch on purpose, one fault at a time, and "
@@ -49,17 +42,22 @@ def parse(argv):
     parser.add_argument("--kind", choices=["module", "kernel"],
                         help="try only the faults of the module, or only the faults of the kernel patch "
                         "(default: both; with --generated: module)")
-    parser.add_argument("--sample", type=positive, metavar="N", help="try N faults, chosen at random")
+    parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
-    parser.add_argument("--budget", type=positive, metavar="SEC",
+    parser.add_argument("--budget", type=core.positive, metavar="SEC",
                         help="limit the seconds of programs for each generated fault, the fastest programs first; "
                         "each survivor names the programs that were left out (default: no limit)")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+    parser.add_argument("--out", type=core.named_path, metavar="DIR",
                         help="write mutants.json to DIR; a report that scripts/run wrote to DIR then shows the score")
     parser.add_argument("--check", action="store_true",
                         help="try no fault: check whether the faults fit the sources and the options are valid")
     parser.add_argument("--bin", help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.seed is not None and not options.sample:
+        parser.error("--seed goes only with --sample")
+    if options.budget and not options.generated:
+        parser.error("--budget goes only with --generated")
+    return options
 
 
 def choose(faults, options):
@@ -112,8 +110,6 @@ def try_faults(options, faults):
         options.seed = random.randrange(1 << 32)
     if sampled:
         print(f"# --seed {options.seed}", flush=True)
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
     work = pathlib.Path(tempfile.mkdtemp(prefix="dmabuf-pfn-mutants."))
     keep = True
     try:
@@ -136,6 +132,8 @@ def try_faults(options, faults):
 def main(argv):
     options = parse(argv)
     faults = hand_made.all_faults()
+    if options.out:
+        options.out = core.made_directory(options.out)
     if options.check:
         choose(faults, argparse.Namespace(**{
             **vars(options), "sample": None, "only": None if options.generated else options.only}))

@@ -56,6 +56,21 @@ class Parser(argparse.ArgumentParser):
         raise Problem(f"{message}; see --help")
 
 
+def positive(text):
+    """The type of an option that takes a whole number from 1 on."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return int(text)
+
+
+def named_path(text):
+    """The type of an option that takes the name of a file or a directory. An empty word would mean the current
+    directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return pathlib.Path(text)
+
+
 def set_name(name):
     """The command's name, which every message begins with."""
     global _name  # pylint: disable=global-statement
@@ -265,6 +280,8 @@ def made_directory(path):
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise Problem(f"cannot create {path}: {error.strerror}; name another with --out") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise Problem(f"{path} cannot be written to; name another with --out")
     return pathlib.Path(path).resolve()
 
 
@@ -311,7 +328,9 @@ def check_kernel(kernel):
         return
     if "/" in kernel:
         if not os.path.isdir(kernel):
-            raise Problem(f"no kernel tree in {kernel}")
+            raise Problem(f"no kernel tree in {kernel}; name a directory")
+        if not os.path.isfile(os.path.join(kernel, "arch/x86/boot/bzImage")):
+            raise Problem(f"no arch/x86/boot/bzImage in {kernel}; name a kernel tree that is built")
     elif _shell(call, "check_flavour", kernel) != 0:
         raise Said(f"no kernel {kernel}")
 

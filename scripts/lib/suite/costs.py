@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What each path costs in instructions on the patched kernel, held against the reference file in the repository."""
 import os
-import pathlib
 import sys
 import tempfile
 
@@ -23,7 +22,7 @@ def parse(arguments):
     parser.add_argument("--update", action="store_true", help="make the counts the reference; commit the file together "
                         "with the change that moved them")
     parser.add_argument("--no-compare", action="store_true", help="count only")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+    parser.add_argument("--out", type=core.named_path, metavar="DIR",
                         help="keep bench-icount.json there (default: it is not kept)")
     options = parser.parse_args(arguments)
     if options.update and options.no_compare:

@@ -19,7 +19,7 @@ def programs_of(wanted):
     names = list(dict.fromkeys(word.partition(":")[0] for word in wanted))
     for name in names:
         if name not in known:
-            raise core.Problem(f"--only {name}: there is no such self-test; there are: {' '.join(known)}")
+            raise core.Problem(f"--only '{name}': there is no such self-test; there are: {' '.join(known)}")
     return names
 
 

@@ -137,7 +137,7 @@ def parse(arguments):
                          usage="scripts/regression [--kernel FLAVOUR] [--out DIR] [--hide FILE]", description=TEXT,
                          epilog="exit status: 0 the results are the same, 1 they differ or something could not run.")
     parser.add_argument("--kernel", default="base", metavar="FLAVOUR")
-    parser.add_argument("--out", type=pathlib.Path, metavar="DIR")
+    parser.add_argument("--out", type=core.named_path, metavar="DIR")
     parser.add_argument(
         "--hide", default="", metavar="FILE",
         help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")

@@ -237,7 +237,7 @@ def parse(arguments):
         usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
         "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", default="base", help=core.argparse.SUPPRESS)
-    parser.add_argument("--out", type=pathlib.Path, help=core.argparse.SUPPRESS)
+    parser.add_argument("--out", type=core.named_path, help=core.argparse.SUPPRESS)
     parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)
     for flag in ("--quick", "--perf", "--tune", "--keep"):
         parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
@@ -262,8 +262,6 @@ def new_directory(options):
     out = core.made_directory(options.out or core.ROOT / "out" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     if any(out.iterdir()):
         raise core.Problem(f"{out} is not empty; results are never overwritten, name a new directory with --out")
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise core.Problem(f"{out} cannot be written to; name another with --out")
     return out
 
 

@@ -40,14 +40,12 @@ def parse(argv, table):
         parser.add_argument(option, action="store_true", dest="help")
     for option in ("--quick", "--failed", "--resume", "--list"):
         parser.add_argument(option, action="store_true")
-    parser.add_argument("--jobs", type=int)
+    parser.add_argument("--jobs", type=core.positive)
     parser.add_argument("legs", nargs="*")
     options = parser.parse_args(argv)
     unknown = [name for name in options.legs if name != "all" and name not in table]
     if unknown:
         raise core.Problem(f"no leg '{unknown[0]}'; see --list")
-    if options.jobs is not None and options.jobs < 1:
-        raise core.Problem("--jobs needs a number from 1 on")
     if options.failed + options.resume + bool(options.legs or options.quick) > 1:
         raise core.Problem(
             "--failed and --resume take their legs and forms from the last run; name nothing beside them")

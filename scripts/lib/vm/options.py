@@ -27,34 +27,27 @@ CMD finds in DMABUF_PFN_CLOCK what the clock of its guest is worth: tsc (KVM), i
 CMD also gets its caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do."""
 
 
-def positive(text):
-    value = int(text)
-    if value <= 0:
-        raise ValueError
-    return value
-
-
 def parser():
     made = core.Parser(prog="scripts/vm", description=DESCRIPTION, epilog=EPILOG)
     made.add_argument("--kernel", default="base", metavar="FLAVOUR|running|PATH",
                       help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build "
                       "tree (default base)")
-    made.add_argument("--smp", type=positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
-    made.add_argument("--mem", type=positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
+    made.add_argument("--smp", type=core.positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
+    made.add_argument("--mem", type=core.positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
     made.add_argument("--icount", action="store_true",
                       help="count instructions: each instruction of any processor advances the TSC by one")
     made.add_argument("--iommu", action="store_true",
                       help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
-    made.add_argument("--sealed", action="append", default=[], metavar="FILE",
+    made.add_argument("--sealed", type=core.named_path, action="append", default=[], metavar="FILE",
                       help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
                       "that FILE needs, and busybox. It has no device that works at the host's pace. With --icount, "
                       "two such guests that do the same execute the same instructions")
-    made.add_argument("--share", action="append", default=[], metavar="DIR",
+    made.add_argument("--share", type=core.named_path, action="append", default=[], metavar="DIR",
                       help="a directory that the guest may really write to (again for more)")
-    made.add_argument("--timeout", type=positive, default=3600, metavar="SEC",
+    made.add_argument("--timeout", type=core.positive, default=3600, metavar="SEC",
                       help="give up after this time (default 3600)")
-    made.add_argument("--console", metavar="FILE", help="keep the kernel console here")
+    made.add_argument("--console", type=core.named_path, metavar="FILE", help="keep the kernel console here")
     made.add_argument("--shell", action="store_true", help="open a shell in the guest, after CMD if there is one")
     made.add_argument("--gdb", action="store_true",
                       help="stop the kernel before its first instruction, print the command that attaches gdb, and run "
@@ -63,7 +56,7 @@ def parser():
                       help="keep the guest after CMD, and reuse a kept guest that was started with the same options. "
                       "Each command sees the files of this machine as they are now. A guest whose kernel reported a "
                       "bug, or in which CMD left a module loaded, is not reused")
-    made.add_argument("--idle", type=positive, default=600, metavar="SEC",
+    made.add_argument("--idle", type=core.positive, default=600, metavar="SEC",
                       help="with --keep: the guest ends by itself when it has had no command for SEC (default 600)")
     made.add_argument("--list", action="store_true", help="list the kept guests")
     made.add_argument("--stop", action="store_true", help="end all kept guests")
@@ -91,6 +84,8 @@ def check(options):
         return
     if not options.command and not interactive:
         raise CannotStart("no command; say scripts/vm [options] -- CMD...")
+    if options.command[:1] == [""]:
+        raise CannotStart("the command is an empty word; say scripts/vm [options] -- CMD...")
     if interactive and options.kernel == "running":
         raise CannotStart(f"--{interactive[0]} is for a guest; --kernel running has none")
     for name in interactive:
@@ -102,15 +97,14 @@ def check(options):
         raise CannotStart("--share does not go with --sealed: only the output of a sealed guest comes out")
 
 
-def checked_file(name):
-    path = pathlib.Path(name)
+def checked_file(path):
     if not path.is_file():
-        raise CannotStart(f"--sealed {name}: no such file")
+        raise CannotStart(f"--sealed {path}: no such file")
     return path
 
 
 def checked_share(directory):
-    path = pathlib.Path(directory).resolve()
+    path = directory.resolve()
     if not path.is_dir():
         raise CannotStart(f"--share {directory}: no such directory")
     if path == pathlib.Path("/") or re.search(r"[\t\n,]", str(path)):
