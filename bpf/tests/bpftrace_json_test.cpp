@@ -15,7 +15,7 @@ testexp::Result<latency::Traces> read_all(const std::string& text,
     return latency::from_bpftrace(stream, functions, testexp::Environment{});
 }
 
-/* Of text without problems. */
+/* Reads a text without problems. */
 testexp::Result<Histograms> read(const std::string& text,
                                  const std::vector<std::string>& functions = {"f", "g"}) {
     const auto traces = read_all(text, functions);
@@ -26,7 +26,7 @@ testexp::Result<Histograms> read(const std::string& text,
     return traces.value().histograms;
 }
 
-/* As bpftrace 0.17 prints it, blank lines included. */
+/* The output of bpftrace 0.17, with its blank lines. */
 const std::string sample =
     R"({"type": "attached_probes", "data": {"probes": 3}}
 
@@ -92,7 +92,7 @@ TEST(BpftraceJson, ANumberWithoutANameIsRefused) {
     EXPECT_EQ(read(sample, {"f"}).code(), EINVAL);
 }
 
-/* @sample up to some bytes of the line that begins with @map. */
+/* @sample, cut off some bytes after the beginning of the line of @map. */
 static std::string cut_in(const std::string& map) {
     return sample.substr(0, sample.find(map) + map.size() + 5);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes exactly so many calls of each kind, in each of so many threads, all on
- * one buffer: what a probe has to count. Prints nothing.
+ * Makes a given number of calls of each kind, in each of a given number of threads, all on one
+ * buffer. A probe must count these calls. Prints nothing.
  */
 #include <fmt/core.h>
 
@@ -50,7 +50,7 @@ std::optional<Calls> parse(std::span<char*> words) {
     return calls;
 }
 
-/* Beyond the end of the buffer a call fails, but it is a call. */
+/* A call beyond the end of the buffer fails, but a probe must count it, too. */
 void make_calls(const testexp::Importer& importer, const Calls& calls) {
     if (calls.unlocked)
         (void)importer.resolve(0, calls.unlocked).value();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* That a real parser takes the OpenMetrics text is export-test's to see. */
+/* export-test checks that a real parser reads the OpenMetrics text. */
 #include "formats.hpp"
 
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 
 #include <array>
 
-/* The BPF programs look a bucket up where everyone else computes it. */
+/* The BPF programs look a bucket up in a table. All other code computes the bucket. */
 TEST(HistTable, IsRightForAllSmallValuesAndAtAllEdges) {
     std::array<__u16, HIST_TABLE_SIZE> table{};
     const auto expect_same = [&table](std::uint64_t value) {

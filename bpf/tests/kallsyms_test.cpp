@@ -51,7 +51,7 @@ TEST(Kallsyms, TwoFunctionsMayHaveOneName) {
     EXPECT_FALSE(sample().is_unique("nothing"));
 }
 
-/* Neither the table of a pipe, nor what is no data. */
+/* The table of a pipe does not belong to an exporter, nor does a symbol that is not data. */
 TEST(Kallsyms, FindsTheTablesOfExporters) {
     const Kallsyms kallsyms = sample();
     const std::vector<std::uint64_t> tables(kallsyms.ops_tables().begin(),
@@ -74,7 +74,7 @@ TEST(Kallsyms, AStackBeginsAtTheCallerAndEndsAtTheSystemCall) {
     EXPECT_EQ(sample().stack(addresses, 1), "dma_buf_poll");
 }
 
-/* It may be the first address behind a call that does not return. */
+/* The address may be the first address after a call that does not return. */
 TEST(Kallsyms, AReturnAddressBelongsToTheCaller) {
     const std::array<std::uint64_t, 1> addresses = {0xffffffff81000500};
 

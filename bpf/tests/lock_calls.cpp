@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Takes reservation locks so that what a probe has to see is known beforehand.
+ * Takes reservation locks a known number of times. A probe must see each of them.
  *
  *   lock_calls poll N EXPORTER...   one buffer each of testexp, udmabuf or system (the
  *                                   heap); polls each N times: N waits, N holds
- *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps it, and
+ *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps each, and
  *                                   begins and ends access by the CPU, each N times
  *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
- *                                   "waiter" with N threads waits for it, both for at least MS;
+ *                                   "waiter" with N threads waits for the lock, both at least MS;
  *                                   status 75: the module's fence, and so the hold, ended before
- *                                   all of them waited for so long, so ask again
+ *                                   all threads waited for MS, so try again
  *   lock_calls crowd N              N threads sleep at once, in hrtimer_nanosleep()
  *   lock_calls sleep EXPORTER...    makes one buffer each, prints their descriptors, polls each
- *                                   once for each byte from standard input, until that ends
+ *                                   once for each byte from standard input, until the input ends
  *
  * poll() takes and drops the reservation lock once, whatever the exporter.
  */
@@ -201,12 +201,12 @@ long count_threads(pid_t process, const std::function<bool(const fs::path&)>& pr
     return count;
 }
 
-/* A short rest that is not the sleep which others count. */
+/* A short pause without hrtimer_nanosleep(), whose calls a test counts. */
 void rest() {
     poll(nullptr, 0, 20);
 }
 
-/* So many threads do it, once each; @started is called when all are there. */
+/* Each of these threads calls the function once; @started is called when all threads exist. */
 void in_threads(
     int count, const std::function<void()>& work, const std::function<void()>& started = [] {}) {
     std::vector<std::jthread> threads;
@@ -217,7 +217,7 @@ void in_threads(
     started();
 }
 
-/* None sleeps again when it was woken up, so that each makes one call. */
+/* A thread that wakes up does not sleep again, so that each thread makes one call. */
 int crowd(std::span<char*> words) {
     const int count = std::atoi(words[0]);
     const auto sleeps = [](const fs::path& task) {
@@ -243,7 +243,7 @@ int crowd(std::span<char*> words) {
     return 0;
 }
 
-/* Until somebody holds the lock and waits for the importer. */
+/* Waits until a thread holds the lock and waits for the importer. */
 void wait_for_fence(const testexp::Importer& importer) {
     pollfd pending = {importer.fd(), POLLPRI, 0};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks that a file is a latency.json and prints it for shell scripts, one line
- * per histogram: function tool mode unit count lost unmatched.
+ * Checks that a file is a latency.json, and prints its histograms for shell scripts, one line
+ * each: function tool mode unit count lost unmatched.
  */
 #include <fmt/core.h>
 

@@ -10,7 +10,7 @@ using latency::summarize;
 
 namespace {
 
-/* As the BPF program leaves it: the buckets tell the count. */
+/* As the BPF program leaves a histogram: the count is the sum of the buckets. */
 call_stats cpu_with(std::initializer_list<std::uint64_t> values_ns) {
     call_stats cpu = empty_stats();
     for (const std::uint64_t value : values_ns)

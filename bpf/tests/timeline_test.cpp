@@ -48,7 +48,7 @@ TEST(Timeline, NothingIsAValidFileToo) {
     EXPECT_TRUE(json::parse(timeline_text({}, 0)).at("traceEvents").empty());
 }
 
-/* Any process can call itself anything. */
+/* A process may have any name, so the writer must escape the name. */
 TEST(Timeline, ANameThatIsNoUtf8DoesNotBreakTheFile) {
     lock_event odd = event(LOCK_WAIT, 1, 2, 1);
     odd.comm[0] = '\xff';

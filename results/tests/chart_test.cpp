@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* gnuplot gets data and labels, and no text of ours can become a command of it. */
+/* gnuplot gets data and labels, and gnuplot runs no part of a label as a command. */
 #include <gtest/gtest.h>
 
 #include "chart.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What makes a machine noisy is read from /proc and /sys, judged, and has a cure; against fake
- * roots. */
+/* The program reads the noisy conditions of a machine from /proc and /sys, judges them, and names
+ * a cure for each. The tests use fake roots. */
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -18,7 +18,7 @@ using Files = std::map<std::string, std::string>;
 
 constexpr const char* cpu = "sys/devices/system/cpu/";
 
-/* A machine as quiet as can be. */
+/* A machine without a noisy condition. */
 const Files quiet_files = {
     {"proc/loadavg", "0.08 0.40 0.90 1/200 4242\n"},
     {"sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"},
@@ -71,7 +71,7 @@ testexp::Facts facts_with(const std::string& file, const std::string& text) {
     return FakeRoot(files).facts();
 }
 
-/* That condition alone is noisy; its state as found. */
+/* Only this condition is noisy. Returns its state. */
 std::string only_noisy(const testexp::Facts& facts, const std::string& name) {
     const auto conditions = report::judge_conditions(facts, facts);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two runs of the same thing are called equal 95 times of 100, and a run that got slower is
- * found. The runs are simulated: what a process got (pages, their place in the caches) shifts
- * all its repetitions alike, by more than repetitions differ among themselves.
+ * Two runs of the same case are called equal 95 times of 100, and a slower run is found. The
+ * runs are simulated: the pages of a process and their place in the caches shift all its
+ * repetitions alike, by more than repetitions differ among themselves.
  */
 #include <algorithm>
 #include <random>
@@ -20,9 +20,9 @@ constexpr int processes = static_cast<int>(report::wanted_processes);
 constexpr int repetitions = 3;
 constexpr int cases = 4;
 
-/* How far a value may lie from the truth, as a share of it: one standard deviation. */
-constexpr double of_a_process = 0.02;         /* of all its cases alike */
-constexpr double of_a_case_in_process = 0.02; /* of all repetitions of a case alike */
+/* The deviation of a value from the true value, as a share: one standard deviation. */
+constexpr double of_a_process = 0.02;         /* the same for all its cases */
+constexpr double of_a_case_in_process = 0.02; /* the same for all repetitions of a case */
 constexpr double of_a_repetition = 0.003;
 
 enum class Label { process, repetition };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Numbers look the same everywhere in a report. */
+/* All parts of a report write numbers in the same way. */
 #include <gtest/gtest.h>
 
 #include "format.hpp"

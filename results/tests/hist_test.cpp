@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Percentiles of a histogram, and the way to JSON and back. */
+/* Percentiles of a histogram; writing a histogram as JSON and reading it again. */
 #include <gtest/gtest.h>
 
 #include "hist_json.hpp"

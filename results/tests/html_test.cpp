@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Nothing that was measured can become markup. */
+/* No text from a measurement can become markup. */
 #include <gtest/gtest.h>
 
 #include "html.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Samples become shares of functions and boxes of a graph; a machine without counters is named as
- * such. */
+/* Samples become shares of functions and boxes of a graph. The report says when a machine has no
+ * counters. */
 #include <gtest/gtest.h>
 
 #include "flame.hpp"

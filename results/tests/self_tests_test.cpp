@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What tests.json says is taken as it is, and a file that contradicts itself is refused. */
+/* The report takes the verdicts of tests.json unchanged, and refuses a file that contradicts
+ * itself. */
 #include <gtest/gtest.h>
 
 #include "self_tests.hpp"
@@ -12,7 +13,7 @@ json make_case(const std::string& name, const std::string& verdict) {
     return {{"name", name}, {"verdict", verdict}, {"reason", "why"}, {"seconds", 0.5}};
 }
 
-/* One program of three cases, one of each verdict. */
+/* A program of three cases, with a case of each verdict. */
 json make_run() {
     const json program = {
         {"name", "a"},
@@ -36,7 +37,7 @@ json make_run() {
         {"kernel_log", {{"judged", true}, {"why", ""}, {"bugs", json::array()}, {"announced", 2}}}};
 }
 
-/* The same with nothing wrong. */
+/* The same program without a failed case. */
 json make_good_run() {
     json run = make_run();
 
@@ -115,7 +116,7 @@ TEST(SelfTests, OtherThingsAreRefused) {
     EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
 }
 
-/* A program that the end of the guest left running has no time and no status. */
+/* A program that still ran when the guest ended has no time and no status. */
 TEST(SelfTests, RunningProgramHasNoTime) {
     json run = make_run();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Against published values, counting by hand, and what must hold whatever the values are. */
+/* Compares with published values, with counts by hand, and with rules that hold for all values. */
 #include <bit>
 #include <cmath>
 #include <numeric>

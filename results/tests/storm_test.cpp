@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The figure of stale PFNs says what move_storm said, and a stale PFN looks bad. */
+/* The figure of stale PFNs shows the numbers of move_storm, and marks a stale PFN as bad. */
 #include <sstream>
 
 #include <gtest/gtest.h>

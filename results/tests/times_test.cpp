@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Repetitions are merged into cases, and a difference is one only when chance does not make it. */
+/* Repetitions are merged into cases. Only a difference that chance does not explain is reported. */
 #include <gtest/gtest.h>
 
 #include "times.hpp"
@@ -14,7 +14,7 @@ nlohmann::json row(const std::string& name, double mean, std::size_t process = 0
             {"batches", 10.0}, {"process", process}};
 }
 
-/* @means are of one case in a process each; another, "same", always has the same. */
+/* @means: the means of a case, one for each process. The other case, "same", has equal means. */
 Bench make_bench(const std::vector<double>& means) {
     nlohmann::json json = {{"context", {{"clock", "tsc"}, {"unit", "cycles"}, {"cpu", "x"}}},
                            {"benchmarks", nlohmann::json::array()}};
