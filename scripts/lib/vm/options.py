@@ -32,7 +32,8 @@ def parser():
     made.add_argument("--kernel", default="base", metavar="FLAVOUR|running|PATH",
                       help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build "
                       "tree (default base)")
-    made.add_argument("--smp", type=core.positive, default=None, metavar="N", help="processors (default 2; 1 with --icount)")
+    made.add_argument("--smp", type=core.positive, default=None, metavar="N",
+                      help="processors (default 2; 1 with --icount)")
     made.add_argument("--mem", type=core.positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
     made.add_argument("--icount", action="store_true",
                       help="count instructions: each instruction of any processor advances the TSC by one")
