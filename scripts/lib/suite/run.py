@@ -42,6 +42,8 @@ Exit status: 0 all passed and measured, 1 a test failed or something could not b
 130 interrupted. With --only also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
 INTERRUPTED = 130
+# Two names of one kernel must give the same run, and results that can be compared.
+SHORT_NAMES = {"6.12": "base", "6.12-nomove": "nomove", "6.12-debug": "debug"}
 
 
 class Run:
@@ -250,6 +252,7 @@ def parse(arguments):
     if options.keep and (not options.only or options.kernel == "running"):
         raise core.Problem("--keep is for --only in a guest")
     core.check_kernel(options.kernel)
+    options.kernel = SHORT_NAMES.get(options.kernel, options.kernel)
     if "/" in options.kernel:
         options.kernel = os.path.realpath(options.kernel)
     return options
