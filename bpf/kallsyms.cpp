@@ -9,7 +9,7 @@
 namespace latency {
 namespace {
 
-/* Frames that are there because we look. */
+/* Tracing itself puts functions with these names on the stack. */
 bool is_of_tracing(std::string_view name) {
     return name.starts_with("bpf_") || name.starts_with("ww_mutex_") ||
            name.starts_with("kretprobe_") || name.starts_with("arch_rethook_") ||
@@ -85,7 +85,7 @@ std::string Kallsyms::stack(std::span<const std::uint64_t> addresses, std::size_
     std::string text;
 
     for (const std::uint64_t address : addresses) {
-        /* a return address may be the first of the next function */
+        /* after a call at the end of a function, the return address is in the next function */
         const std::string function = name(address - 1);
         if (depth == 0 || address == 0 || is_entry(function))
             break;

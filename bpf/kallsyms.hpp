@@ -29,7 +29,7 @@ public:
     /* Whether this is the name of one function only. */
     bool is_unique(std::string_view function) const;
 
-    /* Where something is that is called as drivers call their struct dma_buf_ops. */
+    /* The addresses of symbols with the names that drivers give to their struct dma_buf_ops. */
     std::span<const std::uint64_t> ops_tables() const { return ops_tables_; }
 
     /**

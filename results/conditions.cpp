@@ -12,7 +12,7 @@ namespace report {
 namespace {
 
 constexpr const char* unknown = "unknown";
-/* A minute's average of this and more means that somebody else was at work for long. */
+/* A load average of one minute from this value on shows that other programs ran for long. */
 constexpr double busy_load = 1.5;
 
 std::string fact(const testexp::Facts& facts, const std::string& name) {

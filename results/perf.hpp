@@ -24,7 +24,7 @@ struct PerfPath {
     std::string path;
     std::string name;                                       /* of the case */
     double ops = 0;                                         /* that the counters are of */
-    std::map<std::string, std::optional<Counter>> counters; /* nothing: this machine has no such */
+    std::map<std::string, std::optional<Counter>> counters; /* empty: the machine lacks it */
     std::string event;                                      /* that was sampled */
     std::vector<Stack> stacks;
 };

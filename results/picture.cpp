@@ -69,7 +69,8 @@ report::Chart make_chart(const report::Counts& counts) {
     return chart;
 }
 
-/* A comment with what is drawn, since gnuplot's coordinates differ between versions. */
+/* A comment with the drawn figures. A test reads it, because gnuplot's coordinates differ
+ * between versions. */
 std::string figures(const report::Counts& counts, const report::Chart& chart) {
     std::string text = fmt::format("<!-- Linux {}, {}; drawn by results_picture\n",
                                    counts.context.at("kernel"), counts.context.at("compiler"));

@@ -17,7 +17,7 @@
 namespace report {
 
 struct Counts {
-    /* What must be equal for two of them to be comparable, and the version of the ABI. */
+    /* The version of the ABI, and the facts that two comparable sets of counts must share. */
     std::map<std::string, std::string> context;
     /* Case, counter, value; per_op in instructions, pages_per_op where pages are delivered. */
     std::map<std::string, std::map<std::string, double>> cases;

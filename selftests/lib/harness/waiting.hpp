@@ -32,7 +32,7 @@ public:
 
     void wait() const { result_.wait(); }
 
-    /* Waits for the end of the call. To be called once. */
+    /* Waits for the end of the call. Call this function once. */
     int result() { return result_.get(); }
 
 private:
