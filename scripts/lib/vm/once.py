@@ -165,7 +165,7 @@ def run_guest(options, scratch):
         raise CannotStart(f"--console {options.console}: {error.strerror}") from error
     qemu = accelerate + machine(options, job, console) + (gdb_arguments(image, scratch) if options.gdb else [])
     arguments = qemu, image, initrd, command_line(options)
-    # An emulator sometimes breaks the boot of a sound kernel (QEMU 7.2: one boot in hundreds). A broken kernel breaks
+    # An emulator may break the boot of a sound kernel, though rarely (docs/decisions.md). A broken kernel breaks
     # the second boot too.
     may_retry = "tcg" in accelerate[1] and not (options.shell or options.gdb)
     try:
