@@ -42,10 +42,49 @@ need_source() {
 		return
 	elif [ "$(source_suite "$1")" = - ]; then
 		need sources || exit 1
-	elif [ ! -f "$(fetched_dir "$1")/version" ]; then
+	else
 		fetch_source "$1"
 	fi
 }
+
+# --- the default kernel -----------------------------------------------------------------------------------------------
+
+# A file that exists when the source of the flavour could not be had.
+absence() { echo "$(fetched_dir "$1").absent"; }
+
+# is_absent FLAVOUR: whether nothing could provide the source within the last day. A mirror that does not answer costs
+# a minute, so not every command asks the mirror again.
+is_absent() { [ -n "$(find "$(absence "$1")" -mtime -1 2>/dev/null)" ]; }
+
+# likely_default: prints the newest version whose source is not known to be absent. Reads the cache only.
+likely_default() {
+	local version
+	for version in $(versions); do
+		is_absent "$version" || { echo "$version" && return; }
+	done
+	echo "$version"
+}
+
+# default_flavour: gets the source of the newest version, and prints this version. When nothing can provide the source,
+# says so in one line and takes the next version.
+default_flavour() {
+	local version otherwise=''
+	for version in $(versions); do
+		if is_absent "$version"; then
+			say "$(source_package "$version") could not be had within the last day; an older Linux is the default" \
+				"(to ask the mirror again: rm $(absence "$version"))"
+			continue
+		fi
+		[ "$(source_suite "$version")" != - ] || break
+		otherwise='an older Linux is the default'
+		# in a subshell, because a failure ends the shell
+		! (need_source "$version") || break
+		mkdir -p "$(dirname "$(absence "$version")")" && : >"$(absence "$version")"
+	done
+	echo "$version"
+}
+
+# --- a package of another suite ---------------------------------------------------------------------------------------
 
 # suite_apt DIR COMMAND...: apt-get with the sources in DIR/sources.list and with everything that it writes in DIR.
 suite_apt() {
@@ -56,12 +95,17 @@ suite_apt() {
 		-o Dir::Cache="$directory/cache" -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
 }
 
+# fetch_source FLAVOUR: downloads and unpacks the source, unless this was done before. One process at a time does so.
 fetch_source() {
-	local package suite directory mirror log
+	local package suite directory mirror log lock way_on
 	package=$(source_package "$1")
 	suite=$(source_suite "$1")
 	directory=$(fetched_dir "$1")
 	log=$directory/apt.log
+	way_on=${otherwise:-name a source with --source}
+	mkdir -p "$(dirname "$directory")" && exec {lock}>"$directory.lock" && flock "$lock" ||
+		die "cannot write to $(dirname "$directory"); is the disk full?"
+	[ ! -f "$directory/version" ] || { exec {lock}>&- && return; }
 	rm -rf "$directory"
 	mkdir -p "$directory/lists/partial" "$directory/cache/archives/partial" || die "cannot create $directory"
 	mirror=$(debian_mirror)
@@ -70,14 +114,16 @@ fetch_source() {
 	export -f suite_apt
 	run_step "look for $package in $suite" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" update --error-on=any ||
 		die "$mirror has no $suite for $package: $(apt_reason "$log");" \
-			"name a source with --source, or take another kernel (scripts/kernel list)"
+			"${otherwise:-name a source with --source, or take another kernel (scripts/kernel list)}"
 	run_step "download $package" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" download "$package" ||
-		die "apt cannot download $package of $suite: $(apt_reason "$log"); name a source with --source"
+		die "apt cannot download $package of $suite: $(apt_reason "$log"); $way_on"
 	dpkg-deb -x "$directory/$package"_*.deb "$directory" 2>>"$log" ||
 		die "cannot unpack $package to $directory; is the disk full?"
 	dpkg-deb -f "$directory/$package"_*.deb Version >"$directory/version.tmp" &&
 		rm -rf "$directory"/{cache,lists,"$package"_*.deb} &&
 		mv "$directory/version.tmp" "$directory/version" || die "cannot write to $directory; is the disk full?"
+	rm -f "$(absence "$1")"
+	exec {lock}>&-
 }
 
 # unpack_source PLACE TREE OPTION...: puts the source into TREE. The options are options of tar, which leave out the

@@ -335,6 +335,13 @@ def check_kernel(kernel):
         raise Said(f"no kernel {kernel}")
 
 
+def default_kernel(*likely):
+    """The flavour that a command takes when its user names none. The first call may download a source; with --likely
+    nothing is downloaded."""
+    with once("default", likely):
+        return str(script("kernel", "default", *likely))
+
+
 def userspace_dir(preset=""):
     """Where user space is built: a directory for each clone and preset, as build.sh has it."""
     key = hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]

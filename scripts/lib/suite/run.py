@@ -17,7 +17,9 @@ import schedule
 TEXT = """\
 Builds what is missing, runs self-tests, benchmark and probes on a real kernel, and writes a report.
 
---kernel base       Linux 6.12 with the get_pfn patches, in a guest (default; the first build takes 15 minutes)
+--kernel 7.3        Linux 7.3 with the get_pfn patches, in a guest (default; the first build takes 20 minutes). Where
+                    the source of 7.3 cannot be had, the default is 6.12
+         6.12       Linux 6.12 with the get_pfn patches, in a guest
          stock      the newest kernel that this Debian has, in a guest: nothing to build but the module
          stock-6.1  the same with the 6.1 that Debian 12 comes with
          running    this machine as it is, no guest: loads the module here, needs root and the kernel's headers
@@ -181,7 +183,7 @@ class Run:
 
     def icount(self):
         if self.here:
-            self.missing("instruction counts: need an emulated machine: run once more with --kernel base")
+            self.missing("instruction counts: need an emulated machine: run once more with a kernel in a guest")
             return
         self.step("instruction counts")
         self.run_job("icount", console="console-icount.txt", arguments=["--icount"])
@@ -236,9 +238,9 @@ class Run:
 def parse(arguments):
     parser = core.Parser(
         prog="scripts/run", description=TEXT, add_help=False,
-        usage="scripts/run [--kernel base|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
+        usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
         "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
-    parser.add_argument("--kernel", default="base", help=core.argparse.SUPPRESS)
+    parser.add_argument("--kernel", help=core.argparse.SUPPRESS)
     parser.add_argument("--out", type=core.named_path, help=core.argparse.SUPPRESS)
     parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)
     for flag in ("--quick", "--perf", "--tune", "--keep"):
@@ -251,6 +253,7 @@ def parse(arguments):
         raise core.Problem("--only runs self-tests; --perf and --tune are for benchmarks")
     if options.keep and (not options.only or options.kernel == "running"):
         raise core.Problem("--keep is for --only in a guest")
+    options.kernel = options.kernel or core.default_kernel()
     core.check_kernel(options.kernel)
     options.kernel = SHORT_NAMES.get(options.kernel, options.kernel)
     if "/" in options.kernel:

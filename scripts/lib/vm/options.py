@@ -29,9 +29,9 @@ CMD also gets its caller's variables TESTEXP_* and KSFT_*, which tell self-tests
 
 def parser():
     made = core.Parser(prog="scripts/vm", description=DESCRIPTION, epilog=EPILOG)
-    made.add_argument("--kernel", default="base", metavar="FLAVOUR|running|PATH",
+    made.add_argument("--kernel", metavar="FLAVOUR|running|PATH",
                       help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build "
-                      "tree (default base)")
+                      "tree (default: what scripts/kernel default prints)")
     made.add_argument("--smp", type=core.positive, default=None, metavar="N",
                       help="processors (default 2; 1 with --icount)")
     made.add_argument("--mem", type=core.positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
@@ -69,6 +69,8 @@ def parse(argv):
     options = parser().parse_args(argv)
     if options.command[:1] == ["--"]:
         del options.command[0]
+    if not options.list and not options.stop:
+        options.kernel = options.kernel or core.default_kernel("--likely")
     options.smp = options.smp or (1 if options.icount else 2)
     check(options)
     options.sealed = [checked_file(name) for name in options.sealed]
