@@ -2,8 +2,8 @@
 """Is each promise of the contract tested? Reads the promises of docs/contract.md.
 
 A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the
-reason. A pattern is `glob` (any run) or `flavour:glob` (a run of that kernel), where * stands for any text. A promise
-holds when a case that passed matches each of its patterns. A case that failed or was skipped does not count.
+reason. A pattern is `glob` (any run), `flavour:glob` (a run of that kernel) or `group:glob` (a run of each kernel of a group),
+where * stands for any text. A promise holds when a case that passed matches each of its patterns. A case that failed or was skipped does not count.
 """
 import dataclasses
 import fnmatch
@@ -48,15 +48,23 @@ def _promise(item):
     return Promise(name, patterns)
 
 
-def unmet(patterns, runs):
-    """The patterns that no case matches. `runs` has the cases that passed, by flavour."""
-    return [pattern for pattern in patterns if not _meets(pattern, runs)]
+def unmet(patterns, runs, groups):
+    """The patterns that no case matches. `runs` has the cases that passed, by flavour; `groups` has flavours, by
+    name."""
+    return [pattern for pattern in patterns if not _meets(pattern, runs, groups)]
 
 
-def _meets(pattern, runs):
-    """Whether a case that passed has this name. Brackets have no special meaning."""
-    flavour, colon, name = pattern.partition(":")
-    if not colon or flavour not in runs:
-        flavour, name = None, pattern
+def _meets(pattern, runs, groups):
+    """Whether a case that passed has this name, on each kernel that the pattern names."""
+    word, colon, name = pattern.partition(":")
+    if colon and word in groups:
+        return all(_matches(name, runs.get(flavour, ())) for flavour in groups[word])
+    if colon and word in runs:
+        return _matches(name, runs[word])
+    return any(_matches(pattern, cases) for cases in runs.values())
+
+
+def _matches(name, cases):
+    """Brackets have no special meaning."""
     glob = re.compile(fnmatch.translate(name.replace("[", "[[]")))
-    return any(glob.match(case) for run, cases in runs.items() if flavour in (None, run) for case in cases)
+    return any(map(glob.match, cases))

@@ -44,7 +44,7 @@ def judged(checks, name, kernel, programs=(), **options):
     return ended
 
 
-def tap_with_module(checks, name, program, *arguments):
-    """A program that prints TAP, in a guest of base that has the module."""
-    load = ["sh", "-c", 'insmod "$1" && exec "$2"', "sh", core.module_for("base"), program]
-    checks.tap(name, core.vm_command("base", load, arguments=arguments))
+def tap_with_module(checks, name, kernel, program, *arguments):
+    """A program that prints TAP, in a guest that has the module."""
+    load = ["sh", "-c", 'insmod "$1" && exec "$2"', "sh", core.module_for(kernel), program]
+    checks.tap(name, core.vm_command(kernel, load, arguments=arguments))

@@ -35,48 +35,57 @@ class Leg:
         return self.quick_minutes if quick else self.full_minutes
 
 
+# The kernels of the legs: the newest one is tested in every way. A flavour that is not here runs when it is named.
+NEWEST, DEBUG, OLDER = legs_kernel.NEWEST, legs_kernel.DEBUG, legs_kernel.OLDER
+
 GUEST = ("userspace", "module", "kernel", "vm")
 SELFTESTS = (("selftests", ""),)
 
 LEGS = [
-    Leg("lint", "style and static checks of scripts, C++, module and patches. Needs the built tree of base, for "
-        "checkpatch, kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 1, 1,
-        needs=("lint", "module", "kernel", "sources", "sparse"), kernels=("base",), by_default=True),
+    Leg("lint", "style and static checks of scripts, C++, module and patches. Needs the built trees of "
+        f"{NEWEST} and {OLDER}, for checkpatch, kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 1.5, 1.5,
+        needs=("lint", "module", "kernel", "sources", "sparse"), kernels=(NEWEST, OLDER), by_default=True),
     Leg("native", "unit tests of the parts that need no kernel", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", "the tests of scripts/tests. Short: without the tests that boot guests or build "
         f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 15, 1,
         needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
-    Leg("base", "the main job on the patched kernel: self-tests, benchmark, probes, report. Full: the self-tests at "
-        "full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.base, 20, 5,
-        needs=("native", "results", "perf", "stock", *GUEST), kernels=("base",), by_default=True),
-    Leg("stock", "the same on the stock kernel (compat mode), without the kernel's own tests", legs_kernel.stock, 16, 4,
-        needs=("native", "results", "stock", *GUEST), kernels=("stock",),
-        not_beside=("base",)),  # each runs two guests at a time
-    Leg("nomove", "self-tests on the patched kernel without CONFIG_DMABUF_MOVE_NOTIFY. Full: at full bounds",
-        legs_kernel.nomove, 6, 2, needs=GUEST, kernels=("nomove",), builds=SELFTESTS),
-    Leg("debug", "self-tests under KASAN, lockdep, kmemleak and fault injection. The bounds are always short, because "
+    Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the self-tests "
+        "at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 20, 5,
+        needs=("native", "results", "perf", *GUEST), kernels=(NEWEST,), by_default=True),
+    Leg(DEBUG, "self-tests under KASAN, lockdep, kmemleak and fault injection. The bounds are always short, because "
         "KASAN makes the tests much slower", legs_kernel.debug, 6, 6,
-        needs=GUEST, kernels=("debug",), builds=SELFTESTS),
+        needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
+    Leg(f"{NEWEST}-upstream", f"self-tests on {NEWEST} without the series (compat mode). Full: at full bounds",
+        legs_kernel.upstream, 8, 4, needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
+    Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 12, 4,
+        needs=GUEST, kernels=(OLDER,), builds=SELFTESTS),
+    Leg(f"{OLDER}-nomove", "self-tests on the long-term kernel without CONFIG_DMABUF_MOVE_NOTIFY. Full: at full bounds",
+        legs_kernel.nomove, 6, 2, needs=GUEST, kernels=(f"{OLDER}-nomove",), builds=SELFTESTS),
+    Leg(f"{OLDER}-debug", f"the leg {DEBUG} on the long-term kernel. Only when named", legs_kernel.older_debug, 6, 6,
+        needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),
+    Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests", legs_kernel.stock,
+        16, 4, needs=("native", "results", "stock", *GUEST), kernels=("stock",),
+        not_beside=(NEWEST,)),  # each runs two guests at a time
     Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12's kernel "
         "6.1. Full: at full bounds. The 6.1 part is skipped where Debian has no 6.1", legs_kernel.portability, 8, 4,
         needs=("native", "results", "stock", "sparse", *GUEST), kernels=("stock",), builds=(("all", "clang"),)),
     Leg("fuzz", "unit tests under sanitizers, libFuzzer on layout.c (30,000 inputs; short: 5,000), and the fuzzer of "
         "the ioctls on the debug kernel (8 batches; short: 4)", legs_source.fuzz, 2, 2,
-        needs=("native", "results", "fuzz", *GUEST), kernels=("debug",), builds=(("unit", "fuzz"), *SELFTESTS)),
+        needs=("native", "results", "fuzz", *GUEST), kernels=(DEBUG,), builds=(("unit", "fuzz"), *SELFTESTS)),
     Leg("regression", "the kernel's own dma-buf tests have the same results on the stock and the patched kernel",
         legs_kernel.regression, 1, 1, needs=("sources", "stock", *GUEST), kernels=("stock", "base")),
     Leg("locking", "the kernel reports each call with a wrong lock. Each call has a boot of the debug kernel",
-        legs_kernel.locking, 5, 5, needs=GUEST, kernels=("debug",), builds=SELFTESTS),
+        legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
-        needs=GUEST, kernels=("base",), builds=SELFTESTS),
+        needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "
         "contiguous 1 GiB of RAM. Full: at full bounds", legs_kernel.witnesses, 3, 2,
-        needs=GUEST, kernels=("base",), builds=SELFTESTS),
+        needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "
         f"{' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", "the BPF tools count exactly, in a guest", legs_kernel.probes, 6, 6,
-        needs=("json", *GUEST), kernels=("base",), builds=(("bpf_tests", ""),), by_default=True),
+        needs=("json", *GUEST), kernels=(NEWEST,), builds=(("bpf_tests", ""),), by_default=True),
     Leg("icount", "two passes that count instructions agree with each other and with results/reference, and so do two "
         "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF",
         legs_count.icount, 3, 3, needs=("json", *GUEST), kernels=("base",), by_default=True,
@@ -86,12 +95,12 @@ LEGS = [
         "when named without --quick, else a short form", legs_source.newcomer, 3, 3,
         needs=("newcomer",), not_beside=("scripts",)),
     Leg("faults", "the self-tests find ten faults of the module that were made by hand, and twenty that rules make "
-        "(short: three of the ten). The score of the ten joins the report of base. scripts/mutants tries all faults",
+        f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries all faults",
         legs_kernel.faults, 6, 1,
-        needs=("mutants", *GUEST), kernels=("base",), builds=SELFTESTS, after=("base",), by_default=True),
+        needs=("mutants", *GUEST), kernels=(OLDER,), builds=SELFTESTS, after=(NEWEST,), by_default=True),
     Leg("generated", "all faults of the module that rules make. This takes days, and continues after an interruption "
         "(docs/mutation.md). Only when named", legs_kernel.generated, 3000, 3000,
-        needs=("mutants", *GUEST), kernels=("base",), builds=SELFTESTS, in_all=False),
+        needs=("mutants", *GUEST), kernels=(OLDER,), builds=SELFTESTS, in_all=False),
     Leg("tidy", "clang-tidy on the C++ code, 150 files. Only when named", legs_source.tidy, 25, 25,
         needs=("tidy", "userspace", "native", "results"), builds=(("all", ""),), in_all=False),
 ]

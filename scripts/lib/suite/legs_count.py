@@ -75,7 +75,7 @@ def cross_checks(checks):
     ended = guests.judged(checks, "sgt_map and dma_map_benchmark", "base", ["map_benchmark"], short=True,
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--icount", "--iommu"])
     checks.must_pass(ended.ktap, r"cross.map_benchmark.pages=256\]", r"cross.map_benchmark.pages=511\]")
-    guests.tap_with_module(checks, "histogram of dmabuf-lat calls",
+    guests.tap_with_module(checks, "histogram of dmabuf-lat calls", "base",
                            core.userspace_dir() / "bpf/tests/cost-test", "--icount")
 
 

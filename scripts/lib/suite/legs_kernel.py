@@ -9,6 +9,10 @@ import tests_json
 from checks import NotSo
 
 
+NEWEST, OLDER = "7.3", "6.12"
+DEBUG = f"{NEWEST}-debug"
+
+
 def main_job(checks, kernel, *arguments):
     """The whole main job, and then what must have come out of it. Returns its directory."""
     out, log = checks.directory / "run", checks.log("run")
@@ -26,8 +30,8 @@ def main_job(checks, kernel, *arguments):
     return out
 
 
-def base(checks):
-    summary = main_job(checks, "base", "--perf") / "summary.txt"
+def newest(checks):
+    summary = main_job(checks, NEWEST, "--perf") / "summary.txt"
     checks.holds("perf sampled",
                  summary.is_file() and "samples of" in summary.read_text(errors="replace"), f"{summary} has no samples")
 
@@ -41,12 +45,24 @@ def only_self_tests(checks, kernel, **options):
     guests.judged(checks, f"self-tests on {kernel}", kernel, smp=2, mem=4096, **options)
 
 
-def nomove(checks):
-    only_self_tests(checks, "nomove")
-
-
 def debug(checks):
-    only_self_tests(checks, "debug", short=True)
+    only_self_tests(checks, DEBUG, short=True)
+
+
+def upstream(checks):
+    only_self_tests(checks, f"{NEWEST}-upstream")
+
+
+def older(checks):
+    only_self_tests(checks, OLDER)
+
+
+def nomove(checks):
+    only_self_tests(checks, f"{OLDER}-nomove")
+
+
+def older_debug(checks):
+    only_self_tests(checks, f"{OLDER}-debug", short=True)
 
 
 # --- portability ------------------------------------------------------------------------------------------------------
@@ -93,7 +109,7 @@ NO_WARNINGS = ["--append", "panic_on_warn=1"]
 def panics_of_warning(checks, log):
     """Ends as it should only when the guest panicked of a WARNING: else the silence of the other guest would mean
     nothing."""
-    ended = guests.self_tests(checks, "control", "base", ["get_pfn_errors"], cases="null_attach[form=locked]",
+    ended = guests.self_tests(checks, "control", NEWEST, ["get_pfn_errors"], cases="null_attach[form=locked]",
                               arguments=NO_WARNINGS, environment={"TESTEXP_ALLOW_MISUSE": "1"})
     log.expect(ended.status == core.GUEST_BUG, f"the guest ended with status {ended.status} ({ended.log})")
     said = re.search(r"Kernel panic - not syncing: .*panic_on_warn set", ended.console.read_text(errors="replace"))
@@ -102,7 +118,7 @@ def panics_of_warning(checks, log):
 
 def panic(checks):
     checks.check("a WARNING ends this guest", lambda log: panics_of_warning(checks, log))
-    guests.judged(checks, "foreign exporters under panic_on_warn", "base", ["foreign_exporters"], arguments=NO_WARNINGS)
+    guests.judged(checks, "foreign exporters under panic_on_warn", NEWEST, ["foreign_exporters"], arguments=NO_WARNINGS)
 
 
 WRONG_LOCKS = [
@@ -114,20 +130,20 @@ WRONG_LOCKS = [
 def locking(checks):
     """The first report switches lockdep off, so that each call needs a boot of its own."""
     for call in WRONG_LOCKS:
-        ended = guests.judged(checks, call, "debug", ["lockdep_splats"], cases=call)
+        ended = guests.judged(checks, call, DEBUG, ["lockdep_splats"], cases=call)
         checks.must_pass(ended.ktap, ".*" + re.escape(call))
 
 
 def witnesses(checks):
     """Guests that have what some cases would be skipped without."""
-    ended = guests.judged(checks, "guest with iommu", "base", ["bad_witnesses", "mmio", "paths"],
+    ended = guests.judged(checks, "guest with iommu", NEWEST, ["bad_witnesses", "mmio", "paths"],
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--iommu"])
     checks.must_pass(ended.ktap, r"P17.*behind=iommu\]", r"paths.*behind=iommu\]")
     # and without a BAR, which every other guest has
-    ended = guests.judged(checks, "guest with swiotlb", "base", ["abi", "bad_witnesses", "paths"],
+    ended = guests.judged(checks, "guest with swiotlb", NEWEST, ["abi", "bad_witnesses", "paths"],
                           environment={"TESTEXP_MMIO_BAR": ""}, arguments=["--append", "swiotlb=force"])
     checks.must_pass(ended.ktap, r"P17.*behind=swiotlb\]", r"paths.*behind=swiotlb\]", r".*mmio_without_a_bar\]")
-    ended = guests.judged(checks, "guest with memory", "base", ["get_pfn_runs"], cases="run[order=18", mem=8192)
+    ended = guests.judged(checks, "guest with memory", NEWEST, ["get_pfn_runs"], cases="run[order=18", mem=8192)
     checks.must_pass(ended.ktap, r".*run.order=18\]")
 
 
@@ -135,8 +151,10 @@ def witnesses(checks):
 
 # The legs that run the contract's tests, and the name of each in docs/contract.md.
 CONTRACT_RUNS = {
-    "base": "base", "stock": "stock", "nomove": "nomove", "debug": "debug", "locking": "debug", "witnesses": "witnesses"
+    NEWEST: NEWEST, OLDER: OLDER, f"{OLDER}-nomove": f"{OLDER}-nomove", "stock": "stock",
+    f"{NEWEST}-upstream": f"{NEWEST}-upstream", DEBUG: DEBUG, "locking": DEBUG, "witnesses": "witnesses"
 }
+CONTRACT_GROUPS = {"native": (NEWEST, OLDER)}
 
 
 def contract_runs(checks):
@@ -168,7 +186,7 @@ def contract(checks):
     if not tested:
         raise NotSo(f"{path} names no tests")
     for promise in tested:
-        unmet = contract_page.unmet(promise.patterns, runs)
+        unmet = contract_page.unmet(promise.patterns, runs, CONTRACT_GROUPS)
         checks.holds(promise.name, not unmet, f"no case that passed is called {' or '.join(unmet)}")
 
 
@@ -177,15 +195,15 @@ def contract(checks):
 
 def probes(checks):
     for program in ("calls", "locks"):
-        guests.tap_with_module(checks, f"dmabuf-lat {program}", core.userspace_dir() / f"bpf/tests/{program}-test")
+        guests.tap_with_module(checks, f"dmabuf-lat {program}", NEWEST, core.userspace_dir() / f"bpf/tests/{program}-test")
 
 
 def faults(checks):
     """The same ones every time: a fault that nobody has tried yet is no reason to refuse a change that has nothing to
     do with it."""
-    out, of_base = checks.directory / "faults", checks.results_of("base")
-    if of_base and (of_base / "run/report.html").is_file():
-        out = of_base / "run"
+    out, of_newest = checks.directory / "faults", checks.results_of(NEWEST)
+    if of_newest and (of_newest / "run/report.html").is_file():
+        out = of_newest / "run"
     checks.tap("faults", [
         core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053,
         "--out", out

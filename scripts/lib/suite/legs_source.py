@@ -13,9 +13,9 @@ import guests
 import includes
 import line_length
 from checks import NotSo
+from legs_kernel import DEBUG, NEWEST, OLDER
 
-TARBALL = "/usr/src/linux-source-6.12.tar.xz"
-PATCHES = core.ROOT / "kernel/patches/6.12"
+PATCHES = core.ROOT / "kernel/patches"
 
 # --- lint -------------------------------------------------------------------------------------------------------------
 
@@ -61,26 +61,39 @@ def lines_end(log):
     log.expect(not wrong, f"a line is too long: {'; '.join(wrong)}")
 
 
-def series():
-    lines = (PATCHES / "series").read_text(encoding="utf-8").splitlines()
-    return [PATCHES / line for line in lines if line and not line.startswith("#")]
+def versions():
+    """The Linux versions that have a series."""
+    lines = (core.ROOT / "kernel/versions").read_text(encoding="utf-8").splitlines()
+    return [line.split()[0] for line in lines if line and not line.startswith("#")]
 
 
-def patches_apply(log, scratch):
+def series(version):
+    lines = (PATCHES / version / "series").read_text(encoding="utf-8").splitlines()
+    return [PATCHES / version / line for line in lines if line and not line.startswith("#")]
+
+
+def patched_files(version):
+    """The files of Linux that the series changes. A file that the series creates is not among them."""
+    text = "".join(path.read_text(encoding="utf-8") for path in series(version))
+    return sorted(set(re.findall(r"^--- a/(\S+)$", text, re.MULTILINE)))
+
+
+def patches_apply(log, version, scratch):
     """git am on the files as Debian has them."""
-    wanted = ("drivers/dma-buf", "include/linux/dma-buf.h", "Documentation/driver-api/dma-buf.rst")
+    tarball = core.script("kernel", "source", version)
     log.run([
-        "tar", "-C", scratch, "--strip-components=1", "-xf", TARBALL, *(f"linux-source-6.12/{name}" for name in wanted)
+        "tar", "-C", scratch, "--strip-components=1", "-xf", tarball,
+        *(f"linux-source-{version}/{name}" for name in patched_files(version))
     ])
     for words in (["init", "-q"], ["config", "user.name",
                                    "test"], ["config", "user.email",
                                              "test@example.org"], ["add", "-A"], ["commit", "-q", "-m",
-                                                                                  "base"], ["am", "-q", *series()]):
+                                                                                  "base"], ["am", "-q", *series(version)]):
         log.run(["git", "-C", scratch, *words])
 
 
 def core_warnings(log, scratch, tree):
-    """What base has of drivers/dma-buf, in a directory of its own: a built tree of ours has no objects left to build
+    """What the kernel has of drivers/dma-buf, in a directory of its own: a built tree of ours has no objects left to build
     in."""
     sources = tree / "drivers/dma-buf"
     for path in (*sources.glob("*.[ch]"), sources / "Makefile"):
@@ -95,30 +108,38 @@ def core_warnings(log, scratch, tree):
     log.expect(not warnings, warnings and warnings[0])
 
 
-def lint(checks):
-    tree = core.kernel_tree("base")
+def lint_version(checks, version):
+    """The series of a Linux version, with the tools of this version."""
+    tree = core.kernel_tree(version)
     checkpatch = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict"]
+    checks.check(f"checkpatch --strict, patches of {version}",
+                 lambda log: log.run([*checkpatch, *sorted((PATCHES / version).glob("*.patch"))]))
+    # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for
+    checks.check(
+        f"checkpatch --strict of {version}, module", lambda log: log.run([
+            *checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted(
+                (core.ROOT / "kmod-testexp").rglob("*.[ch]"))
+        ]))
+    with checks.scratch() as scratch:
+        checks.check(f"git am of {version}", lambda log: patches_apply(log, version, scratch))
+    with checks.scratch() as scratch:
+        checks.check(f"drivers/dma-buf of {version} with W=1 C=1", lambda log: core_warnings(log, scratch, tree))
+    documented = [tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"]
+    checks.command(f"kernel-doc of the patches of {version}",
+                   [tree / "scripts/kernel-doc", "-none", "-Werror", *documented])
+    checks.command(f"module with W=1 C=1 on {version}", [core.SCRIPTS / "module", "--kernel", version, "--check"])
+
+
+def lint(checks):
     checks.check("SPDX lines", spdx)
     checks.check("includes", includes_go_down)
     checks.check("lines end by 120 columns (C and C++: 100)", lines_end)
     checks.check("shellcheck", lambda log: log.run(["shellcheck", "-S", "warning", "-x", *shell_files()]))
     checks.check("clang-format",
                  lambda log: log.run(["clang-format", "--dry-run", "-Werror", *paths("*.cpp", "*.hpp")]))
-    checks.check("checkpatch --strict, patches", lambda log: log.run([*checkpatch, *sorted(PATCHES.glob("*.patch"))]))
-    # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for
-    checks.check(
-        "checkpatch --strict, module", lambda log: log.run([
-            *checkpatch, "--ignore", "LINUX_VERSION_CODE,CONSTANT_COMPARISON", "-f", *sorted(
-                (core.ROOT / "kmod-testexp").rglob("*.[ch]"))
-        ]))
-    with checks.scratch() as scratch:
-        checks.check("git am", lambda log: patches_apply(log, scratch))
     checks.command("faults fit the module", [core.SCRIPTS / "mutants", "--check"])
-    with checks.scratch() as scratch:
-        checks.check("drivers/dma-buf with W=1 C=1", lambda log: core_warnings(log, scratch, tree))
-    documented = [tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"]
-    checks.command("kernel-doc of the patches", [tree / "scripts/kernel-doc", "-none", "-Werror", *documented])
-    checks.command("module with W=1 C=1", [core.SCRIPTS / "module", "--kernel", "base", "--check"])
+    for version in versions():
+        lint_version(checks, version)
 
 
 def tidy_file(path, headers):
@@ -184,7 +205,7 @@ def fuzz(checks):
     checks.check("libFuzzer on layout.c", lambda log: fuzz_layout(checks, log))
     # KASAN and lockdep look on
     batches = {"TESTEXP_BATCHES": "4" if checks.quick else "8"}
-    guests.judged(checks, "fuzzer of the ioctls on debug", "debug", ["ioctl_fuzz"], short=True, environment=batches)
+    guests.judged(checks, "fuzzer of the ioctls on the debug kernel", DEBUG, ["ioctl_fuzz"], short=True, environment=batches)
 
 
 # --- scripts, newcomer ------------------------------------------------------------------------------------------------
@@ -195,7 +216,8 @@ LONG_TESTS = ("kernel-test", "namespace-test", "stage-test", "vm-keep-test", "vm
 
 def scripts(checks):
     if not checks.quick:
-        core.kernel_tree("base")
+        core.kernel_tree(NEWEST)
+        core.kernel_tree(OLDER)
     tests = sorted(path for path in (core.SCRIPTS / "tests").iterdir() if os.access(path, os.X_OK) and path.is_file())
     missing = set(LONG_TESTS) - {path.name for path in tests}
     if missing:

@@ -34,6 +34,10 @@ Logs and results are below {directory}.
 """
 
 
+# Older names of legs, which are older names of their kernels too.
+OLD_NAMES = {"base": "6.12", "nomove": "6.12-nomove", "debug": "6.12-debug"}
+
+
 def parse(argv, table):
     parser = core.Parser(prog="scripts/test", add_help=False)
     for option in ("-h", "--help"):
@@ -43,6 +47,7 @@ def parse(argv, table):
     parser.add_argument("--jobs", type=core.positive)
     parser.add_argument("legs", nargs="*")
     options = parser.parse_args(argv)
+    options.legs = [OLD_NAMES.get(name, name) for name in options.legs]
     unknown = [name for name in options.legs if name != "all" and name not in table]
     if unknown:
         raise core.Problem(f"no leg '{unknown[0]}'; see --list")
@@ -76,21 +81,21 @@ def help_text(table, directory):
 
 
 def list_text(table):
-    lines = [f"{'leg':11} {'full':>5} {'short':>5}  what it does (minutes; * runs without a word, - only when named)"]
+    lines = [f"{'leg':12} {'full':>5} {'short':>5}  what it does (minutes; * runs without a word, - only when named)"]
     for leg in table.values():
         mark = "*" if leg.by_default else " " if leg.in_all else "-"
-        first, *rest = textwrap.wrap(leg.text, 110)
-        lines.append(f"{leg.name:11} {leg.full_minutes:5.1f} {leg.quick_minutes:5.1f} {mark}{first}")
-        lines += [f"{'':25}{line}" for line in rest]
+        first, *rest = textwrap.wrap(leg.text, 93)
+        lines.append(f"{leg.name:12} {leg.full_minutes:5.1f} {leg.quick_minutes:5.1f} {mark}{first}")
+        lines += [f"{'':26}{line}" for line in rest]
     return "\n".join(lines) + "\n"
 
 
 def table_text(table, forms, results):
-    lines = [f"{'leg':11} {'stated':>6} {'taken':>6} {'passed':>7} {'failed':>7} {'skipped':>7}   (minutes)"]
+    lines = [f"{'leg':12} {'stated':>6} {'taken':>6} {'passed':>7} {'failed':>7} {'skipped':>7}   (minutes)"]
     for name, result in results.items():
         stated = table[name].minutes(forms[name]["quick"])
         lines.append(
-            f"{name:11} {stated:6.1f} {result.seconds / 60:6.1f} {result.passed:7} {result.failed:7} {result.skipped:7}"
+            f"{name:12} {stated:6.1f} {result.seconds / 60:6.1f} {result.passed:7} {result.failed:7} {result.skipped:7}"
         )
     return "\n".join(lines)
 
