@@ -172,7 +172,10 @@ Case in_sequence(testexp_path path, const Sequence& sequence) {
     return row;
 }
 
-/* --- The questions, each a part of the plan. To add one: its function, and its call below. --- */
+/*
+ * --- The questions of the plan ---
+ * Each question has a function here. A new question needs a function, and a call in the plan below.
+ */
 
 /* The costs that are part of every figure: the loop in each sequence, the lock, the exporter. */
 void add_baselines(std::vector<Case>& plan) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Compares what resolving costs in two runs, or in a reference file and a run.
- * Instruction counts are exact, so that a path which moved did so because
- * somebody changed it. Of times it says whether chance would do it, too.
+ * Instruction counts are exact: a path whose count moved was changed by somebody. For times, the
+ * program says whether chance explains the difference.
  */
 #include <cstdio>
 #include <exception>

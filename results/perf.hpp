@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What perf said about each path, as scripts/lib/guest/perf left it. */
+/* The counters and samples of each path, in the file that scripts/lib/guest/perf writes. */
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,17 @@
 namespace report {
 
 struct Counter {
-    double count = 0;     /* of the operations, without the set-up */
-    double running = 100; /* percent of the time in which the processor counted it */
+    double count = 0;     /* events in the operations; the set-up is not counted */
+    double running = 100; /* percent of the time in which the processor counted the event */
 };
 
 struct PerfPath {
     std::string path;
-    std::string name;                                       /* of the case */
-    double ops = 0;                                         /* that the counters are of */
-    std::map<std::string, std::optional<Counter>> counters; /* empty: the machine lacks it */
-    std::string event;                                      /* that was sampled */
+    std::string name; /* the name of the case */
+    double ops = 0;   /* the operations that the counters belong to */
+    /* by event; no Counter where the machine cannot count the event */
+    std::map<std::string, std::optional<Counter>> counters;
+    std::string event; /* the event that was sampled */
     std::vector<Stack> stacks;
 };
 

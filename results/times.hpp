@@ -10,7 +10,10 @@
 
 namespace report {
 
-/* Fewer processes than that can hardly show anything: 9 against 9 can give p = 0.00004. */
+/*
+ * With fewer processes a comparison shows hardly anything. 9 processes against 9 can give
+ * p = 0.00004.
+ */
 inline constexpr std::size_t wanted_processes = 9;
 
 /*

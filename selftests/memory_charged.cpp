@@ -130,7 +130,7 @@ public:
         take(Layout{}.ram(block, {.repeat = (free_pages() - left) / (block + 1) - 8}));
         while (free_pages() > left + 2 * block)
             take(Layout{}.ram(block));
-        /* Two pages less: one for the array of extents and one for the array of runs. */
+        /* The arrays of extents and of runs take one page each, so the RAM is two pages smaller. */
         take(Layout{}.ram(free_pages() - left - 2));
         ksft::expect_eq(free_pages(), left, "pages left of the limit");
     }

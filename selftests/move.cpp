@@ -216,8 +216,8 @@ void paused_naive() {
 }
 
 /*
- * move_notify ends a pause. Another pause, which began before and has as long to go, still lasts:
- * without the notify the other one would end first.
+ * move_notify ends a pause. A second pause began earlier and has the same length. The second
+ * pause still lasts when the first has ended; without move_notify the second pause would end first.
  */
 void notify_ends_the_pause() {
     require_pfns();

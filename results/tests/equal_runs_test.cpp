@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Two runs of the same case are called equal 95 times of 100, and a slower run is found. The
- * runs are simulated: the pages of a process and their place in the caches shift all its
- * repetitions alike, by more than repetitions differ among themselves.
+ * runs are simulated. Repetitions in one process share pages and places in the caches, so the
+ * process shifts all its repetitions by the same amount. This amount is larger than the difference
+ * between two repetitions.
  */
 #include <algorithm>
 #include <random>
@@ -29,8 +30,10 @@ enum class Label { process, repetition };
 
 class Simulation {
 public:
-    /* A run whose first case takes @factor of the usual; what shares @label is one process in the
-     * file. */
+    /*
+     * Returns a run in which the first case takes @factor times its usual time. Values with the
+     * same @label are one process in the file.
+     */
     Bench run(double factor, Label label = Label::process) {
         nlohmann::json json = {{"context", {{"clock", "tsc"}}},
                                {"benchmarks", nlohmann::json::array()}};

@@ -15,7 +15,7 @@ from guest import Guest
 
 # Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
 PROBE_TIMEOUT_S = 60
-# After a probe that was only slow, guests of the same kernel are emulated for so long before the next probe.
+# After a slow probe, guests of the same kernel are emulated. The next probe follows after this time.
 PROBE_AGAIN_S = 3600
 
 
