@@ -34,6 +34,7 @@ struct Options {
     std::string after;
     double tolerance_percent = 2;
     bool update = false;
+    bool kernels = false;
 };
 
 /* What one of the two has. */
@@ -131,6 +132,33 @@ Status judge_counts(const report::Counts& before, const report::Counts& after,
     return changes.any() ? moved : the_same;
 }
 
+/* Shows what each case takes on two kernels. Nothing is judged: two kernels differ. */
+Status show_kernels(const report::Counts& before, const report::Counts& after) {
+    if (const auto reasons = report::differing_context(before, after, report::Kernels::two);
+        !reasons.empty())
+        return refuse("instructions of two kernels", reasons);
+
+    constexpr const char* row = "{:>20} {:>20} {:>12} {:>9}  {}\n";
+    std::size_t shared = 0;
+    const std::vector<report::Change> cases = report::side_by_side(before, after);
+
+    fmt::print("instructions per operation, fastest batch\n");
+    fmt::print(row, report::kernel_of(before), report::kernel_of(after), "difference", "%", "case");
+    for (const report::Change& change : cases) {
+        const bool has_both = change.before && change.after;
+
+        shared += has_both ? 1 : 0;
+        fmt::print(row, report::show_number(change.before), report::show_number(change.after),
+                   has_both ? fmt::format("{:+.2f}", *change.after - *change.before) : "",
+                   has_both && *change.before > 0
+                       ? fmt::format("{:+.1f}", 100 * (*change.after / *change.before - 1))
+                       : "",
+                   change.name);
+    }
+    fmt::print("{} cases on both kernels, {} on one kernel only\n", shared, cases.size() - shared);
+    return the_same;
+}
+
 /* What makes the times of one side doubtful, in a line. */
 void show_conditions(const char* side, const report::Bench& bench) {
     const auto conditions =
@@ -184,6 +212,10 @@ int compare(const Options& options) {
     std::optional<Status> counts;
     std::optional<Status> times;
 
+    if (options.kernels)
+        return before.counts && after.counts
+                   ? show_kernels(*before.counts, *after.counts)
+                   : refuse("instructions of two kernels", {"one side has no instruction counts"});
     if (before.counts && after.counts)
         counts = judge_counts(*before.counts, *after.counts, options.tolerance_percent);
     if (before.times && after.times)
@@ -221,10 +253,14 @@ int run_program(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--update", options.update,
                  "make BEFORE the reference file of what was counted in AFTER");
+    app.add_flag("--kernels", options.kernels,
+                 "BEFORE and AFTER are of two kernels: show the instruction counts of both side by "
+                 "side, and judge nothing")
+        ->excludes("--update");
     app.footer(
         "Exit status: 0 nothing moved; 1 a case moved (or, of counts, is new or gone); 2 the "
-        "two are not comparable: another kernel, configuration, compiler, preset or "
-        "processor; 3 bad input.");
+        "two are not comparable: another kernel (without --kernels), configuration, compiler, "
+        "preset or processor; 3 bad input. With --kernels: 0 the table was printed.");
     try {
         app.parse(argc, argv);
         return options.update ? update(options) : compare(options);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <set>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -14,6 +15,23 @@ namespace {
 /* Another value of these is another number, and no one's fault. */
 constexpr std::array comparable_facts = {"clock",    "kernel",        "flavour", "kernel_compiler",
                                          "compiler", "debug_options", "api",     "preset"};
+
+/* What the two sets of counts of two kernels need not share. */
+bool is_of_kernel(const std::string& fact) {
+    return fact == "kernel" || fact == "flavour";
+}
+
+std::string fact_of(const Counts& counts, const char* name) {
+    const auto found = counts.context.find(name);
+
+    return found == counts.context.end() ? "unknown" : found->second;
+}
+
+std::optional<double> per_op_of(const Counts& counts, const std::string& name) {
+    const auto found = counts.cases.find(name);
+
+    return found == counts.cases.end() ? std::nullopt : std::optional(found->second.at("per_op"));
+}
 
 /* Counters differ: a counter that only one side has does so, too. */
 std::vector<Change> moved_counters(const std::string& name,
@@ -98,22 +116,41 @@ Counts counts_of(const Bench& bench) {
     return counts;
 }
 
-std::vector<std::string> differing_context(const Counts& before, const Counts& after) {
-    std::vector<std::string> lines;
-    const auto fact = [](const Counts& counts, const char* name) {
-        const auto found = counts.context.find(name);
+Counts parse_counts(const nlohmann::json& object) {
+    return object.contains("cases") ? parse_reference(object) : counts_of(parse_bench(object));
+}
 
-        return found == counts.context.end() ? std::string("unknown") : found->second;
-    };
+std::vector<std::string> differing_context(const Counts& before, const Counts& after,
+                                           Kernels kernels) {
+    std::vector<std::string> lines;
 
     for (const char* name : comparable_facts) {
-        const std::string then = fact(before, name);
-        const std::string now = fact(after, name);
+        const std::string then = fact_of(before, name);
+        const std::string now = fact_of(after, name);
 
-        if (then != now)
+        if (then != now && !(kernels == Kernels::two && is_of_kernel(name)))
             lines.push_back(fmt::format("{}: {}, but {}", name, then, now));
     }
+    if (kernels == Kernels::two && fact_of(before, "kernel") == fact_of(after, "kernel"))
+        lines.push_back("both are of kernel " + fact_of(before, "kernel"));
     return lines;
+}
+
+std::string kernel_of(const Counts& counts) {
+    return fact_of(counts, "kernel");
+}
+
+std::vector<Change> side_by_side(const Counts& before, const Counts& after) {
+    std::set<std::string> names;
+    std::vector<Change> rows;
+
+    for (const Counts* counts : {&before, &after}) {
+        for (const auto& [name, counters] : counts->cases)
+            names.insert(name);
+    }
+    for (const std::string& name : names)
+        rows.push_back({name, "per_op", per_op_of(before, name), per_op_of(after, name)});
+    return rows;
 }
 
 CountChanges compare_counts(const Counts& before, const Counts& after, double tolerance_percent) {

@@ -32,6 +32,9 @@ std::string reference_text(const Counts& counts);
 /* What was measured in a pass; its clock must be icount. */
 Counts counts_of(const Bench& bench);
 
+/* Counts of a reference file, or of a pass that counted instructions; throws as the two above. */
+Counts parse_counts(const nlohmann::json& object);
+
 struct Change {
     std::string name;    /* of the case */
     std::string counter; /* or "" when the case is new or gone */
@@ -48,8 +51,18 @@ struct CountChanges {
     bool any() const { return !moved.empty() || !added.empty() || !gone.empty(); }
 };
 
+/* Whether two sets of counts must be of one kernel, or show what two kernels have in common. */
+enum class Kernels { one, two };
+
 /* "kernel: 6.12.1, but 6.12.2": one line for each reason not to compare the two. */
-std::vector<std::string> differing_context(const Counts& before, const Counts& after);
+std::vector<std::string> differing_context(const Counts& before, const Counts& after,
+                                           Kernels kernels = Kernels::one);
+
+/* The kernel and its flavour, or "unknown". */
+std::string kernel_of(const Counts& counts);
+
+/* per_op of every case that one of the two has, by name. */
+std::vector<Change> side_by_side(const Counts& before, const Counts& after);
 
 /* Cases by name. A counter may differ by @tolerance_percent of its earlier value. */
 CountChanges compare_counts(const Counts& before, const Counts& after, double tolerance_percent);

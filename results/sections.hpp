@@ -20,13 +20,14 @@ using MakeSection = std::optional<Section>(RunDir& run);
  * section, add the file, and its function here: once declared, once in its place in the report.
  */
 MakeSection conditions_section, environment_section, test_section, instruction_section,
-    contention_section, time_section, probe_cost_section, call_section, lock_section, perf_section,
-    regression_section, mutants_section, log_section;
+    kernels_section, contention_section, time_section, probe_cost_section, call_section,
+    lock_section, perf_section, regression_section, mutants_section, log_section;
 
 inline constexpr MakeSection* sections[] = {
-    conditions_section, environment_section, test_section, instruction_section, contention_section,
-    time_section,       probe_cost_section,  call_section, lock_section,        perf_section,
-    regression_section, mutants_section,     log_section,
+    conditions_section, environment_section, test_section, instruction_section,
+    kernels_section,    contention_section,  time_section, probe_cost_section,
+    call_section,       lock_section,        perf_section, regression_section,
+    mutants_section,    log_section,
 };
 
 Document make_document(RunDir& run);

@@ -71,6 +71,37 @@ TEST(Reference, AnotherKernelIsNotComparable) {
               std::vector<std::string>{"kernel: 6.12, but 6.13"});
 }
 
+TEST(Reference, TwoKernelsAreComparableWhenThisIsAskedFor) {
+    Counts other = make_counts(100);
+
+    other.context["kernel"] = "7.3";
+    other.context["flavour"] = "7.3";
+    EXPECT_TRUE(report::differing_context(make_counts(100), other, report::Kernels::two).empty());
+    other.context["compiler"] = "gcc 99";
+    EXPECT_EQ(report::differing_context(make_counts(100), other, report::Kernels::two).size(), 1U);
+    EXPECT_EQ(
+        report::differing_context(make_counts(100), make_counts(100), report::Kernels::two).size(),
+        1U)
+        << "one kernel is not two";
+}
+
+TEST(Reference, SideBySideHasTheCasesOfBoth) {
+    Counts other = make_counts(150);
+
+    other.cases.erase("resolve/b");
+    other.cases["resolve/c"]["per_op"] = 1;
+
+    const auto rows = report::side_by_side(make_counts(100), other);
+
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(rows[0].before, 100);
+    EXPECT_EQ(rows[0].after, 150);
+    EXPECT_EQ(rows[1].before, 7);
+    EXPECT_FALSE(rows[1].after);
+    EXPECT_FALSE(rows[2].before);
+    EXPECT_EQ(rows[2].after, 1);
+}
+
 TEST(Reference, SurvivesTheRoundTrip) {
     const Counts counts = make_counts(129.62);
     const Counts back = report::parse_reference(nlohmann::json::parse(reference_text(counts)));

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What each path costs in instructions on the patched kernel, held against the reference file in the repository."""
+"""What each path costs in instructions on a kernel, against the kernel's reference file in the repository."""
 import os
 import sys
 import tempfile
 
 import core
+import run
 
-REFERENCE = core.ROOT / "results/reference/icount-6.12.json"
+REFERENCES = core.ROOT / "results/reference"
 IN_GUEST = 'insmod "$1" && exec "$2" --quick --out "$3"'
 MOVED = 1  # of results_compare
 EPILOG = """\
@@ -14,11 +15,19 @@ exit status: 0 nothing moved by more than 2 %, 1 a path moved or nothing could b
 reference is of another kernel or compiler."""
 
 
+def reference_of(kernel):
+    """The reference file of a kernel. Its name has the kernel's name with the version."""
+    full_names = {short: full for full, short in run.SHORT_NAMES.items()}
+    return REFERENCES / f"icount-{full_names.get(kernel, kernel)}.json"
+
+
 def parse(arguments):
-    text = "Counts the instructions of each path in a guest of base (the quick preset), and compares them with " \
-           f"{REFERENCE.relative_to(core.ROOT)}."
+    text = "Counts the instructions of each path in a guest (the quick preset), and compares them with the reference " \
+           f"file of the kernel, {REFERENCES.relative_to(core.ROOT)}/icount-KERNEL.json."
     parser = core.Parser(prog="scripts/costs", epilog=EPILOG, description=text,
-                         usage="scripts/costs [--update|--no-compare] [--out DIR]")
+                         usage="scripts/costs [--kernel KERNEL] [--update|--no-compare] [--out DIR]")
+    parser.add_argument("--kernel", help="a kernel that scripts/kernel list names (default: what scripts/kernel "
+                        "default prints)")
     parser.add_argument("--update", action="store_true", help="make the counts the reference; commit the file together "
                         "with the change that moved them")
     parser.add_argument("--no-compare", action="store_true", help="count only")
@@ -27,19 +36,28 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.update and options.no_compare:
         parser.error("--update and --no-compare exclude each other")
+    options.kernel = options.kernel or core.default_kernel()
+    if options.kernel == "running" or "/" in options.kernel:
+        parser.error(f"--kernel {options.kernel}: only a kernel that scripts/kernel list names has a reference file")
+    core.check_kernel(options.kernel)
+    options.kernel = run.SHORT_NAMES.get(options.kernel, options.kernel)
+    options.reference = reference_of(options.kernel)
+    if not (options.update or options.no_compare or options.reference.exists()):
+        parser.error(f"kernel {options.kernel} has no {options.reference.relative_to(core.ROOT)}; make one with --update,"
+                     " or count only, with --no-compare")
     return options
 
 
-def count(out):
+def count(kernel, out):
     """Leaves bench-icount.json in the directory; returns where user space is built."""
     core.build_userspace("bench_resolve")
     built = core.build_userspace("results_compare")
-    core.kernel_tree("base")
-    module = core.module_for("base")
-    os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR="base")
+    core.kernel_tree(kernel)
+    module = core.module_for(kernel)
+    os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=kernel)
     command = ["sh", "-c", IN_GUEST, "sh", module, built / "bench/bench_resolve", out / "bench-icount.json"]
     status = core.call(
-        core.vm_command("base", command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]),
+        core.vm_command(kernel, command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]),
         stdout=sys.stderr)
     if status != 0:
         raise core.Problem(f"instructions were not counted (status {status}); see above")
@@ -51,10 +69,11 @@ def main(arguments):
     core.need("userspace", "kernel", "module", "vm", "python")
     with tempfile.TemporaryDirectory(prefix="dmabuf-costs.") as work:
         out = core.made_directory(options.out or work)
-        built = count(out)
+        built = count(options.kernel, out)
         if options.no_compare:
             return 0
-        status = core.call([built / "results/results_compare", *["--update"] * options.update, REFERENCE, out])
+        status = core.call([built / "results/results_compare", *["--update"] * options.update, options.reference, out])
     if status == MOVED:
-        core.say("if this is wanted, run scripts/costs --update and commit the file with the change that did it")
+        core.say(f"if this is wanted, run scripts/costs --kernel {options.kernel} --update and commit the file with the "
+                 "change that did it")
     return status

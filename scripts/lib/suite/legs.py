@@ -87,8 +87,9 @@ LEGS = [
     Leg("probes", "the BPF tools count exactly, in a guest", legs_kernel.probes, 6, 6,
         needs=("json", *GUEST), kernels=(NEWEST,), builds=(("bpf_tests", ""),), by_default=True),
     Leg("icount", "two passes that count instructions agree with each other and with results/reference, and so do two "
-        "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF",
-        legs_count.icount, 3, 3, needs=("json", *GUEST), kernels=("base",), by_default=True,
+        "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF. One pass "
+        f"on {' '.join(legs_count.OTHER_KERNELS)} agrees with its own reference",
+        legs_count.icount, 3, 3, needs=("json", *GUEST), kernels=("base", *legs_count.OTHER_KERNELS), by_default=True,
         builds=tuple((target, "") for target in ("bench_resolve", "bench_contention", "results_compare", "bpf_tests",
                                                  "selftests"))),
     Leg("newcomer", "the commands of the README on a Debian 12 and a Debian 13 with only git. Whole (half an hour) "

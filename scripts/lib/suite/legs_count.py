@@ -4,10 +4,11 @@ import json
 
 import contention
 import core
+import costs
 import guests
 from checks import NotSo
 
-REFERENCE = core.ROOT / "results/reference/icount-6.12.json"
+OTHER_KERNELS = ("7.3",)  # with a reference file, besides base
 
 
 def benchmarks(path):
@@ -34,18 +35,29 @@ def same(log, first, second):
     log.expect(not different, f"{len(different)} of {len(first)} differ: {' '.join(different[:5])}")
 
 
-def compare_with_reference(checks, directory):
+def compare_with_reference(checks, kernel, directory):
     """A path may have moved only if the reference file moved with it. One of another compiler says nothing."""
-    log = checks.log("reference")
-    status = core.call_logged([core.SCRIPTS / "compare", REFERENCE, directory], log)
+    log, name = checks.log(f"reference {kernel}"), f"counts of the reference of {kernel}"
+    status = core.call_logged([core.SCRIPTS / "compare", costs.reference_of(kernel), directory], log)
     if status == 2:
         second_line = (log.read_text(errors="replace").splitlines() + ["", ""])[1]
-        checks.skips("counts of the reference", f"requires the kernel and compilers it was made with: {second_line}")
+        checks.skips(name, f"requires the kernel and compilers it was made with: {second_line}")
     elif status != 0:
-        checks.fails("counts of the reference", f"status {status}; if what moved is wanted: scripts/costs --update",
-                     log)
+        checks.fails(name, f"status {status}; if what moved is wanted: scripts/costs --kernel {kernel} --update", log)
     else:
         checks.passes()
+
+
+def count(checks, name, kernel, out):
+    return checks.command(name, [core.SCRIPTS / "costs", "--kernel", kernel, "--no-compare", "--out", out])
+
+
+def other_kernels(checks):
+    """One pass each: what makes two passes agree is the same on every kernel."""
+    for kernel in OTHER_KERNELS:
+        out = checks.directory / f"icount-{kernel}"
+        if count(checks, f"pass on {kernel}", kernel, out):
+            compare_with_reference(checks, kernel, out)
 
 
 def count_contention(log, path):
@@ -82,11 +94,12 @@ def cross_checks(checks):
 def icount(checks):
     first, second = (checks.directory / f"icount-{number}" for number in (1, 2))
     for number, out in enumerate((first, second), 1):
-        if not checks.command(f"pass {number}", [core.SCRIPTS / "costs", "--no-compare", "--out", out]):
+        if not count(checks, f"pass {number}", "base", out):
             return
     counts = "bench-icount.json"
     checks.check("they agree to the last digit", lambda log: same(log, minima(first / counts), minima(second / counts)))
-    compare_with_reference(checks, first)
+    compare_with_reference(checks, "base", first)
+    other_kernels(checks)
     boots = [checks.directory / f"contention-{number}.json" for number in (1, 2)]
     if all([
             checks.check(f"contention, boot {number}", lambda log, path=path: count_contention(log, path))

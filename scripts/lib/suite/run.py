@@ -30,6 +30,8 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
                     machine has no counter for
 --quick             a short form of everything. Only the kernel's own tests are left out, which base compares with
                     stock (scripts/regression)
+--beside KERNEL     the report shows the instruction counts beside those of another kernel: KERNEL is 6.12 or another
+                    version in results/reference (which has counts of --quick), a run directory, or a file of one
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
 --only TEST[:CASE]  runs only this self-test, or its cases with CASE in their names, in which '*' stands for any text
                     (again for more). Builds what changed, prints the test's KTAP as it comes, and takes seconds. The
@@ -44,6 +46,7 @@ Exit status: 0 all passed and measured, 1 a test failed or something could not b
 130 interrupted. With --only also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
 INTERRUPTED = 130
+BESIDE = "beside.json"  # the report knows the name
 # Two names of one kernel must give the same run, and results that can be compared.
 SHORT_NAMES = {"6.12": "base", "6.12-nomove": "nomove", "6.12-debug": "debug"}
 
@@ -79,6 +82,11 @@ class Run:
                 core.write_whole(self.out / "missing.txt", "".join(f"{line}\n" for line in self.lost))
             except OSError as error:
                 core.say(f"missing.txt cannot be written: {error.strerror}")
+
+    def keep_beside(self, source):
+        """The report finds the counts of the other kernel in the run directory."""
+        if source:
+            core.write_whole(self.out / BESIDE, source.read_text(encoding="utf-8"))
 
     # --- before anything is measured ----------------------------------------------------------------------------------
 
@@ -235,13 +243,27 @@ class Run:
         return self.status
 
 
+def counts_of(name):
+    """The file of --beside, or a problem."""
+    places = [core.ROOT / f"results/reference/icount-{name}.json", pathlib.Path(name) / "bench-icount.json",
+              pathlib.Path(name)]
+    for place in places:
+        if place.is_file():
+            return place
+    known = sorted(path.stem.removeprefix("icount-") for path in places[0].parent.glob("icount-*.json"))
+    raise core.Problem(f"--beside {name}: no instruction counts there; name {' or '.join(known)}, a run directory with "
+                       "bench-icount.json, or such a file")
+
+
 def parse(arguments):
     parser = core.Parser(
         prog="scripts/run", description=TEXT, add_help=False,
         usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
+        "                   [--beside KERNEL|DIR|FILE]\n"
         "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", help=core.argparse.SUPPRESS)
     parser.add_argument("--out", type=core.named_path, help=core.argparse.SUPPRESS)
+    parser.add_argument("--beside", type=core.named_path, help=core.argparse.SUPPRESS)
     parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)
     for flag in ("--quick", "--perf", "--tune", "--keep"):
         parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
@@ -249,8 +271,10 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.tune and options.kernel != "running":
         raise core.Problem("--tune is for --kernel running; a guest has nothing to tune")
-    if options.only and (options.perf or options.tune):
-        raise core.Problem("--only runs self-tests; --perf and --tune are for benchmarks")
+    if options.only and (options.perf or options.tune or options.beside):
+        raise core.Problem("--only runs self-tests; --perf, --tune and --beside are for benchmarks")
+    if options.beside:
+        options.beside = counts_of(options.beside)
     if options.keep and (not options.only or options.kernel == "running"):
         raise core.Problem("--keep is for --only in a guest")
     options.kernel = options.kernel or core.default_kernel()
@@ -278,5 +302,6 @@ def main(arguments):
     if options.only:
         return only.only(options)
     run = Run(options)
+    run.keep_beside(options.beside)
     run.prepare()
     return run.all()
