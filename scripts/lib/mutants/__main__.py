@@ -13,6 +13,7 @@ import tempfile
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent / "suite"))
 import core  # pylint: disable=wrong-import-position
+import generated  # pylint: disable=wrong-import-position
 import hand_made  # pylint: disable=wrong-import-position
 import hunt_generated  # pylint: disable=wrong-import-position
 import hunt_hand_made  # pylint: disable=wrong-import-position
@@ -42,6 +43,9 @@ def parse(argv):
     parser.add_argument("--kind", choices=["module", "kernel"],
                         help="try only the faults of the module, or only the faults of the kernel patch "
                         "(default: both; with --generated: module)")
+    parser.add_argument("--kernel", metavar="FLAVOUR",
+                        help="try the generated faults whose places only this kernel executes, as the file `known` "
+                        "says (default: base, and all faults that base executes)")
     parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=core.positive, metavar="SEC",
@@ -55,8 +59,10 @@ def parse(argv):
     options = parser.parse_args(argv)
     if options.seed is not None and not options.sample:
         parser.error("--seed goes only with --sample")
-    if options.budget and not options.generated:
-        parser.error("--budget goes only with --generated")
+    for option in ("budget", "kernel"):
+        if getattr(options, option) and not options.generated:
+            parser.error(f"--{option} goes only with --generated")
+    options.kernel = options.kernel or generated.FLAVOUR
     return options
 
 
@@ -96,12 +102,12 @@ def hunt(options, faults, work):
     if not options.generated:
         chosen = choose(faults, options)
         return hunt_hand_made.Hunt(chosen, options.bin, work).run(), count(faults, ("kernel", "module")), len(chosen)
-    built = hunt_generated.prepare(options.kind)
-    generated = hunt_generated.Hunt(built, options, hunt_generated.binaries_of(options.bin), work)
-    record = generated.run()
-    for line in generated.summary():
+    built = hunt_generated.prepare(options.kind, options.kernel)
+    by_rule = hunt_generated.Hunt(built, options, hunt_generated.binaries_of(options.bin), work)
+    record = by_rule.run()
+    for line in by_rule.summary():
         print(f"# {line}", flush=True)
-    return record, {built.kind: len(generated.all)}, len(generated.chosen)
+    return record, {built.kind: len(by_rule.all)}, len(by_rule.chosen)
 
 
 def try_faults(options, faults):
@@ -141,7 +147,7 @@ def main(argv):
         return 0 if hand_made.all_fit(faults) else 1
     if options.list:
         if options.generated:
-            hunt_generated.list_faults(hunt_generated.prepare(options.kind))
+            hunt_generated.list_faults(hunt_generated.prepare(options.kind, options.kernel))
         else:
             list_faults(choose(faults, options))
         return 0

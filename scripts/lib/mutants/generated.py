@@ -27,15 +27,15 @@ ROUNDS = 8  # each round compiles without the faults that the compiler refused
 # number: switches the fault on; sites: the sites of its slots
 Generated = collections.namedtuple("Generated", "number id file rule text sites")
 # kernel, module: the files to boot and to load; directory: where the results are kept; refused: how many faults the
-# compiler refused; where: "module" or "kernel"
-Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where")
+# compiler refused; where: "module" or "kernel"; flavour: the flavour of the kernel
+Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where flavour")
 
 FLAVOUR = "base"
 
 
-def key(kdir, *more):
-    """Returns a hash of the files that the build, and so each verdict, depends on."""
-    digest = hashlib.sha256(str(kdir).encode())
+def key(kdir, wanted, *more):
+    """Returns a hash of what the build, and so each verdict, depends on: files, and the names of the wanted faults."""
+    digest = hashlib.sha256((str(kdir) + " ".join(sorted(wanted or ()))).encode())
     for path in sorted([*(build.MODULE_SOURCES / source for source in build.module_sources()), *more,
                         *(HERE / name for name in (
                             "mutant.c", "mutant.h", "rules.py", "slots.py", "schemata.py", "generated.py"))]):
@@ -50,14 +50,14 @@ def compile_command(directory, unit):
     return re.match(r"savedcmd_\S+ := (.*)", text)[1]
 
 
-def find(directory, kdir):
-    """Returns {file: (source, slots, mutants)} of a directory where the module was built."""
+def find(directory, kdir, wanted):
+    """Returns {file: (source, slots, wanted mutants)} of a directory where the module was built."""
     found = {}
     for file, unit in FILES.items():
         arguments = slots.clang_arguments(compile_command(directory, unit), kdir)
         source = (directory / file).read_text(encoding="utf-8")
         places = slots.find_slots(directory / file, directory / unit, arguments)
-        found[file] = source, places, rules.mutants_of(file, source, places)
+        found[file] = source, places, only(rules.mutants_of(file, source, places), wanted)
     return found
 
 
@@ -89,6 +89,11 @@ def write_all(found, dropped, directory):
     return mutants, lines
 
 
+def only(mutants, wanted):
+    """Returns the mutants that are wanted; None: all."""
+    return mutants if wanted is None else [mutant for mutant in mutants if mutant.id in wanted]
+
+
 def compile_all(found, kdir, directory):
     """Compiles until the compiler refuses no fault. Returns ([Generated], ids of the refused faults)."""
     dropped, log = set(), directory / "build.log"
@@ -118,24 +123,24 @@ def kept(directory):
     return [Generated(**mutant) for mutant in document["mutants"]], len(document["refused"])
 
 
-def prepare():
-    """Returns the module with all faults, built for the kernel base."""
-    kdir = build.last_line_of("kernel", "build", FLAVOUR)
-    directory = core.cache_dir() / "mutants" / key(kdir)
+def prepare(flavour=FLAVOUR, wanted=None):
+    """Returns the module with the wanted faults (None: all faults), built for a kernel."""
+    kdir = build.last_line_of("kernel", "build", flavour)
+    directory = core.cache_dir() / "mutants" / key(kdir, wanted)
     with core.locked(core.cache_dir() / "mutants" / ".lock-module", "build of the module with generated faults"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
-            core.say("making faults by rules, and building the module with all faults")
+            core.say("making faults by rules, and building the module with these faults")
             build.copy_sources(directory / "build")
             if build.make(kdir, directory / "build", directory / "plain.log") != 0:
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
                                    f"(log: {directory / 'plain.log'})")
-            mutants, dropped = compile_all(find(directory / "build", kdir), kdir, directory / "build")
+            mutants, dropped = compile_all(find(directory / "build", kdir, wanted), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
             # Each fault loads the module again, and nine tenths of the file are debug information.
             if core.call(["strip", "--strip-debug", directory / f"{build.MODULE}.ko"]) != 0:
                 raise core.Problem(f"strip fails on {directory / build.MODULE}.ko")
             keep(directory, mutants, dropped)
             shutil.rmtree(directory / "build")
-    return Built("generated-module", FLAVOUR, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory),
-                 "module")
+    return Built("generated-module", flavour, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory),
+                 "module", flavour)

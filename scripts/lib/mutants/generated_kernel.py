@@ -111,14 +111,14 @@ def added_lines(old, new):
     return added
 
 
-def find(kdir, command):
-    """Returns (source, slots, the mutants whose slots are all in added lines)."""
+def find(kdir, command, wanted):
+    """Returns (source, slots, the wanted mutants whose slots are all in added lines)."""
     path = pathlib.Path(kdir) / SUBJECT
     source = path.read_text(encoding="utf-8")
     places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
     added = added_lines(without_series(path), source)
     lines = [source.count("\n", 0, slot.start) + 1 for slot in places]
-    return source, places, [mutant for mutant in rules.mutants_of("dma-buf.c", source, places)
+    return source, places, [mutant for mutant in generated.only(rules.mutants_of("dma-buf.c", source, places), wanted)
                             if all(lines[slot] in added for slot, _ in mutant.edits)]
 
 
@@ -133,7 +133,7 @@ def write(source, places, mutants):
     return made, text.replace("NR_SITES", str(len(sites) or 1)).replace("NR_MUTANTS", str(len(made))), lines
 
 
-def build_image(found, directory):
+def build_image(found, directory, flavour):
     """Puts the image with all faults that the compiler accepts into the directory.
 
     Returns ([Generated], ids of the refused faults, kernel tree).
@@ -145,7 +145,7 @@ def build_image(found, directory):
         core.write_whole(directory / "faults.patch", patch_of(source, text))
         try:
             return made, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
-                                                     directory / "bzImage", generated.FLAVOUR)
+                                                     directory / "bzImage", flavour)
         except build.Mistake as mistake:
             log = re.search(r"\(log: (.*)\)$", str(mistake))
             refused = set()
@@ -159,10 +159,11 @@ def build_image(found, directory):
     raise core.Problem(f"the kernel with generated faults does not build after {generated.ROUNDS} rounds")
 
 
-def prepare():
-    """Returns the kernel with all faults, and the module for this kernel."""
-    kdir = build.last_line_of("kernel", "build", generated.FLAVOUR)
-    directory = core.cache_dir() / "mutants" / f"kernel-{generated.key(kdir, pathlib.Path(__file__), *patches())}"
+def prepare(flavour=generated.FLAVOUR, wanted=None):
+    """Returns the kernel with the wanted faults (None: all faults), and the module for this kernel."""
+    kdir = build.last_line_of("kernel", "build", flavour)
+    key = generated.key(kdir, wanted, pathlib.Path(__file__), *patches())
+    directory = core.cache_dir() / "mutants" / f"kernel-{key}"
     with core.locked(core.cache_dir() / "mutants" / ".lock-kernel", "build of a kernel with generated faults"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
@@ -170,11 +171,11 @@ def prepare():
             if build.make(kdir, directory / "plain", directory / "plain.log") != 0:
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
                                    f"(log: {directory / 'plain.log'})")
-            core.say("making faults by rules, and building a kernel with all faults")
-            mutants, dropped, tree = build_image(
-                find(kdir, generated.compile_command(directory / "plain", "exporter.c")), directory)
+            core.say("making faults by rules, and building a kernel with these faults")
+            command = generated.compile_command(directory / "plain", "exporter/exporter.c")
+            mutants, dropped, tree = build_image(find(kdir, command, wanted), directory, flavour)
             build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
             generated.keep(directory, mutants, dropped)
     module = str(directory / "module" / f"{build.MODULE}.ko")
     return generated.Built("generated-kernel", str(directory / "bzImage"), module, directory,
-                           *generated.kept(directory), "kernel")
+                           *generated.kept(directory), "kernel", flavour)

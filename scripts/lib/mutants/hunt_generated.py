@@ -3,7 +3,7 @@
 
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
 programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
-a survivor.
+a survivor. It has no verdict only if the file `known` says that another kernel executes its site.
 
 A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
 faults at once. When all programs pass, no fault was found. When a program fails, each half of the faults is tried
@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import pathlib
+import re
 
 import core
 import engine
@@ -41,23 +42,30 @@ LEFT_OUT = ["lockdep_splats"]
 
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
+# The contents of the file `known`. equivalent, survives: {id: reason}; elsewhere: {id: Elsewhere}
+Known = collections.namedtuple("Known", "equivalent survives elsewhere")
+# Only `programs` on `kernel` execute the place of the fault.
+Elsewhere = collections.namedtuple("Elsewhere", "kernel programs reason")
+HEADING = re.compile(r"(?P<kind>equivalent|survives|elsewhere (?P<kernel>\S+)(?P<programs>( [a-z]\w*)+)): "
+                     r"(?P<reason>.*\S)")
+
 
 def read_known(path=KNOWN):
-    """Returns ({id: reason} of the equivalent faults, {id: reason} of the known survivors)."""
-    kinds, ids, reason = {"equivalent": {}, "survives": {}}, None, ""
+    """Returns a Known."""
+    known, ids, value = Known({}, {}, {}), None, None
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        words = line.split()
-        if line[0].isspace() and ids is not None and len(words) == 1:
-            ids[words[0]] = reason
-            continue
-        word, _, reason = line.partition(": ")
-        if word not in kinds or not reason.strip():
-            raise core.Problem(f"{path.name}:{number}: say `equivalent: reason` or `survives: reason`, and "
-                               "write each ID below in a line that begins with a tab")
-        ids = kinds[word]
-    return kinds["equivalent"], kinds["survives"]
+        if line[0].isspace() and ids is not None and len(line.split()) == 1:
+            ids[line.strip()] = value
+        elif heading := HEADING.fullmatch(line):
+            ids, value = getattr(known, heading["kind"].split()[0]), heading["reason"]
+            if heading["kernel"]:
+                value = Elsewhere(heading["kernel"], heading["programs"].split(), value)
+        else:
+            raise core.Problem(f"{path.name}:{number}: say `equivalent: REASON`, `survives: REASON` or `elsewhere "
+                               "KERNEL PROGRAMS: REASON`, and write each ID below in a line that begins with a tab")
+    return known
 
 
 def choose(mutants, sample, seed):
@@ -147,24 +155,37 @@ class Hunt:
 
     def __init__(self, built, options, binaries, work):
         self.built, self.options, self.binaries, self.work = built, options, pathlib.Path(binaries), work
-        mutants = built.mutants
-        self.equivalent, self.survivors = read_known()
-        self.files = {mutant.file for mutant in mutants}
-        for name in sorted({*self.equivalent, *self.survivors} - {mutant.id for mutant in mutants}):
-            if any(name.startswith(rules.stem(file) + "-") for file in self.files):
-                core.say(f"{KNOWN.name} names {name}, but no rule makes this fault any more")
-        self.all = [mutant for mutant in mutants if mutant.id not in self.equivalent]
-        if options.only:
-            unknown = sorted(set(options.only) - {mutant.id for mutant in mutants})
-            if unknown:
-                raise core.Problem(f"no generated fault '{unknown[0]}'; see --generated --list")
-            self.chosen = [mutant for mutant in mutants if mutant.id in options.only]
-        else:
-            self.chosen = choose(self.all, options.sample, options.seed)
-        names = sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp") if path.stem not in LEFT_OUT)
-        self.state = state.State(built.directory, {name: state.fingerprint(self.binaries / name) for name in names})
-        self.record = Record([built.kind], self.survivors)
+        self.known = read_known()
+        self.all = [mutant for mutant in built.mutants if mutant.id not in self.known.equivalent]
+        self.chosen = self.choose()
+        self.state = state.State(built.directory,
+                                 {name: state.fingerprint(self.binaries / name) for name in self.programs()})
+        self.record = Record([built.kind], self.known.survives)
         self.tried = {}
+
+    def choose(self):
+        """Returns the faults that the options choose. Warns of names in `known` that no rule makes any more."""
+        names, files = {mutant.id for mutant in self.built.mutants}, {mutant.file for mutant in self.built.mutants}
+        for name in sorted({name for ids in self.known for name in ids} - names) if self.is_first() else ():
+            if any(name.startswith(rules.stem(file) + "-") for file in files):
+                core.say(f"{KNOWN.name} names {name}, but no rule makes this fault any more")
+        if not self.options.only:
+            return choose(self.all, self.options.sample, self.options.seed)
+        unknown = sorted(set(self.options.only) - names)
+        if unknown:
+            raise core.Problem(f"no generated fault '{unknown[0]}' on this kernel; see --generated --list")
+        return [mutant for mutant in self.built.mutants if mutant.id in self.options.only]
+
+    def is_first(self):
+        """Returns whether this kernel is the kernel that all faults are built for."""
+        return self.built.flavour == generated.FLAVOUR
+
+    def programs(self):
+        """Returns the names of the programs to try."""
+        if not self.is_first():
+            return sorted({program for place in self.known.elsewhere.values() if place.kernel == self.built.flavour
+                           for program in place.programs})
+        return sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp") if path.stem not in LEFT_OUT)
 
     def job(self, name, programs, mutants=()):
         control = not mutants
@@ -220,7 +241,7 @@ class Hunt:
 
     def fault(self, mutant, programs):
         file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else generated_kernel.SUBJECT
-        return Fault(mutant.id, self.built.kind, file, mutant.text, programs, generated.FLAVOUR)
+        return Fault(mutant.id, self.built.kind, file, mutant.text, programs, self.built.flavour)
 
     def try_all(self):
         """Reports the faults that have a verdict from an earlier hunt, and tries the others."""
@@ -229,8 +250,10 @@ class Hunt:
             every = programs_for(mutant, self.state.programs)
             self.tried[mutant.id] = programs = within(self.options.budget, every, self.state.programs)
             before = self.state.verdicts.get(mutant.id)
-            if before and (before["verdict"] == "killed"
-                           or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
+            if not programs and self.is_first() and mutant.id in self.known.elsewhere:
+                self.record.elsewhere(self.fault(mutant, programs), self.known.elsewhere[mutant.id])
+            elif before and (before["verdict"] == "killed"
+                             or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
                 self.tell(mutant, Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
             elif not programs:
                 self.report(mutant, Verdict("survived", None, "not executed by any program", None))
@@ -314,7 +337,7 @@ class Hunt:
         for mutant in self.chosen:
             if mutant.id in verdict_of:
                 by_rule[mutant.rule][verdict_of[mutant.id].verdict] += 1
-        yield (f"{len(self.all)} faults made by rules, {len(self.equivalent)} more are equivalent, "
+        yield (f"{len(self.all)} faults made by rules, {len(self.built.mutants) - len(self.all)} more are equivalent, "
                f"{self.built.refused} more the compiler refused")
         for rule, counts in sorted(by_rule.items()):
             yield f"{rule}: {counts['killed']} of {sum(counts.values())} found"
@@ -344,19 +367,31 @@ def redundant(rows):
             f"{name} (of {tried[name]})" for name in never)
 
 
-def prepare(where):
-    """Returns the build with all generated faults of the module or the kernel."""
+def wanted_on(flavour):
+    """Returns the names of the faults that are tried on a kernel; None: all."""
+    if flavour == generated.FLAVOUR:
+        return None
+    wanted = {name for name, place in read_known().elsewhere.items() if place.kernel == flavour}
+    if not wanted:
+        raise core.Problem(f"{KNOWN.name} names no fault that only {flavour} executes; the other faults are tried on "
+                           f"{generated.FLAVOUR}")
+    return wanted
+
+
+def prepare(where, flavour):
+    """Returns the build with the generated faults of the module or the kernel that are tried on a kernel."""
+    wanted = wanted_on(flavour)
     if not importlib.util.find_spec("clang"):
         raise core.Problem("there is no libclang for Python, which finds the places for faults; "
                            "install python3-clang, or run scripts/mutants, which installs it")
-    return (generated_kernel if where == "kernel" else generated).prepare()
+    return (generated_kernel if where == "kernel" else generated).prepare(flavour, wanted)
 
 
 def list_faults(built):
     """Prints all faults that the rules make."""
-    equivalent, survivors = read_known()
+    known = read_known()
     for mutant in built.mutants:
-        mark = "equivalent" if mutant.id in equivalent else "survives" if mutant.id in survivors else ""
+        mark = next((word for word, ids in zip(Known._fields, known) if mutant.id in ids), "")
         print(f"{mutant.id}{' (' + mark + ')' if mark else ''}\n    {mutant.text}")
     print(f"{len(built.mutants)} faults, {built.refused} more the compiler refused", flush=True)
 

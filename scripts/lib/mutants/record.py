@@ -30,6 +30,7 @@ class Record:
     def __init__(self, controls, known=None):
         self.expected, self.known = controls, known or {}
         self.controls, self.faults, self.number, self.lock = {}, [], 0, threading.Lock()
+        self.by_kernel = collections.Counter()
 
     def plan(self, faults):
         print("TAP version 13", flush=True)
@@ -63,6 +64,13 @@ class Record:
                 what = verdict.case or f"these programs pass: {' '.join(fault.programs) or '(none executes the fault)'}"
                 self.line(False, f"{name} # {verdict.verdict}{took}", what, *([fault.text] if fault.text else []))
 
+    def elsewhere(self, fault, place):
+        """Reports a fault that has no verdict, because only another kernel executes its place."""
+        with self.lock:
+            self.by_kernel[place.kernel] += 1
+            self.line(True, f"{fault.kind}/{fault.name} # SKIP only {' '.join(place.programs)} on {place.kernel} "
+                      f"executes it: {place.reason}")
+
     def missing_controls(self):
         """Reports each control without a verdict as an error: the control has not passed."""
         for name in self.expected:
@@ -76,7 +84,9 @@ class Record:
 
     def tell_score(self, planned):
         killed = sum(verdict.verdict == "killed" for _, verdict in self.faults)
-        print(f"# {killed} of {planned} faults found", flush=True)
+        print(f"# {killed} of {planned - self.by_kernel.total()} faults found", flush=True)
+        for kernel, count in sorted(self.by_kernel.items()):
+            print(f"# {count} faults not tried, because only {kernel} executes them: --kernel {kernel}", flush=True)
         print(f"# {processor_minutes():.1f} processor minutes", flush=True)
 
     def score(self, known, seed):
