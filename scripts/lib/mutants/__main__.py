@@ -44,8 +44,8 @@ def parse(argv):
                         help="try only the faults of the module, or only the faults of the kernel patch "
                         "(default: both; with --generated: module)")
     parser.add_argument("--kernel", metavar="FLAVOUR",
-                        help="try the generated faults whose places only this kernel executes, as the file `known` "
-                        "says (default: base, and all faults that base executes)")
+                        help="try the generated faults that only this kernel shows, as the file `known` says "
+                        "(default: base, and all faults)")
     parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=core.positive, metavar="SEC",

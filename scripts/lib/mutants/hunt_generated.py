@@ -3,7 +3,7 @@
 
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
 programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
-a survivor. It has no verdict only if the file `known` says that another kernel executes its site.
+a survivor. It has no verdict only if the file `known` says that another kernel shows the difference.
 
 A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
 faults at once. When all programs pass, no fault was found. When a program fails, each half of the faults is tried
@@ -44,7 +44,7 @@ Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
 # The contents of the file `known`. equivalent, survives: {id: reason}; elsewhere: {id: Elsewhere}
 Known = collections.namedtuple("Known", "equivalent survives elsewhere")
-# Only `programs` on `kernel` execute the place of the fault.
+# Only on `kernel` the fault makes a difference, and `programs` can see it.
 Elsewhere = collections.namedtuple("Elsewhere", "kernel programs reason")
 HEADING = re.compile(r"(?P<kind>equivalent|survives|elsewhere (?P<kernel>\S+)(?P<programs>( [a-z]\w*)+)): "
                      r"(?P<reason>.*\S)")
@@ -250,10 +250,8 @@ class Hunt:
             every = programs_for(mutant, self.state.programs)
             self.tried[mutant.id] = programs = within(self.options.budget, every, self.state.programs)
             before = self.state.verdicts.get(mutant.id)
-            if not programs and self.is_first() and mutant.id in self.known.elsewhere:
-                self.record.elsewhere(self.fault(mutant, programs), self.known.elsewhere[mutant.id])
-            elif before and (before["verdict"] == "killed"
-                             or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
+            if before and (before["verdict"] == "killed"
+                           or (before["verdict"] == "survived" and set(before["tried"]) == set(programs))):
                 self.tell(mutant, Verdict(before["verdict"], before["by"], before["case"], before["seconds"]))
             elif not programs:
                 self.report(mutant, Verdict("survived", None, "not executed by any program", None))
@@ -321,8 +319,12 @@ class Hunt:
         self.tell(mutant, verdict)
 
     def tell(self, mutant, verdict):
-        """Records a verdict. A survivor names the programs that the budget left out."""
+        """Records a verdict. A survivor names the programs that the budget left out. A fault that survives has no
+        verdict if only another kernel can show a difference."""
         tried = self.tried[mutant.id]
+        if verdict.verdict == "survived" and self.is_first() and mutant.id in self.known.elsewhere:
+            self.record.elsewhere(self.fault(mutant, tried), self.known.elsewhere[mutant.id])
+            return
         left = [name for name in programs_for(mutant, self.state.programs) if name not in tried]
         if verdict.verdict == "survived" and left:
             verdict = verdict._replace(case=f"{' '.join(tried)} pass; the budget leaves out {' '.join(left)}")
@@ -373,7 +375,7 @@ def wanted_on(flavour):
         return None
     wanted = {name for name, place in read_known().elsewhere.items() if place.kernel == flavour}
     if not wanted:
-        raise core.Problem(f"{KNOWN.name} names no fault that only {flavour} executes; the other faults are tried on "
+        raise core.Problem(f"{KNOWN.name} names no fault that only {flavour} shows; the other faults are tried on "
                            f"{generated.FLAVOUR}")
     return wanted
 

@@ -65,11 +65,11 @@ class Record:
                 self.line(False, f"{name} # {verdict.verdict}{took}", what, *([fault.text] if fault.text else []))
 
     def elsewhere(self, fault, place):
-        """Reports a fault that has no verdict, because only another kernel executes its place."""
+        """Reports a fault that has no verdict, because only another kernel shows the difference."""
         with self.lock:
             self.by_kernel[place.kernel] += 1
-            self.line(True, f"{fault.kind}/{fault.name} # SKIP only {' '.join(place.programs)} on {place.kernel} "
-                      f"executes it: {place.reason}")
+            self.line(True, f"{fault.kind}/{fault.name} # SKIP only {place.kernel} shows it, with "
+                      f"{' '.join(place.programs)}: {place.reason}")
 
     def missing_controls(self):
         """Reports each control without a verdict as an error: the control has not passed."""
@@ -86,7 +86,7 @@ class Record:
         killed = sum(verdict.verdict == "killed" for _, verdict in self.faults)
         print(f"# {killed} of {planned - self.by_kernel.total()} faults found", flush=True)
         for kernel, count in sorted(self.by_kernel.items()):
-            print(f"# {count} faults not tried, because only {kernel} executes them: --kernel {kernel}", flush=True)
+            print(f"# {count} more have no verdict, because only {kernel} shows them: --kernel {kernel}", flush=True)
         print(f"# {processor_minutes():.1f} processor minutes", flush=True)
 
     def score(self, known, seed):
