@@ -78,7 +78,10 @@ static inline bool testexp_attach_revocable(struct dma_buf_attachment *attach)
 #define testexp_zap_pfnmap	zap_special_vma_range
 #endif
 
-/* Since 7.1 a signalled fence without release callback no longer points to its driver. */
+/*
+ * Since 7.1 a fence has a lock of its own, and a signalled fence without release callback no
+ * longer points to its driver.
+ */
 #define TESTEXP_FENCE_DETACHES	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))
 
 /*

@@ -9,14 +9,27 @@
 #include "testexp_uapi.h"
 
 /**
- * struct testexp_fence - a fence with the lock it needs
+ * struct testexp_fence - a fence, and its lock where the fence has none of its own
  * @base: the fence; the first member, because dma_fence_free() frees its address
  * @lock: the lock that dma_fence_init() asks for
  */
 struct testexp_fence {
 	struct dma_fence base;
+#if !TESTEXP_FENCE_DETACHES
 	spinlock_t lock; /* of base; this module never takes it */
+#endif
 };
+
+/* Returns the lock for dma_fence_init(), or NULL for the lock inside the fence. */
+static spinlock_t *fence_lock(struct testexp_fence *fence)
+{
+#if TESTEXP_FENCE_DETACHES
+	return NULL;
+#else
+	spin_lock_init(&fence->lock);
+	return &fence->lock;
+#endif
+}
 
 static const char *fence_driver_name(struct dma_fence *fence)
 {
@@ -79,7 +92,6 @@ struct dma_fence *testexp_fence_alloc(u64 context, u64 seqno)
 
 	if (!TESTEXP_FENCE_DETACHES)
 		__module_get(THIS_MODULE);
-	spin_lock_init(&fence->lock);
-	dma_fence_init(&fence->base, &fence_ops, &fence->lock, context, seqno);
+	dma_fence_init(&fence->base, &fence_ops, fence_lock(fence), context, seqno);
 	return &fence->base;
 }
