@@ -502,7 +502,7 @@ struct testexp_resolve {
  * @length_bytes: length of the segment
  * @link_pfn: PFN of the page that the sg_table entry links to. No importer may use it: the
  *	entry may link to other pages than the segment has, and CONFIG_DMABUF_DEBUG makes all
- *	links wrong
+ *	links wrong, or removes them: then this is TESTEXP_UNTOUCHED_PFN
  */
 struct testexp_map_entry {
 	__u64 dma_address;
