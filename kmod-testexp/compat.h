@@ -71,6 +71,12 @@ static inline bool testexp_attach_revocable(struct dma_buf_attachment *attach)
 #define testexp_attach_revocable	dma_buf_attach_revocable
 #endif
 
+/*
+ * Since 7.1 an importer that hears of an invalidation must also unmap in bounded time. So a
+ * revoke is over when nothing is mapped any more.
+ */
+#define TESTEXP_REVOKE_WAITS_FOR_UNMAP	(LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0))
+
 /* Since 7.1 the call that unmaps a part of a VM_PFNMAP mapping has another name. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
 #define testexp_zap_pfnmap	zap_vma_ptes
@@ -119,6 +125,7 @@ static inline vm_fault_t testexp_insert_pfn_pmd(struct vm_fault *vmf, unsigned l
 #define TESTEXP_HAS_PFN_ATTRS	0
 #endif
 
+/* A core that knows this flag refuses importers which cannot be notified. */
 static inline void testexp_ops_set_revocable(struct dma_buf_ops *ops, bool revocable)
 {
 #if TESTEXP_HAS_PFN_ATTRS

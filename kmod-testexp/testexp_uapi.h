@@ -93,6 +93,7 @@
 #define TESTEXP_FEAT_MAPS_AT_ATTACH 0x800u
 #define TESTEXP_FEAT_NO_NOTIFY	  0x1000u /* TESTEXP_ATTACH_NO_NOTIFY works (7.1) */
 #define TESTEXP_FEAT_PFN_ATTRS	  0x2000u /* the kernel has dma_buf_get_pfn_attrs() */
+#define TESTEXP_FEAT_REVOKE_UNMAPS 0x4000u /* REVOKE waits until importers have unmapped (7.1) */
 
 #define TESTEXP_SYMBOL_LEN	48
 #define TESTEXP_DEVICE_LEN	48
@@ -331,7 +332,10 @@ struct testexp_stats {
 	__u64 invalidations;
 };
 
-/* How long REVOKE waits for the fences of importers. MOVE also does so by default. */
+/*
+ * How long REVOKE waits for the fences of importers, and then until they have unmapped. MOVE also
+ * waits this long for fences by default.
+ */
 #define TESTEXP_WAIT_MS		10000
 
 /**
@@ -343,13 +347,16 @@ struct testexp_stats {
  *
  * Under the reservation lock REVOKE unmaps the CPU mappings, notifies the importers, and waits
  * for their fences. From then on get_pfn, attach and map fail with ENODEV, and a CPU access is
- * SIGBUS. To revoke a buffer again changes nothing. An importer that cannot be notified keeps
- * its PFNs, and an importer with MAP_KERNEL keeps its mapping. The buffer keeps its pages.
+ * SIGBUS. With TESTEXP_FEAT_REVOKE_UNMAPS REVOKE then waits without the lock until each importer
+ * that it can notify has unmapped; MAP does so when it ends, and MEASURE, DELIVER and JOIN with a
+ * path that keeps a mapping end with ENODEV before their next batch. To revoke a buffer again
+ * changes nothing, but waits again. An importer that cannot be notified keeps its PFNs and its
+ * mapping, and an importer with MAP_KERNEL keeps its mapping. The buffer keeps its pages.
  *
- * Errors: ETIMEDOUT or EINTR when the wait ended before all fences had signalled; the buffer is
- * revoked in this case, too. No signal ends the wait for the lock, not even SIGKILL. That wait
- * lasts as long as all holds before it together. The longest hold is that of a MOVE:
- * TESTEXP_WAIT_MS and the time to copy the buffer.
+ * Errors: ETIMEDOUT or EINTR when a wait ended before all fences had signalled, or before the
+ * importers had unmapped; the buffer is revoked in this case, too. No signal ends the wait for the
+ * lock, not even SIGKILL. That wait lasts as long as all holds before it together. The longest hold
+ * is that of a MOVE: TESTEXP_WAIT_MS and the time to copy the buffer.
  */
 struct testexp_revoke {
 	__u32 size;

@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "fixture.hpp"
+#include "truth.hpp"
 
 using namespace testexp;
 
@@ -97,8 +98,7 @@ void expect_resolved(const Importer& importer, std::uint64_t pgoff) {
 }
 
 void line_holds(const Line& line) {
-    const bool y =
-        device().has(TESTEXP_FEAT_MOVE_NOTIFY) && device().has(TESTEXP_FEAT_MAPS_AT_ATTACH);
+    const bool y = truth::code_of_get_pfn(device().info().features, TESTEXP_CREATE_DYNAMIC, 0) == 0;
     const int error = y ? line.error_y : line.error_n;
     const Buffer buffer =
         device().create({.layout = line.layout, .flags = line.create_flags}).value();

@@ -10,6 +10,7 @@
  * Does not see: buffers of more than one extent (get_pfn_mixed), errors (get_pfn_errors).
  */
 #include "fixture.hpp"
+#include "truth.hpp"
 
 using namespace testexp;
 
@@ -69,14 +70,13 @@ void forms_agree() {
     }
 }
 
-/* Importers of every kind get the same answers. */
+/* Importers of every kind get the same answers, or the refusal that the truth table has. */
 void importer_kind(std::uint32_t create_flags, std::uint32_t attach_flags) {
     if (attach_flags & TESTEXP_ATTACH_NO_DEVICE)
         REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),
                 "the stock kernel refuses device-less importers");
-    if (create_flags & TESTEXP_CREATE_DYNAMIC)
-        REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "get_pfn of a dynamic exporter is refused");
 
+    const int code = truth::code_of_get_pfn(device().info().features, create_flags, attach_flags);
     CreateSpec spec = one_extent(5);
 
     spec.flags = create_flags;
@@ -84,7 +84,12 @@ void importer_kind(std::uint32_t create_flags, std::uint32_t attach_flags) {
     const Importer importer = device().attach(subject.buffer.fd.get(), attach_flags).value();
 
     for (const Form& form : forms)
-        expect_truth(importer, subject, form);
+        if (code == 0)
+            expect_truth(importer, subject, form);
+        else
+            for (const testexp_result& result :
+                 importer.resolve(0, subject.oracle.nr_pages(), 1, form.flags).value())
+                expect_refused(result, code, form.name);
 }
 
 void add_importer_kinds(ksft::Plan& plan) {

@@ -272,30 +272,16 @@ void poll_wakes(short event) {
     polled.wait();
 }
 
-/*
- * MAP has the buffer mapped while it copies the segments out. Its array is in a page of a buffer
- * whose lock is held, so it waits there until the lock is released.
- */
 void move_while_mapped() {
     until_seen([] {
         const Buffer buffer = create_movable(one_block());
         const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
-        HeldLock lock;
-        const Mapping room = Mapping::map(lock.buffer().fd.get(), 1).value();
-        testexp_map args{};
-
-        args.size = sizeof(args);
-        args.entries = address_of(room);
-        args.capacity = 1;
-
-        Caller caller([&] { return ioctl(importer.fd(), TESTEXP_IOC_MAP, &args) < 0 ? errno : 0; });
-        const bool asleep = caller.wait_until_asleep();
+        HeldMapping mapping(importer);
         const testexp_stats stats = device().stats(buffer.fd.get()).value();
         const int code = move(buffer, one_block());
-        const bool seen = asleep && lock.is_held();
+        const bool seen = mapping.is_held();
 
-        lock.release();
-        ksft::expect_eq(caller.result(), 0, "MAP");
+        mapping.release();
         if (!seen)
             return false;
         ksft::expect_eq(stats.maps, stats.unmaps + 1, "maps, against unmaps");

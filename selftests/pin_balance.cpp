@@ -107,14 +107,19 @@ void mapped_under_lock() {
     ksft::expect_eq(stats.lock_violations, 0, "callbacks without the reservation lock");
 }
 
-void require_pin_at_attach() {
-    REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "since 6.16 attaching pins nothing");
+/*
+ * An importer that has the buffer pinned as long as it lives: for a static importer the core pins
+ * at attach, or else a dynamic importer pins.
+ */
+Result<Importer> attach_pinning(const Buffer& buffer) {
+    const bool by_core = device().has(TESTEXP_FEAT_MAPS_AT_ATTACH);
+
+    return device().attach(buffer.fd.get(),
+                           by_core ? 0U : TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN);
 }
 
 /* Two importers have one pin each, and the buffer stays pinned for the one that is left. */
 void two_importers() {
-    require_pin_at_attach();
-
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
     const auto pins_held = [&] {
@@ -122,10 +127,10 @@ void two_importers() {
 
         return stats.pins - stats.unpins;
     };
-    const Importer first = device().attach(buffer.fd.get()).value();
+    const Importer first = attach_pinning(buffer).value();
 
     {
-        const Importer second = device().attach(buffer.fd.get()).value();
+        const Importer second = attach_pinning(buffer).value();
 
         ksft::expect_eq(pins_held(), 2, "pins held by two");
     }
@@ -180,13 +185,11 @@ void refused_pin_of_importer() {
 
 /* A buffer that is revoked while it is pinned is still unpinned. */
 void revoked_while_pinned() {
-    require_pin_at_attach();
-
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(2), .flags = TESTEXP_CREATE_DYNAMIC}).value();
 
     {
-        const Importer importer = device().attach(buffer.fd.get()).value();
+        const Importer importer = attach_pinning(buffer).value();
 
         ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "revoke");
     }
@@ -195,7 +198,7 @@ void revoked_while_pinned() {
     ksft::expect_eq(stats.pins, 1, "pins");
     ksft::expect_eq(stats.unpins, 1, "unpins");
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
-    ksft::expect_eq(device().attach(buffer.fd.get()).code(), ENODEV, "attach");
+    ksft::expect_eq(attach_pinning(buffer).code(), ENODEV, "attach");
     ksft::expect_eq(device().stats(buffer.fd.get()).value().pins, 1, "pins after a refused attach");
 }
 

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "truth.hpp"
 #include "waiting.hpp"
 
 using namespace testexp;
@@ -41,8 +42,14 @@ struct Class {
     bool refuses_static() const { return create_flags & TESTEXP_CREATE_REVOCABLE; }
 
     /* Without MOVE_NOTIFY the core gives no PFN of a dynamic buffer. */
-    bool has_pfns() const { return !can_move() || device().has(TESTEXP_FEAT_MOVE_NOTIFY); }
-    int code_of_get_pfn() const { return has_pfns() ? 0 : ENOENT; }
+    bool has_pfns() const { return code_of_get_pfn() == 0; }
+    int code_of_get_pfn(std::uint32_t attach_flags = dynamic) const {
+        return truth::code_of_get_pfn(device().info().features, create_flags, attach_flags);
+    }
+    /* The flags of an importer that hears of nothing. */
+    std::uint32_t untold() const {
+        return truth::flags_of_untold(device().info().features, create_flags);
+    }
 };
 
 constexpr Class classes[] = {
@@ -88,7 +95,7 @@ void importer_class(const Class& kind, std::uint32_t attach_flags) {
             ksft::expect_eq(stats.pins + stats.maps, 0, "pins and maps");
         else
             ksft::expect_eq(importer.value().resolve(0, 1).value()[0].error,
-                            -kind.code_of_get_pfn(), "error of get_pfn");
+                            -kind.code_of_get_pfn(attach_flags), "error of get_pfn");
     }
     const testexp_stats stats = device().stats(buffer.fd.get()).value();
 
@@ -96,10 +103,17 @@ void importer_class(const Class& kind, std::uint32_t attach_flags) {
     ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
 }
 
+void require_attach_flags(std::uint32_t flags) {
+    if (flags & TESTEXP_ATTACH_NO_NOTIFY)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_NOTIFY),
+                "before 7.1 an importer with operations must have move_notify");
+}
+
 /* A pin prevents a move, but not a revoke. */
 void pinned_is_revoked(std::uint32_t attach_flags) {
     if (!attach_flags)
         REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "since 6.16 attaching pins nothing");
+    require_attach_flags(attach_flags);
 
     const Class kind{"dynamic", TESTEXP_CREATE_DYNAMIC};
     const Buffer buffer = create(kind);
@@ -122,8 +136,10 @@ void expect_all_refused(const Buffer& buffer, const Importer& importer, const Cl
              {TESTEXP_FILL_LOCKED, TESTEXP_FILL_SEQ_RETRY, TESTEXP_FILL_NAIVE})
             ksft::expect_eq(importer.fill({.mode = mode}).code(), ENODEV, "FILL");
     }
-    if (kind.can_move()) {
+    /* What the core has mapped at attach stays mapped. */
+    if (kind.can_move() || !device().has(TESTEXP_FEAT_MAPS_AT_ATTACH))
         ksft::expect_eq(importer.map().code(), ENODEV, "map");
+    if (kind.can_move()) {
         ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), ENODEV, "MOVE");
     }
     for (const std::uint32_t flags : {0U, static_cast<unsigned int>(dynamic)})
@@ -224,12 +240,13 @@ void revoked_despite_a_signal(const Class& kind) {
 void untold_importer(const Class& kind) {
     if (kind.can_move())
         require_pfns();
+    require_attach_flags(kind.untold());
 
     const testexp_info before = device().read_info().value();
     {
         std::optional<Buffer> buffer = create(kind);
         std::optional<Contents> contents(std::in_place, *buffer, layout());
-        const Importer importer = device().attach(buffer->fd.get()).value();
+        const Importer importer = device().attach(buffer->fd.get(), kind.untold()).value();
         const auto expect_table = [&](std::uint64_t stale, const std::string& when) {
             const testexp_audit audit = importer.audit().value();
             const testexp_use use = importer.use(signature).value();
@@ -448,6 +465,64 @@ void fence_delays_revoke(const Class& kind) {
     });
 }
 
+void require_unmapping() {
+    REQUIRE(device().has(TESTEXP_FEAT_REVOKE_UNMAPS),
+            "before 7.1 importers need not unmap what is revoked");
+}
+
+/* A revoke ends when the importers have unmapped. */
+void mapping_delays_revoke(const Class& kind) {
+    require_unmapping();
+    until_seen([&kind] {
+        const Buffer buffer = create(kind);
+        const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+        HeldMapping mapping(importer);
+        auto done = in_thread([&] { return revoke(buffer); });
+        const bool waits = still_running(done);
+        const bool seen = mapping.is_held();
+
+        mapping.release();
+        ksft::expect_eq(done.get(), 0, "REVOKE");
+        if (seen)
+            ksft::expect(waits, "the revoke waits for the unmap");
+        return seen;
+    });
+}
+
+/* An importer that keeps a mapping is told of the revoke, and unmaps. */
+void kept_mapping_ends(const Class& kind, testexp_path path) {
+    require_unmapping();
+
+    const Buffer buffer = create(kind);
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+    const auto measured = in_thread([&] {
+        return importer
+            .measure({.path = path, .nr_pages = nr_pages, .batches = ~std::uint64_t{0} >> 16})
+            .code();
+    });
+
+    while (device().stats(buffer.fd.get()).value().maps == 0)
+        sched_yield();
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+
+    const testexp_stats stats = device().stats(buffer.fd.get()).value();
+
+    ksft::expect_eq(stats.unmaps, stats.maps, "unmaps when REVOKE returns, against maps");
+    measured.wait();
+}
+
+/* No revoke waits for an importer that is not told, because it may stay mapped for ever. */
+void untold_mapping_delays_nobody() {
+    require_unmapping();
+
+    const Buffer buffer = create(classes[0]);
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    HeldMapping mapping(importer);
+
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    mapping.release();
+}
+
 /* --- P6 ------------------------------------------------------------------- */
 
 /* The revoke comes after attach's check and before attach is listed, so nobody notifies it. */
@@ -478,8 +553,9 @@ void late_attach(const Class& kind, const Form& form) {
         expect_refused(importer.resolve(0, 1, 1, form.flags).value()[0], ENODEV, "first get_pfn");
         ksft::expect_eq(importer.fill({}).code(), ENODEV, "FILL");
     }
-    if (kind.can_move())
-        ksft::expect_eq(importer.map().code(), ENODEV, "map");
+    if (kind.can_move() || !device().has(TESTEXP_FEAT_MAPS_AT_ATTACH))
+        ksft::expect_eq(importer.map().code(), flags & TESTEXP_ATTACH_NO_DEVICE ? EINVAL : ENODEV,
+                        "map");
 
     /* The attachment is in the list, so the next revoke notifies it. */
     ksft::expect_eq(restore(buffer), 0, "RESTORE");
@@ -552,6 +628,10 @@ void make_plan(ksft::Plan& plan) {
                          [&, importers, pages] { counted(kind, importers, pages); });
         plan.add("P5.others_left_alone" + buffer + "]", [&] { others_left_alone(kind); });
         plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
+        plan.add("P5.mapping_delays_revoke" + buffer + "]", [&] { mapping_delays_revoke(kind); });
+        for (const testexp_path path : {TESTEXP_PATH_SGT_CACHED, TESTEXP_PATH_SGT_DMA_TO_PHYS})
+            plan.add("P5.kept_mapping_ends" + buffer + ",path=" + path_row(path).name + "]",
+                     [&, path] { kept_mapping_ends(kind, path); });
         if (kind.can_restore())
             for (const Form& form : forms)
                 plan.add("P6.late_attach" + buffer + ",form=" + form.name + "]",
@@ -562,6 +642,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P3.pinned_is_revoked[by=core]", [] { pinned_is_revoked(0); });
     plan.add("P3.pinned_is_revoked[by=importer]",
              [] { pinned_is_revoked(dynamic | TESTEXP_ATTACH_PIN); });
+    plan.add("P3.pinned_is_revoked[by=importer_without_callback]",
+             [] { pinned_is_revoked(dynamic | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN); });
+    plan.add("P5.untold_mapping_delays_nobody", untold_mapping_delays_nobody);
 }
 
 } // namespace

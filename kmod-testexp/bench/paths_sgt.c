@@ -5,6 +5,7 @@
 
 #include "bench/paths.h"
 #include "bench/paths_loop.h"
+#include "exporter/exporter.h"
 
 /* Sets the window to the whole buffer, because a mapping always has the whole buffer. */
 static void resolve_take_whole(struct resolve_run *run)
@@ -90,6 +91,17 @@ static int resolve_sgt_prepare(struct resolve_run *run)
 	return 0;
 }
 
+/*
+ * Ends the run of a revoked buffer, so that resolve_sgt_finish() gives up the mapping: a revoke
+ * waits for it. Before 7.1 a mapping may outlast a revoke.
+ */
+static int resolve_sgt_rewind(struct resolve_run *run, u32 ops)
+{
+	if (TESTEXP_REVOKE_WAITS_FOR_UNMAP && testexp_exporter_is_revoked(run->attach->dmabuf))
+		return -ENODEV;
+	return 0;
+}
+
 static void resolve_sgt_finish(struct resolve_run *run)
 {
 	dma_buf_unmap_attachment_unlocked(run->attach, run->sgt, DMA_BIDIRECTIONAL);
@@ -148,12 +160,14 @@ static const struct resolve_path paths_sgt[] = {
 		RESOLVE_LOOPS_OF(sgt_cached),
 		.prepare = resolve_sgt_prepare,
 		.finish = resolve_sgt_finish,
+		.rewind = resolve_sgt_rewind,
 	},
 	{
 		.number = TESTEXP_PATH_SGT_DMA_TO_PHYS,
 		RESOLVE_LOOPS_OF(sgt_dma_to_phys),
 		.prepare = resolve_sgt_prepare,
 		.finish = resolve_sgt_finish,
+		.rewind = resolve_sgt_rewind,
 	},
 };
 

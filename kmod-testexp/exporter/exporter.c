@@ -50,6 +50,9 @@
  *	immutable
  * @revoked: guarded by the reservation lock
  * @revoked_wait: where TESTEXP_INJECT_LATE_ATTACH waits for @revoked
+ * @notified_maps: number of mappings of importers that hear of a revoke; counted only where
+ *	TESTEXP_REVOKE_WAITS_FOR_UNMAP; guarded by the reservation lock
+ * @unmapped_wait: where a revoke waits until @notified_maps is 0
  * @inside: the thread that is in a section which the reservation lock serialises; see
  *	testexp_exporter_enter()
  * @seen: counters of STATS, guarded by the reservation lock
@@ -70,6 +73,8 @@ struct buffer {
 	bool needs_p2p;
 	bool revoked;
 	wait_queue_head_t revoked_wait;
+	u64 notified_maps;
+	wait_queue_head_t unmapped_wait;
 	struct task_struct *inside;
 	struct testexp_stats seen;
 	void *vmap;
@@ -135,8 +140,9 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	/* This importer would have to reach the pages of another device. */
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
-	/* This importer could not be told that its pages are gone. */
-	if (buffer->flags & TESTEXP_CREATE_REVOCABLE && !testexp_attach_revocable(attach))
+	/* This importer could not be told that its pages are gone. The core may have checked it. */
+	if (!TESTEXP_HAS_PFN_ATTRS && buffer->flags & TESTEXP_CREATE_REVOCABLE &&
+	    !testexp_attach_revocable(attach))
 		return -EOPNOTSUPP;
 
 	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
@@ -337,6 +343,17 @@ static void exporter_free_sgt(struct sg_table *sgt)
 	testexp_memory_uncharge(exporter_sgt_pages(segments));
 }
 
+static void exporter_count_map(struct dma_buf_attachment *attach, int change)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	if (!TESTEXP_REVOKE_WAITS_FOR_UNMAP || !testexp_attach_revocable(attach))
+		return;
+	WRITE_ONCE(buffer->notified_maps, buffer->notified_maps + change);
+	if (!buffer->notified_maps)
+		wake_up_all(&buffer->unmapped_wait);
+}
+
 static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 				     enum dma_data_direction direction)
 {
@@ -360,6 +377,7 @@ static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(ret);
 	}
 	buffer->seen.maps++;
+	exporter_count_map(attach, 1);
 	return sgt;
 }
 
@@ -372,6 +390,7 @@ static void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *s
 	buffer->seen.unmaps++;
 	dma_unmap_sgtable(attach->dev, sgt, direction, EXPORTER_MAP_ATTRS);
 	exporter_free_sgt(sgt);
+	exporter_count_map(attach, -1);
 }
 
 static vm_fault_t exporter_insert_ram(struct vm_area_struct *vma, unsigned long address, u64 pfn)
@@ -756,6 +775,7 @@ struct dma_buf *testexp_exporter_create(struct testexp_create *args,
 		return ERR_PTR(-ENOMEM);
 	init_rwsem(&buffer->owned);
 	init_waitqueue_head(&buffer->revoked_wait);
+	init_waitqueue_head(&buffer->unmapped_wait);
 	buffer->flags = args->flags;
 	buffer->inject = args->inject;
 
@@ -809,6 +829,17 @@ const struct layout *testexp_exporter_layout(const struct dma_buf *dmabuf)
 	if (!testexp_exporter_owns(dmabuf))
 		return ERR_PTR(-EINVAL);
 	return buffer->revoked ? ERR_PTR(-ENODEV) : &buffer->backing.layout;
+}
+
+/*
+ * Returns whether a buffer of this exporter is revoked. The answer may be old when it is used,
+ * unless the caller holds the reservation lock.
+ */
+bool testexp_exporter_is_revoked(const struct dma_buf *dmabuf)
+{
+	const struct buffer *buffer = dmabuf->priv;
+
+	return testexp_exporter_owns(dmabuf) && READ_ONCE(buffer->revoked);
 }
 
 /* Copies the counters to @args. Return: 0, -EINVAL for another exporter's buffer, or -EINTR. */
@@ -869,16 +900,37 @@ int testexp_exporter_describe(struct dma_buf *dmabuf, struct testexp_describe *a
 	return ret;
 }
 
-/* Called under the reservation lock. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
-static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
+/* @left: what the wait returned. Return: 0, -ETIMEDOUT, or -EINTR when a signal came. */
+static int exporter_end_wait(long left)
 {
-	/* BOOKKEEP means all fences, including those that implicit synchronisation ignores. */
-	long left = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, true,
-					  msecs_to_jiffies(timeout_ms));
-
 	if (left < 0)
 		return -EINTR;
 	return left ? 0 : -ETIMEDOUT;
+}
+
+/* Called under the reservation lock. Return: as exporter_end_wait(). */
+static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
+{
+	/* BOOKKEEP means all fences, including those that implicit synchronisation ignores. */
+	return exporter_end_wait(dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, true,
+						       msecs_to_jiffies(timeout_ms)));
+}
+
+/*
+ * Called without the reservation lock, which importers take to unmap. Nobody can map the revoked
+ * buffer meanwhile. Importers that are not notified may stay mapped for ever, so this function
+ * does not wait for them. Return: as exporter_end_wait().
+ */
+static int exporter_wait_until_unmapped(struct buffer *buffer)
+{
+	long left;
+
+	if (!TESTEXP_REVOKE_WAITS_FOR_UNMAP)
+		return 0;
+	left = wait_event_interruptible_timeout(buffer->unmapped_wait,
+						!READ_ONCE(buffer->notified_maps),
+						msecs_to_jiffies(TESTEXP_WAIT_MS));
+	return exporter_end_wait(left);
 }
 
 /*
@@ -921,7 +973,7 @@ int testexp_exporter_revoke(struct dma_buf *dmabuf)
 	}
 	ret = exporter_wait(dmabuf, TESTEXP_WAIT_MS);
 	dma_resv_unlock(dmabuf->resv);
-	return ret;
+	return ret ? ret : exporter_wait_until_unmapped(buffer);
 }
 
 /* Undoes a revoke. Return: 0, -EINVAL as TESTEXP_IOC_RESTORE says, or -EINTR. */

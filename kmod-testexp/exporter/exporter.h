@@ -9,6 +9,7 @@
 #include "testexp_uapi.h"
 
 bool testexp_exporter_owns(const struct dma_buf *dmabuf);
+bool testexp_exporter_is_revoked(const struct dma_buf *dmabuf);
 u32 testexp_nr_buffers(void);
 
 struct dma_buf *testexp_exporter_create(struct testexp_create *args,

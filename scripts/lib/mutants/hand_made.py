@@ -19,7 +19,7 @@ KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
 
 HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)"
-                     r"(?: kernel=(?P<flavour>\w+))?$")
+                     r"(?: kernel=(?P<flavour>[\w.-]+))?$")
 
 
 class Mistake(Exception):

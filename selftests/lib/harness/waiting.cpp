@@ -105,4 +105,19 @@ void HeldLock::release() {
     ksft::expect_eq(moved_.get(), 0, "MOVE");
 }
 
+HeldMapping::HeldMapping(const Importer& importer)
+    : room_(Mapping::map(lock_.buffer().fd.get(), 1).value()), mapper_([this, &importer] {
+          args_.size = sizeof(args_);
+          args_.entries = address_of(room_);
+          args_.capacity = 1;
+          return ioctl(importer.fd(), TESTEXP_IOC_MAP, &args_) < 0 ? errno : 0;
+      }),
+      asleep_(mapper_.wait_until_asleep()) {
+}
+
+void HeldMapping::release() {
+    lock_.release();
+    ksft::expect_eq(mapper_.result(), 0, "MAP");
+}
+
 } // namespace testexp

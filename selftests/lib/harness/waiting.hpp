@@ -71,4 +71,26 @@ private:
     std::future<int> moved_;
 };
 
+/*
+ * A MAP that has its buffer mapped until release(): MAP copies the segments out to a page of a
+ * buffer whose lock is held, and waits there for the lock.
+ */
+class HeldMapping {
+public:
+    explicit HeldMapping(const Importer& importer);
+
+    /* Whether the MAP waited there, and still does. */
+    bool is_held() const { return asleep_ && lock_.is_held(); }
+
+    /* Lets MAP end, and expects that MAP succeeds. */
+    void release();
+
+private:
+    HeldLock lock_;
+    Mapping room_;
+    testexp_map args_{};
+    Caller mapper_;
+    bool asleep_;
+};
+
 } // namespace testexp

@@ -111,9 +111,8 @@ void judge_flags(std::uint32_t flags, const testexp_info& info, Verdict& verdict
         verdict.defects.insert(EOPNOTSUPP);
     if ((flags & TESTEXP_CREATE_CACHE_SGT) && (no_map || (flags & TESTEXP_CREATE_DYNAMIC)))
         verdict.defects.insert(EINVAL);
-    if (flags &
-        TESTEXP_CREATE_CACHE_SGT) /* Linux 6.16 dropped cached mappings; INFO does not say so */
-        verdict.obstacles.insert(EOPNOTSUPP);
+    if ((flags & TESTEXP_CREATE_CACHE_SGT) && !(info.features & TESTEXP_FEAT_MAPS_AT_ATTACH))
+        verdict.defects.insert(EOPNOTSUPP);
 }
 
 /* What all extents together need. */

@@ -166,6 +166,56 @@ static_assert(each_combination_has_one_row(rows_of_late_mapping));
 
 } // namespace detail
 
+/*
+ * The result of get_pfn, 0 or a positive errno, for an importer with these TESTEXP_ATTACH_* and a
+ * buffer with these TESTEXP_CREATE_* that has get_pfn.
+ */
+constexpr int code_of_get_pfn(std::uint32_t features, std::uint32_t create_flags,
+                              std::uint32_t attach_flags) {
+    const bool notified =
+        (attach_flags & TESTEXP_ATTACH_DYNAMIC) && !(attach_flags & TESTEXP_ATTACH_NO_NOTIFY);
+
+    if (!(create_flags & TESTEXP_CREATE_DYNAMIC))
+        return 0;
+    if (features & TESTEXP_FEAT_MAPS_AT_ATTACH)
+        return features & TESTEXP_FEAT_MOVE_NOTIFY ? 0 : ENOENT;
+    if (attach_flags & TESTEXP_ATTACH_PIN)
+        return 0;
+    return notified && (features & TESTEXP_FEAT_MOVE_NOTIFY) ? 0 : ENOENT;
+}
+
+/*
+ * TESTEXP_ATTACH_* of an importer that hears of no move, and for which a buffer with these
+ * TESTEXP_CREATE_* stays where it is: a static importer, unless the buffer can move and the core
+ * does not pin the buffer at attach. Such a core lets an importer without a callback pin.
+ */
+constexpr std::uint32_t flags_of_untold(std::uint32_t features, std::uint32_t create_flags) {
+    if (!(create_flags & TESTEXP_CREATE_DYNAMIC) || (features & TESTEXP_FEAT_MAPS_AT_ATTACH))
+        return 0;
+    return TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN;
+}
+
+namespace detail {
+
+/* Whether code_of_get_pfn() says the same as the rows. */
+constexpr bool agrees(std::span<const Row> table, std::uint32_t features) {
+    for (const Row& row : table) {
+        const std::uint32_t create = row.exporter == Kind::dynamic ? TESTEXP_CREATE_DYNAMIC : 0U;
+        const std::uint32_t attach = row.importer == Kind::dynamic ? TESTEXP_ATTACH_DYNAMIC : 0U;
+        const int code = code_of_get_pfn(features, create, attach);
+
+        if (row.get_pfn_y != never && row.methods != Methods::map_only &&
+            code != (features & TESTEXP_FEAT_MOVE_NOTIFY ? row.get_pfn_y : row.get_pfn_n))
+            return false;
+    }
+    return true;
+}
+static_assert(agrees(rows, TESTEXP_FEAT_MAPS_AT_ATTACH));
+static_assert(agrees(rows, TESTEXP_FEAT_MAPS_AT_ATTACH | TESTEXP_FEAT_MOVE_NOTIFY));
+static_assert(agrees(rows_of_late_mapping, TESTEXP_FEAT_MOVE_NOTIFY));
+
+} // namespace detail
+
 /* The rows that hold where the module has these TESTEXP_FEAT_*. */
 constexpr std::span<const Row> rows(std::uint32_t features) {
     if (features & TESTEXP_FEAT_MAPS_AT_ATTACH)
