@@ -44,8 +44,10 @@ def parse(argv):
                         help="try only the faults of the module, or only the faults of the kernel patch "
                         "(default: both; with --generated: module)")
     parser.add_argument("--kernel", metavar="FLAVOUR",
-                        help="try the generated faults that only this kernel shows, as the file `known` says "
-                        "(default: base, and all faults)")
+                        help="try the faults on this version of Linux: each version has its own faults of the kernel "
+                        f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}). With "
+                        "--generated: try the faults that only this kernel shows, as the file `known` says (default: "
+                        "base, and all faults)")
     parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=core.positive, metavar="SEC",
@@ -59,10 +61,11 @@ def parse(argv):
     options = parser.parse_args(argv)
     if options.seed is not None and not options.sample:
         parser.error("--seed goes only with --sample")
-    for option in ("budget", "kernel"):
-        if getattr(options, option) and not options.generated:
-            parser.error(f"--{option} goes only with --generated")
-    options.kernel = options.kernel or generated.FLAVOUR
+    if options.budget and not options.generated:
+        parser.error("--budget goes only with --generated")
+    if not options.generated and options.kernel not in (None, *hand_made.versions()):
+        parser.error(f"no faults for the kernel '{options.kernel}'; there are: {' '.join(hand_made.versions())}")
+    options.kernel = options.kernel or (generated.FLAVOUR if options.generated else hand_made.DEFAULT_VERSION)
     return options
 
 
@@ -84,9 +87,9 @@ def choose(faults, options):
     return faults
 
 
-def list_faults(faults):
+def list_faults(faults, version):
     for fault in faults:
-        flavour = f" (kernel {fault.flavour})" if fault.flavour != "base" else ""
+        flavour = f" (kernel {fault.flavour})" if fault.flavour != version else ""
         print(f"{fault.kind + '/' + fault.name:42} "
               f"{fault.file.removeprefix('kmod-testexp/') if fault.kind == 'module' else '':22} "
               f"{' '.join(fault.programs)}{flavour}\n    {fault.text}")
@@ -137,7 +140,7 @@ def try_faults(options, faults):
 
 def main(argv):
     options = parse(argv)
-    faults = hand_made.all_faults()
+    faults = hand_made.all_faults(hand_made.DEFAULT_VERSION if options.generated else options.kernel)
     if options.out:
         options.out = core.made_directory(options.out)
     if options.check:
@@ -149,7 +152,7 @@ def main(argv):
         if options.generated:
             hunt_generated.list_faults(hunt_generated.prepare(options.kind, options.kernel))
         else:
-            list_faults(choose(faults, options))
+            list_faults(choose(faults, options), options.kernel)
         return 0
     return try_faults(options, faults)
 

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds a kernel with all generated faults of the lines that kernel/patches/6.12 adds to dma-buf.c.
+"""Builds a kernel with all generated faults of the lines that kernel/patches/6.12 adds to dma-buf.c."""
 
-One more patch for `scripts/kernel mutant` has all the faults. Parameters of the built-in dma_buf switch faults on and
-report the executed sites, so one guest can try one fault after the other.
-"""
-
-import contextlib
 import difflib
 import pathlib
 import re
@@ -16,62 +11,13 @@ import tempfile
 import build
 import core
 import generated
+import kernel_image
 import rules
 import schemata
 import slots
+from kernel_image import SUBJECT
 
-SUBJECT = "drivers/dma-buf/dma-buf.c"
 SERIES = core.ROOT / "kernel" / "patches" / "6.12"
-PRELUDE = """\
-#include <linux/bitmap.h>
-#include <linux/bitops.h>
-#include <linux/moduleparam.h>
-#include <linux/sysfs.h>
-
-static unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
-static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
-
-/* The numbers of the faults to switch on: 17, or 17,33; 0 switches all faults off. */
-static int testexp_mutant_set(const char *text, const struct kernel_param *param)
-{
-	return bitmap_parselist(text, testexp_mutants, NR_MUTANTS + 1);
-}
-
-static const struct kernel_param_ops testexp_mutant_ops = {
-	.set = testexp_mutant_set,
-};
-module_param_cb(mutant, &testexp_mutant_ops, NULL, 0200);
-
-static int testexp_sites_get(char *buffer, const struct kernel_param *param)
-{
-	return sysfs_emit(buffer, "%*pb\\n", NR_SITES, testexp_sites);
-}
-
-static int testexp_sites_set(const char *text, const struct kernel_param *param)
-{
-	bitmap_zero(testexp_sites, NR_SITES);
-	return 0;
-}
-
-static const struct kernel_param_ops testexp_sites_ops = {
-	.get = testexp_sites_get,
-	.set = testexp_sites_set,
-};
-module_param_cb(sites, &testexp_sites_ops, NULL, 0600);
-
-static __always_inline bool testexp_is_on(unsigned int mutant)
-{
-	return test_bit(mutant, testexp_mutants);
-}
-
-static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
-{
-	if (!test_bit(site, testexp_sites))
-		set_bit(site, testexp_sites);
-	return testexp_is_on(mutant);
-}
-
-"""
 
 
 def patches():
@@ -122,47 +68,25 @@ def find(kdir, command, wanted):
                             if all(lines[slot] in added for slot, _ in mutant.edits)]
 
 
-def patch_of(source, text):
-    return "".join(difflib.unified_diff(source.splitlines(True), text.splitlines(True), f"a/{SUBJECT}", f"b/{SUBJECT}"))
-
-
 def write(source, places, mutants):
     """Returns ([Generated], the text with all faults, {line: id})."""
-    text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, PRELUDE)
+    text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, kernel_image.PRELUDE)
     made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
-    return made, text.replace("NR_SITES", str(len(sites) or 1)).replace("NR_MUTANTS", str(len(made))), lines
+    return made, kernel_image.with_numbers(text, len(made), len(sites)), lines
 
 
 def build_image(found, directory, flavour):
-    """Puts the image with all faults that the compiler accepts into the directory.
-
-    Returns ([Generated], ids of the refused faults, kernel tree).
-    """
+    """Builds the image; returns what kernel_image.build_image() returns."""
     source, places, mutants = found
-    dropped = set()
-    for _ in range(generated.ROUNDS):
-        made, text, lines = write(source, places, [mutant for mutant in mutants if mutant.id not in dropped])
-        core.write_whole(directory / "faults.patch", patch_of(source, text))
-        try:
-            return made, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
-                                                     directory / "bzImage", flavour)
-        except build.Mistake as mistake:
-            log = re.search(r"\(log: (.*)\)$", str(mistake))
-            refused = set()
-            with contextlib.suppress(OSError):
-                refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "",
-                                              {"dma-buf.c": lines})
-            if not refused:
-                raise
-            dropped |= refused
-            core.say(f"the compiler refused {len(refused)} faults; compiling again without them")
-    raise core.Problem(f"the kernel with generated faults does not build after {generated.ROUNDS} rounds")
+    return kernel_image.build_image(
+        source, lambda dropped: write(source, places, [mutant for mutant in mutants if mutant.id not in dropped]),
+        directory, flavour)
 
 
 def prepare(flavour=generated.FLAVOUR, wanted=None):
     """Returns the kernel with the wanted faults (None: all faults), and the module for this kernel."""
     kdir = build.last_line_of("kernel", "build", flavour)
-    key = generated.key(kdir, wanted, pathlib.Path(__file__), *patches())
+    key = generated.key(kdir, wanted, pathlib.Path(__file__), pathlib.Path(kernel_image.__file__), *patches())
     directory = core.cache_dir() / "mutants" / f"kernel-{key}"
     with core.locked(core.cache_dir() / "mutants" / ".lock-kernel", "build of a kernel with generated faults"):
         if not (directory / "mutants.json").exists():

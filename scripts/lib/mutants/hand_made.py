@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/6.12.
+"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/VERSION.
 
 Each fault names the programs that must find it.
 """
@@ -12,7 +12,8 @@ import sys
 import core
 
 MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
-KERNEL_FAULTS = core.ROOT / "kernel/mutants/6.12"
+KERNEL_FAULTS = core.ROOT / "kernel/mutants"
+DEFAULT_VERSION = "6.12"
 
 # kind: module or kernel; file: the file that the fault changes; flavour: the kernel on which a test can see the fault;
 # edits: [(function or "", old, new)], or [] for a patch.
@@ -26,9 +27,21 @@ class Mistake(Exception):
     """One line that says what is wrong with a fault, or with its build."""
 
 
+def versions():
+    """Returns the versions of the kernel that have faults."""
+    return sorted(path.name for path in KERNEL_FAULTS.iterdir() if path.is_dir())
+
+
+def flavour_of(version, name):
+    """Returns the kernel on which a fault is tried. name: nomove, debug, 7.3, stock and so on; None: the version."""
+    if not name:
+        return version
+    return name if name[0].isdigit() or name.startswith("stock") else f"{version}-{name}"
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
-def read_module_faults(path):
+def read_module_faults(path, version=DEFAULT_VERSION):
     """Returns the entries of the file `module`; the comment at its head describes an entry."""
     faults = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -37,7 +50,7 @@ def read_module_faults(path):
         if heading := HEADING.match(line):
             function, last = "", ""
             faults.append(Fault(heading["name"], "module", "kmod-testexp/" + heading["file"], "",
-                                heading["programs"].split(), heading["flavour"] or "base", []))
+                                heading["programs"].split(), flavour_of(version, heading["flavour"]), []))
             continue
         if line.startswith("=="):
             sys.exit(f"scripts/mutants: {path.name}:{number}: a heading is '== NAME FILE PROGRAM... [kernel=FLAVOUR]'")
@@ -58,7 +71,7 @@ def read_module_faults(path):
     return faults
 
 
-def read_kernel_fault(path):
+def read_kernel_fault(path, version):
     """Reads a patch: the text, the lines `Contract:`, `Found-by:` and optionally `Kernel:`, then the diff."""
     head = path.read_text().split("\n---\n", 1)[0]
     trailers = dict(re.findall(r"^(Contract|Found-by|Kernel): (.+)$", head, re.MULTILINE))
@@ -66,12 +79,18 @@ def read_kernel_fault(path):
         sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
     text = " ".join(head.split("\n\nContract:")[0].split())
     return Fault(path.stem, "kernel", str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(),
-                 trailers.get("Kernel", "base"), [])
+                 flavour_of(version, trailers.get("Kernel")), [])
 
 
-def all_faults():
-    faults = read_module_faults(MODULE_FAULTS) + [
-        read_kernel_fault(path) for path in sorted(KERNEL_FAULTS.glob("*.patch"))]
+def all_faults(version=DEFAULT_VERSION):
+    """Returns the faults of the module and of the kernel of this version.
+
+    The faults that only the kernel nomove shows are left out where a version has no such kernel.
+    """
+    faults = read_module_faults(MODULE_FAULTS, version) + [
+        read_kernel_fault(path, version) for path in sorted((KERNEL_FAULTS / version).glob("*.patch"))]
+    if not (core.ROOT / "kernel/patches" / version / "nomove.config").exists():
+        faults = [fault for fault in faults if fault.flavour != f"{version}-nomove"]
     twice = [name for name, count in collections.Counter(fault.name for fault in faults).items() if count > 1]
     if twice:
         sys.exit(f"scripts/mutants: two faults have the name {twice[0]}")

@@ -21,6 +21,7 @@ import core
 import engine
 import generated
 import generated_kernel
+import kernel_image
 import rules
 import state
 from record import Record
@@ -240,7 +241,7 @@ class Hunt:
     # --- the faults ---
 
     def fault(self, mutant, programs):
-        file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else generated_kernel.SUBJECT
+        file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else kernel_image.SUBJECT
         return Fault(mutant.id, self.built.kind, file, mutant.text, programs, self.built.flavour)
 
     def try_all(self):

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tries the faults made by hand.
 
-One guest tries many modules. Each kernel needs its own guest, and is built while the kernel before is tried.
+One guest tries many modules. Most faults of the kernel are in one kernel, and a parameter switches a fault on. Each
+other fault of the kernel has its own kernel and guest.
 """
 
 import concurrent.futures
 import os
+import pathlib
 import threading
 import time
 
 import build
 import core
 import engine
+import kernel_image
+import merged
 from engine import Job, limited
 from hand_made import Mistake
 from record import Record
@@ -19,9 +23,9 @@ from verdicts import Verdict
 
 
 def by_flavour(faults):
-    """Returns [(flavour, its faults)], the flavour base first."""
-    flavours = sorted({fault.flavour for fault in faults}, key=lambda flavour: (flavour != "base", flavour))
-    return [(flavour, [fault for fault in faults if fault.flavour == flavour]) for flavour in flavours]
+    """Returns [(flavour, its faults)], the flavour that has the name of a version first."""
+    return [(flavour, [fault for fault in faults if fault.flavour == flavour])
+            for flavour in sorted({fault.flavour for fault in faults})]
 
 
 def programs_of(faults):
@@ -99,35 +103,65 @@ class Hunt:
     # --- the kernel ---
 
     def hunt_kernels(self, flavour, faults, guests):
-        """Builds each kernel while the kernel before is tried."""
-        right = None
-        for fault in [None, *faults]:
-            name = fault.name if fault else f"control-{flavour}"
-            directory = self.work / "kernel" / name
-            directory.mkdir(parents=True)
-            core.say(f"building kernel {flavour}: {name}")
+        """Builds the kernel that most faults share, then a kernel for each other fault. Yields the tries.
+
+        Each kernel is built while the kernel before is tried.
+        """
+        work = self.work / f"kernel-{flavour}"
+        work.mkdir()
+        shared, others, right = self.build_shared(flavour, faults, work)
+        yield guests.submit(self.try_shared, flavour, faults, shared, right, work)
+        for fault, reason in others:
+            core.say(f"building kernel {flavour}: {fault.name}, which needs its own build: {reason}")
+            directory = work / fault.name
+            directory.mkdir()
             try:
-                tree = build.last_line_of("kernel", "mutant", str(core.ROOT / fault.file) if fault else "/dev/null",
-                                          str(directory / "bzImage"), flavour)
-                if not fault:
-                    build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
-                    right = (str(directory / "bzImage"), str(directory / "module" / f"{build.MODULE}.ko"))
+                build.last_line_of("kernel", "mutant", core.ROOT / fault.file, directory / "bzImage", flavour)
             except Mistake as mistake:
-                if not fault:
-                    raise
                 self.record.fault(fault, Verdict("error", None, str(mistake), None))
                 continue
-            programs = fault.programs if fault else programs_of(faults)
-            job = Job(name, right[1], limited(programs), not fault)
-            yield guests.submit(self.try_kernel, fault, flavour, job, directory, right)
+            yield guests.submit(self.try_alone, fault, directory, right)
 
-    def try_kernel(self, fault, flavour, job, directory, right):
-        def report(_, verdict):
-            if fault:
-                self.record.fault(fault, verdict)
-            else:
+    def build_shared(self, flavour, faults, work):
+        """Returns ([Merged], [(fault, reason)] of the others, (image, module)).
+
+        With all faults switched off, the image is the kernel without a fault. So it is the control of the others too.
+        """
+        source = (pathlib.Path(build.last_line_of("kernel", "build", flavour)) / kernel_image.SUBJECT).read_text(
+            encoding="utf-8")
+        shared, others = merged.split(source, faults, lambda fault: (core.ROOT / fault.file).read_text())
+        core.say(f"building kernel {flavour} with {len(shared)} of {len(faults)} faults")
+
+        def write(refused):
+            left = [one for one in shared if one.fault.name not in refused]
+            text, lines = merged.write(source, left, kernel_image.PRELUDE)
+            return left, kernel_image.with_numbers(text, len(shared)), lines
+
+        built, refused, tree = kernel_image.build_image(source, write, work, flavour)
+        for one in shared:
+            if one.fault.name in refused:
+                self.record.fault(one.fault, Verdict("error", None, "does not build: see scripts/kernel mutant", None))
+        build.ModuleTree(work / "tree", tree).build(None, work / "module")
+        return built, others, (str(work / "bzImage"), str(work / "module" / f"{build.MODULE}.ko"))
+
+    def try_shared(self, flavour, faults, shared, right, work):
+        """Tries the control of all faults, then each fault that is in the shared kernel."""
+        by_name = {one.fault.name: one.fault for one in shared}
+
+        def report(job, verdict):
+            if job.control:
                 self.record.control(f"kernel-{flavour}", verdict)
+            else:
+                self.record.fault(by_name[job.name], verdict)
 
-        engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots", report, right).run([job])
-        if fault:
-            (directory / "bzImage").unlink()
+        image, module = right
+        jobs = [Job(f"control-{flavour}", module, limited(programs_of(faults)), True, where="kernel")]
+        jobs += [Job(one.fault.name, module, limited(one.fault.programs), False, mutants=[one.number], where="kernel")
+                 for one in shared]
+        engine.Engine(image, self.binaries, work / "boots", report).run(jobs)
+
+    def try_alone(self, fault, directory, right):
+        engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",
+                      lambda job, verdict: self.record.fault(fault, verdict), right).run(
+                          [Job(fault.name, right[1], limited(fault.programs), False)])
+        (directory / "bzImage").unlink()

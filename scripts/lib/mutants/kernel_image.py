@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds a kernel whose dma-buf.c has many faults. Parameters of the built-in dma_buf switch faults on and report the
+executed sites, so one guest can try one fault after the other.
+"""
+
+import contextlib
+import difflib
+import pathlib
+import re
+
+import build
+import core
+import schemata
+
+SUBJECT = "drivers/dma-buf/dma-buf.c"
+ROUNDS = 8  # each round compiles without the faults that the compiler refused
+PRELUDE = """\
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/moduleparam.h>
+#include <linux/sysfs.h>
+
+static unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
+static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
+
+/* The numbers of the faults to switch on: 17, or 17,33; 0 switches all faults off. */
+static int testexp_mutant_set(const char *text, const struct kernel_param *param)
+{
+	return bitmap_parselist(text, testexp_mutants, NR_MUTANTS + 1);
+}
+
+static const struct kernel_param_ops testexp_mutant_ops = {
+	.set = testexp_mutant_set,
+};
+module_param_cb(mutant, &testexp_mutant_ops, NULL, 0200);
+
+static int testexp_sites_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%*pb\\n", NR_SITES, testexp_sites);
+}
+
+static int testexp_sites_set(const char *text, const struct kernel_param *param)
+{
+	bitmap_zero(testexp_sites, NR_SITES);
+	return 0;
+}
+
+static const struct kernel_param_ops testexp_sites_ops = {
+	.get = testexp_sites_get,
+	.set = testexp_sites_set,
+};
+module_param_cb(sites, &testexp_sites_ops, NULL, 0600);
+
+static __always_inline bool testexp_is_on(unsigned int mutant)
+{
+	return test_bit(mutant, testexp_mutants);
+}
+
+static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
+{
+	if (!test_bit(site, testexp_sites))
+		set_bit(site, testexp_sites);
+	return testexp_is_on(mutant);
+}
+
+"""
+
+
+def with_numbers(text, mutants, sites=0):
+    """Returns the text, which begins with PRELUDE, for so many faults and sites."""
+    return text.replace("NR_SITES", str(sites or 1)).replace("NR_MUTANTS", str(mutants))
+
+
+def patch_of(source, text):
+    return "".join(difflib.unified_diff(source.splitlines(True), text.splitlines(True), f"a/{SUBJECT}", f"b/{SUBJECT}"))
+
+
+def build_image(source, write, directory, flavour):
+    """Puts the image with all faults that the compiler accepts into the directory.
+
+    source: the text of SUBJECT; write(dropped): returns (faults, text of SUBJECT with these faults, {line: id of the
+    fault in the line}), without the faults whose id is dropped. Returns (faults, ids of the refused faults, kernel
+    tree).
+    """
+    dropped = set()
+    for _ in range(ROUNDS):
+        faults, text, lines = write(dropped)
+        core.write_whole(directory / "faults.patch", patch_of(source, text))
+        try:
+            return faults, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
+                                                       directory / "bzImage", flavour)
+        except build.Mistake as mistake:
+            log = re.search(r"\(log: (.*)\)$", str(mistake))
+            refused = set()
+            with contextlib.suppress(OSError):
+                refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "",
+                                              {pathlib.Path(SUBJECT).name: lines})
+            if not refused:
+                raise
+            dropped |= refused
+            core.say(f"the compiler refused {len(refused)} faults; compiling again without them")
+    raise core.Problem(f"the kernel with many faults does not build after {ROUNDS} rounds")
