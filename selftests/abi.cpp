@@ -1462,6 +1462,17 @@ void attach_flags() {
         ksft::expect_eq(device().attach(objects.movable.fd.get(), flag | dynamic).code(), 0,
                         "with DYNAMIC");
     }
+    ksft::expect_eq(device().attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY).code(),
+                    EINVAL, "NO_NOTIFY without DYNAMIC");
+    for (const std::uint32_t flag : {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_NO_P2P})
+        ksft::expect_eq(
+            device()
+                .attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY | dynamic | flag)
+                .code(),
+            EINVAL, "NO_NOTIFY with a flag that needs the callback");
+    ksft::expect_eq(
+        device().attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY | dynamic).code(),
+        device().has(TESTEXP_FEAT_NO_NOTIFY) ? 0 : EOPNOTSUPP, "NO_NOTIFY with DYNAMIC");
 }
 
 /* --- Lifetime and rights -------------------------------------------------- */
