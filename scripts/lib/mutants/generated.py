@@ -21,7 +21,13 @@ FILES = {name: name if name.endswith(".c") else "exporter/layout.c" for name in 
     "exporter/exporter.c", "exporter/layout.c", "exporter/layout.h", "exporter/backing.c", "exporter/runs.c",
     "exporter/memory.c", "exporter/mmio.c", "exporter/fence.c", "importer/importer.c", "importer/table.c",
     "importer/timeline.c", "importer/walk.c", "bench/phys_list.c", "bench/measure.c", "ioctl.c", "main.c")}
-EXIT = "module_exit(testexp_exit);"
+INIT, EXIT = "module_init(testexp_init);", "module_exit(testexp_exit);"
+# The module reports the executed sites at its end, and when it refuses to be loaded.
+TELLERS = {
+    INIT: "static int __init mutant_init(void)\n{\n\tint ret = testexp_init();\n\n\tif (ret)\n"
+          "\t\ttestexp_tell_sites();\n\treturn ret;\n}\nmodule_init(mutant_init);",
+    EXIT: "static void __exit mutant_exit(void)\n{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}\n"
+          "module_exit(mutant_exit);"}
 ROUNDS = 8  # each round compiles without the faults that the compiler refused
 
 # number: switches the fault on; sites: the sites of its slots
@@ -77,11 +83,11 @@ def write_all(found, dropped, directory):
         (directory / file).write_text(text, encoding="utf-8")
         mutants += [generated(number, mutant, sites) for number, mutant in numbered]
     main = (directory / "main.c").read_text(encoding="utf-8")
-    if main.count(EXIT) != 1:
-        raise core.Problem(f"main.c of the module has no `{EXIT}`; generated.py replaces this line")
-    own = ("static void __exit mutant_exit(void)\n{\n\ttestexp_exit();\n\ttestexp_tell_sites();\n}\n"
-           f"{EXIT.replace('testexp_exit', 'mutant_exit')}")
-    (directory / "main.c").write_text(main.replace(EXIT, own), encoding="utf-8")
+    for line, own in TELLERS.items():
+        if main.count(line) != 1:
+            raise core.Problem(f"main.c of the module has no `{line}`; generated.py replaces this line")
+        main = main.replace(line, own)
+    (directory / "main.c").write_text(main, encoding="utf-8")
     kbuild = (build.MODULE_SOURCES / "Kbuild").read_text(encoding="utf-8")
     (directory / "Kbuild").write_text(f"{kbuild}\ndmabuf_testexp-y += mutant.o\n"
                                       f"ccflags-y += -DTESTEXP_SITE_WORDS={first_site // 64 + 1}"

@@ -19,6 +19,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SELFTESTS = ROOT / "selftests"
 MODULE = "dmabuf_testexp"
+LOADED = "dmabuf_testex*"  # the module, and the copy that load_rules loads
 KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
 DIRTY = 75  # the state of the kernel is in doubt, so the next fault needs a new guest
 # How long selftests/run waits for a program after SIGKILL. The default is longer, but a program that hangs is tried
@@ -114,15 +115,16 @@ def switch_off(job):
 
 
 def executed_sites(where):
-    """Returns the sites that the kernel or the last unloaded module reported, or None if there is no report."""
+    """Returns the sites that the kernel or the module reported, or None if there is no report. A copy of the module
+    that was refused, or unloaded, reports its sites as well."""
     if where == "kernel":
         words = (KERNEL_PARAMETERS / "sites").read_text().replace(",", "")
         return [bit for bit in range(len(words) * 4) if int(words, 16) >> bit & 1]
     log = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace", check=False).stdout
     if "testexp-sites: begin" not in log:
         return None
-    words = re.findall(r"testexp-sites: (\d+) ([0-9a-f]+)$", log.rsplit("testexp-sites: begin", 1)[1], re.MULTILINE)
-    return [int(word) * 64 + bit for word, bits in words for bit in range(64) if int(bits, 16) >> bit & 1]
+    words = re.findall(r"testexp-sites: (\d+) ([0-9a-f]+)$", log, re.MULTILINE)
+    return sorted({int(word) * 64 + bit for word, bits in words for bit in range(64) if int(bits, 16) >> bit & 1})
 
 
 def times_of(tests):
@@ -194,7 +196,7 @@ def try_programs(runner, job, names, limit, case_limit, directory):
     seconds = round(time.monotonic() - started, 1)
     output = log.read_text(errors="replace") if log.exists() else ""
     tests = read_tests(directory / "tests.json")
-    verdict, still = judge(tests, status, output), pathlib.Path(f"/sys/module/{MODULE}").exists()
+    verdict, still = judge(tests, status, output), bool(list(pathlib.Path("/sys/module").glob(LOADED)))
     if still and verdict["outcome"] in ("passed", "skipped"):
         verdict.update(outcome="broken", found="selftests/run left the module loaded and did not report it")
     verdict["program"] = verdict["program"] or names[-1]
