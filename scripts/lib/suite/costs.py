@@ -43,8 +43,8 @@ def parse(arguments):
     options.kernel = run.SHORT_NAMES.get(options.kernel, options.kernel)
     options.reference = reference_of(options.kernel)
     if not (options.update or options.no_compare or options.reference.exists()):
-        parser.error(f"kernel {options.kernel} has no {options.reference.relative_to(core.ROOT)}; make one with --update,"
-                     " or count only, with --no-compare")
+        parser.error(f"kernel {options.kernel} has no {options.reference.relative_to(core.ROOT)}; make one with "
+                     "--update, or count only, with --no-compare")
     return options
 
 
@@ -74,6 +74,6 @@ def main(arguments):
             return 0
         status = core.call([built / "results/results_compare", *["--update"] * options.update, options.reference, out])
     if status == MOVED:
-        core.say(f"if this is wanted, run scripts/costs --kernel {options.kernel} --update and commit the file with the "
-                 "change that did it")
+        core.say(f"if this is wanted, run scripts/costs --kernel {options.kernel} --update and commit the file with "
+                 "the change that did it")
     return status

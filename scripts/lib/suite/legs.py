@@ -43,15 +43,15 @@ SELFTESTS = (("selftests", ""),)
 
 LEGS = [
     Leg("lint", "style and static checks of scripts, C++, module and patches. Needs the built trees of "
-        f"{NEWEST} and {OLDER}, for checkpatch, kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 1.5, 1.5,
+        f"{NEWEST} and {OLDER}, for checkpatch, kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 2, 2,
         needs=("lint", "module", "kernel", "sources", "sparse"), kernels=(NEWEST, OLDER), by_default=True),
     Leg("native", "unit tests of the parts that need no kernel", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", "the tests of scripts/tests. Short: without the tests that boot guests or build "
         f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 15, 1,
         needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
-    Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the self-tests "
-        "at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 20, 5,
+    Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the "
+        "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 20, 5,
         needs=("native", "results", "perf", *GUEST), kernels=(NEWEST,), by_default=True),
     Leg(DEBUG, "self-tests under KASAN, lockdep, kmemleak and fault injection. The bounds are always short, because "
         "KASAN makes the tests much slower", legs_kernel.debug, 6, 6,
@@ -96,7 +96,8 @@ LEGS = [
         "when named without --quick, else a short form", legs_source.newcomer, 3, 3,
         needs=("newcomer",), not_beside=("scripts",)),
     Leg("faults", "the self-tests find ten faults of the module that were made by hand, and twenty that rules make "
-        f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries all faults",
+        f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries "
+        "all faults",
         legs_kernel.faults, 6, 1,
         needs=("mutants", *GUEST), kernels=(OLDER,), builds=SELFTESTS, after=(NEWEST,), by_default=True),
     Leg("generated", "all faults of the module that rules make. This takes days, and continues after an interruption "

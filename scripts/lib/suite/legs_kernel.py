@@ -195,7 +195,8 @@ def contract(checks):
 
 def probes(checks):
     for program in ("calls", "locks"):
-        guests.tap_with_module(checks, f"dmabuf-lat {program}", NEWEST, core.userspace_dir() / f"bpf/tests/{program}-test")
+        guests.tap_with_module(checks, f"dmabuf-lat {program}", NEWEST,
+                               core.userspace_dir() / f"bpf/tests/{program}-test")
 
 
 def faults(checks):
