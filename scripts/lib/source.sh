@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Where the source of a kernel comes from: a package that is installed, a package of a suite that this machine does not
-# use, or what --source names. Needs common.sh, deps.sh, `root`, and `own_source` (what --source names, or nothing).
+# use, or what --source names. Needs common.sh, deps.sh, suites.sh, `root`, and `own_source` (what --source names, or
+# nothing).
 
 # The directory of a source package from another suite. The package is unpacked there and not installed, and the
 # machine's own sources do not get the suite.
@@ -86,18 +87,9 @@ default_flavour() {
 
 # --- a package of another suite ---------------------------------------------------------------------------------------
 
-# suite_apt DIR COMMAND...: apt-get with the sources in DIR/sources.list and with everything that it writes in DIR.
-suite_apt() {
-	local directory=$1
-	shift
-	(cd "$directory" && apt-get -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
-		-o Dir::State::Lists="$directory/lists" \
-		-o Dir::Cache="$directory/cache" -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
-}
-
 # fetch_source FLAVOUR: downloads and unpacks the source, unless this was done before. One process at a time does so.
 fetch_source() {
-	local package suite directory mirror log lock way_on
+	local package suite directory log lock way_on
 	package=$(source_package "$1")
 	suite=$(source_suite "$1")
 	directory=$(fetched_dir "$1")
@@ -106,14 +98,8 @@ fetch_source() {
 	mkdir -p "$(dirname "$directory")" && exec {lock}>"$directory.lock" && flock "$lock" ||
 		die "cannot write to $(dirname "$directory"); is the disk full?"
 	[ ! -f "$directory/version" ] || { exec {lock}>&- && return; }
-	rm -rf "$directory"
-	mkdir -p "$directory/lists/partial" "$directory/cache/archives/partial" || die "cannot create $directory"
-	mirror=$(debian_mirror)
-	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-		"${mirror:=http://deb.debian.org/debian}" "$suite" >"$directory/sources.list"
-	export -f suite_apt
-	run_step "look for $package in $suite" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" update --error-on=any ||
-		die "$mirror has no $suite for $package: $(apt_reason "$log");" \
+	open_suites "$directory" "$suite" ||
+		die "$(suites_mirror) has no $suite for $package: $(apt_reason "$log");" \
 			"${otherwise:-name a source with --source, or take another kernel (scripts/kernel list)}"
 	run_step "download $package" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" download "$package" ||
 		die "apt cannot download $package of $suite: $(apt_reason "$log"); $way_on"

@@ -215,7 +215,7 @@ def fuzz(checks):
 # --- scripts, newcomer ------------------------------------------------------------------------------------------------
 
 # They boot guests or build for minutes. Any other test takes seconds, and is part of the short form.
-LONG_TESTS = ("kernel-test", "namespace-test", "stage-test", "vm-keep-test", "vm-shell-test", "vm-test")
+LONG_TESTS = ("kernel-test", "namespace-test", "qemu-test", "stage-test", "vm-keep-test", "vm-shell-test", "vm-test")
 
 
 def scripts(checks):
