@@ -74,6 +74,13 @@ def load(path, binaries, log, more=()):
     subprocess.run(["modprobe", "-q", "udmabuf"], check=False)  # a foreign exporter, if there is one
 
 
+def call_after_load(program):
+    """Runs the program of --after-load. Raises Problem if the program fails."""
+    error = program and _call(program)[1]
+    if error:
+        raise Problem(f"--after-load: {error}")
+
+
 def unload():
     """Unloads the module. Anything that still holds it has leaked."""
     errors = []

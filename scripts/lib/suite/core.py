@@ -34,6 +34,10 @@ GUEST_ENDS = {
     GUEST_LOST: "the guest was lost or ran out of time",
 }
 
+# What scripts/vm says of a guest with --parallel.
+PATCHED = "the kernel patched its code while its processors ran at the same time"
+ALONE = "one processor ran, because the command did not call /run/vm/start-processors"
+
 _name = "suite"
 _output = threading.Lock()
 

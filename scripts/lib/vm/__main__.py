@@ -8,7 +8,7 @@ import sys
 
 import kept
 import once
-from common import LOST, NO_START, CannotStart, core, say
+from common import LOST, NO_START, core, say
 from options import parse
 
 
@@ -45,8 +45,9 @@ def main():
         signal.signal(number, interrupted)
     try:
         return run(parse(sys.argv[1:]))
-    except (CannotStart, core.Problem) as reason:
-        say(reason)
+    except core.Problem as reason:
+        if not isinstance(reason, core.Said):
+            say(reason)
     except OSError as error:
         say(f"{error.filename or 'cannot start'}: {error.strerror}")
     return NO_START

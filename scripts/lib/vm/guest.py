@@ -16,17 +16,18 @@ END_OF_INPUT = b"\x04"  # Ctrl-D, for a shell whose caller has no more input
 class Guest:
     """A running QEMU. It dies with this process, and at the end of the `with`.
 
-    The ports `out`, `err` and `status` are pipes, which carry the command's output and what guest-init tells. A kept
-    guest learns of its next command through the port `job`. A guest with a shell has a terminal, the port `shell`.
+    `qemu` is the program and its arguments. The ports `out`, `err` and `status` are pipes, which carry the command's
+    output and what guest-init tells. A kept guest learns of its next command through the port `job`. A guest with a
+    shell has a terminal, the port `shell`.
     """
 
     OUTPUTS = ["out", "err", "status"]
 
     # pylint: disable-next=too-many-arguments
-    def __init__(self, arguments, image, initrd, append, messages, *, sealed=False, shell=False, kept=False):
+    def __init__(self, qemu, image, initrd, append, messages, *, sealed=False, shell=False, kept=False):
         self.ports, self.theirs, self.partial = {}, {}, b""
-        qemu = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                "-net", "none", *arguments, "-kernel", str(image), "-initrd", str(initrd), "-append", append]
+        qemu = [qemu[0], "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                "-net", "none", *qemu[1:], "-kernel", str(image), "-initrd", str(initrd), "-append", append]
         qemu += [] if sealed else ["-device", "virtio-serial-pci"]
         for name in self.OUTPUTS:
             qemu += ["-chardev", f"file,id={name},path={self.output(name)}"]

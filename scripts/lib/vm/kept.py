@@ -29,10 +29,11 @@ import time
 
 import initramfs
 import once
+import qemu
 import verdict
 from common import KERNEL_BUG, LOST, CannotStart, cache, core, say
 from guest import STDERR, STDOUT, Guest
-from machine import accelerator, command_line, find_kernel, machine, need_packages
+from machine import accelerator, command_line, find_kernel, machine
 
 # So many guests are started for one command. An emulator sometimes breaks the boot of a sound kernel.
 ATTEMPTS = 2
@@ -50,12 +51,12 @@ def places():
     return sorted((cache() / "kept").glob("*/"))
 
 
-def place_of(options, image, initrd):
+def place_of(options, program, image, initrd):
     """The directory of the guest that these options ask for. Another kernel or another scripts/vm is another guest."""
     here = pathlib.Path(__file__).parent
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py"))))
     state = os.stat(image)
-    digest.update(repr([str(image), state.st_mtime_ns, state.st_size, initrd.name, options.smp, options.mem,
+    digest.update(repr([program, str(image), state.st_mtime_ns, state.st_size, initrd.name, options.smp, options.mem,
                         options.icount, options.iommu, options.append, list(map(str, options.share))]).encode())
     return cache() / "kept" / digest.hexdigest()[:12]
 
@@ -105,13 +106,14 @@ def receive(connection):
 def run(options):
     """Runs the command in the kept guest that fits the options, and starts this guest where there is none."""
     image, modules = find_kernel(options.kernel)
-    need_packages()
+    qemu.need_packages()
+    program = qemu.choose(options)
     initrd = initramfs.build(cache(), once.GUEST_INIT, modules)
-    place = place_of(options, image, initrd)
+    place = place_of(options, program, image, initrd)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     for _ in range(ATTEMPTS):
         with core.locked(place / "lock", "start of the same guest"):
-            connection = connect(place) or start(place, options, image, initrd)
+            connection = connect(place) or start(place, options, program, image, initrd)
         with connection:
             answer = ask(connection, options, modules)
         if answer is not None:
@@ -132,9 +134,10 @@ def connect(place):
         return None
 
 
-def start(place, options, image, initrd):
+def start(place, options, program, image, initrd):
     """Starts a keeper, and connects to it."""
     accelerate, clock = accelerator(options, image, initrd)
+    accelerate = [program, *accelerate]
     (place / "socket").unlink(missing_ok=True)
     say(f"starting a guest that stays until it has had no command for {options.idle} s (end it with scripts/vm --stop)")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -210,9 +213,9 @@ class Keeper:
             (self.scratch / "job").mkdir()
             evidence = False
             try:
-                qemu = accelerate + machine(self.options, self.scratch / "job", self.console)
+                words = accelerate + machine(self.options, self.scratch / "job", self.console)
                 with open(self.scratch / "qemu", "wb") as messages, \
-                        Guest(qemu, image, initrd, command_line(self.options), messages, kept=True) as guest:
+                        Guest(words, image, initrd, command_line(self.options), messages, kept=True) as guest:
                     self.serve(guest)
             except GuestEnds as why:
                 say(why)

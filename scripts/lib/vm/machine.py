@@ -4,12 +4,11 @@
 import hashlib
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import time
 
-import initramfs
+import qemu
 from common import LIB, CannotStart, cache, say
 from guest import Guest
 
@@ -64,15 +63,6 @@ def vmlinux_of(image):
 # --- the accelerator -------------------------------------------------------------------------------------------------
 
 
-def need_packages():
-    """Gets QEMU and busybox when they are missing."""
-    if shutil.which("qemu-system-x86_64") and initramfs.BUSYBOX.exists() and shutil.which("setpriv"):
-        return
-    script = f'me=scripts/vm; . "{LIB}/common.sh"; . "{LIB}/deps.sh"; need vm'
-    if subprocess.run(["bash", "-c", script], check=False).returncode != 0:
-        raise CannotStart("no QEMU")
-
-
 def accelerator(options, image, initrd):
     """Returns (QEMU's arguments, the name of the clock)."""
     if options.icount:
@@ -80,9 +70,10 @@ def accelerator(options, image, initrd):
     if kvm_works(image, initrd):
         return ["-accel", "kvm", "-cpu", "host"], "tsc"
     say("no usable KVM: the guest is emulated (TCG) and its times mean nothing")
-    # One thread emulates all processors. With a thread for each, QEMU 7.2 lets a processor meet the int3 of a code
-    # patch (static keys, ftrace) too late, and the kernel oopses: two boots in three with tracepoints being switched.
-    return ["-accel", "tcg,thread=single", "-cpu", "max,la57=off"], "invalid"
+    # One thread emulates all processors, unless --parallel asks for more. With a thread for each, QEMU lets a processor
+    # meet the int3 of a code patch (static keys, ftrace) too late, and the kernel oopses.
+    threads = "multi" if options.parallel else "single"
+    return ["-accel", f"tcg,thread={threads}", "-cpu", "max,la57=off"], "invalid"
 
 
 def kvm_works(image, initrd):
@@ -115,7 +106,7 @@ def is_recent(path):
 def probe_kvm(image, initrd):
     """True: the kernel came up. False: QEMU ended, or said that KVM cannot run this code. None: neither in time."""
     deadline = time.monotonic() + PROBE_TIMEOUT_S
-    arguments = ["-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"]
+    arguments = [qemu.PROGRAM, "-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"]
     with tempfile.TemporaryFile() as messages, \
             Guest(arguments, image, initrd, "dmabuf_vm=probe", messages) as guest:
         while time.monotonic() < deadline:
@@ -175,4 +166,8 @@ def command_line(options):
         words += ["dmabuf_vm=sealed"]
     if options.keep:
         words += ["dmabuf_vm=kept"]
+    if options.parallel:
+        # guest-init starts the other processors. The kernel trusts a TSC that it need not compare between processors;
+        # otherwise the kernel would switch a static key when it finds the TSC unstable.
+        words += ["dmabuf_vm=parallel", "maxcpus=1", "tsc=reliable"]
     return " ".join(words + [options.append])

@@ -14,10 +14,11 @@ import time
 import tty
 
 import initramfs
+import qemu
 import verdict
-from common import KERNEL_BUG, LIB, LOST, CannotStart, cache, say
+from common import KERNEL_BUG, LIB, LOST, CannotStart, cache, core, say
 from guest import Guest
-from machine import accelerator, command_line, find_kernel, machine, need_packages, vmlinux_of
+from machine import accelerator, command_line, find_kernel, machine, vmlinux_of
 
 OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
 PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
@@ -90,8 +91,8 @@ def follow(guest, options, console, may_retry=False):
             started = True
             if may_retry and (bug := verdict.kernel_bug(console)):
                 raise BrokenBoot(bug)
-        if kind == "cut":
-            say(LEFT_BEHIND)
+        if kind in REMARKS:
+            say(REMARKS[kind])
         if kind == "exit":
             return (int(rest), "") if verdict.console_is_whole(console) else (None, verdict.NOT_WHOLE)
     if time.monotonic() >= deadline:
@@ -101,6 +102,7 @@ def follow(guest, options, console, may_retry=False):
 
 
 LEFT_BEHIND = "something that the command left behind holds its output open: what that prints from now on is lost"
+REMARKS = {"cut": LEFT_BEHIND, "patched": core.PATCHED, "alone": core.ALONE}
 
 
 def why_lost(guest, console=None):
@@ -151,7 +153,8 @@ def gdb_arguments(image, scratch):
 
 def run_guest(options, scratch):
     image, modules = find_kernel(options.kernel)
-    need_packages()
+    qemu.need_packages()
+    program = qemu.choose(options)
     initrd = initramfs.build(cache(), GUEST_INIT, modules)
     accelerate, clock = accelerator(options, image, initrd)
     console = pathlib.Path(options.console).resolve() if options.console else scratch / "console"
@@ -163,8 +166,9 @@ def run_guest(options, scratch):
         console.write_bytes(b"")
     except OSError as error:
         raise CannotStart(f"--console {options.console}: {error.strerror}") from error
-    qemu = accelerate + machine(options, job, console) + (gdb_arguments(image, scratch) if options.gdb else [])
-    arguments = qemu, image, initrd, command_line(options)
+    words = [program, *accelerate, *machine(options, job, console)]
+    words += gdb_arguments(image, scratch) if options.gdb else []
+    arguments = words, image, initrd, command_line(options)
     # An emulator may break the boot of a sound kernel, though rarely (docs/decisions.md). A broken kernel breaks
     # the second boot too.
     may_retry = "tcg" in accelerate[1] and not (options.shell or options.gdb)
@@ -174,7 +178,7 @@ def run_guest(options, scratch):
         say("the kernel reported a bug before the command began; the emulator may be the cause, so the guest starts "
             f"once more: {broken}")
         ended = run_once(arguments, options, console, scratch, may_retry=False)
-    status, line = verdict.judge(*ended, console)
+    status, line = verdict.judge(*ended, console, options.parallel)
     if line:
         say(line)
     return status

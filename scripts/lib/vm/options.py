@@ -37,6 +37,15 @@ def parser():
     made.add_argument("--mem", type=core.positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
     made.add_argument("--icount", action="store_true",
                       help="count instructions: each instruction of any processor advances the TSC by one")
+    made.add_argument("--parallel", action="store_true",
+                      help="the processors of an emulated guest run at the same time, in a thread each; otherwise they "
+                      "take turns. Needs QEMU 8.1 or later. The kernel boots with one processor. CMD loads its "
+                      "modules, and then calls /run/vm/start-processors. From then on CMD must not make the kernel patch "
+                      "its code (tracing, probes), as QEMU fails then")
+    made.add_argument("--qemu", metavar="backports|PROGRAM",
+                      help="another QEMU than the machine's. backports: where the machine's QEMU is older than 8.1, that "
+                      "of Debian's backports, which is unpacked in the cache and not installed; --parallel then finds "
+                      "it there")
     made.add_argument("--iommu", action="store_true",
                       help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
@@ -96,6 +105,14 @@ def check(options):
             raise CannotStart(f"--{name} goes neither with --sealed nor with --keep")
     if options.keep and (options.sealed or options.console):
         raise CannotStart("--keep goes neither with --sealed nor with --console")
+    if options.parallel and (options.icount or options.sealed or options.keep):
+        raise CannotStart("--parallel goes neither with --icount nor with --sealed nor with --keep")
+    if options.parallel and options.smp < 2:
+        raise CannotStart("--parallel needs two processors or more; say --smp 2")
+    if options.kernel == "running" and (options.parallel or options.qemu is not None):
+        raise CannotStart("--parallel and --qemu are for a guest; --kernel running has none")
+    if options.qemu == "":
+        raise CannotStart("--qemu: the name is empty; say backports, or name a program")
     if options.sealed and options.share:
         raise CannotStart("--share does not go with --sealed: only the output of a sealed guest comes out")
 
