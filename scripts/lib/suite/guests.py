@@ -16,10 +16,10 @@ class Ended:
     console: pathlib.Path
 
 
-def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=None, environment=None, arguments=(),
-               **vm):
+def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=None, environment=None, more=(),
+               arguments=(), **vm):
     """Runs self-tests in a guest of their own, all of them unless programs are named. `short` is --quick (as the
-    leg's form says); `cases` and `arguments` are KSFT_CASES and options of scripts/vm."""
+    leg's form says); `cases` is KSFT_CASES; `more` and `arguments` are options of selftests/run and of scripts/vm."""
     log = checks.log(name)
     share = checks.directory / log.stem
     share.mkdir(exist_ok=True)
@@ -27,14 +27,14 @@ def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=
     words = [
         core.ROOT / "selftests/run", "--bin",
         core.userspace_dir(preset) / "selftests", "--out", share / "ktap", "--module",
-        core.module_for(kernel)
+        core.module_for(kernel), *more
     ]
     if checks.quick if short is None else short:
         words.append("--quick")
     command = core.vm_command(kernel, [*words, *programs], **vm, share=share, console=share / "console.txt",
                               arguments=arguments)
-    more = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}
-    return Ended(core.call_logged(command, log, env={**os.environ, **more}), log, share / "ktap", share / "console.txt")
+    variables = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}
+    return Ended(core.call_logged(command, log, env={**os.environ, **variables}), log, share / "ktap", share / "console.txt")
 
 
 def judged(checks, name, kernel, programs=(), **options):

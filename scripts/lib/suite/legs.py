@@ -82,6 +82,9 @@ LEGS = [
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "
         "contiguous 1 GiB of RAM. Full: at full bounds", legs_kernel.witnesses, 3, 2,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
+    Leg("parallel", f"storms, races and contention on two processors that run at the same time, on {NEWEST} and {OLDER}. "
+        "Gets QEMU from Debian's backports where the machine's is older than 8.1. Full: at full bounds",
+        legs_kernel.parallel, 12, 8, needs=GUEST, kernels=(NEWEST, OLDER), builds=SELFTESTS),
     Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "
         f"{' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", "the BPF tools count exactly, in a guest", legs_kernel.probes, 6, 6,
