@@ -8,6 +8,7 @@
 #include <linux/perf_event.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
@@ -42,7 +43,13 @@ int print_verbosely(libbpf_print_level, const char* format, va_list args) {
 } // namespace
 
 std::string_view mode_name(Mode mode) {
-    return mode == Mode::fentry ? "fentry" : "kprobe";
+    constexpr std::string_view names[] = {"fentry", "kprobe", "tracepoint"};
+    return names[static_cast<std::size_t>(mode)];
+}
+
+std::optional<Mode> mode_named(std::string_view name) {
+    const auto* const found = std::ranges::find(all_modes, name, mode_name);
+    return found == std::end(all_modes) ? std::nullopt : std::optional(*found);
 }
 
 void LinkDeleter::operator()(bpf_link* link) const {
@@ -79,6 +86,16 @@ Missed missed_by(const bpf_program& program) {
 
 testexp::Error failure(int error, const std::string& what) {
     return {error, fmt::format("cannot {}: {}", what, strerrordesc_np(error))};
+}
+
+testexp::Error attach_failure(int error, const bpf_program* program) {
+    const std::string_view section = bpf_program__section_name(program);
+    constexpr std::string_view tracepoint = "raw_tp/";
+
+    if (error == ENOENT && section.starts_with(tracepoint))
+        return {error, fmt::format("this kernel has no tracepoint {}; Linux 7.3 has it",
+                                   section.substr(tracepoint.size()))};
+    return failure(error, fmt::format("attach {}", section));
 }
 
 bool kernel_has_btf() {

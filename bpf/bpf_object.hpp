@@ -15,10 +15,18 @@ struct bpf_program;
 
 namespace latency {
 
-/* The kind of probe. fentry needs BTF of the function, a kprobe needs its symbol. */
-enum class Mode { fentry, kprobe };
+/*
+ * The kind of probe. fentry needs BTF of the function, a kprobe needs its symbol. A tracepoint
+ * needs no function, but tells of few events, and of none how long it took.
+ */
+enum class Mode { fentry, kprobe, tracepoint };
+
+inline constexpr Mode all_modes[] = {Mode::fentry, Mode::kprobe, Mode::tracepoint};
 
 std::string_view mode_name(Mode mode);
+
+/* The mode with this name, or nothing. */
+std::optional<Mode> mode_named(std::string_view name);
 
 struct LinkDeleter {
     void operator()(bpf_link* link) const;
@@ -44,6 +52,9 @@ Missed missed_by(const bpf_program& program);
 
 /* The errno @error as an Error: "cannot @what: text of errno". */
 testexp::Error failure(int error, const std::string& what);
+
+/* Why @program could not be attached, from errno @error; names a tracepoint that is not there. */
+testexp::Error attach_failure(int error, const bpf_program* program);
 
 /* Whether programs can read the kernel's structures, and fentry find its functions. */
 bool kernel_has_btf();

@@ -78,6 +78,7 @@ Status BufferWatch::load(const BufferOptions& options, int locks_fd) {
     const bool later_ones = !options.descriptor;
     bpf_program__set_autoload(programs.export_fexit, later_ones && mode_ == Mode::fentry);
     bpf_program__set_autoload(programs.export_kretprobe, later_ones && mode_ == Mode::kprobe);
+    bpf_program__set_autoload(programs.export_tracepoint, later_ones && mode_ == Mode::tracepoint);
     bpf_program__set_autoload(programs.release_fentry, mode_ == Mode::fentry);
     bpf_program__set_autoload(programs.release_kprobe, mode_ == Mode::kprobe);
     bpf_map__set_max_entries(skeleton_->maps.buffers, options.max_buffers);
@@ -92,12 +93,13 @@ Status BufferWatch::load(const BufferOptions& options, int locks_fd) {
 Status BufferWatch::start(const BufferOptions& options) {
     for (const bpf_program* program :
          {skeleton_->progs.release_fentry, skeleton_->progs.release_kprobe,
-          skeleton_->progs.export_fexit, skeleton_->progs.export_kretprobe}) {
+          skeleton_->progs.export_fexit, skeleton_->progs.export_kretprobe,
+          skeleton_->progs.export_tracepoint}) {
         if (!bpf_program__autoload(program))
             continue;
         links_.emplace_back(bpf_program__attach(program));
         if (!links_.back())
-            return failure(errno, fmt::format("attach {}", bpf_program__section_name(program)));
+            return attach_failure(errno, program);
     }
     for (const bpf_program* program : {skeleton_->progs.walk_files, skeleton_->progs.walk_mappings})
         if (Status done = run_iterator(program); !done)

@@ -2,7 +2,9 @@
 /*
  * Knows which dma-bufs there are, and so which ww_mutexes are reservation locks: those
  * that are open or mapped when it begins from iterators over all tasks, later ones
- * from dma_buf_export(), until dma_buf_release(). What it cannot find is a buffer that
+ * from dma_buf_export() or its tracepoint, until dma_buf_release(). There is no tracepoint in
+ * dma_buf_release(): with tracepoints alone, a buffer is known until a new one has its place in
+ * memory. What it cannot find is a buffer that
  * was made before and that only the kernel still holds.
  */
 #include <linux/bpf.h>
@@ -155,6 +157,16 @@ SEC("kretprobe/dma_buf_export")
 int export_kretprobe(struct pt_regs *ctx)
 {
 	return on_export((void *)PT_REGS_RC(ctx));
+}
+
+SEC("raw_tp/dma_buf_export")
+int export_tracepoint(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct dma_buf *made = (void *)ctx->args[0];
+
+	forget(made); /* a buffer that had this place, and whose release nobody saw */
+	watch(made);
+	return 0;
 }
 
 SEC("fentry/dma_buf_release")

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "call_probe.hpp"
+#include "event_probe.hpp"
 #include "exporter_watch.hpp"
 #include "kallsyms.hpp"
 #include "subcommands.hpp"
@@ -25,13 +26,15 @@ namespace {
 /* A function to trace. To add a function, add a row. */
 struct Target {
     const char* function = nullptr;
+    const char* former = nullptr; /* its name before the kernel renamed it */
     /* Where the module says what the function is called on this kernel. */
     char (testexp_info::*symbol)[TESTEXP_SYMBOL_LEN] = nullptr;
 };
 
 constexpr Target targets[] = {
-    {"dma_buf_get_pfn", &testexp_info::get_pfn_symbol},
-    {"dma_buf_get_pfn_unlocked", &testexp_info::get_pfn_unlocked_symbol},
+    {"dma_buf_get_pfn", nullptr, &testexp_info::get_pfn_symbol},
+    {"dma_buf_get_pfn_unlocked", nullptr, &testexp_info::get_pfn_unlocked_symbol},
+    {"dma_buf_get_pfn_attrs"},
     {"dma_buf_map_attachment"},
     {"dma_buf_map_attachment_unlocked"},
     {"dma_buf_unmap_attachment"},
@@ -40,23 +43,25 @@ constexpr Target targets[] = {
     {"dma_buf_detach"},
     {"dma_buf_pin"},
     {"dma_buf_unpin"},
-    {"dma_buf_move_notify"},
+    {"dma_buf_invalidate_mappings", "dma_buf_move_notify"}, /* Linux 7.1 */
 };
 
 /* The module fills an ops table for each buffer, so there is no table before the first buffer. */
 constexpr struct {
     const char* function;
     const char* op;
+    const char* former_op = nullptr; /* the op's name before the kernel renamed it */
 } module_callbacks[] = {
     {"exporter_get_pfn", "get_pfn"},
     {"exporter_get_pfn_checked", "get_pfn"},
+    {"exporter_get_pfn_attrs", "get_pfn_attrs"},
     {"exporter_attach", "attach"},
     {"exporter_detach", "detach"},
     {"exporter_pin", "pin"},
     {"exporter_unpin", "unpin"},
     {"exporter_map", "map_dma_buf"},
     {"exporter_unmap", "unmap_dma_buf"},
-    {"importer_move_notify", "move_notify"},
+    {"importer_move_notify", "invalidate_mappings", "move_notify"},
 };
 
 /* A function; for a callback, also its operation and its exporter. */
@@ -66,6 +71,7 @@ struct Traced {
     std::string exporter = {}; /* may be unknown until the exporter has made a buffer */
     std::uint64_t address = 0; /* of a callback that was found by address; else 0 */
     bool ambiguous = false;    /* several functions have this name */
+    std::string former = {};   /* the name in older kernels; this kernel has neither */
 };
 
 struct Probe {
@@ -113,27 +119,52 @@ void add_callbacks(Subject& subject, const Kallsyms& kallsyms) {
     }
 }
 
+/* A function of the core by the name that it has on this kernel. */
+Traced core_function(const Target& target, const Kallsyms& kallsyms,
+                     const testexp::Result<testexp::Device>& device) {
+    if (device && target.symbol)
+        return {device.value().info().*target.symbol};
+    if (!target.former || kallsyms.has(target.function))
+        return {target.function};
+    if (kallsyms.has(target.former))
+        return {target.former};
+    return {.function = target.function, .former = target.former};
+}
+
+/* The functions of the test module, with the ops by the names that they have on this kernel. */
+void add_module(Subject& subject, const Kallsyms& kallsyms) {
+    for (const auto& [function, op, former_op] : module_callbacks) {
+        const bool is_former = former_op && subject.exporters && !subject.exporters->has(op);
+
+        /* what the kernel does not have, the module has only in compat mode */
+        if (kallsyms.has(function) || !subject.exporters || subject.exporters->has(op))
+            subject.functions.push_back(
+                {function, is_former ? former_op : op, TESTEXP_DEVICE_NAME});
+    }
+}
+
 Subject default_subject(std::optional<Mode> mode, bool core_only) {
     const auto device = testexp::Device::open();
+    const Kallsyms kallsyms = read_kallsyms();
     Subject subject;
 
     for (const Target& target : targets)
-        subject.functions.push_back(
-            {device && target.symbol ? device.value().info().*target.symbol : target.function});
+        subject.functions.push_back(core_function(target, kallsyms, device));
     if (core_only)
         return subject;
-    if (device)
-        for (const auto& [function, op] : module_callbacks)
-            subject.functions.push_back({function, op, TESTEXP_DEVICE_NAME});
 
-    const Kallsyms kallsyms = read_kallsyms();
     auto exporters = ExporterWatch::attach(mode, kallsyms.ops_tables());
-    if (exporters) {
+    if (exporters)
         subject.exporters = std::move(exporters).value();
-        add_callbacks(subject, kallsyms);
-    } else {
+    if (device)
+        add_module(subject, kallsyms);
+    if (!exporters) {
         complain("what exporters do is not traced: " + exporters.error().what);
+        return subject;
     }
+    add_callbacks(subject, kallsyms);
+    for (const std::string& op : subject.exporters->absent())
+        complain(fmt::format("dma-bufs have no callback {} on this kernel", op));
     return subject;
 }
 
@@ -147,7 +178,8 @@ testexp::Status attach_all(const Options& options, const Subject& subject,
         if (probe)
             probes.push_back({traced, std::move(probe).value()});
         else if (traced.op.empty())
-            complain(probe.error().what);
+            complain(probe.error().what +
+                     (traced.former.empty() ? "" : ", and no " + traced.former));
         else
             complain(fmt::format("no {} of {}: {}", traced.op, who(traced.exporter),
                                  probe.error().what));
@@ -212,6 +244,71 @@ std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& pr
     return histograms;
 }
 
+/* What each tracepoint tells. */
+constexpr struct {
+    event_hist which;
+    const char* name;
+    const char* value;
+    const char* unit;
+} events[] = {
+    {EVENT_EXPORT, "dma_buf_export", "size of the buffer", "bytes"},
+    {EVENT_ATTACH, "dma_buf_dynamic_attach", "size of the buffer", "bytes"},
+    {EVENT_DETACH, "dma_buf_detach", "time since attach", "ns"},
+};
+
+std::optional<Histograms> collect_events(EventProbe& probe,
+                                         const testexp::Environment& environment) {
+    Histograms histograms;
+
+    probe.stop();
+    const auto report = probe.read();
+    if (!report) {
+        complain(report.error().what);
+        return std::nullopt;
+    }
+    for (const auto& [which, name, value, unit] : events) {
+        auto histogram =
+            named(name, tool_name, std::string(mode_name(Mode::tracepoint)), environment);
+        histogram.unit = unit;
+        histogram.labels["value"] = value;
+        histogram.hist = report.value().hists[which];
+        histogram.lost = report.value().missed.hits;
+        if (which == EVENT_DETACH) {
+            histogram.lost += report.value().lost;
+            histogram.unmatched = report.value().unmatched + report.value().unended;
+        }
+        if (!report.value().missed.exact)
+            histogram.labels["lost_is"] = "at_least";
+        histograms.push_back(std::move(histogram));
+    }
+    fmt::print(stderr, "{}", table(histograms, environment.clock));
+    return histograms;
+}
+
+/* What the kernel's tracepoints tell of exports and attachments, without a probe on a function. */
+int run_events(const Options& options) {
+    std::optional<EventProbe> probe;
+
+    if (!options.functions.empty())
+        throw CLI::ValidationError("--function", "a tracepoint belongs to no function; choose "
+                                                 "fentry or kprobe");
+    if (options.list) {
+        for (const auto& event : events)
+            fmt::print("{}\n", event.name);
+        return 0;
+    }
+    return trace(options.trace,
+                 {.what = "exports and attachments",
+                  .start = [&]() -> testexp::Status {
+                      auto attached = EventProbe::attach(options.trace.filter_pid);
+                      if (!attached)
+                          return attached.error();
+                      probe.emplace(std::move(attached).value());
+                      return std::monostate{};
+                  },
+                  .finish = [&](const auto& where) { return collect_events(*probe, where); }});
+}
+
 Subject named_functions(const std::vector<std::string>& names) {
     Subject subject;
 
@@ -222,6 +319,8 @@ Subject named_functions(const std::vector<std::string>& names) {
 
 int run_calls(Options& options) {
     check(options.trace);
+    if (options.trace.mode == Mode::tracepoint)
+        return run_events(options);
 
     Subject subject;
     const auto find = [&] {

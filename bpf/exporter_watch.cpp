@@ -21,7 +21,7 @@ using testexp::Result;
 using testexp::Status;
 
 #define OP_NAME(op) #op,
-constexpr const char* op_names[] = {EXPORTER_OPS(OP_NAME) "move_notify"};
+constexpr const char* op_names[] = {EXPORTER_OPS(OP_NAME) IMPORTER_OPS(OP_NAME)};
 #undef OP_NAME
 
 } // namespace
@@ -39,8 +39,11 @@ Result<ExporterWatch> ExporterWatch::attach(std::optional<Mode> mode,
     if (!kernel_has_btf())
         return Error{ENOTSUP, "the kernel has no BTF"};
     if (!mode) {
-        Result<ExporterWatch> watch = attach(Mode::fentry, tables);
-        return watch ? std::move(watch) : attach(Mode::kprobe, tables);
+        Result<ExporterWatch> first = attach(all_modes[0], tables);
+        for (std::size_t next = 1; !first && next < std::size(all_modes); next++)
+            if (Result<ExporterWatch> watch = attach(all_modes[next], tables))
+                return watch;
+        return first;
     }
 
     ExporterWatch watch;
@@ -61,6 +64,8 @@ Status ExporterWatch::load(Mode mode) {
         bpf_program__set_autoload(program, mode == Mode::fentry);
     for (bpf_program* program : {programs.export_kprobe, programs.attach_kprobe})
         bpf_program__set_autoload(program, mode == Mode::kprobe);
+    for (bpf_program* program : {programs.export_tracepoint, programs.attach_tracepoint})
+        bpf_program__set_autoload(program, mode == Mode::tracepoint);
     if (int error = exporters_bpf__load(skeleton_.get()))
         return failure(-error, "load exporters.bpf.o");
     return std::monostate{};
@@ -70,17 +75,21 @@ Status ExporterWatch::load(Mode mode) {
 Status ExporterWatch::start(std::span<const std::uint64_t> tables) {
     const auto& programs = skeleton_->progs;
 
-    for (const bpf_program* program : {programs.export_fentry, programs.export_kprobe,
-                                       programs.attach_fentry, programs.attach_kprobe}) {
+    for (const bpf_program* program :
+         {programs.export_fentry, programs.export_kprobe, programs.export_tracepoint,
+          programs.attach_fentry, programs.attach_kprobe, programs.attach_tracepoint}) {
         if (!bpf_program__autoload(program))
             continue;
         links_.emplace_back(bpf_program__attach(program));
         if (!links_.back())
-            return failure(errno, fmt::format("attach {}", bpf_program__section_name(program)));
+            return attach_failure(errno, program);
     }
     for (const bpf_program* program : {programs.walk_files, programs.walk_mappings})
         if (Status done = run_iterator(program); !done)
             return done;
+    LIBBPF_OPTS(bpf_test_run_opts, no_context);
+    if (int error = bpf_prog_test_run_opts(bpf_program__fd(programs.find_members), &no_context))
+        return failure(-error, "look for the callbacks of this kernel");
     for (const std::uint64_t table : tables) {
         read_table context{.ops = table};
         LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &context, .ctx_size_in = sizeof(context));
@@ -104,6 +113,27 @@ std::vector<Callback> ExporterWatch::callbacks() const {
     std::ranges::sort(found, {},
                       [](const Callback& one) { return std::pair(one.function, one.op); });
     return found;
+}
+
+bool ExporterWatch::has(std::string_view op) const {
+    const auto* const found = std::ranges::find(op_names, op);
+    return found != std::end(op_names) &&
+           (skeleton_->bss->members & 1U << (found - std::begin(op_names))) != 0;
+}
+
+std::vector<std::string> ExporterWatch::absent() const {
+    std::vector<std::string> names;
+
+#define NOTE_ABSENT(op)                                                                            \
+    if (!has(#op))                                                                                 \
+        names.emplace_back(#op);
+    EXPORTER_OPS(NOTE_ABSENT)
+#undef NOTE_ABSENT
+#define OR_HAS(op) || has(#op)
+    if (!(false IMPORTER_OPS(OR_HAS)))
+        names.emplace_back("invalidate_mappings or move_notify");
+#undef OR_HAS
+    return names;
 }
 
 std::uint64_t ExporterWatch::nr_too_many() const {

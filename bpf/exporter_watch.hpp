@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf_object.hpp"
@@ -21,7 +22,7 @@ namespace latency {
 
 struct Callback {
     std::uint64_t function; /* its address */
-    std::string op;         /* as the member of struct dma_buf_ops is called, or "move_notify" */
+    std::string op;         /* the member of struct dma_buf_ops or of struct dma_buf_attach_ops */
     std::string exporter;   /* empty: the exporter has no buffer yet */
 };
 
@@ -30,7 +31,7 @@ public:
     /**
      * Finds the callbacks of the buffers that there are and of the ops tables at the
      * addresses @tables, and from now on those of later buffers. Without @mode, fentry
-     * if that works, else kprobes. Needs BTF: fails with ENOTSUP without.
+     * if that works, else kprobes, else tracepoints. Needs BTF: fails with ENOTSUP without.
      */
     static testexp::Result<ExporterWatch> attach(std::optional<Mode> mode,
                                                  std::span<const std::uint64_t> tables);
@@ -41,6 +42,12 @@ public:
 
     /* The callbacks that were found so far, by address. */
     std::vector<Callback> callbacks() const;
+
+    /* Whether this kernel's structures have a callback of this name. */
+    bool has(std::string_view op) const;
+
+    /* The callbacks that this program knows and this kernel does not have. */
+    std::vector<std::string> absent() const;
 
     /* The number of callbacks that did not fit. */
     std::uint64_t nr_too_many() const;

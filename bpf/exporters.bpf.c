@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finds the callbacks of exporters, and the move_notify of importers. Iterators find the callbacks
- * of dma-bufs that are open or mapped. The loader passes the ops tables that it knows by symbol.
- * dma_buf_export() and dma_buf_dynamic_attach() show later callbacks: too late to time them, but
- * in time to report them.
+ * Finds the callbacks of exporters, and the callback of importers that hears of moves. Iterators
+ * find the callbacks of dma-bufs that are open or mapped. The loader passes the ops tables that it
+ * knows by symbol. dma_buf_export() and dma_buf_dynamic_attach(), or the tracepoints in them, show
+ * later callbacks: too late to time them, but in time to report them.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
@@ -30,7 +30,9 @@ struct dma_buf_export_info {
 } BY_BTF;
 
 struct dma_buf_attach_ops {
-	void *move_notify;
+#define MEMBER(op) void *op;
+	IMPORTER_OPS(MEMBER)
+#undef MEMBER
 } BY_BTF;
 
 struct dma_buf_attachment {
@@ -39,6 +41,7 @@ struct dma_buf_attachment {
 } BY_BTF;
 
 __u64 callbacks_full; /* functions that are not known, as there are too many */
+__u32 members;	      /* of the kernel's two structures: a bit for each enum exporter_op */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -75,8 +78,28 @@ static __always_inline void note_table(const struct dma_buf_ops *ops, const char
 static __always_inline void note_importer(const struct dma_buf_attach_ops *ops,
 					  const char *exporter)
 {
-	if (ops && bpf_core_field_exists(ops->move_notify))
-		note((__u64)BPF_CORE_READ(ops, move_notify), OP_move_notify, exporter);
+	if (!ops)
+		return;
+#define NOTE(op)							\
+	if (bpf_core_field_exists(ops->op))				\
+		note((__u64)BPF_CORE_READ(ops, op), OP_##op, exporter);
+	IMPORTER_OPS(NOTE)
+#undef NOTE
+}
+
+/* Kernels differ in the callbacks that they have. The loader names those that are not there. */
+SEC("syscall")
+int find_members(void *ctx)
+{
+	const struct dma_buf_attach_ops *importer = NULL;
+	const struct dma_buf_ops *exporter = NULL;
+
+	(void)ctx;
+#define FIND(table, op) (bpf_core_field_exists((table)->op) ? 1u << OP_##op : 0)
+#define FIND_EXPORTER(op) | FIND(exporter, op)
+#define FIND_IMPORTER(op) | FIND(importer, op)
+	members = 0 EXPORTER_OPS(FIND_EXPORTER) IMPORTER_OPS(FIND_IMPORTER);
+	return 0;
 }
 
 /*
@@ -174,6 +197,23 @@ SEC("kprobe/dma_buf_dynamic_attach")
 int attach_kprobe(struct pt_regs *ctx)
 {
 	return on_attach((void *)PT_REGS_PARM1(ctx), (void *)PT_REGS_PARM3(ctx));
+}
+
+SEC("raw_tp/dma_buf_export")
+int export_tracepoint(struct bpf_raw_tracepoint_args *ctx)
+{
+	const struct dma_buf *dmabuf = (void *)ctx->args[0];
+
+	note_table(BPF_CORE_READ(dmabuf, ops), BPF_CORE_READ(dmabuf, exp_name));
+	return 0;
+}
+
+SEC("raw_tp/dma_buf_dynamic_attach")
+int attach_tracepoint(struct bpf_raw_tracepoint_args *ctx)
+{
+	const struct dma_buf_attachment *attach = (void *)ctx->args[1];
+
+	return on_attach((void *)ctx->args[0], (void *)BPF_CORE_READ(attach, importer_ops));
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -10,13 +10,17 @@
 /* The members of struct dma_buf_ops that are traced. One to add is a word to add. */
 #define EXPORTER_OPS(X)							\
 	X(attach) X(detach) X(pin) X(unpin) X(map_dma_buf)		\
-	X(unmap_dma_buf) X(begin_cpu_access) X(end_cpu_access) X(get_pfn)
+	X(unmap_dma_buf) X(begin_cpu_access) X(end_cpu_access) X(get_pfn)	\
+	X(get_pfn_attrs)
+
+/* The member of struct dma_buf_attach_ops that is traced. Linux 7.1 renamed it. */
+#define IMPORTER_OPS(X) X(invalidate_mappings) X(move_notify)
 
 enum exporter_op {
 #define EXPORTER_OP(op) OP_##op,
 	EXPORTER_OPS(EXPORTER_OP)
+	IMPORTER_OPS(EXPORTER_OP)
 #undef EXPORTER_OP
-	OP_move_notify, /* the importer's, beside them */
 };
 
 #define EXPORTER_NAME_BYTES	32

@@ -13,7 +13,8 @@ namespace {
 bool is_of_tracing(std::string_view name) {
     return name.starts_with("bpf_") || name.starts_with("ww_mutex_") ||
            name.starts_with("kretprobe_") || name.starts_with("arch_rethook_") ||
-           name.starts_with("kprobe_") || name.starts_with("ftrace_");
+           name.starts_with("kprobe_") || name.starts_with("ftrace_") ||
+           name.starts_with("__ww_mutex_lock") || name.starts_with("__mutex_unlock_slowpath");
 }
 
 /* From here on all stacks are alike. */
@@ -75,6 +76,10 @@ std::optional<std::string> Kallsyms::function_at(std::uint64_t address) const {
     const Symbol* symbol = at_or_before(address);
 
     return symbol && symbol->address == address ? std::optional(symbol->name) : std::nullopt;
+}
+
+bool Kallsyms::has(std::string_view function) const {
+    return std::ranges::find(symbols_, function, &Symbol::name) != symbols_.end();
 }
 
 bool Kallsyms::is_unique(std::string_view function) const {

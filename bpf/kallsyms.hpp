@@ -26,6 +26,9 @@ public:
     /* The function that begins at @address; nothing when none does. */
     std::optional<std::string> function_at(std::uint64_t address) const;
 
+    /* Whether there is a function with this name. */
+    bool has(std::string_view function) const;
+
     /* Whether this is the name of one function only. */
     bool is_unique(std::string_view function) const;
 

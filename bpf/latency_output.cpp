@@ -36,6 +36,8 @@ std::string title(const NamedHistogram& histogram) {
     const std::string op = label(histogram, "op");
     const std::string exporter = label(histogram, "exporter");
 
+    if (const std::string value = label(histogram, "value"); !value.empty())
+        return fmt::format("{}: {}, {}", histogram.name, value, histogram.unit);
     if (!op.empty())
         return fmt::format("{} ({}{})", histogram.name, op,
                            exporter.empty() ? "" : " of " + exporter);
@@ -63,21 +65,25 @@ NamedHistogram named(const std::string& function, const std::string& tool, const
 
 std::string table(std::span<const NamedHistogram> histograms, const std::string& clock) {
     std::size_t width = std::string_view("function").size();
-    for (const NamedHistogram& histogram : histograms)
+    std::size_t mode_width = std::string_view("fentry").size();
+    for (const NamedHistogram& histogram : histograms) {
         width = std::max(width, title(histogram).size());
+        mode_width = std::max(mode_width, label(histogram, "mode").size());
+    }
 
     std::string text = fmt::format("latency in ns, clock {}\n", worth_of(clock));
     const auto add = [&](const auto&... cells) {
         text += fmt::format(
-            "{:<{}}  {:<6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>9}\n", cells...);
+            "{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>9}\n", cells...);
     };
-    add("function", width, "mode", "count", "min", "p50", "p90", "p99", "p99.9", "max", "lost",
-        "unmatched");
+    add("function", width, "mode", mode_width, "count", "min", "p50", "p90", "p99", "p99.9", "max",
+        "lost", "unmatched");
     for (const NamedHistogram& h : histograms) {
         const std::string at_least = label(h, "lost_is") == "at_least" ? ">=" : "";
-        add(title(h), width, label(h, "mode"), h.hist.count, h.hist.count == 0 ? 0 : h.hist.min,
-            percentile(h.hist, 50), percentile(h.hist, 90), percentile(h.hist, 99),
-            percentile(h.hist, 99.9), h.hist.max, at_least + std::to_string(h.lost), h.unmatched);
+        add(title(h), width, label(h, "mode"), mode_width, h.hist.count,
+            h.hist.count == 0 ? 0 : h.hist.min, percentile(h.hist, 50), percentile(h.hist, 90),
+            percentile(h.hist, 99), percentile(h.hist, 99.9), h.hist.max,
+            at_least + std::to_string(h.lost), h.unmatched);
     }
     return text;
 }

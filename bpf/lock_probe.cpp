@@ -32,6 +32,7 @@ struct Hook {
     const char* where;
     Program fentry;
     Program kprobe;
+    Program tracepoint = nullptr;
 };
 
 /* Programs for an end are attached first, so that no beginning is seen without its end. */
@@ -45,12 +46,32 @@ constexpr Hook hooks[] = {
      &Programs::interruptible_kprobe},
     {"ww_mutex_trylock (return)", &Programs::trylock_fexit, &Programs::trylock_kretprobe},
     {"ww_mutex_trylock", nullptr, &Programs::trylock_kprobe},
-    {"lock:contention_end", &Programs::contention_end, &Programs::contention_end},
-    {"lock:contention_begin", &Programs::contention_begin, &Programs::contention_begin},
+    {"lock:contention_end", &Programs::contention_end, &Programs::contention_end,
+     &Programs::wait_ends},
+    {"lock:contended_release", nullptr, nullptr, &Programs::contended_release},
+    {"lock:contention_begin", &Programs::contention_begin, &Programs::contention_begin,
+     &Programs::wait_begins},
 };
 
 constexpr Program program_of(const Hook& hook, Mode mode) {
-    return mode == Mode::fentry ? hook.fentry : hook.kprobe;
+    return mode == Mode::fentry   ? hook.fentry
+           : mode == Mode::kprobe ? hook.kprobe
+                                  : hook.tracepoint;
+}
+
+/* What is lost without probes on functions. */
+const char* loss_of(Mode mode) {
+    switch (mode) {
+    case Mode::kprobe:
+        return "no fentry: kprobes disturb more, and may lose returns";
+    case Mode::tracepoint:
+        return "no probe on any function: only contended waits are seen, and of holds only the "
+               "part "
+               "that others waited for";
+    case Mode::fentry:
+        break;
+    }
+    return nullptr;
 }
 
 std::size_t nr_cpus() {
@@ -104,7 +125,7 @@ LockProbe::~LockProbe() = default;
 Result<LockProbe> LockProbe::attach(const LockOptions& options, std::vector<std::string>& lost) {
     std::optional<Error> first;
 
-    for (const Mode mode : {Mode::fentry, Mode::kprobe}) {
+    for (const Mode mode : all_modes) {
         if (options.buffers.mode.value_or(mode) != mode)
             continue;
         LockProbe probe(options);
@@ -115,21 +136,21 @@ Result<LockProbe> LockProbe::attach(const LockOptions& options, std::vector<std:
                 BufferWatch::attach(options.buffers, bpf_map__fd(probe.skeleton_->maps.locks));
             if (watch) {
                 probe.buffers_ = std::move(watch).value();
-            } else if (watch.code() == ENOTSUP && options.buffers.exporter.empty() &&
-                       !options.buffers.descriptor) {
+            } else if (watch.code() == ENOTSUP && mode != Mode::tracepoint &&
+                       options.buffers.exporter.empty() && !options.buffers.descriptor) {
                 lost.push_back(watch.error().what +
                                ": all ww_mutexes are traced, as nothing tells which are "
                                "reservation locks, nor of which buffer");
                 ready = probe.load(true);
             } else {
-                return watch.error();
+                ready = watch.error();
             }
         }
         if (ready)
             ready = probe.start(lost);
         if (ready) {
-            if (mode == Mode::kprobe && !options.buffers.mode)
-                lost.emplace_back("no fentry: kprobes disturb more, and may lose returns");
+            if (const char* loss = loss_of(mode); loss && !options.buffers.mode)
+                lost.emplace_back(loss);
             return probe;
         }
         if (!first)
@@ -180,19 +201,26 @@ Status LockProbe::clear_stats() {
     return std::monostate{};
 }
 
-/* With kprobes some may be missing; with fentry all programs would not have loaded. */
+/*
+ * With kprobes or tracepoints some may be missing, but not the first; with fentry all programs
+ * would not have loaded.
+ */
 Status LockProbe::start(std::vector<std::string>& lost) {
     for (const Hook& hook : hooks) {
         const Program program = program_of(hook, mode_);
         if (!program)
             continue;
         Link link(bpf_program__attach(skeleton_->progs.*program));
-        if (link)
+        if (link) {
             links_.push_back(std::move(link));
-        else if (&hook == &hooks[0])
-            return failure(errno, fmt::format("attach to {}", hook.where));
-        else
-            lost.push_back(failure(errno, fmt::format("attach to {}", hook.where)).what);
+            continue;
+        }
+        const Error error = mode_ == Mode::tracepoint
+                                ? attach_failure(errno, skeleton_->progs.*program)
+                                : failure(errno, fmt::format("attach to {}", hook.where));
+        if (links_.empty())
+            return error;
+        lost.push_back(error.what);
     }
     skeleton_->bss->complete = 1;
     return std::monostate{};

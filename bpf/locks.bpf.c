@@ -5,7 +5,9 @@
  * lock through one of four functions, contended or not. None of them is inlined. The
  * slow path has tracepoints.
  *
- * The loader takes the fentry/fexit form or the kprobe/kretprobe form of each program.
+ * The loader takes the fentry/fexit form or the kprobe/kretprobe form of each program. It may
+ * also take the programs of tracepoints alone: they see contention only, but need no probe on
+ * any function.
  * No kernel structure is read, so this object runs with or without BTF.
  */
 #include <linux/bpf.h>
@@ -400,6 +402,94 @@ static __always_inline int on_tried_unseen(void *ctx, int got_it)
 	lock = waiter->lock;
 	__sync_lock_test_and_set(&waiter->task, 0);
 	return on_tried(ctx, lock, got_it);
+}
+
+/* --- tracepoints alone --------------------------------------------------- */
+
+SEC("raw_tp/contention_begin")
+int wait_begins(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 lock = ctx->args[0], task = bpf_get_current_task(), now_ns = bpf_ktime_get_ns();
+	struct lock_waiter *waiter;
+	struct lock_state *state;
+
+	if (!(ctx->args[1] & LCB_F_MUTEX))
+		return 0;
+	state = find_lock(lock);
+	if (!state)
+		return 0;
+	waiter = find_waiter(task);
+	if (waiter && waiter->lock == lock)
+		return 0; /* it spins again, or goes to sleep: one wait */
+	waiter = claim_waiter(task);
+	if (!waiter)
+		return 0;
+	waiter->lock = lock;
+	waiter->start_ns = now_ns;
+	__sync_fetch_and_add(&state->waiters, 1);
+	__sync_val_compare_and_swap(&state->acquired_ns, 0, now_ns);
+	return 0;
+}
+
+/* The new holder's own hold is contended from here on if others still wait. */
+SEC("raw_tp/contention_end")
+int wait_ends(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct lock_waiter *waiter = find_waiter(bpf_get_current_task()), seen;
+	__u64 end_ns = bpf_ktime_get_ns(), lock = ctx->args[0];
+	struct lock_state *state;
+	int error = ctx->args[1];
+	__u32 group, others_wait;
+
+	if (!waiter || waiter->lock != lock)
+		return 0;
+	seen = *waiter;
+	__sync_lock_test_and_set(&waiter->task, 0);
+	state = bpf_map_lookup_elem(&locks, &lock);
+	if (!state)
+		return 0;
+	others_wait = __sync_fetch_and_add(&state->waiters, -1) > 1;
+	if (!others_wait)
+		state->acquired_ns = 0;
+	else if (!error)
+		state->acquired_ns = end_ns;
+	if (error)
+		count_failure(error);
+	if (!is_wanted())
+		return 0;
+	group = group_of(ctx, lock, state);
+	record_shared(group, LOCK_CONTENDED, end_ns - seen.start_ns);
+	blame(group, state->released_ns > seen.start_ns ? state->group : LOCK_NO_GROUP,
+	      end_ns - seen.start_ns);
+	emit(LOCK_CONTENDED, state->inode, seen.start_ns, end_ns, error);
+	return 0;
+}
+
+/* Runs in the task that drops a lock which others wait for. */
+SEC("raw_tp/contended_release")
+int contended_release(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 now_ns = bpf_ktime_get_ns(), lock = ctx->args[0], since_ns;
+	struct lock_state *state = complete ? bpf_map_lookup_elem(&locks, &lock) : NULL;
+	__u32 group;
+
+	if (!state)
+		return 0;
+	group = group_of(ctx, lock, state);
+	since_ns = state->acquired_ns;
+	state->group = group;
+	state->released_ns = now_ns;
+	state->acquired_ns = now_ns; /* until the next holder has it, or for who takes it unseen */
+	if (!since_ns) {
+		state->acquired_ns = 0; /* whoever waits has begun unseen */
+		COUNT(unmatched_holds);
+		return 0;
+	}
+	if (is_wanted()) {
+		record_shared(group, LOCK_HOLD, now_ns - since_ns);
+		emit(LOCK_HOLD, state->inode, since_ns, now_ns, 0);
+	}
+	return 0;
 }
 
 SEC("fentry/ww_mutex_lock")

@@ -60,7 +60,12 @@ struct lock_group {
  * @group: while held, the group of the holder, for holds and for blame
  * @wanted: while held, whether the hold is to be recorded
  * @users: dma-bufs that share it
+ * @waiters: tasks on the slow path, with tracepoints alone
+ * @released_ns: when somebody dropped the lock last while others waited, with tracepoints alone
  * @exporter: name of the exporter of the first dma-buf
+ *
+ * With tracepoints alone, nobody sees when a lock is taken without contention. Then @acquired_ns is
+ * since when others wait for the holder, and @group is the group of who dropped the lock last.
  */
 struct lock_state {
 	__u64 acquired_ns;
@@ -69,7 +74,8 @@ struct lock_state {
 	__u32 group;
 	__u32 wanted;
 	__u32 users;
-	__u32 reserved;
+	__u32 waiters;
+	__u64 released_ns;
 	char exporter[LOCK_NAME_BYTES];
 };
 

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <span>
 
 #include "lock_probe.hpp"
 #include "output_file.hpp"
@@ -48,11 +49,21 @@ constexpr Kind kinds[] = {{LOCK_WAIT, "dma_resv wait"},
                           {LOCK_CONTENDED, "dma_resv contended"},
                           {LOCK_HOLD, "dma_resv hold"}};
 
+/* With tracepoints alone, nobody sees a wait without contention, or when a hold began. */
+constexpr Kind contended_kinds[] = {{LOCK_CONTENDED, "dma_resv contended"},
+                                    {LOCK_HOLD, "dma_resv hold, contended part"}};
+
+std::span<const Kind> kinds_of(Mode mode) {
+    return mode == Mode::tracepoint ? std::span<const Kind>(contended_kinds)
+                                    : std::span<const Kind>(kinds);
+}
+
 /* What was lost of one kind, as far as it is known whose it was: nobody's. */
-void add_losses(testexp::NamedHistogram& histogram, lock_hist which, const LockReport& report) {
+void add_losses(testexp::NamedHistogram& histogram, lock_hist which, lock_hist wait,
+                const LockReport& report) {
     const lock_counts& counts = report.counts;
 
-    if (which == LOCK_WAIT) {
+    if (which == wait) {
         histogram.lost = counts.slots_full + report.missed.hits;
         histogram.unmatched = counts.unmatched_waits;
     } else if (which == LOCK_HOLD) {
@@ -67,15 +78,15 @@ Histograms to_histograms(const LockReport& report, lock_by by, Mode mode,
                          const testexp::Environment& environment) {
     Histograms histograms;
 
-    for (const Kind& kind : kinds) {
+    for (const Kind& kind : kinds_of(mode)) {
         auto all = named(kind.name, tool_name, std::string(mode_name(mode)), environment);
         for (const LockGroup& group : report.groups)
             testexp::merge(all.hist, group.hists[kind.which]);
-        add_losses(all, kind.which, report);
+        add_losses(all, kind.which, kinds_of(mode).front().which, report);
         histograms.push_back(std::move(all));
     }
     for (const LockGroup& group : report.groups) {
-        for (const Kind& kind : kinds) {
+        for (const Kind& kind : kinds_of(mode)) {
             if (group.hists[kind.which].count == 0)
                 continue;
             auto one = named(kind.name, tool_name, std::string(mode_name(mode)), environment);

@@ -91,13 +91,11 @@ void declare(CLI::App& app, TraceOptions& options) {
     app.add_option("--filter-pid", options.filter_pid, "Only calls of this process")
         ->check(CLI::Range(1, 4194304)); /* Linux has no larger PIDs */
     app.add_option_function<std::string>(
-           "--mode",
-           [&options](const std::string& name) {
-               if (name != "auto")
-                   options.mode = name == "fentry" ? Mode::fentry : Mode::kprobe;
-           },
-           "auto (fentry, else kprobe), fentry or kprobe")
-        ->check(CLI::IsMember({"auto", "fentry", "kprobe"}));
+           "--mode", [&options](const std::string& name) { options.mode = mode_named(name); },
+           "auto (fentry, else kprobe), fentry, kprobe, or tracepoint (Linux 7.3: what the "
+           "kernel's "
+           "own tracepoints tell, without a probe on any function)")
+        ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}));
     app.add_flag("--verbose", options.verbose, "Print the messages of libbpf");
 }
 

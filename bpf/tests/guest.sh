@@ -63,6 +63,15 @@ says() { grep -q -- "$1" log; }
 # a minute. After ten minutes the function fails, so that a hang ends.
 wait_for() { for _ in $(seq 6000); do "$@" 2> /dev/null && return 0; sleep 0.1; done; return 1; }
 
+# until_held TRACE...: repeats the trace while lock_calls reports that the hold ended before all threads waited. The
+# module's fence ends the hold after a fixed time, so this happens on a busy machine. TRACE sets $status.
+until_held() { for _ in $(seq 20); do "$@"; [ "$status" -eq 75 ] || break; done; }
+
+# may_lose: succeeds on a kernel that may preempt a BPF program (PREEMPT_LAZY, the only model of Linux 7.3 beside full
+# preemption). Another task may then reach the same program on this CPU. The kernel skips the program, and counts this.
+# So calls of several tasks may be lost there, but they are never lost silently.
+may_lose() { grep -qE '\((full|lazy)\)' /sys/kernel/debug/sched/preempt; }
+
 # is_asleep PID: the process sleeps. A process that waits for a processor does not sleep.
 is_asleep() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }
 

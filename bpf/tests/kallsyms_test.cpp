@@ -30,6 +30,15 @@ Kallsyms sample() {
 
 } // namespace
 
+TEST(Kallsyms, KnowsWhichFunctionsThereAre) {
+    const Kallsyms kallsyms = sample();
+
+    EXPECT_TRUE(kallsyms.has("dma_buf_poll"));
+    EXPECT_TRUE(kallsyms.has("attach"));
+    EXPECT_FALSE(kallsyms.has("dma_buf_pol"));
+    EXPECT_FALSE(kallsyms.has("some_data")) << "data is no function";
+}
+
 TEST(Kallsyms, NamesTheFunctionThatAnAddressIsIn) {
     const Kallsyms kallsyms = sample();
 

@@ -11,6 +11,7 @@
  *                                   status 75: the module's fence, and so the hold, ended before
  *                                   all threads waited for MS, so try again
  *   lock_calls crowd N              N threads sleep at once, in hrtimer_nanosleep()
+ *   lock_calls attached EXPORTER... attaches to one buffer each until standard input ends
  *   lock_calls sleep EXPORTER...    makes one buffer each, prints their descriptors, polls each
  *                                   once for each byte from standard input, until the input ends
  *
@@ -145,6 +146,23 @@ int map_all(std::span<char*> words) {
             sync(buffer.get(), DMA_BUF_SYNC_END);
         }
     }
+    return 0;
+}
+
+/* Says when it is attached, and when it no longer is: at the end of the input. */
+int stay_attached(std::span<char*> words) {
+    const testexp::Device device = testexp::Device::open().value();
+    char byte = 0;
+
+    for (const char* exporter : words) {
+        const Fd buffer = make(exporter);
+        const testexp::Importer importer = device.attach(buffer.get()).value();
+        fmt::print("attached\n");
+        std::fflush(stdout);
+        while (read(STDIN_FILENO, &byte, 1) == 1) {
+        }
+    }
+    fmt::print("detached\n");
     return 0;
 }
 
@@ -312,6 +330,8 @@ int main(int argc, char** argv) {
             return hold(words.subspan(2));
         if (what == "crowd")
             return crowd(words.subspan(2));
+        if (what == "attached")
+            return stay_attached(words.subspan(2));
         if (what == "sleep")
             return sleep_with(words.subspan(2));
     } catch (const std::exception& problem) {
@@ -319,6 +339,6 @@ int main(int argc, char** argv) {
         return 1;
     }
     fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N | "
-                       "sleep EXPORTER...\n");
+                       "attached|sleep EXPORTER...\n");
     return 2;
 }

@@ -87,8 +87,9 @@ LEGS = [
         legs_kernel.parallel, 12, 8, needs=GUEST, kernels=(NEWEST, OLDER), builds=SELFTESTS),
     Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "
         f"{' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
-    Leg("probes", "the BPF tools count exactly, in a guest", legs_kernel.probes, 6, 6,
-        needs=("json", *GUEST), kernels=(NEWEST,), builds=(("bpf_tests", ""),), by_default=True),
+    Leg("probes", f"the BPF tools count exactly, in a guest of {NEWEST}. Full: on {OLDER} too", legs_kernel.probes,
+        12, 6,
+        needs=("json", *GUEST), kernels=(NEWEST, OLDER), builds=(("bpf_tests", ""),), by_default=True),
     Leg("icount", "two passes that count instructions agree with each other and with results/reference, and so do two "
         "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF. One pass "
         f"on {' '.join(legs_count.OTHER_KERNELS)} agrees with its own reference",
