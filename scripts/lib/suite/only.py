@@ -3,6 +3,7 @@
 
 Builds what changed, runs the tests, and prints their KTAP as it comes.
 """
+import difflib
 import re
 import time
 
@@ -14,13 +15,19 @@ TOOLS = ["module_parameters"]
 
 
 def programs_of(wanted):
-    """The programs of the words PROGRAM[:CASE]. A program that does not exist is a problem."""
+    """The programs of the words PROGRAM[:CASE]. A program that does not exist is a problem, and so is an empty CASE."""
     known = sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp"))
-    names = list(dict.fromkeys(word.partition(":")[0] for word in wanted))
-    for name in names:
+    names = []
+    for word in wanted:
+        name, colon, case = word.partition(":")
         if name not in known:
-            raise core.Problem(f"--only '{name}': there is no such self-test; there are: {' '.join(known)}")
-    return names
+            near = difflib.get_close_matches(name, known, cutoff=0.5)
+            hint = f"near to it: {' '.join(near)}" if near else "a test is a file selftests/TEST.cpp"
+            raise core.Problem(f"--only '{name}': there is no such self-test; {hint}")
+        if colon and not case:
+            raise core.Problem(f"--only '{word}': CASE is empty; say --only {name} for all cases")
+        names.append(name)
+    return list(dict.fromkeys(names))
 
 
 def needs(kernel):

@@ -119,7 +119,7 @@ class Regression:
     def compare(self):
         names = ("stock", self.options.kernel)
         document = kernel_tests.comparison(self.run("stock", "stock"),
-                                           self.run(self.options.kernel, "patched", self.options.hide), names)
+                                           self.run(self.options.kernel, "patched", self.options.hide or ""), names)
         core.write_json(self.out / "regression.json", document)
         kernel_tests.print_comparison(document)
         return 1 if document["faults"] else 0
@@ -139,11 +139,13 @@ def parse(arguments):
     parser.add_argument("--kernel", default="base", metavar="FLAVOUR")
     parser.add_argument("--out", type=core.named_path, metavar="DIR")
     parser.add_argument(
-        "--hide", default="", metavar="FILE",
+        "--hide", type=core.named_path, metavar="FILE",
         help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")
     options = parser.parse_args(arguments)
     if options.kernel == "running":
         raise core.Problem("--kernel running: the tests need a guest; name a flavour or a kernel tree")
+    if options.kernel == "stock":
+        raise core.Problem("--kernel stock: the tests on stock are what the other kernel is compared with; name another")
     core.check_kernel(options.kernel)
     return options
 

@@ -49,6 +49,7 @@ INTERRUPTED = 130
 BESIDE = "beside.json"  # the report knows the name
 # Two names of one kernel must give the same run, and results that can be compared.
 SHORT_NAMES = {"6.12": "base", "6.12-nomove": "nomove", "6.12-debug": "debug"}
+FULL_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 
 
 class Run:
@@ -277,9 +278,14 @@ def parse(arguments):
         options.beside = counts_of(options.beside)
     if options.keep and (not options.only or options.kernel == "running"):
         raise core.Problem("--keep is for --only in a guest")
+    if options.only:
+        only.programs_of(options.only)
     options.kernel = options.kernel or core.default_kernel()
     core.check_kernel(options.kernel)
     options.kernel = SHORT_NAMES.get(options.kernel, options.kernel)
+    if options.kernel.endswith("debug") and "/" not in options.kernel and not options.only:
+        raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with --only, "
+                           "or run scripts/test " + FULL_NAMES.get(options.kernel, options.kernel))
     if "/" in options.kernel:
         options.kernel = os.path.realpath(options.kernel)
     return options

@@ -333,14 +333,19 @@ def about(place):
     return None
 
 
+def counted(number, noun):
+    """A number of things, such as "1 command"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def list_all():
     """A line for each kept guest."""
     alive = [(place, known) for place in places() if is_alive(place) and (known := about(place))]
     for place, known in alive:
         idle = time.time() - known["since"]
         left = f", ends in {max(0, known['idle'] - idle):.0f} s" if known["state"] == "idle" else ""
-        print(f"{place.name}  kernel {known['kernel']}, {known['smp']} processors, {known['mem']} MiB; "
-              f"{known['commands']} commands; {known['state']} for {idle:.0f} s{left}; process {known['pid']}")
+        print(f"{place.name}  kernel {known['kernel']}, {counted(known['smp'], 'processor')}, {known['mem']} MiB; "
+              f"{counted(known['commands'], 'command')}; {known['state']} for {idle:.0f} s{left}; process {known['pid']}")
     if not alive:
         say("there is no kept guest")
     return 0

@@ -2,10 +2,15 @@
 """The options of scripts/vm."""
 
 import argparse
+import os
 import pathlib
 import re
 
 from common import CannotStart, core
+
+IDLE_S = 600
+MOST_PROCESSORS = 64  # CONFIG_NR_CPUS of kernel/config/base.config
+LEAST_MIB = 256
 
 DESCRIPTION = """\
 Runs CMD as root in a guest, in the same directory. The guest sees this file system read-only. What the guest writes
@@ -66,8 +71,9 @@ def parser():
                       help="keep the guest after CMD, and reuse a kept guest that was started with the same options. "
                       "Each command sees the files of this machine as they are now. A guest whose kernel reported a "
                       "bug, or in which CMD left a module loaded, is not reused")
-    made.add_argument("--idle", type=core.positive, default=600, metavar="SEC",
-                      help="with --keep: the guest ends by itself when it has had no command for SEC (default 600)")
+    made.add_argument("--idle", type=core.positive, metavar="SEC",
+                      help="with --keep: the guest ends by itself when it has had no command for SEC (default "
+                      f"{IDLE_S})")
     made.add_argument("--list", action="store_true", help="list the kept guests")
     made.add_argument("--stop", action="store_true", help="end all kept guests")
     made.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD...")
@@ -75,31 +81,57 @@ def parser():
 
 
 def parse(argv):
-    options = parser().parse_args(argv)
+    made = parser()
+    options = made.parse_args(argv)
     if options.command[:1] == ["--"]:
         del options.command[0]
-    if not options.list and not options.stop:
-        options.kernel = options.kernel or core.default_kernel("--likely")
+    if options.list or options.stop:
+        check_alone(options, made)
+        return options
+    options.kernel = options.kernel or core.default_kernel("--likely")
     options.smp = options.smp or (1 if options.icount else 2)
     check(options)
+    options.idle = options.idle or IDLE_S
     options.sealed = [checked_file(name) for name in options.sealed]
     options.share = [checked_share(directory) for directory in options.share]
     return options
 
 
+def check_alone(options, made):
+    """Refuses whatever stands beside --list or --stop."""
+    changed = [name for name, value in vars(options).items() if value != made.get_default(name) and value != []]
+    if len(changed) > 1:
+        raise CannotStart("--list and --stop go with no other option and no command")
+
+
+def total_memory_mib():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+
+
+def check_machine(options):
+    """Refuses a machine that QEMU cannot build, or that no kernel boots on."""
+    if options.smp > MOST_PROCESSORS:
+        raise CannotStart(f"--smp {options.smp}: a guest has {MOST_PROCESSORS} processors at most")
+    if options.mem < LEAST_MIB:
+        raise CannotStart(f"--mem {options.mem}: a guest needs {LEAST_MIB} MiB or more")
+    if options.mem > total_memory_mib():
+        raise CannotStart(f"--mem {options.mem}: this machine has {total_memory_mib()} MiB")
+
+
 def check(options):
     """Refuses options that make no sense together."""
     interactive = [name for name in ("shell", "gdb") if getattr(options, name)]
-    if options.list or options.stop:
-        if options.command or interactive or options.keep or (options.list and options.stop):
-            raise CannotStart("--list and --stop go with no other option and no command")
-        return
+    check_machine(options)
+    if options.idle and not options.keep:
+        raise CannotStart("--idle is for --keep: without --keep the guest ends with CMD")
     if not options.command and not interactive:
         raise CannotStart("no command; say scripts/vm [options] -- CMD...")
     if options.command[:1] == [""]:
         raise CannotStart("the command is an empty word; say scripts/vm [options] -- CMD...")
-    if interactive and options.kernel == "running":
-        raise CannotStart(f"--{interactive[0]} is for a guest; --kernel running has none")
+    if options.kernel == "running":
+        for name in (*interactive, "keep", "icount", "iommu", "sealed", "parallel", "qemu"):
+            if getattr(options, name):
+                raise CannotStart(f"--{name} is for a guest; --kernel running has none")
     for name in interactive:
         if options.sealed or options.keep:
             raise CannotStart(f"--{name} goes neither with --sealed nor with --keep")
@@ -109,8 +141,6 @@ def check(options):
         raise CannotStart("--parallel goes neither with --icount nor with --sealed nor with --keep")
     if options.parallel and options.smp < 2:
         raise CannotStart("--parallel needs two processors or more; say --smp 2")
-    if options.kernel == "running" and (options.parallel or options.qemu is not None):
-        raise CannotStart("--parallel and --qemu are for a guest; --kernel running has none")
     if options.qemu == "":
         raise CannotStart("--qemu: the name is empty; say backports, or name a program")
     if options.sealed and options.share:
