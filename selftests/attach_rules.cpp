@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: the attachment of an importer without a device survives everything (P9): next to one with
- * a device, closed in either order; shown by bufinfo in debugfs as a readable line; revoked. And
- * bufinfo lists each of many buffers and attachments.
+ * a device, closed in either order; shown as a readable line by bufinfo in debugfs and by the
+ * tracepoints of dma-buf; revoked. And bufinfo lists each of many buffers and attachments.
  *
- * Method: attach both kinds to one buffer; read bufinfo before and after.
+ * Method: attach both kinds to one buffer; read bufinfo before and after, and the trace.
  *
  * Does not see: which exporters accept such an importer, and that each of them refuses map
  * (truth_table). A stock kernel has no such importers.
  */
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <sstream>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bufinfo.hpp"
 #include "fixture.hpp"
@@ -52,6 +54,68 @@ void bufinfo() {
     ksft::expect_eq(count_lines(after, TESTEXP_DEVICE_NAME) > 0, true,
                     "the other importer is shown");
     ksft::expect_eq(count_lines(after, "(null)"), 0, "lines '(null)'");
+}
+
+/* While it lives, a trace buffer of its own records the tracepoints of dma-buf. */
+class DmaBufTrace {
+public:
+    DmaBufTrace() {
+        mount_tracefs();
+        if (mkdir(path_.c_str(), 0700) < 0)
+            ksft::skip(errno_error("cannot make an instance of tracefs").what);
+        std::ofstream enable(path_ + "/events/dma_buf/enable");
+
+        /* skip() throws, so the destructor does not run. */
+        if (!(enable << "1" << std::flush)) {
+            rmdir(path_.c_str());
+            ksft::skip("the kernel has no tracepoints of dma-buf");
+        }
+    }
+    DmaBufTrace(const DmaBufTrace&) = delete;
+    DmaBufTrace& operator=(const DmaBufTrace&) = delete;
+    ~DmaBufTrace() { rmdir(path_.c_str()); }
+
+    std::vector<std::string> lines() const {
+        std::ifstream file(path_ + "/trace");
+        std::vector<std::string> lines;
+
+        for (std::string line; std::getline(file, line);)
+            lines.push_back(line);
+        return lines;
+    }
+
+private:
+    std::string path_ = "/sys/kernel/tracing/instances/dmabuf_" + std::to_string(getpid());
+};
+
+/* The tracepoints take the name of the device, which a device-less attachment does not have. */
+void tracepoints() {
+    require_no_device();
+
+    const DmaBufTrace trace;
+    {
+        const Buffer buffer = create(0);
+        const Importer first = device().attach(buffer.fd.get(), no_device).value();
+        const Importer second = device().attach(buffer.fd.get()).value();
+    }
+    const std::vector<std::string> lines = trace.lines();
+    const std::string with = std::string("dev_name=") + device().info().importer_device;
+
+    for (const char* event : {"dma_buf_dynamic_attach: ", "dma_buf_detach: "}) {
+        std::vector<std::string> of_event;
+
+        std::copy_if(lines.begin(), lines.end(), std::back_inserter(of_event),
+                     [&](const std::string& line) {
+                         return line.find(event) != std::string::npos &&
+                                line.find(std::string("exp_name=") + TESTEXP_DEVICE_NAME) !=
+                                    std::string::npos;
+                     });
+        ksft::expect_eq(of_event.size(), 2, std::string("lines of ") + event);
+        ksft::expect_eq(count_lines(of_event, "dev_name=<no device>"), 1,
+                        std::string("lines without a device of ") + event);
+        ksft::expect_eq(count_lines(of_event, with), 1,
+                        std::string("lines with a device of ") + event);
+    }
 }
 
 /* 500 buffers of different lengths, each with an importer. Each must be listed once. */
@@ -130,6 +194,7 @@ void stock_kernel_refuses() {
 void make_plan(ksft::Plan& plan) {
     (void)device();
     plan.add("P9.bufinfo", bufinfo);
+    plan.add("P9.tracepoints", tracepoints);
     plan.add("bufinfo.many", bufinfo_of_many);
     plan.add("P9.side_by_side[first_closed=no_device]", [] { side_by_side(true); });
     plan.add("P9.side_by_side[first_closed=device]", [] { side_by_side(false); });

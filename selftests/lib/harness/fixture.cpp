@@ -400,16 +400,28 @@ Fd udmabuf_buffer() {
     return buffer;
 }
 
-void mount_debugfs() {
-    constexpr const char* path = "/sys/kernel/debug";
+namespace {
+
+/* Makes sure that this file system is mounted there: if it is not, mounts it for this process. */
+void mount_for_this_process(const char* type, const char* path, long magic) {
     struct statfs where = {};
 
-    if (statfs(path, &where) == 0 && where.f_type == DEBUGFS_MAGIC)
+    if (statfs(path, &where) == 0 && where.f_type == magic)
         return;
     if (unshare(CLONE_NEWNS) < 0 ||
         mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
-        mount("debugfs", path, "debugfs", 0, nullptr) < 0)
-        ksft::skip(errno_error("cannot mount debugfs").what);
+        mount(type, path, type, 0, nullptr) < 0)
+        ksft::skip(errno_error(std::string("cannot mount ") + type).what);
+}
+
+} // namespace
+
+void mount_debugfs() {
+    mount_for_this_process("debugfs", "/sys/kernel/debug", DEBUGFS_MAGIC);
+}
+
+void mount_tracefs() {
+    mount_for_this_process("tracefs", "/sys/kernel/tracing", TRACEFS_MAGIC);
 }
 
 } // namespace testexp

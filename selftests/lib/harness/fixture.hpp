@@ -116,9 +116,10 @@ Fd system_heap_buffer();
 Fd udmabuf_buffer();
 
 /**
- * Makes sure that debugfs is mounted on /sys/kernel/debug. If it is not, mounts it for this process
- * alone. Skips if that fails.
+ * Makes sure that debugfs is mounted on /sys/kernel/debug, and tracefs on /sys/kernel/tracing. If
+ * it is not, mounts it for this process alone. Skips if that fails.
  */
 void mount_debugfs();
+void mount_tracefs();
 
 } // namespace testexp
