@@ -50,6 +50,23 @@ static int misuse_op_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	return -EOPNOTSUPP;
 }
 
+#if TESTEXP_HAS_PFN_ATTRS
+
+static int misuse_op_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff,
+				   struct dma_buf_pfn_attrs *attrs)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif
+
+static void misuse_set_attrs(struct dma_buf_ops *ops)
+{
+#if TESTEXP_HAS_PFN_ATTRS
+	ops->get_pfn_attrs = misuse_op_get_pfn_attrs;
+#endif
+}
+
 static void misuse_release(struct dma_buf *dmabuf)
 {
 	kfree(container_of(dmabuf->ops, struct testexp_ops, base));
@@ -72,6 +89,8 @@ static void misuse_fill_ops(struct testexp_ops *ops, u32 flags)
 		base->unpin = misuse_unpin;
 	if (flags & TESTEXP_EXPORT_GET_PFN)
 		testexp_ops_set_get_pfn(ops, misuse_op_get_pfn);
+	if (flags & TESTEXP_EXPORT_ATTRS)
+		misuse_set_attrs(base);
 }
 
 static struct dma_buf *misuse_export_ops(u32 flags)
@@ -100,6 +119,8 @@ static int misuse_export(u32 flags, struct device *dev, int *result)
 	struct dma_buf *dmabuf;
 
 	if (flags & TESTEXP_EXPORT_GET_PFN && !TESTEXP_IS_NATIVE)
+		return -EOPNOTSUPP;
+	if (flags & TESTEXP_EXPORT_ATTRS && !TESTEXP_HAS_PFN_ATTRS)
 		return -EOPNOTSUPP;
 
 	dmabuf = misuse_export_ops(flags);
@@ -196,6 +217,41 @@ static int misuse_null_pfn_unlocked(u32 flags, struct device *dev, int *result)
 	misuse_close(attach);
 	return 0;
 }
+
+#if TESTEXP_HAS_PFN_ATTRS
+
+static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_pfn_attrs attrs;
+
+	*result = dma_buf_get_pfn_attrs(NULL, 0, &attrs);
+	return 0;
+}
+
+static int misuse_null_attrs(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	*result = dma_buf_get_pfn_attrs(attach, 0, NULL);
+	dma_resv_unlock(attach->dmabuf->resv);
+	misuse_close(attach);
+	return 0;
+}
+
+#else
+
+static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
+{
+	return -EOPNOTSUPP;
+}
+
+#define misuse_null_attrs	misuse_null_attach_attrs
+
+#endif
 
 /* --- locks ------------------------------------------------------------------ */
 
@@ -431,6 +487,8 @@ static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
 	[TESTEXP_MISUSE_LOCK_OUTSIDE] = {
 		misuse_lock_outside, MISUSE_LOCKDEP, MISUSE_CIRCULAR
 	},
+	[TESTEXP_MISUSE_NULL_ATTACH_ATTRS] = { misuse_null_attach_attrs },
+	[TESTEXP_MISUSE_NULL_ATTRS] = { misuse_null_attrs },
 };
 
 static bool misuse_is_noticed(enum misuse_checker checker)

@@ -549,10 +549,17 @@ struct testexp_map {
 
 /* --- DESCRIBE, on importer ------------------------------------------------- */
 
+/*
+ * Ask dma_buf_get_pfn_attrs() alone, of any buffer. On success @type is RAM or MMIO, @cache is set,
+ * and the other results are 0. EOPNOTSUPP without TESTEXP_FEAT_PFN_ATTRS.
+ */
+#define TESTEXP_DESCRIBE_ATTRS	0x01u
+#define TESTEXP_DESCRIBE_FLAGS	0x01u
+
 /**
  * struct testexp_describe - what a page is, without resolving it
  * @size: sizeof(struct testexp_describe)
- * @flags: 0
+ * @flags: TESTEXP_DESCRIBE_*
  * @pgoff: the page
  * @first: [out] first page of its extent; get_pfn uses the same extents
  * @nr_pages: [out] number of pages of that extent
@@ -566,7 +573,8 @@ struct testexp_map {
  * decides @cache and whether @type is MMIO.
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
- * ENODEV when revoked; EINTR when a signal came.
+ * ENODEV when revoked; EINTR when a signal came. With ATTRS: the error of
+ * dma_buf_get_pfn_attrs(), or EUCLEAN when the call failed and still wrote to its result.
  */
 struct testexp_describe {
 	__u32 size;
@@ -1127,6 +1135,8 @@ enum testexp_misuse_case {
 	TESTEXP_MISUSE_LOCK_HELD_DETACH,	/* R */
 	TESTEXP_MISUSE_LOCK_HELD_EXPORT,	/* C after bufinfo in debugfs was read */
 	TESTEXP_MISUSE_LOCK_OUTSIDE,	/* C dma_buf_get_pfn_unlocked() under an importer's lock */
+	TESTEXP_MISUSE_NULL_ATTACH_ATTRS,	/* W dma_buf_get_pfn_attrs(NULL, ...) */
+	TESTEXP_MISUSE_NULL_ATTRS,		/* W dma_buf_get_pfn_attrs(..., NULL) */
 	TESTEXP_MISUSE_CASES
 };
 
@@ -1139,7 +1149,8 @@ enum testexp_misuse_case {
 #define TESTEXP_EXPORT_PIN	0x20u
 #define TESTEXP_EXPORT_UNPIN	0x40u
 #define TESTEXP_EXPORT_CACHE	0x80u /* cache_sgt_mapping */
-#define TESTEXP_EXPORT_FLAGS	0xffu
+#define TESTEXP_EXPORT_ATTRS	0x100u /* get_pfn_attrs; needs TESTEXP_FEAT_PFN_ATTRS */
+#define TESTEXP_EXPORT_FLAGS	0x1ffu
 
 /**
  * struct testexp_misuse - make one wrong call, and return its result

@@ -273,7 +273,7 @@ constexpr Call calls[] = {
     {"USE", TESTEXP_IOC_USE, On::importer, [](const Objects& o) { return bytes_of(o.use()); },
      TESTEXP_USE_FLAGS},
     {"DESCRIBE", TESTEXP_IOC_DESCRIBE, On::importer,
-     [](const Objects& o) { return bytes_of(o.describe()); }, 0},
+     [](const Objects& o) { return bytes_of(o.describe()); }, TESTEXP_DESCRIBE_FLAGS},
     {"WALK", TESTEXP_IOC_WALK, On::control, [](const Objects& o) { return bytes_of(o.walk()); },
      TESTEXP_WALK_FLAGS},
     {"SIGNAL", TESTEXP_IOC_SIGNAL, On::importer,

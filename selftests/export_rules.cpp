@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: dma_buf_export() accepts exactly what the contract allows: priv, release, map if and only
- * if unmap, at least one of map and get_pfn, pin if and only if unpin, cache_sgt_mapping only with
- * map and without pin. Anything else gives -EINVAL and a WARNING.
+ * if unmap, at least one of map and get_pfn, pin if and only if unpin, get_pfn_attrs only with
+ * get_pfn, cache_sgt_mapping only with map and without pin. Anything else gives -EINVAL and a
+ * WARNING.
  *
  * Method: the module passes each row's set of callbacks to dma_buf_export() (MISUSE). For each rule
  * there is a row that keeps the rule and a row that breaks it and differs in nothing else.
@@ -19,13 +20,14 @@ struct Row {
     const char* name;
     bool priv, release, map, unmap, get_pfn, pin, unpin, cache;
     int result; /* 0 or a positive errno */
+    bool attrs = false;
 
     std::uint32_t flags() const;
 };
 
 // clang-format off
 constexpr Row rows[] = {
-/*                              priv rel map unmap get_pfn pin unpin cache  result */
+/*                              priv rel map unmap get_pfn pin unpin cache  result  attrs */
     {"map_only",                   1,  1,  1,  1,      0,    0,  0,    0,   0},
     {"no_priv",                    0,  1,  1,  1,      0,    0,  0,    0,   EINVAL},
     {"no_release",                 1,  0,  1,  1,      0,    0,  0,    0,   EINVAL},
@@ -59,6 +61,11 @@ constexpr Row rows[] = {
     {"get_pfn_only,dynamic,cache", 1,  1,  0,  0,      1,    1,  1,    1,   EINVAL},
     {"both,cache,pin_no_unpin",    1,  1,  1,  1,      1,    1,  0,    1,   EINVAL},
     {"both,cache,unpin_no_pin",    1,  1,  1,  1,      1,    0,  1,    1,   EINVAL},
+
+    {"get_pfn_only,attrs",         1,  1,  0,  0,      1,    0,  0,    0,   0,      true},
+    {"both,dynamic,attrs",         1,  1,  1,  1,      1,    1,  1,    0,   0,      true},
+    {"map_only,attrs",             1,  1,  1,  1,      0,    0,  0,    0,   EINVAL, true},
+    {"attrs_without_methods",      1,  1,  0,  0,      0,    0,  0,    0,   EINVAL, true},
 };
 // clang-format on
 
@@ -66,7 +73,8 @@ std::uint32_t Row::flags() const {
     return (priv ? TESTEXP_EXPORT_PRIV : 0U) | (release ? TESTEXP_EXPORT_RELEASE : 0U) |
            (map ? TESTEXP_EXPORT_MAP : 0U) | (unmap ? TESTEXP_EXPORT_UNMAP : 0U) |
            (get_pfn ? TESTEXP_EXPORT_GET_PFN : 0U) | (pin ? TESTEXP_EXPORT_PIN : 0U) |
-           (unpin ? TESTEXP_EXPORT_UNPIN : 0U) | (cache ? TESTEXP_EXPORT_CACHE : 0U);
+           (unpin ? TESTEXP_EXPORT_UNPIN : 0U) | (cache ? TESTEXP_EXPORT_CACHE : 0U) |
+           (attrs ? TESTEXP_EXPORT_ATTRS : 0U);
 }
 
 void exported(const Row& row) {
@@ -74,6 +82,8 @@ void exported(const Row& row) {
     if (row.get_pfn)
         REQUIRE(device().has(TESTEXP_FEAT_NATIVE), "the stock kernel has no get_pfn");
 
+    if (row.attrs)
+        REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
     if (row.cache)
         REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH),
                 "since 6.16 exporters have no cache_sgt_mapping");

@@ -117,6 +117,38 @@ void line_holds(const Line& line) {
                     "calls of the exporter's get_pfn");
 }
 
+/* dma_buf_get_pfn_attrs() fails as get_pfn does, except where the exporter has no such callback. */
+void attrs_line_holds(const Line& line) {
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
+
+    const bool y = truth::code_of_get_pfn(device().info().features, TESTEXP_CREATE_DYNAMIC, 0) == 0;
+    const bool has_callback = !(line.create_flags & TESTEXP_CREATE_NO_GET_PFN);
+    const int error = y ? line.error_y : line.error_n;
+    const Buffer buffer =
+        device().create({.layout = line.layout, .flags = line.create_flags}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    if (line.revoked)
+        ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "revoke");
+    expect_warnings(0, [&] {
+        ksft::expect_eq(importer.describe(line.pgoff, TESTEXP_DESCRIBE_ATTRS).code(),
+                        has_callback ? error : EOPNOTSUPP, "dma_buf_get_pfn_attrs()");
+    });
+    ksft::expect_eq(get_pfn_calls(buffer), 0, "calls of the exporter's get_pfn");
+}
+
+/* Any buffer may be asked for attributes. */
+void attrs_of_foreign() {
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
+    expect_warnings(0, [] {
+        const Fd heap = system_heap_buffer();
+        const Importer importer = device().attach(heap.get()).value();
+
+        ksft::expect_eq(importer.describe(0, TESTEXP_DESCRIBE_ATTRS).code(), EOPNOTSUPP,
+                        "dma_buf_get_pfn_attrs()");
+    });
+}
+
 /*
  * Who may have PFNs of which buffer, where the callback of an importer is optional: an importer
  * hears of a move, or has pinned the buffer, and a revocable buffer refuses the others.
@@ -162,10 +194,16 @@ void may_have_pfns(const Buffers& kind, const Importers& who) {
         ksft::expect_eq(importer.code(), attach, "attach");
         if (!importer)
             return;
-        if (kind.flags & TESTEXP_CREATE_DYNAMIC && who.of_movable)
-            expect_all_refused(importer.value(), 0, 4, who.of_movable);
+
+        const int error = kind.flags & TESTEXP_CREATE_DYNAMIC ? who.of_movable : 0;
+
+        if (error)
+            expect_all_refused(importer.value(), 0, 4, error);
         else
             expect_resolved(importer.value(), 3);
+        if (device().has(TESTEXP_FEAT_PFN_ATTRS))
+            ksft::expect_eq(importer.value().describe(3, TESTEXP_DESCRIBE_ATTRS).code(), error,
+                            "dma_buf_get_pfn_attrs()");
     });
 }
 
@@ -242,7 +280,12 @@ void map_after_revoke() {
 
 /* A driver's bug that user space cannot make: the call is refused with a WARNING. */
 void misuse(testexp_misuse_case which) {
+    const bool attrs =
+        which == TESTEXP_MISUSE_NULL_ATTACH_ATTRS || which == TESTEXP_MISUSE_NULL_ATTRS;
+
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    if (attrs)
+        REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
     expect_warnings(1, [&] { ksft::expect_eq(device().misuse(which).value(), -EINVAL, "result"); });
 }
 
@@ -250,6 +293,12 @@ void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Line& line : lines())
         plan.add(std::string("get_pfn.line[case=") + line.name + "]", [&] { line_holds(line); });
+    for (const Line& line : lines())
+        plan.add(std::string("attrs.line[case=") + line.name + "]",
+                 [&] { attrs_line_holds(line); });
+    plan.add("attrs.foreign[exporter=system_heap]", attrs_of_foreign);
+    plan.add("attrs.null_attach", [] { misuse(TESTEXP_MISUSE_NULL_ATTACH_ATTRS); });
+    plan.add("attrs.null_attrs", [] { misuse(TESTEXP_MISUSE_NULL_ATTRS); });
     add_out_of_bounds(plan);
     for (const Buffers& kind : buffers)
         for (const Importers& who : importers)

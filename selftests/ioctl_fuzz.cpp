@@ -620,18 +620,37 @@ void describe_page(Draw& draw, const Creation& creation, const Importer& importe
     args.pgoff = draw_pgoff(draw, creation.layout());
     if (draw.one_in(4))
         spoil_frame(draw, passed);
+    else
+        args.flags = draw.flags(TESTEXP_DESCRIBE_FLAGS);
     if (draw.one_in(8))
         args.reserved = draw.tricky32();
 
+    const bool only_attrs = args.flags & TESTEXP_DESCRIBE_ATTRS;
     const std::string text =
         "DESCRIBE {" + hex_words(&args, sizeof(args)) + "} of " + creation.describe();
     const Outcome outcome =
         make(passed, importer.fd(), TESTEXP_IOC_DESCRIBE, text, [&](Bytes bytes) {
-            return verdict_of_describe_call(bytes, creation.layout().nr_pages(), device().info());
+            Verdict verdict =
+                verdict_of_describe_call(bytes, creation.layout().nr_pages(), device().info());
+
+            if (only_attrs && !device().has(TESTEXP_FEAT_PFN_ATTRS))
+                verdict.defects.insert(EOPNOTSUPP);
+            else if (only_attrs && truth.expected(args.pgoff).error != 0)
+                verdict.defects.insert(-truth.expected(args.pgoff).error);
+            return verdict;
         });
 
-    if (outcome.error == 0 && outcome.is_right)
-        expect_described(args, truth.described(args.pgoff), text);
+    if (outcome.error != 0 || !outcome.is_right)
+        return;
+
+    testexp_describe must_be = truth.described(args.pgoff);
+
+    if (only_attrs) {
+        must_be.first = must_be.nr_pages = must_be.attributes = 0;
+        if (must_be.type != TESTEXP_EXTENT_MMIO)
+            must_be.type = TESTEXP_EXTENT_RAM;
+    }
+    expect_described(args, must_be, text);
 }
 
 /* --- the cases ------------------------------------------------------------ */

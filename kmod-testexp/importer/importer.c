@@ -248,6 +248,28 @@ static int importer_map(struct testexp_call *call)
 
 #if TESTEXP_HAS_PFN_ATTRS
 
+/* Return: 0, the error of the call, or -EINTR when a signal ended the wait for the lock. */
+static int importer_get_attrs(struct importer *importer, u64 pgoff,
+			      struct dma_buf_pfn_attrs *attrs)
+{
+	struct dma_resv *resv = importer->attach->dmabuf->resv;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(resv, NULL);
+	if (ret)
+		return ret;
+	ret = dma_buf_get_pfn_attrs(importer->attach, pgoff, attrs);
+	dma_resv_unlock(resv);
+	return ret;
+}
+
+/* enum testexp_cache, indexed by enum dma_buf_pfn_cache */
+static const u32 importer_cache_modes[] = {
+	[DMA_BUF_PFN_WB] = TESTEXP_CACHE_WB,
+	[DMA_BUF_PFN_WC] = TESTEXP_CACHE_WC,
+	[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
+};
+
 /*
  * Replaces the type and the cache mode by those that dma_buf_get_pfn_attrs() returns. The
  * call fails for a page without a PFN, and for an importer that may not have the PFN. Then
@@ -255,28 +277,37 @@ static int importer_map(struct testexp_call *call)
  */
 static int importer_describe_attrs(struct importer *importer, struct testexp_describe *args)
 {
-	static const u32 modes[] = {
-		[DMA_BUF_PFN_WB] = TESTEXP_CACHE_WB,
-		[DMA_BUF_PFN_WC] = TESTEXP_CACHE_WC,
-		[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
-	};
-	struct dma_resv *resv = importer->attach->dmabuf->resv;
 	struct dma_buf_pfn_attrs attrs;
-	int ret;
+	int ret = importer_get_attrs(importer, args->pgoff, &attrs);
 
-	ret = dma_resv_lock_interruptible(resv, NULL);
 	if (ret)
-		return ret;
-	ret = dma_buf_get_pfn_attrs(importer->attach, args->pgoff, &attrs);
-	dma_resv_unlock(resv);
-	if (ret)
-		return ret == -ENODEV ? ret : 0;
+		return ret == -ENODEV || ret == -EINTR ? ret : 0;
 
-	args->cache = modes[attrs.cache];
+	args->cache = importer_cache_modes[attrs.cache];
 	if (attrs.type == DMA_BUF_PFN_MMIO)
 		args->type = TESTEXP_EXTENT_MMIO;
 	else if (args->type == TESTEXP_EXTENT_MMIO)
 		args->type = TESTEXP_EXTENT_RAM;
+	return 0;
+}
+
+/* Serves TESTEXP_DESCRIBE_ATTRS. A call that fails must not write to its result. */
+static int importer_describe_only_attrs(struct importer *importer, struct testexp_describe *args)
+{
+	struct dma_buf_pfn_attrs attrs, untouched;
+	int ret;
+
+	memset(&untouched, 0xa5, sizeof(untouched));
+	memcpy(&attrs, &untouched, sizeof(attrs));
+	ret = importer_get_attrs(importer, args->pgoff, &attrs);
+	if (ret)
+		return memcmp(&attrs, &untouched, sizeof(attrs)) ? -EUCLEAN : ret;
+
+	args->first = 0;
+	args->nr_pages = 0;
+	args->attributes = 0;
+	args->cache = importer_cache_modes[attrs.cache];
+	args->type = attrs.type == DMA_BUF_PFN_MMIO ? TESTEXP_EXTENT_MMIO : TESTEXP_EXTENT_RAM;
 	return 0;
 }
 
@@ -285,6 +316,11 @@ static int importer_describe_attrs(struct importer *importer, struct testexp_des
 static int importer_describe_attrs(struct importer *importer, struct testexp_describe *args)
 {
 	return 0;
+}
+
+static int importer_describe_only_attrs(struct importer *importer, struct testexp_describe *args)
+{
+	return -EOPNOTSUPP;
 }
 
 #endif
@@ -297,9 +333,13 @@ static int importer_describe(struct testexp_call *call)
 
 	if (args->reserved)
 		return -EINVAL;
-	ret = testexp_exporter_describe(importer->attach->dmabuf, args);
-	if (!ret)
-		ret = importer_describe_attrs(importer, args);
+	if (args->flags & TESTEXP_DESCRIBE_ATTRS) {
+		ret = importer_describe_only_attrs(importer, args);
+	} else {
+		ret = testexp_exporter_describe(importer->attach->dmabuf, args);
+		if (!ret)
+			ret = importer_describe_attrs(importer, args);
+	}
 	return ret ? ret : testexp_respond(call);
 }
 
@@ -315,8 +355,8 @@ static const struct testexp_ioctl importer_rows[] = {
 		      testexp_importer_use),
 	TESTEXP_IOCTL(TESTEXP_IOC_SIGNAL, struct testexp_signal, reserved, 0,
 		      testexp_importer_signal),
-	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved, 0,
-		      importer_describe),
+	TESTEXP_IOCTL(TESTEXP_IOC_DESCRIBE, struct testexp_describe, reserved,
+		      TESTEXP_DESCRIBE_FLAGS, importer_describe),
 };
 
 static const struct testexp_ioctls importer_ioctls = {

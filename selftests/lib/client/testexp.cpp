@@ -213,9 +213,10 @@ Result<testexp_use> Importer::use(std::uint64_t signature, std::uint32_t flags) 
     return ask(fd(), TESTEXP_IOC_USE, request, "USE");
 }
 
-Result<testexp_describe> Importer::describe(std::uint64_t pgoff) const {
+Result<testexp_describe> Importer::describe(std::uint64_t pgoff, std::uint32_t flags) const {
     auto request = sized<testexp_describe>();
 
+    request.flags = flags;
     request.pgoff = pgoff;
     return ask(fd(), TESTEXP_IOC_DESCRIBE, request, "DESCRIBE");
 }

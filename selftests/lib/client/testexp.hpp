@@ -175,7 +175,7 @@ public:
     Status map_kernel() const;
 
     /* Describes the page at @pgoff without resolving it. */
-    Result<testexp_describe> describe(std::uint64_t pgoff) const;
+    Result<testexp_describe> describe(std::uint64_t pgoff, std::uint32_t flags = 0) const;
 
     Result<Measurement> measure(const MeasureSpec& spec) const;
 

@@ -106,7 +106,7 @@ Verdict verdict_of_resolve_call(Bytes passed, Bytes array, const testexp_info& i
 
 Verdict verdict_of_describe_call(Bytes passed, std::uint64_t nr_pages, const testexp_info& info) {
     const auto args = read<testexp_describe>(passed);
-    Verdict verdict = verdict_of_frame<testexp_describe>(passed, 0, info);
+    Verdict verdict = verdict_of_frame<testexp_describe>(passed, TESTEXP_DESCRIBE_FLAGS, info);
 
     if (passed.size() < sizeof(args))
         return verdict;
