@@ -3,8 +3,9 @@
 # The flavours of the kernels that are built from source: version, patches and configuration of each. Needs common.sh,
 # stock.sh and `root`.
 #
-# VERSION is a row of kernel/versions, with the series of the version. VERSION-upstream has no series. VERSION-NAME has
-# kernel/config/NAME.config or kernel/patches/VERSION/NAME.config on top.
+# VERSION is a row of kernel/versions, with the series of the version. VERSION-NAME has kernel/config/NAME.config or
+# kernel/patches/VERSION/NAME.config on top. VERSION-upstream and VERSION-NAME-upstream have the same configuration and
+# no series.
 
 # Names without a version are older than kernel/versions. The name base stands for this version, and NAME for the
 # flavour NAME of this version.
@@ -52,6 +53,8 @@ fragments() {
 	local directory name fragment
 	directory=$(series_dir "$1")
 	name=$(variant_of "$1")
+	name=${name%upstream}
+	name=${name%-}
 	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" "$root/kernel/config/$name.config" \
 		"$directory/$name.config"; do
 		[ ! -f "$fragment" ] || echo "$fragment"
@@ -60,7 +63,7 @@ fragments() {
 
 # Prints the patches of a flavour in the order of its series file (one name per line, # comments).
 patches() {
-	[ "$(variant_of "$1")" != upstream ] || return 0
+	case $(variant_of "$1") in upstream | *-upstream) return ;; esac
 	sed 's/[[:space:]]*#.*//; /^[[:space:]]*$/d' "$(series_dir "$1")/series"
 }
 
@@ -72,7 +75,7 @@ flavours() {
 		{
 			echo upstream
 			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' ! -name base.config \
-				-printf '%f\n' | sed 's/\.config$//'
+				-printf '%f\n' | sed 's/\.config$//; p; s/$/-upstream/'
 		} | sort -u | sed "s/^/$version-/"
 	done
 }
