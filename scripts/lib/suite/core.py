@@ -326,6 +326,24 @@ def need(*steps):
         raise Said(f"this machine lacks what {' '.join(dict.fromkeys(steps))} need; see the line above")
 
 
+# A guest needs these options to reach the files of this machine. It loads no modules of a tree that the user built, so
+# each option must be y.
+GUEST_OPTIONS = ("BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "TMPFS", "DEVTMPFS", "PCI",
+                 "VIRTIO_PCI", "VIRTIO_CONSOLE", "NET_9P_VIRTIO", "9P_FS", "OVERLAY_FS", "SERIAL_8250_CONSOLE")
+MODULE_OPTIONS = ("MODULES", "DMA_SHARED_BUFFER")  # the test module needs these as well
+
+
+def lacking_options(tree, options):
+    """What is wrong with the configuration of a built kernel tree, in one line; nothing where there is no .config."""
+    config = pathlib.Path(tree, ".config")
+    if not config.is_file():
+        return ""
+    there = set(config.read_text(encoding="utf-8", errors="replace").splitlines())
+    lacking = [line for line in (f"CONFIG_{option}=y" for option in options) if line not in there]
+    return lacking and (f"the kernel in {tree} lacks {' '.join(lacking)}; set this in its .config, then run make "
+                        "olddefconfig and make bzImage modules there")
+
+
 def check_kernel(kernel):
     """Refuses a kernel that does not exist, before anything is got, built or written for it."""
     if kernel == "running":
@@ -335,6 +353,8 @@ def check_kernel(kernel):
             raise Problem(f"no kernel tree in {kernel}; name a directory")
         if not os.path.isfile(os.path.join(kernel, "arch/x86/boot/bzImage")):
             raise Problem(f"no arch/x86/boot/bzImage in {kernel}; name a kernel tree that is built")
+        if problem := lacking_options(kernel, GUEST_OPTIONS + MODULE_OPTIONS):
+            raise Problem(problem)
     elif _shell(call, "check_flavour", kernel) != 0:
         raise Said(f"no kernel {kernel}")
 

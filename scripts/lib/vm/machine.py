@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import qemu
-from common import LIB, CannotStart, cache, say
+from common import LIB, CannotStart, cache, core, say
 from guest import Guest
 
 # Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
@@ -42,6 +42,8 @@ def find_kernel(name):
         image = path / "arch/x86/boot/bzImage"
         if not image.is_file():
             raise CannotStart(f"no arch/x86/boot/bzImage in {name}: not a built kernel tree")
+        if problem := core.lacking_options(path, core.GUEST_OPTIONS):
+            raise CannotStart(problem)
         return image, installed_modules(path)
     if "/" in name:
         raise CannotStart(f"no kernel {name}: neither a bzImage nor a kernel build tree")
