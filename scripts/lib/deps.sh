@@ -22,6 +22,7 @@ declare -A step_packages=(
 		libbenchmark-dev libcli11-dev libfmt-dev nlohmann-json3-dev linux-source-6.12 xz-utils git'
 	[native]='libgtest-dev perl'
 	[vm]='qemu-system-x86 busybox-static util-linux kmod python3'
+	[regression]='build-essential clang bpftool libbpf-dev libelf-dev zlib1g-dev libcap-dev uuid-dev'
 	[results]='gnuplot-nox bpftrace'
 	[perf]='linux-perf'
 	[sparse]='sparse'
@@ -33,7 +34,7 @@ declare -A step_packages=(
 	[mutants]='python3-clang'
 	[series]='git xz-utils linux-source-6.12'
 	[scripts]='procps linux-source-6.12 build-essential bc bison flex libelf-dev xz-utils patch ccache perl rsync
-		python3 git clang lld llvm python3-clang'
+		python3 git clang lld llvm clang-19 lld-19 llvm-19 python3-clang'
 	[newcomer]='debootstrap git util-linux'
 )
 

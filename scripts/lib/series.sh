@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# write_series writes kernel patches, module and self-tests as patches for git am. Needs common.sh, deps.sh, `root`,
-# `target`, `target_line` and the functions of scripts/stage.
-
-series_tarball=/usr/src/linux-source-6.12.tar.xz
+# write_series writes kernel patches, module and self-tests as patches for git am. Needs common.sh, deps.sh, source.sh,
+# `root`, `target`, `target_line` and the functions of scripts/stage.
 
 # The same input must give the same bytes, so git reads no user's configuration, the author is fixed, and each commit
 # has the time of the last kernel patch.
@@ -16,20 +14,21 @@ series_git() {
 		-c gc.auto=0 "$@"
 }
 
-kernel_patches() { sed '/^#/d; /^$/d' "${root:?}/kernel/patches/6.12/series" | sed "s|^|$root/kernel/patches/6.12/|"; }
+kernel_patches() { patches "${version:?}" | sed "s|^|$(series_dir "$version")/|"; }
 
 # Makes a repository of the files of the clean tree that the series changes.
 series_base() {
-	local name files
-	name=$(basename "$series_tarball" .tar.xz)
+	local tarball name files
+	need series && need_source "$version" || return
+	tarball=$(source_place "$version")
+	name=$(basename "$tarball" .tar.xz)
 	mapfile -t files < <({
 		kernel_patches | xargs sed -n 's/^--- a\///p'
 		echo MAINTAINERS
 		echo tools/testing/selftests/Makefile
 	} | sort -u | sed "s|^|$name/|")
-	need series || return
-	tar -C "$repo" --strip-components=1 -xf "$series_tarball" "${files[@]}" ||
-		{ say "cannot unpack $series_tarball to $repo; is the disk full?"; return 1; }
+	tar -C "$repo" --strip-components=1 -xf "$tarball" "${files[@]}" ||
+		{ say "cannot unpack $tarball to $repo; is the disk full?"; return 1; }
 	series_git init -q -b series && series_git add -f . && series_git commit -q -m base && series_git tag base
 }
 
@@ -65,7 +64,7 @@ series_commits() {
 	local from place part
 	kernel_patches | xargs -d '\n' realpath | xargs -d '\n' bash -c 'git_am "$@"' am || return
 	while read -r from place; do
-		mkdir -p "$(dirname "$repo/$target/$place")" && cp "$root/$from" "$repo/$target/$place" || return
+		mkdir -p "$(dirname "$repo/$target/$place")" && cp "${root:?}/$from" "$repo/$target/$place" || return
 	done < <(staged_files)
 	for part in "$root"/kernel/series/[1-9]*.txt; do
 		commit_part "$part" || { say "cannot commit $part"; return 1; }
@@ -73,9 +72,9 @@ series_commits() {
 }
 git_am() { series_git am -q --keep-cr --committer-date-is-author-date "$@"; }
 
-# write_series DIR: writes the patches to DIR, which must be new or empty.
+# write_series DIR VERSION: writes the patches for this version of Linux to DIR, which must be new or empty.
 write_series() {
-	local out=$1 repo series_date makefile left reason
+	local out=$1 version=$2 repo series_date makefile left reason
 	reason=$(mkdir -p "$out" 2>&1) || die "${reason#mkdir: }; name another directory"
 	[ -z "$(ls -A "$out")" ] || die "$out is not empty; name a new directory"
 	out=$(readlink -f "$out")
@@ -91,7 +90,7 @@ write_series() {
 	series_commits || die "a patch does not apply, or cannot be committed (see above)"
 	left=$(series_git status --porcelain | head -n 1)
 	[ -z "$left" ] || die "no patch of kernel/series takes ${left#???}"
-	series_git config branch.series.description "$(sed '/^#/d' "$root/kernel/series/00-cover.txt")"
+	series_git config branch.series.description "$(sed '/^#/d' "$(series_dir "$version")/cover.txt")"
 	series_git format-patch -q --cover-letter --cover-from-description=subject --numbered --zero-commit \
 		--no-signature --no-renames -o "$out" base ||
 		die "cannot write to $out; is the disk full?"
