@@ -2,8 +2,9 @@
 """The kernel's own dma-buf tests: runs them on this kernel, and compares two such runs. Used by
 ../suite/regression.py, which runs this file in a guest.
 
-A run is a text: `SUITE CASE pass|fail|skip REASON`, one line a case. What the tests print cannot be taken as it is:
-they stop in the middle of their plan when something is missing, and the number is all that names a case for sure.
+A run is a text: `SUITE CASE pass|fail|skip REASON`, one line a case. Most tests print KTAP, which selftests/ktap.py
+reads. The output of udmabuf and dmabuf-heap is not always KTAP: they stop in the middle of their plan when something is
+missing, and only the number names a case for sure.
 """
 
 import argparse
@@ -11,15 +12,33 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[3] / "selftests"))
+import ktap  # noqa: E402  pylint: disable=wrong-import-position
 
 PLAN = re.compile(r"^1\.\.(\d+)", re.MULTILINE)
 RESULT = re.compile(r"^(not )?ok (\d+) *(.*)$", re.MULTILINE)
 RUNNING = re.compile(r"dma-buf: Running (\w+)/(\w+)")
 FAILED = re.compile(r"dma-buf/(\w+): (\w+) failed with error")
 HUGE = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
-HUGE_PAGES = 1024  # of udmabuf's last case
+HUGE_PAGES = {"udmabuf": 1024, "iommufd": 64, "iommufd_fail_nth": 64}  # what each suite takes
+HUGE_CASES = {"6", "7"}  # of udmabuf
 KSFT_SKIP = 4
-SUITES = ["udmabuf", "dmabuf-heap", "DMABUF_SELFTESTS"]
+TIMEOUT_S = 3600
+PCI = pathlib.Path("/sys/bus/pci")
+# The devices of scripts/vm --iommu: edu is for DMA and interrupts, ivshmem has a BAR that can be mapped.
+EDU, IVSHMEM = "0000:00:10.0", "0000:00:11.0"
+VFIO_DEVICES = {
+    "vfio_dma_mapping_test": EDU,
+    "vfio_dma_mapping_mmio_test": IVSHMEM,
+    "vfio_iommufd_setup_test": EDU,
+    "vfio_pci_device_test": EDU,
+    "vfio_pci_driver_test": EDU,
+}
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
 
 
 def judge_kselftest(output, status):
@@ -37,27 +56,16 @@ def judge_kselftest(output, status):
     return cases
 
 
-def run_kselftest(path):
-    try:
-        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        return [("exit", "fail", "timed out")]
-    output = done.stdout.decode(errors="replace")
-    print(output, flush=True)
-    return judge_kselftest(output, done.returncode)
-
-
-def run_udmabuf(path, hugepages):
-    """Its last case takes 2 GiB of huge pages. Without them it is the one that says nothing, whatever it printed."""
-    if hugepages:
-        HUGE.write_text(str(HUGE_PAGES))
-    cases = run_kselftest(path)
-    if hugepages:
-        HUGE.write_text("0")
-        return cases
-    reason = "needs CONFIG_HUGETLBFS in both kernels"
-    return [(case, "skip", reason) if case == "6" else (case, outcome, why) for case, outcome, why in cases]
+def judge_ktap(output, status):
+    """The cases of KTAP by their names. Each fault of the output is a part of the case `output`, which fails."""
+    words = {ktap.PASSED: "pass", ktap.FAILED: "fail", ktap.SKIPPED: "skip"}
+    read = ktap.read(output)
+    cases = [(case.name.replace(" ", "_"), words[case.verdict], case.reason) for case in read.cases]
+    if read.faults:
+        cases.append(("output", "fail", "; ".join(read.faults)))
+    if status not in (0, KSFT_SKIP) and all(outcome != "fail" for _, outcome, _ in cases):
+        cases.append(("exit", "fail", f"status {status}"))
+    return cases
 
 
 def judge_module(log, status):
@@ -67,11 +75,46 @@ def judge_module(log, status):
     return cases + [("insmod", "fail" if status else "pass", f"status {status}" if status else "")]
 
 
-def run_module(path):
-    """Loading it runs it; what it did is in the kernel's log only."""
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def run_program(path, *arguments, judge=judge_kselftest):
+    try:
+        done = subprocess.run([path, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return [("exit", "fail", "timed out")]
+    output = done.stdout.decode(errors="replace")
+    print(output, flush=True)
+    return judge(output, done.returncode)
+
+
+def with_huge_pages(suite, run):
+    """Runs with the huge pages that the suite takes, where this kernel has huge pages."""
+    if not HUGE.exists():
+        return run()
+    HUGE.write_text(str(HUGE_PAGES[suite]))
+    try:
+        return run()
+    finally:
+        HUGE.write_text("0")
+
+
+def run_udmabuf(args):
+    """Its last cases take 2 GiB of huge pages. Without huge pages it stops there, whatever it printed."""
+    path = args.bin / "udmabuf"
+    if args.hugepages:
+        return with_huge_pages("udmabuf", lambda: run_program(path))
+    reason = "needs CONFIG_HUGETLBFS in both kernels"
+    return [(case, "skip", reason) if case in HUGE_CASES else (case, outcome, why)
+            for case, outcome, why in run_program(path)]
+
+
+def messages_of(command):
+    """Runs the command. Returns its status, and what the kernel logged meanwhile."""
     kmsg = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     os.lseek(kmsg, 0, os.SEEK_END)
-    status = subprocess.run(["insmod", path], check=False).returncode
+    status = subprocess.run(command, check=False).returncode
     log = ""
     try:
         while True:
@@ -79,22 +122,68 @@ def run_module(path):
     except BlockingIOError:
         pass
     print(log, flush=True)
+    return status, log
+
+
+def run_module(args):
+    """Loading the module runs the tests. What they did is only in the kernel's log."""
+    status, log = messages_of(["insmod", args.module])
     subprocess.run(["rmmod", "dmabuf_selftests"], stderr=subprocess.DEVNULL, check=False)
     return judge_module(log, status)
+
+
+def run_kunit(_):
+    """Loading the module runs the suites. Each suite is a case of its own in the kernel's log, without a plan."""
+    subprocess.run(["modprobe", "kunit"], check=False)
+    status, log = messages_of(["modprobe", "dmabuf_kunit"])
+    subprocess.run(["rmmod", "dmabuf_kunit"], stderr=subprocess.DEVNULL, check=False)
+    return judge_kunit(log, status)
+
+
+def judge_kunit(log, status):
+    """A record of /dev/kmsg has a prefix that ends with a semicolon. Continued lines begin with a space."""
+    lines = [line.split(";", 1)[1] for line in log.splitlines() if ";" in line and not line.startswith(" ")]
+    return judge_ktap("\n".join(lines) + "\n", status)
+
+
+def run_iommufd(args, name):
+    """The programs open /dev/iommu, and the kernel's module has the mock device."""
+    subprocess.run(["modprobe", "iommufd"], check=False)
+    return with_huge_pages(name, lambda: run_program(args.bin / name, judge=judge_ktap))
+
+
+def bind_to_vfio(device):
+    directory = PCI / "devices" / device
+    subprocess.run(["modprobe", "vfio-pci"], check=False)
+    (directory / "driver_override").write_text("vfio-pci")
+    if not (directory / "driver").exists():
+        (PCI / "drivers_probe").write_text(device)
+
+
+def run_vfio(args, name):
+    device = VFIO_DEVICES[name]
+    bind_to_vfio(device)
+    return run_program(args.bin / name, device, judge=judge_ktap)
+
+
+RUNS = {
+    "udmabuf": run_udmabuf,
+    "dmabuf-heap": lambda args: run_program(args.bin / "dmabuf-heap"),
+    "DMABUF_SELFTESTS": run_module,
+    "kunit": run_kunit,
+    "dmabuf_iter": lambda args: run_program(args.bin / "dmabuf_iter", judge=judge_ktap),
+    **{name: lambda args, name=name: run_iommufd(args, name) for name in ("iommufd", "iommufd_fail_nth")},
+    **{name: lambda args, name=name: run_vfio(args, name) for name in VFIO_DEVICES},
+}
 
 
 def run(args):
     if args.hide:
         os.unlink(args.hide)
-    results = {
-        "udmabuf": run_udmabuf(args.bin / "udmabuf", args.hugepages),
-        "dmabuf-heap": run_kselftest(args.bin / "dmabuf-heap"),
-        "DMABUF_SELFTESTS": run_module(args.module),
-    }
-    lines = [
-        f"{suite} {case} {outcome} {reason}".rstrip() for suite in SUITES for case, outcome, reason in results[suite]
-    ]
-    args.out.write_text("\n".join(lines) + "\n")
+    with open(args.out, "w", encoding="utf-8") as out:
+        for suite in args.suites.split(","):
+            for case, outcome, reason in RUNS[suite](args):
+                print(f"{suite} {case} {outcome} {reason}".rstrip(), file=out, flush=True)
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------
@@ -108,7 +197,7 @@ def read_run(path):
     return cases
 
 
-def compare_runs(before, after):
+def compare_runs(before, after, suites):
     """Rows of (suite, case, before, after, reason), and what is wrong with them."""
     rows = []
     for key in dict.fromkeys([*before, *after]):
@@ -117,24 +206,28 @@ def compare_runs(before, after):
     faults = [
         f"{suite} {case}: {left}, {right}: {reason}" for suite, case, left, right, reason in rows if left != right
     ]
-    for suite in SUITES:
+    for suite in suites:
         for column, side in ((2, "first"), (3, "second")):
             if not any(row[0] == suite and row[column] == "pass" for row in rows):
                 faults.append(f"{suite}: no case passed on the {side} kernel, so nothing was compared")
     return rows, faults
 
 
-def comparison(before, after, names):
+def comparison(before, after, names, suites):
     """What regression.json holds, of two files with runs."""
-    rows, faults = compare_runs(read_run(before), read_run(after))
+    rows, faults = compare_runs(read_run(before), read_run(after), suites)
     cases = [dict(zip(("suite", "case", "before", "after", "reason"), row)) for row in rows]
     return {"before": names[0], "after": names[1], "faults": faults, "cases": cases}
 
 
 def print_comparison(document):
+    """A case that fails on both kernels has nothing to do with the patches: upstream has this fault."""
+    for case in document["cases"]:
+        if case["before"] == case["after"] == "fail":
+            print(f"fails on both, so not because of the patches: {case['suite']} {case['case']}: {case['reason']}")
     for fault in document["faults"]:
         print(f"differs: {fault}")
-    for suite in SUITES:
+    for suite in dict.fromkeys(case["suite"] for case in document["cases"]):
         outcomes = [case["after"] for case in document["cases"] if case["suite"] == suite]
         counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("pass", "fail", "skip"))
         print(f"{suite}: {counts} on {document['after']}")
@@ -143,8 +236,9 @@ def print_comparison(document):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--module", required=True)
+    parser.add_argument("--module", default="")
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--suites", required=True, help="names, with commas between them")
     parser.add_argument("--hide", default="")
     parser.add_argument("--hugepages", action="store_true")
     run(parser.parse_args())

@@ -1,83 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own dma-buf tests, on the stock kernel and on a patched one: they must say the same.
+"""The kernel's own dma-buf tests, on a kernel without the series and on a patched one: they must say the same.
 
-The tests are those of the source package: two programs of kselftest, and DMABUF_SELFTESTS, which is built as a module
-for each kernel because neither has it.
+upstream_tests.py builds the tests, from the source package of the kernel's version.
 """
-import contextlib
-import hashlib
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 
 import core
+import upstream_tests
 
 sys.path.append(str(core.LIB / "guest"))
 import kernel_tests  # pylint: disable=wrong-import-position
 
-SOURCE = "linux-source-6.12"
-TARBALL = pathlib.Path(f"/usr/src/{SOURCE}.tar.xz")
-SUITES = ["st-dma-fence", "st-dma-fence-chain", "st-dma-fence-unwrap", "st-dma-resv"]
-KSELFTEST = "tools/testing/selftests"
-WANTED = [
-    *(f"{KSELFTEST}/{name}" for name in ("dmabuf-heaps", "drivers/dma-buf", "kselftest.h")),
-    *(f"drivers/dma-buf/{name}"
-      for name in ("selftest.c", "selftest.h", "selftests.h", *(f"{suite}.c" for suite in SUITES))),
-    "include/uapi/drm/drm.h", "include/uapi/drm/drm_mode.h"
-]
 # an emulated processor is long over dma_fence_chain/wait_backward, which is no stall
-PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60"
+PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 iommufd.allow_unsafe_interrupts=1"
+OLDER = "6.12"
 TEXT = """\
-Runs kselftest's dmabuf-heaps and drivers/dma-buf and the kernel's DMABUF_SELFTESTS in a guest of the stock kernel and
-in one of FLAVOUR (default base), and compares case by case. DIR (default: nothing is kept) gets regression.json, which
-results_report shows, and the output of all tests in regression/."""
+Runs the kernel's own dma-buf tests in a guest of a kernel without the series and in one of FLAVOUR, and compares case
+by case. FLAVOUR is compared with FLAVOUR-upstream, and a flavour of 6.12 with the stock kernel. Which tests there are
+depends on the version and on the configuration of both kernels: udmabuf, dmabuf-heap, the tests of fences
+(DMABUF_SELFTESTS, or kunit on 7.3-debug), dmabuf_iter of the BPF self-tests, the vfio self-tests, and iommufd with its
+mock device (7.3-debug). DIR (default: nothing is kept) gets regression.json, which results_report shows, and the output
+of all tests in regression/."""
+EPILOG = """\
+exit status: 0 the results are the same, 1 they differ or something could not run. A case that fails on both kernels is
+named: the series did not cause this failure."""
 
 
-def kbuild():
-    objects = " ".join(f"{name}.o" for name in ["selftest", *SUITES])
-    return f"obj-m := dmabuf_selftests.o\ndmabuf_selftests-y := {objects}\n"
+def version_of(kernel):
+    """The Linux version whose tests run on this kernel. Names and trees without a version are taken for 6.12."""
+    numbers = re.match(r"\d+\.\d+", kernel)
+    return numbers[0] if numbers else OLDER
 
 
-def compile_programs(source):
-    """What kselftest's Makefiles do, but with the C library's headers; of DRM it has none."""
-    tests = source / KSELFTEST
-    drm = ["-D__user=", "-idirafter", source / "include/uapi"]
-    for name, path, options in (("dmabuf-heap", "dmabuf-heaps/dmabuf-heap.c", drm), ("udmabuf",
-                                                                                     "drivers/dma-buf/udmabuf.c", [])):
-        if core.call(["gcc", "-O2", "-Wall", "-static", *options, "-o", source / name, tests / path]) != 0:
-            raise core.Problem(f"the kernel's test {name} does not build in {source}")
-
-
-def programs():
-    """The directory with the sources and the two programs built from them; made once for each version of the source
-    package."""
-    version = core.capture(["dpkg-query", "-W", SOURCE])[1]
-    key = hashlib.sha256((version + pathlib.Path(__file__).read_text(encoding="utf-8")).encode()).hexdigest()[:12]
-    source = core.cache_dir() / "regression" / key
-    with core.locked(source.parent / f"{key}.lock", "build of the kernel's tests"):
-        if not (source / "done").exists():
-            source.mkdir(parents=True, exist_ok=True)
-            if core.call(
-                ["tar", "-C", source, "--strip-components=1", "-xf", TARBALL, *(f"{SOURCE}/{name}"
-                                                                                for name in WANTED)]) != 0:
-                raise core.Problem(f"cannot unpack the tests of {TARBALL} to {source}")
-            compile_programs(source)
-            (source / "done").touch()
-    return source
-
-
-def build_module(source, tree, work):
-    """dmabuf_selftests.ko for the kernel of this tree."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="module.", dir=work))
-    shutil.copytree(source / "drivers/dma-buf", directory, dirs_exist_ok=True)
-    (directory / "Kbuild").write_text(kbuild(), encoding="utf-8")
-    log = directory / "build.log"
-    if core.call_logged(["make", "-C", tree, f"M={directory}", "modules"], log) != 0:
-        errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line]
-        raise core.Problem(f"DMABUF_SELFTESTS do not build for {tree}: {(errors or [core.last_line(log)])[0]}")
-    return directory / "dmabuf_selftests.ko"
+def without_series(kernel):
+    """The kernel that this kernel is compared with."""
+    return "stock" if version_of(kernel) == OLDER else f"{kernel}-upstream"
 
 
 class Regression:
@@ -87,56 +47,75 @@ class Regression:
         self.options, self.work = options, pathlib.Path(work)
         self.out = core.made_directory(options.out or self.work / "out")
         self.logs = core.made_directory(self.out / "regression")
-        self.trees = {flavour: self.tree(flavour) for flavour in ("stock", options.kernel)}
-        # a case that one of the two kernels is not configured for says nothing about the patches
-        self.hugepages = ["--hugepages"] * all(has_hugepages(tree) for tree in self.trees.values())
-        self.source = programs()
+        self.kernels = (without_series(options.kernel), options.kernel)
+        self.trees = {kernel: self.tree(kernel) for kernel in self.kernels}
+        self.source = upstream_tests.unpacked(version_of(options.kernel))
+        self.suites = self.chosen(upstream_tests.suites_for(self.source, self.trees.values()))
+        if "dmabuf_iter" in self.names():
+            upstream_tests.build_iterator(self.source, self.trees[options.kernel])
 
     @staticmethod
-    def tree(flavour):
+    def tree(kernel):
         """Where a module can be built for it."""
-        core.kernel_tree(flavour)
-        return core.script("kernel", "path", flavour)
+        core.kernel_tree(kernel)
+        return core.script("kernel", "path", kernel)
+
+    def chosen(self, suites):
+        """The suites that --suite names, or all."""
+        names = [suite.name for suite in suites]
+        for name in self.options.suite:
+            if name not in names:
+                raise core.Problem(f"--suite {name}: not on {' and '.join(self.kernels)}; there are: {' '.join(names)}")
+        return [suite for suite in suites if suite.name in self.options.suite or not self.options.suite]
+
+    def names(self):
+        return [suite.name for suite in self.suites]
+
+    def arguments(self, kernel):
+        """What kernel_tests.py gets in the guest."""
+        arguments = ["--bin", self.source / "bin", "--suites", ",".join(self.names())]
+        if "DMABUF_SELFTESTS" in self.names():
+            arguments += ["--module", upstream_tests.build_module(self.source, self.trees[kernel], self.work)]
+        # a case that one of the two kernels is not configured for says nothing about the patches
+        if all(upstream_tests.has_options(tree, ["HUGETLBFS"]) for tree in self.trees.values()):
+            arguments += ["--hugepages"]
+        return arguments
 
     def run(self, kernel, side, hidden=""):
         """Leaves SIDE.txt, one line for each case; returns its path."""
-        module = build_module(self.source, self.trees[kernel], self.work)
+        arguments = self.arguments(kernel)
         core.say(f"the kernel's own tests on {kernel}")
         result = self.logs / f"{side}.txt"
         command = [
-            "/usr/bin/python3", "-B", core.LIB / "guest/kernel_tests.py", "--bin", self.source, "--module", module,
-            "--out", result, "--hide", hidden, *self.hugepages
+            "/usr/bin/python3", "-B", core.LIB / "guest/kernel_tests.py", *arguments, "--out", result, "--hide", hidden
         ]
+        devices = ["--iommu"] * any(suite.iommu for suite in self.suites)
         with open(self.logs / f"{side}-output.txt", "wb") as output:
             status = core.call(
                 core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
-                                console=self.logs / f"{side}-console.txt", arguments=["--append", PATIENT]),
+                                console=self.logs / f"{side}-console.txt",
+                                arguments=[*devices, "--append", PATIENT]),
                 stdout=output)
         if status != 0:
             raise core.Problem(f"the tests did not get to their end on {kernel} (status {status}); see {self.logs}")
         return result
 
     def compare(self):
-        names = ("stock", self.options.kernel)
-        document = kernel_tests.comparison(self.run("stock", "stock"),
-                                           self.run(self.options.kernel, "patched", self.options.hide or ""), names)
+        before, after = self.kernels
+        document = kernel_tests.comparison(self.run(before, "before"), self.run(after, "patched", self.options.hide or ""),
+                                           self.kernels, self.names())
         core.write_json(self.out / "regression.json", document)
         kernel_tests.print_comparison(document)
         return 1 if document["faults"] else 0
 
 
-def has_hugepages(tree):
-    with contextlib.suppress(OSError):
-        return re.search(r"^CONFIG_HUGETLBFS=y", (tree / ".config").read_text(encoding="utf-8"),
-                         re.MULTILINE) is not None
-    return False
-
-
 def parse(arguments):
     parser = core.Parser(prog="scripts/regression",
-                         usage="scripts/regression [--kernel FLAVOUR] [--out DIR] [--hide FILE]", description=TEXT,
-                         epilog="exit status: 0 the results are the same, 1 they differ or something could not run.")
+                         usage="scripts/regression [--kernel FLAVOUR] [--suite NAME]... [--out DIR] [--hide FILE]",
+                         description=TEXT, epilog=EPILOG)
     parser.add_argument("--kernel", default="base", metavar="FLAVOUR")
+    parser.add_argument("--suite", action="append", default=[], metavar="NAME", choices=sorted(kernel_tests.RUNS),
+                        help="only these tests (again for more): " + " ".join(sorted(kernel_tests.RUNS)))
     parser.add_argument("--out", type=core.named_path, metavar="DIR")
     parser.add_argument(
         "--hide", type=core.named_path, metavar="FILE",
@@ -144,15 +123,19 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if options.kernel == "running":
         raise core.Problem("--kernel running: the tests need a guest; name a flavour or a kernel tree")
-    if options.kernel == "stock":
-        raise core.Problem("--kernel stock: the tests on stock are what the other kernel is compared with; name another")
+    if options.kernel == "stock" or options.kernel.endswith("-upstream"):
+        raise core.Problem(f"--kernel {options.kernel}: the tests on {options.kernel} are what the other kernel is "
+                           "compared with; name another")
     core.check_kernel(options.kernel)
+    if "/" not in options.kernel:
+        core.check_kernel(without_series(options.kernel))
     return options
 
 
 def main(arguments):
     options = parse(arguments)
-    steps = ["python", "sources", "module", "stock", "vm"]
+    steps = ["python", "module", "regression", "vm"]
+    steps += ["sources", "stock"] if without_series(options.kernel) == "stock" else ["kernel"]
     core.need(*steps, *["kernel"] * (not options.kernel.startswith("stock") and "/" not in options.kernel))
     with tempfile.TemporaryDirectory(prefix="dmabuf-regression.") as work:
         return Regression(options, work).compare()
