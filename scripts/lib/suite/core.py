@@ -344,6 +344,11 @@ def lacking_options(tree, options):
                         "olddefconfig and make bzImage modules there")
 
 
+# Two names of one kernel must give the same run, and results that can be compared.
+SHORT_NAMES = {"6.12": "base", "6.12-nomove": "nomove", "6.12-debug": "debug"}
+FULL_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+
+
 def check_kernel(kernel):
     """Refuses a kernel that does not exist, before anything is got, built or written for it."""
     if kernel == "running":

@@ -5,7 +5,6 @@ import sys
 import tempfile
 
 import core
-import run
 
 REFERENCES = core.ROOT / "results/reference"
 IN_GUEST = 'insmod "$1" && exec "$2" --quick --out "$3"'
@@ -17,8 +16,7 @@ reference is of another kernel or compiler."""
 
 def reference_of(kernel):
     """The reference file of a kernel. Its name has the kernel's name with the version."""
-    full_names = {short: full for full, short in run.SHORT_NAMES.items()}
-    return REFERENCES / f"icount-{full_names.get(kernel, kernel)}.json"
+    return REFERENCES / f"icount-{core.FULL_NAMES.get(kernel, kernel)}.json"
 
 
 def parse(arguments):
@@ -40,7 +38,7 @@ def parse(arguments):
     if options.kernel == "running" or "/" in options.kernel:
         parser.error(f"--kernel {options.kernel}: only a kernel that scripts/kernel list names has a reference file")
     core.check_kernel(options.kernel)
-    options.kernel = run.SHORT_NAMES.get(options.kernel, options.kernel)
+    options.kernel = core.SHORT_NAMES.get(options.kernel, options.kernel)
     options.reference = reference_of(options.kernel)
     if not (options.update or options.no_compare or options.reference.exists()):
         parser.error(f"kernel {options.kernel} has no {options.reference.relative_to(core.ROOT)}; make one with "

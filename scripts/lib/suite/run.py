@@ -47,9 +47,6 @@ Exit status: 0 all passed and measured, 1 a test failed or something could not b
 
 INTERRUPTED = 130
 BESIDE = "beside.json"  # the report knows the name
-# Two names of one kernel must give the same run, and results that can be compared.
-SHORT_NAMES = {"6.12": "base", "6.12-nomove": "nomove", "6.12-debug": "debug"}
-FULL_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 
 
 class Run:
@@ -282,10 +279,10 @@ def parse(arguments):
         only.programs_of(options.only)
     options.kernel = options.kernel or core.default_kernel()
     core.check_kernel(options.kernel)
-    options.kernel = SHORT_NAMES.get(options.kernel, options.kernel)
+    options.kernel = core.SHORT_NAMES.get(options.kernel, options.kernel)
     if options.kernel.endswith("debug") and "/" not in options.kernel and not options.only:
         raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with --only, "
-                           "or run scripts/test " + FULL_NAMES.get(options.kernel, options.kernel))
+                           "or run scripts/test " + core.FULL_NAMES.get(options.kernel, options.kernel))
     if "/" in options.kernel:
         options.kernel = os.path.realpath(options.kernel)
     return options
