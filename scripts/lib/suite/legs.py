@@ -84,7 +84,8 @@ LEGS = [
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("parallel", f"storms, races and contention on two processors that run at the same time, on {NEWEST} and {OLDER}. "
         "Gets QEMU from Debian's backports where the machine's is older than 8.1. Full: at full bounds",
-        legs_kernel.parallel, 12, 8, needs=GUEST, kernels=(NEWEST, OLDER), builds=SELFTESTS),
+        legs_kernel.parallel, 12, 8, needs=GUEST, kernels=(NEWEST, OLDER),
+        builds=((" ".join([*legs_kernel.CONCURRENT, "module_parameters"]), ""),)),
     Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "
         f"{' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", f"the BPF tools count exactly, in a guest of {NEWEST}. Full: on {OLDER} too", legs_kernel.probes,
