@@ -48,13 +48,6 @@ need_source() {
 	fi
 }
 
-# source_of FLAVOUR: gets the usual source, and prints its package and its tarball.
-source_of() {
-	local own_source=''
-	need_source "$1" >&2
-	source_package "$1" && source_place "$1"
-}
-
 # --- the default kernel -----------------------------------------------------------------------------------------------
 
 # A file that exists when the source of the flavour could not be had.

@@ -27,15 +27,12 @@ HUGE_CASES = {"6", "7"}  # of udmabuf
 KSFT_SKIP = 4
 TIMEOUT_S = 3600
 PCI = pathlib.Path("/sys/bus/pci")
-# The devices of scripts/vm --iommu: edu is for DMA and interrupts, ivshmem has a BAR that can be mapped.
-EDU, IVSHMEM = "0000:00:10.0", "0000:00:11.0"
-VFIO_DEVICES = {
-    "vfio_dma_mapping_test": EDU,
-    "vfio_dma_mapping_mmio_test": IVSHMEM,
-    "vfio_iommufd_setup_test": EDU,
-    "vfio_pci_device_test": EDU,
-    "vfio_pci_driver_test": EDU,
-}
+# The device edu of scripts/vm --iommu. The other device, ivshmem, has a BAR of 256 bytes, and with such a BAR none of
+# these tests gets further than the device (kernel/upstream/7.3). vfio_pci_driver_test has no driver for either device.
+EDU = "0000:00:10.0"
+VFIO_TESTS = ("vfio_dma_mapping_test", "vfio_dma_mapping_mmio_test", "vfio_iommufd_setup_test", "vfio_pci_device_test")
+CONTAINER = pathlib.Path("/dev/vfio/vfio")
+WITH_CONTAINER = re.compile(r"\.(vfio_type1|iommufd_compat)")  # in the names of cases
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -161,9 +158,16 @@ def bind_to_vfio(device):
 
 
 def run_vfio(args, name):
-    device = VFIO_DEVICES[name]
-    bind_to_vfio(device)
-    return run_program(args.bin / name, device, judge=judge_ktap)
+    """Without containers, only the cases that use iommufd alone say anything about this kernel."""
+    bind_to_vfio(EDU)
+    cases = run_program(args.bin / name, EDU, judge=judge_ktap)
+    return cases if CONTAINER.exists() else without_container(cases)
+
+
+def without_container(cases):
+    reason = "needs CONFIG_VFIO_GROUP and a container"
+    return [(case, "skip", reason) if WITH_CONTAINER.search(case) else (case, outcome, why)
+            for case, outcome, why in cases]
 
 
 RUNS = {
@@ -173,7 +177,7 @@ RUNS = {
     "kunit": run_kunit,
     "dmabuf_iter": lambda args: run_program(args.bin / "dmabuf_iter", judge=judge_ktap),
     **{name: lambda args, name=name: run_iommufd(args, name) for name in ("iommufd", "iommufd_fail_nth")},
-    **{name: lambda args, name=name: run_vfio(args, name) for name in VFIO_DEVICES},
+    **{name: lambda args, name=name: run_vfio(args, name) for name in VFIO_TESTS},
 }
 
 

@@ -312,7 +312,7 @@ def locked(path, why):
 
 # --- the shell scripts ------------------------------------------------------------------------------------------------
 
-_SHELL = 'for file in common deps build source; do . "$root/scripts/lib/$file.sh"; done; "$@"'
+_SHELL = 'for file in common deps build; do . "$root/scripts/lib/$file.sh"; done; "$@"'
 
 
 def _shell(run, *words):
@@ -369,16 +369,6 @@ def default_kernel(*likely):
     nothing is downloaded."""
     with once("default", likely):
         return str(script("kernel", "default", *likely))
-
-
-def source_of(version):
-    """The source package of a Linux version, and its tarball. The first call may download it."""
-    with once("source", version):
-        status, output = _shell(capture, "source_of", version)
-    if status != 0:
-        raise Said(f"no source of Linux {version}; see the line above")
-    package, tarball = output.split()
-    return package, pathlib.Path(tarball)
 
 
 def userspace_dir(preset=""):

@@ -73,8 +73,10 @@ LEGS = [
     Leg("fuzz", "unit tests under sanitizers, libFuzzer on layout.c (30,000 inputs; short: 5,000), and the fuzzer of "
         "the ioctls on the debug kernel (8 batches; short: 4)", legs_source.fuzz, 2, 2,
         needs=("native", "results", "fuzz", *GUEST), kernels=(DEBUG,), builds=(("unit", "fuzz"), *SELFTESTS)),
-    Leg("regression", "the kernel's own dma-buf tests have the same results on the stock and the patched kernel",
-        legs_kernel.regression, 1, 1, needs=("sources", "stock", *GUEST), kernels=("stock", "base")),
+    Leg("regression", f"the kernel's own dma-buf tests have the same results on {NEWEST} as on {NEWEST}-upstream, and "
+        f"on {OLDER} as on the stock kernel", legs_kernel.regression, 5, 5,
+        needs=("sources", "stock", "regression", *GUEST),
+        kernels=(NEWEST, f"{NEWEST}-upstream", "stock", OLDER)),
     Leg("locking", "the kernel reports each call with a wrong lock. Each call has a boot of the debug kernel",
         legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,

@@ -97,8 +97,9 @@ def portability(checks):
 
 
 def regression(checks):
-    checks.command("the same results on stock and base",
-                   [core.SCRIPTS / "regression", "--out", checks.directory / "regression"])
+    for kernel in (NEWEST, OLDER):
+        checks.command(f"the same results on {kernel} and without its series",
+                       [core.SCRIPTS / "regression", "--kernel", kernel, "--out", checks.directory / kernel])
 
 
 # --- a guest for a few cases ------------------------------------------------------------------------------------------

@@ -102,8 +102,8 @@ class Regression:
 
     def compare(self):
         before, after = self.kernels
-        document = kernel_tests.comparison(self.run(before, "before"), self.run(after, "patched", self.options.hide or ""),
-                                           self.kernels, self.names())
+        runs = self.run(before, "before"), self.run(after, "patched", self.options.hide or "")
+        document = kernel_tests.comparison(*runs, self.kernels, self.names())
         core.write_json(self.out / "regression.json", document)
         kernel_tests.print_comparison(document)
         return 1 if document["faults"] else 0

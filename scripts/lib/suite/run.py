@@ -12,6 +12,7 @@ import contention
 import core
 import job
 import only
+import regression
 import schedule
 
 TEXT = """\
@@ -28,8 +29,8 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
                     (scripts/lib/tune). Without --tune nothing of the machine is changed
 --perf              also counts with perf stat and samples with perf record, path by path. The report names what the
                     machine has no counter for
---quick             a short form of everything. Only the kernel's own tests are left out, which base compares with
-                    stock (scripts/regression)
+--quick             a short form of everything. Only the kernel's own tests are left out: base compares them with
+                    stock, and 7.3 with 7.3-upstream (scripts/regression)
 --beside KERNEL     the report shows the instruction counts beside those of another kernel: KERNEL is 6.12 or another
                     version in results/reference (which has counts of --quick), a run directory, or a file of one
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
@@ -47,6 +48,7 @@ Exit status: 0 all passed and measured, 1 a test failed or something could not b
 
 INTERRUPTED = 130
 BESIDE = "beside.json"  # the report knows the name
+COMPARED = ("base", "7.3")  # a full run of these kernels also has the kernel's own tests
 
 
 class Run:
@@ -57,7 +59,7 @@ class Run:
         self.here = options.kernel == "running"
         self.quick, self.perf = ["--quick"] * options.quick, ["--perf"] * options.perf
         self.tune = [core.LIB / "tune", "--"] if options.tune else []
-        self.compare = options.kernel == "base" and not options.quick
+        self.compare = options.kernel in COMPARED and not options.quick
         self.steps = 6 if self.here else 8 if self.compare else 7
         self.step_number, self.started = 0, time.monotonic()
         self.status, self.lost, self.noting = 0, [], threading.Lock()
@@ -97,7 +99,9 @@ class Run:
             return steps
         if self.kernel.startswith("stock"):
             return [*steps, self.kernel]
-        return [*steps, "kernel", *["stock"] * self.compare]
+        if not self.compare:
+            return [*steps, "kernel"]
+        return [*steps, "kernel", "regression", *["stock"] * (regression.without_series(self.kernel) == "stock")]
 
     def prepare(self):
         """Kernels are got or built beside user space: downloading and unpacking leave the processors idle."""
@@ -208,7 +212,7 @@ class Run:
         self.status = self.status or int(status != 0)
 
     def regression(self):
-        self.step("the kernel's own tests, here and on the stock kernel")
+        self.step(f"the kernel's own tests, here and on {regression.without_series(self.kernel)}")
         if core.call([core.SCRIPTS / "regression", "--kernel", self.kernel, "--out", self.out]) != 0:
             self.status = self.status or 1
         if not (self.out / "regression.json").exists():

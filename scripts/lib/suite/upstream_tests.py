@@ -4,6 +4,7 @@ of a version, and the rest for each kernel."""
 import contextlib
 import dataclasses
 import hashlib
+import inspect
 import pathlib
 import re
 import shutil
@@ -11,7 +12,6 @@ import tempfile
 
 import core
 
-HERE = pathlib.Path(__file__).resolve()
 KSELFTEST = "tools/testing/selftests"
 BPF_TESTS = f"{KSELFTEST}/bpf"
 # What the programs, the headers for user space and the modules are built from.
@@ -23,11 +23,10 @@ WANTED = [
 SELFTESTS = ["st-dma-fence", "st-dma-fence-chain", "st-dma-fence-unwrap", "st-dma-resv"]
 # The functions of the open iterator. Type information of pahole 1.24 does not say that they are for BPF programs.
 ITERATOR = """
-#pragma clang attribute push (__attribute__((section(".ksyms"), weak)), apply_to = function)
-extern int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it);
-extern struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it);
-extern void bpf_iter_dmabuf_destroy(struct bpf_iter_dmabuf *it);
-#pragma clang attribute pop
+#define KFUNC __attribute__((section(".ksyms"), weak))
+extern int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it) KFUNC;
+extern struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it) KFUNC;
+extern void bpf_iter_dmabuf_destroy(struct bpf_iter_dmabuf *it) KFUNC;
 """
 
 
@@ -51,7 +50,7 @@ SUITES = [
     *(Suite(name, f"{KSELFTEST}/iommu", ("IOMMUFD_TEST",)) for name in ("iommufd", "iommufd_fail_nth")),
     *(Suite(name, f"{KSELFTEST}/vfio", VFIO, iommu=True)
       for name in ("vfio_dma_mapping_test", "vfio_dma_mapping_mmio_test", "vfio_iommufd_setup_test",
-                   "vfio_pci_device_test", "vfio_pci_driver_test")),
+                   "vfio_pci_device_test")),
 ]
 
 
@@ -87,8 +86,9 @@ def build_programs(source):
 
 def unpacked(version):
     """The directory with the sources and, in bin, the programs; made once for each version of the source package."""
-    package, tarball = core.source_of(version)
-    text = f"{package}{tarball.stat().st_mtime_ns}{HERE.read_text(encoding='utf-8')}"
+    tarball = core.script("kernel", "source", version)
+    package = tarball.name.removesuffix(".tar.xz")
+    text = f"{package} {tarball.stat().st_mtime_ns} {WANTED} {SUITES} {inspect.getsource(build_programs)}"
     source = core.cache_dir() / "regression" / f"{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     with core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests"):
         if not (source / "done").exists():
