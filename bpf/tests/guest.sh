@@ -67,6 +67,13 @@ wait_for() { for _ in $(seq 6000); do "$@" 2> /dev/null && return 0; sleep 0.1; 
 # module's fence ends the hold after a fixed time, so this happens on a busy machine. TRACE sets $status.
 until_held() { for _ in $(seq 20); do "$@"; [ "$status" -eq 75 ] || break; done; }
 
+# without_btf COMMAND...: runs the command where it finds no BTF of the kernel. libbpf also looks for a vmlinux below
+# /lib/modules, where a kernel with modules has a link to its tree.
+without_btf() {
+	unshare -m sh -c 'mount --bind /dev/null /sys/kernel/btf/vmlinux &&
+		{ [ ! -d /lib/modules ] || mount -t tmpfs none /lib/modules; } && exec "$@"' sh "$@"
+}
+
 # may_lose: succeeds on a kernel that may preempt a BPF program (PREEMPT_LAZY, the only model of Linux 7.3 beside full
 # preemption). Another task may then reach the same program on this CPU. The kernel skips the program, and counts this.
 # So calls of several tasks may be lost there, but they are never lost silently.

@@ -173,7 +173,7 @@ need() {
 		fi
 	fi
 	for step; do
-		[[ $step != stock* ]] || { headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
+		[[ $step != stock* ]] || [ "${stock_suites[$step]:-}" ] || { headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
 	done
 	need_packages "${packages[@]}"
 }

@@ -5,9 +5,14 @@
 # A pattern for the releases of each flavour, such as 6.12.117+deb13-amd64. Kernels for clouds and with PREEMPT_RT
 # belong to no flavour.
 declare -A stock_releases=(
-	[stock]='[0-9]+\.[0-9]+[0-9.]*[-+][a-z0-9.+~]*-?amd64'
+	[stock]='[0-9]+\.[0-9]+\.[0-9]+[-+][a-z0-9.+~]*-?amd64'
 	[stock-6.1]='6\.1\.[0-9]+-[0-9]+-amd64'
+	[stock-7.3]='7\.3\.[0-9]+\+deb13-amd64'
 )
+
+# The suites of the flavours of which this machine installs nothing: newer_stock.sh. scripts/kernel reads them, too.
+# shellcheck disable=SC2034
+declare -A stock_suites=([stock-7.3]=trixie-backports)
 
 stock_flavours() { printf '%s\n' "${!stock_releases[@]}" | sort; }
 

@@ -13,7 +13,7 @@ open_suites() {
 	mirror=$(suites_mirror)
 	printf "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror %s main\n" "$@" \
 		>"$directory/sources.list"
-	export -f suite_apt
+	export -f suite_apt suite_run
 	run_step "look for packages in ${*: -1}" "$directory/apt.log" '' 0 \
 		bash -c 'suite_apt "$@"' bash "$directory" update --error-on=any
 }
@@ -25,10 +25,15 @@ suites_mirror() {
 }
 
 # suite_apt DIR COMMAND...: apt-get with the sources in DIR/sources.list and with everything that apt writes in DIR.
-suite_apt() {
-	local directory=$1
-	shift
-	(cd "$directory" && apt-get -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
+suite_apt() { suite_run apt-get "$@"; }
+
+# suite_search DIR PATTERN: prints the names of the packages that match.
+suite_search() { suite_run apt-cache "$1" search --names-only "$2" | cut -d ' ' -f 1; }
+
+suite_run() {
+	local program=$1 directory=$2
+	shift 2
+	(cd "$directory" && "$program" -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
 		-o Dir::State::Lists="$directory/lists" -o Dir::Cache="$directory/cache" -o Debug::NoLocking=1 \
 		-o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
 }
