@@ -158,24 +158,34 @@ static int misuse_null_attach_unlocked(u32 flags, struct device *dev, int *resul
 	return 0;
 }
 
-/* Makes a buffer of one page with a static importer. misuse_close() undoes this. */
-static struct dma_buf_attachment *misuse_open(struct device *dev)
+/*
+ * Makes a buffer of one page with an importer, which is static when @ops is NULL. misuse_close()
+ * undoes this. @args has the flags of CREATE.
+ */
+static struct dma_buf_attachment *misuse_open_as(struct testexp_create args,
+						 const struct dma_buf_attach_ops *ops,
+						 struct device *dev)
 {
 	struct testexp_extent extent = {
 		.nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM,
 	};
-	struct testexp_create args = { .nr_extents = 1 };
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf;
 
+	args.nr_extents = 1;
 	dmabuf = testexp_exporter_create(&args, &extent);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 
-	attach = dma_buf_attach(dmabuf, dev);
+	attach = dma_buf_dynamic_attach(dmabuf, dev, ops, NULL);
 	if (IS_ERR(attach))
 		dma_buf_put(dmabuf);
 	return attach;
+}
+
+static struct dma_buf_attachment *misuse_open(struct device *dev)
+{
+	return misuse_open_as((struct testexp_create) {}, NULL, dev);
 }
 
 static void misuse_close(struct dma_buf_attachment *attach)
@@ -242,6 +252,19 @@ static int misuse_null_attrs(u32 flags, struct device *dev, int *result)
 	return 0;
 }
 
+static int misuse_attrs_lock_missing(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach = misuse_open(dev);
+	struct dma_buf_pfn_attrs attrs;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	*result = dma_buf_get_pfn_attrs(attach, 0, &attrs);
+	misuse_close(attach);
+	return 0;
+}
+
 #else
 
 static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
@@ -249,9 +272,128 @@ static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
 	return -EOPNOTSUPP;
 }
 
-#define misuse_null_attrs	misuse_null_attach_attrs
+#define misuse_null_attrs		misuse_null_attach_attrs
+#define misuse_attrs_lock_missing	misuse_null_attach_attrs
 
 #endif
+
+/* --- pins ----------------------------------------------------------------------- */
+
+/* An importer that does not hear of moves, so only a pin gives it PFNs of a movable buffer. */
+static const struct dma_buf_attach_ops misuse_no_callback = {
+	.allow_peer2peer = true,
+};
+
+static struct dma_buf_attachment *misuse_open_movable(u32 inject, struct device *dev)
+{
+	const struct testexp_create args = {
+		.flags = TESTEXP_CREATE_DYNAMIC, .inject = inject,
+	};
+
+	return misuse_open_as(args, &misuse_no_callback, dev);
+}
+
+static int misuse_unpin_without_pin(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf_attachment *attach;
+	int order;
+	u64 pfn;
+
+	if (!TESTEXP_HAS_PFN_ATTRS)
+		return -EOPNOTSUPP;
+	attach = misuse_open_movable(0, dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	dma_buf_unpin(attach);
+	*result = testexp_get_pfn(attach, 0, &pfn, &order);
+	dma_resv_unlock(attach->dmabuf->resv);
+	misuse_close(attach);
+	return 0;
+}
+
+/* Returns whether the importer gets a PFN as it should. */
+static bool misuse_gets_pfn(struct dma_buf_attachment *attach, bool wanted)
+{
+	int order;
+	u64 pfn;
+
+	return testexp_get_pfn(attach, 0, &pfn, &order) == (wanted ? 0 : -ENOENT);
+}
+
+/* Returns 0, or the number of the first wrong step. */
+static int misuse_pin_twice(struct dma_buf_attachment *attach)
+{
+	if (!misuse_gets_pfn(attach, false))
+		return 1;
+	if (dma_buf_pin(attach) || !misuse_gets_pfn(attach, true))
+		return 2;
+	if (dma_buf_pin(attach) || !misuse_gets_pfn(attach, true))
+		return 3;
+	dma_buf_unpin(attach);
+	if (!misuse_gets_pfn(attach, true))
+		return 4;
+	dma_buf_unpin(attach);
+	return misuse_gets_pfn(attach, false) ? 0 : 5;
+}
+
+static int misuse_pin_fails(struct dma_buf_attachment *attach)
+{
+	return dma_buf_pin(attach) == -ENOMEM && misuse_gets_pfn(attach, false) ? 0 : 6;
+}
+
+/* The importer is static, so the core pins the buffer for its mapping. */
+static int misuse_map_pins(struct dma_buf_attachment *attach)
+{
+	struct sg_table *sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
+	bool refused;
+
+	if (IS_ERR(sgt))
+		return 7;
+	refused = misuse_gets_pfn(attach, false);
+	dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
+	if (!refused)
+		return 8;
+	return misuse_gets_pfn(attach, false) ? 0 : 9;
+}
+
+/* Returns the result of the steps; 10 when the exporter has not as many unpins as pins. */
+static int misuse_steps(struct dma_buf_attachment *attach,
+			int (*steps)(struct dma_buf_attachment *attach), int *result)
+{
+	struct testexp_stats stats = {};
+	int ret;
+
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	*result = steps(attach);
+	dma_resv_unlock(attach->dmabuf->resv);
+	ret = testexp_exporter_stats(attach->dmabuf, &stats);
+	if (!ret && !*result && stats.pins != stats.unpins)
+		*result = 10;
+	misuse_close(attach);
+	return ret;
+}
+
+static int misuse_pins(u32 flags, struct device *dev, int *result)
+{
+	const struct testexp_create movable = { .flags = TESTEXP_CREATE_DYNAMIC };
+	int ret;
+
+	if (!TESTEXP_NOTIFY_IS_OPTIONAL)
+		return -EOPNOTSUPP;
+
+	ret = misuse_steps(misuse_open_movable(0, dev), misuse_pin_twice, result);
+	if (!ret && !*result)
+		ret = misuse_steps(misuse_open_movable(TESTEXP_INJECT_PIN, dev), misuse_pin_fails,
+				   result);
+	if (!ret && !*result)
+		ret = misuse_steps(misuse_open_as(movable, NULL, dev), misuse_map_pins, result);
+	return ret;
+}
 
 /* --- locks ------------------------------------------------------------------ */
 
@@ -489,6 +631,9 @@ static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
 	},
 	[TESTEXP_MISUSE_NULL_ATTACH_ATTRS] = { misuse_null_attach_attrs },
 	[TESTEXP_MISUSE_NULL_ATTRS] = { misuse_null_attrs },
+	[TESTEXP_MISUSE_ATTRS_LOCK_MISSING] = { misuse_attrs_lock_missing, MISUSE_LOCKDEP },
+	[TESTEXP_MISUSE_UNPIN] = { misuse_unpin_without_pin },
+	[TESTEXP_MISUSE_PINS] = { misuse_pins },
 };
 
 static bool misuse_is_noticed(enum misuse_checker checker)

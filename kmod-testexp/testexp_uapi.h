@@ -1137,6 +1137,14 @@ enum testexp_misuse_case {
 	TESTEXP_MISUSE_LOCK_OUTSIDE,	/* C dma_buf_get_pfn_unlocked() under an importer's lock */
 	TESTEXP_MISUSE_NULL_ATTACH_ATTRS,	/* W dma_buf_get_pfn_attrs(NULL, ...) */
 	TESTEXP_MISUSE_NULL_ATTRS,		/* W dma_buf_get_pfn_attrs(..., NULL) */
+	TESTEXP_MISUSE_ATTRS_LOCK_MISSING,	/* L dma_buf_get_pfn_attrs() */
+	/* W where the core counts pins. The result is that of dma_buf_get_pfn() afterwards. */
+	TESTEXP_MISUSE_UNPIN,
+	/*
+	 * Correct: pins, unpins and mappings of importers without a callback. The result is 0,
+	 * or the number of the first step after which dma_buf_get_pfn() returns a wrong errno.
+	 */
+	TESTEXP_MISUSE_PINS,
 	TESTEXP_MISUSE_CASES
 };
 

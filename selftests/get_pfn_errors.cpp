@@ -219,6 +219,25 @@ void mapping_is_no_pin() {
     expect_warnings(0, [&] { expect_all_refused(importer, 0, 4, ENOENT); });
 }
 
+/* The pin of another importer can end at any time, so it keeps no PFN good either. */
+void pin_of_another() {
+    REQUIRE(device().has(TESTEXP_FEAT_NO_NOTIFY),
+            "before 7.1 an importer with operations must have move_notify");
+
+    const Buffer buffer =
+        device().create({.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_DYNAMIC}).value();
+    const Importer pinned =
+        device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN).value();
+
+    for (const std::uint32_t flags :
+         {0U, static_cast<unsigned int>(TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_NOTIFY)}) {
+        const Importer other = device().attach(buffer.fd.get(), flags).value();
+
+        expect_warnings(0, [&] { expect_all_refused(other, 0, 4, ENOENT); });
+    }
+    expect_resolved(pinned, 3);
+}
+
 /* The core refuses a pgoff that is out of bounds without calling the exporter. */
 void out_of_bounds(std::uint64_t nr_pages, std::uint64_t pgoff) {
     const Buffer buffer =
@@ -306,6 +325,7 @@ void make_plan(ksft::Plan& plan) {
                          "]",
                      [&] { may_have_pfns(kind, who); });
     plan.add("P3.mapping_is_no_pin", mapping_is_no_pin);
+    plan.add("P3.pin_of_another", pin_of_another);
 
     plan.add("P4.revoked[importer=static]", [] { revoked(0); });
     plan.add("P4.revoked[importer=dynamic]", [] {

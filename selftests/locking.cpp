@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: dma_buf_get_pfn() needs the reservation lock, the unlocked form may sleep, an exporter's
- * callback always runs with the lock held, and an importer's lock may be taken inside it (P7).
+ * Claim: dma_buf_get_pfn() and dma_buf_get_pfn_attrs() need the reservation lock, the unlocked form
+ * may sleep, an exporter's callback always runs with the lock held, and an importer's lock may be
+ * taken inside it (P7).
  *
  * Method: the module calls without the lock, and in atomic context (MISUSE). lockdep and
  * DEBUG_ATOMIC_SLEEP must report each of these calls once, and nothing when the calls are right.
@@ -53,6 +54,17 @@ void lock_missing() {
     ksft::expect_eq(lines_with({warnings[0]}, "_get_pfn").size(), 1, "the core's get_pfn");
     ksft::expect_eq(lines_with({warnings[1]}, "exporter_get_pfn").size(), 1,
                     "the exporter reports second");
+}
+
+void lock_missing_for_attrs() {
+    Kmsg log;
+    const int result = misuse_or_skip(TESTEXP_MISUSE_ATTRS_LOCK_MISSING,
+                                      "CONFIG_PROVE_LOCKING and dma_buf_get_pfn_attrs()");
+    const std::vector<std::string> warnings = lines_with(log.new_lines(), "WARNING: ");
+
+    ksft::expect_eq(result, 0, "result");
+    ksft::expect_eq(warnings.size(), 1, "warnings");
+    ksft::expect_eq(lines_with(warnings, "get_pfn_attrs").size(), 1, "warnings of the core");
 }
 
 void atomic() {
@@ -107,6 +119,7 @@ void make_plan(ksft::Plan& plan) {
                      });
     plan.add("P7.importers_lock_nested", nested);
     plan.add("P7.lock_missing[form=locked]", lock_missing);
+    plan.add("P7.lock_missing[call=get_pfn_attrs]", lock_missing_for_attrs);
     plan.add("P7.atomic[form=unlocked]", atomic);
 }
 

@@ -183,6 +183,28 @@ void refused_pin_of_importer() {
     ksft::expect_eq(device().read_info().value().nr_importers, importers, "nr_importers");
 }
 
+/*
+ * The core counts the pins of an importer: two pins need two unpins, a pin that fails does not
+ * count, and neither does the pin of a mapping. The count decides who may have PFNs.
+ */
+void pins_are_counted() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    REQUIRE(device().has(TESTEXP_FEAT_NO_NOTIFY),
+            "before 7.1 an importer with operations must have move_notify");
+    expect_warnings(0, [] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_PINS).value(), 0, "the first wrong step");
+    });
+}
+
+/* An unpin without a pin is a bug of the importer. It does not give the importer PFNs. */
+void unpin_without_pin() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the core of this kernel counts no pins");
+    expect_warnings(1, [] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_UNPIN).value(), -ENOENT, "get_pfn");
+    });
+}
+
 /* A buffer that is revoked while it is pinned is still unpinned. */
 void revoked_while_pinned() {
     const Buffer buffer =
@@ -300,6 +322,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P8.two_importers", two_importers);
     plan.add("P8.pinned_by_importer", pinned_by_importer);
     plan.add("P8.refused_pin_of_importer", refused_pin_of_importer);
+    plan.add("P8.pins_are_counted", pins_are_counted);
+    plan.add("P8.unpin_without_pin", unpin_without_pin);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);
     plan.add("P8.interrupted[call=map,buffer=static]", [] { interrupted(0, false); });
     plan.add("P8.interrupted[call=attach,buffer=dynamic]",
