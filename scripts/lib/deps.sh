@@ -173,7 +173,8 @@ need() {
 		fi
 	fi
 	for step; do
-		[[ $step != stock* ]] || [ "${stock_suites[$step]:-}" ] || { headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
+		[[ $step != stock* ]] || [ "${stock_suites[$step]:-}" ] ||
+			{ headers=$(stock_headers "$step") && packages+=("$headers"); } || return 1
 	done
 	need_packages "${packages[@]}"
 }

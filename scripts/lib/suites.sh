@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Packages of Debian suites that this machine does not use. apt works with lists of our own, so the machine's own sources
-# do not get the suites, and nothing is installed. Needs common.sh and deps.sh.
+# Packages of Debian suites that this machine does not use. apt works with lists of our own, so the machine's own
+# sources do not get the suites, and nothing is installed. Needs common.sh and deps.sh.
 
-# open_suites DIR SUITE...: makes DIR new, and fetches the lists of these suites there. apt's messages go to DIR/apt.log.
+# open_suites DIR SUITE...: makes DIR new, and fetches the lists of these suites there. apt writes to DIR/apt.log.
 # Returns 1 when the mirror does not have one of the suites, or does not answer.
 open_suites() {
 	local directory=$1 mirror
@@ -33,7 +33,8 @@ suite_search() { suite_run apt-cache "$1" search --names-only "$2" | cut -d ' ' 
 suite_run() {
 	local program=$1 directory=$2
 	shift 2
-	(cd "$directory" && "$program" -q -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
+	(cd "$directory" && "$program" -q \
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$directory/sources.list" \
 		-o Dir::State::Lists="$directory/lists" -o Dir::Cache="$directory/cache" -o Debug::NoLocking=1 \
 		-o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@")
 }

@@ -34,7 +34,8 @@ def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=
     command = core.vm_command(kernel, [*words, *programs], **vm, share=share, console=share / "console.txt",
                               arguments=arguments)
     variables = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}
-    return Ended(core.call_logged(command, log, env={**os.environ, **variables}), log, share / "ktap", share / "console.txt")
+    status = core.call_logged(command, log, env={**os.environ, **variables})
+    return Ended(status, log, share / "ktap", share / "console.txt")
 
 
 def judged(checks, name, kernel, programs=(), **options):

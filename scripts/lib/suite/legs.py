@@ -84,8 +84,8 @@ LEGS = [
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "
         "contiguous 1 GiB of RAM. Full: at full bounds", legs_kernel.witnesses, 3, 2,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
-    Leg("parallel", f"storms, races and contention on two processors that run at the same time, on {NEWEST} and {OLDER}. "
-        "Gets QEMU from Debian's backports where the machine's is older than 8.1. Full: at full bounds",
+    Leg("parallel", f"storms, races and contention on two processors that run at the same time, on {NEWEST} and "
+        f"{OLDER}. Gets QEMU from Debian's backports where the machine's is older than 8.1. Full: at full bounds",
         legs_kernel.parallel, 12, 8, needs=GUEST, kernels=(NEWEST, OLDER),
         builds=((" ".join([*legs_kernel.CONCURRENT, "module_parameters"]), ""),)),
     Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "

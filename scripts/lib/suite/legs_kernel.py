@@ -148,7 +148,7 @@ def witnesses(checks):
     checks.must_pass(ended.ktap, r".*run.order=18\]")
 
 
-# --- processors that run at the same time ------------------------------------------------------------------------------
+# --- processors that run at the same time -----------------------------------------------------------------------------
 
 # The programs in which threads or processes compete.
 CONCURRENT = ["closed_at_once", "contention", "contention_engine", "deliver_storm", "killed", "move", "move_storm",
@@ -159,7 +159,8 @@ NO_BACKPORTS = re.compile(r": \S+ has no \S+-backports for .* does not have a Re
 def parallel_on(checks, kernel):
     """The concurrent programs on a kernel. No verdict counts if the emulator may have broken the kernel."""
     name = f"concurrent self-tests on {kernel}"
-    ended = guests.self_tests(checks, name, kernel, CONCURRENT, smp=2, more=["--after-load", "/run/vm/start-processors"],
+    ended = guests.self_tests(checks, name, kernel, CONCURRENT, smp=2,
+                              more=["--after-load", "/run/vm/start-processors"],
                               arguments=["--parallel", "--qemu", "backports"])
     if ended.status == core.GUEST_NOT_STARTED and NO_BACKPORTS.search(core.last_line(ended.log)):
         checks.skips(name, core.last_line(ended.log))

@@ -285,8 +285,8 @@ def parse(arguments):
     core.check_kernel(options.kernel)
     options.kernel = core.SHORT_NAMES.get(options.kernel, options.kernel)
     if options.kernel.endswith("debug") and "/" not in options.kernel and not options.only:
-        raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with --only, "
-                           "or run scripts/test " + core.FULL_NAMES.get(options.kernel, options.kernel))
+        raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with "
+                           "--only, or run scripts/test " + core.FULL_NAMES.get(options.kernel, options.kernel))
     if "/" in options.kernel:
         options.kernel = os.path.realpath(options.kernel)
     return options

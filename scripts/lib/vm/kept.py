@@ -345,7 +345,8 @@ def list_all():
         idle = time.time() - known["since"]
         left = f", ends in {max(0, known['idle'] - idle):.0f} s" if known["state"] == "idle" else ""
         print(f"{place.name}  kernel {known['kernel']}, {counted(known['smp'], 'processor')}, {known['mem']} MiB; "
-              f"{counted(known['commands'], 'command')}; {known['state']} for {idle:.0f} s{left}; process {known['pid']}")
+              f"{counted(known['commands'], 'command')}; {known['state']} for {idle:.0f} s{left}; "
+              f"process {known['pid']}")
     if not alive:
         say("there is no kept guest")
     return 0

@@ -45,11 +45,11 @@ def parser():
     made.add_argument("--parallel", action="store_true",
                       help="the processors of an emulated guest run at the same time, in a thread each; otherwise they "
                       "take turns. Needs QEMU 8.1 or later. The kernel boots with one processor. CMD loads its "
-                      "modules, and then calls /run/vm/start-processors. From then on CMD must not make the kernel patch "
-                      "its code (tracing, probes), as QEMU fails then")
+                      "modules, and then calls /run/vm/start-processors. From then on CMD must not make the kernel "
+                      "patch its code (tracing, probes), as QEMU fails then")
     made.add_argument("--qemu", metavar="backports|PROGRAM",
-                      help="another QEMU than the machine's. backports: where the machine's QEMU is older than 8.1, that "
-                      "of Debian's backports, which is unpacked in the cache and not installed; --parallel then finds "
+                      help="another QEMU than the machine's. backports: where the machine's QEMU is older than 8.1, "
+                      "that of Debian's backports, which is unpacked in the cache and not installed; --parallel then finds "
                       "it there")
     made.add_argument("--iommu", action="store_true",
                       help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")

@@ -66,5 +66,6 @@ def choose(options):
         program = PROGRAM
     if options.parallel and not is_new(program):
         wanted, found = (".".join(map(str, numbers)) for numbers in (PARALLEL_FROM, version(program)))
-        raise CannotStart(f"--parallel needs QEMU {wanted} or later, and {program} is QEMU {found}; say --qemu backports")
+        raise CannotStart(f"--parallel needs QEMU {wanted} or later, and {program} is QEMU {found}; say "
+                          "--qemu backports")
     return program

@@ -41,8 +41,8 @@ def is_emulators(bug, console):
     """Whether the emulator made this bug: an int3 that the processor executed is not in memory.
 
     The kernel patches its code by means of int3. A processor that an emulator runs in a thread of its own may execute
-    such an int3 after the kernel has replaced it, and the kernel knows nothing of an int3 there. The line `Code:` of the
-    oops shows the memory, and <> marks the byte after the int3.
+    such an int3 after the kernel has replaced it, and the kernel knows nothing of an int3 there. The line `Code:` of
+    the oops shows the memory, and <> marks the byte after the int3.
     """
     if not re.search(r"\bint3: 0000 \[#1\]", bug):
         return False
