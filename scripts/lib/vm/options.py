@@ -49,8 +49,8 @@ def parser():
                       "patch its code (tracing, probes), as QEMU fails then")
     made.add_argument("--qemu", metavar="backports|PROGRAM",
                       help="another QEMU than the machine's. backports: where the machine's QEMU is older than 8.1, "
-                      "that of Debian's backports, which is unpacked in the cache and not installed; --parallel then finds "
-                      "it there")
+                      "that of Debian's backports, which is unpacked in the cache and not installed; --parallel then "
+                      "finds it there")
     made.add_argument("--iommu", action="store_true",
                       help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
