@@ -28,6 +28,8 @@ KILL_S = 20
 
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
 UNKILLABLE = re.compile(r"(\w+) cannot be killed, so it hangs in the kernel")
+# The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence.
+REFUSED = re.compile(r"cannot load (?!.*File exists)")
 EXPECTATION = "not so: "  # a failed expectation counts even if the case times out later
 KERNEL_LOG = re.compile(r"kernel log")
 # These complaints leave the kernel in doubt: a message in its log that is not a warning, a taint, or a module that
@@ -68,6 +70,8 @@ def judge(tests, status, output):
     words = (output.strip().splitlines() or [""])[-1]
     if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
         return outcome("hung", stuck[0], stuck[1])
+    if refused := tests and next(filter(REFUSED.match, tests["faults"]), None):
+        return outcome("failed", refused.splitlines()[0])
     if tests is None or not tests.get("complete"):
         return outcome("broken", f"selftests/run ended with status {status} and left no whole tests.json: {words}")
     cases, faults = complaints(tests)
