@@ -992,6 +992,7 @@ void features_are_true() {
     expect(TESTEXP_FEAT_NO_DEVICE, native, "NO_DEVICE");
     expect(TESTEXP_FEAT_NO_MAP, native, "NO_MAP");
     expect(TESTEXP_FEAT_WALK, has_symbol("follow_pfnmap_start"), "WALK");
+    expect(TESTEXP_FEAT_PFN_ATTRS, has_symbol("dma_buf_get_pfn_attrs"), "PFN_ATTRS");
     expect(TESTEXP_FEAT_LOCKDEP, access("/sys/module/lockdep/parameters/prove_locking", F_OK) == 0,
            "LOCKDEP");
     expect(TESTEXP_FEAT_KASAN, has_symbol("kasan_report"), "KASAN");

@@ -186,7 +186,7 @@ void make_plan(ksft::Plan& plan) {
                 "the device has a driver; unbind the driver first");
     });
     plan.add("load.no_number_of_bar", no_number_of_bar);
-    for (const char* number : {"-1", "6"})
+    for (const char* number : {"-2147483648", "-1", "6", "2147483647"})
         plan.add(std::string("load.no_such_bar[number=") + number + "]", [=] {
             refused(bar(number), ENXIO, "the BAR has no memory, or less than a page");
         });
