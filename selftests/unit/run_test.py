@@ -294,6 +294,18 @@ class RunTest(unittest.TestCase):
         self.assertEqual((value["passed"], value["failed"], value["complete"]), (0, 1, False))
         self.assertEqual((done.returncode, done.stdout.splitlines()[-1]), (1, "0 passed, 1 failed, 0 skipped"))
 
+    def test_after_load(self):
+        self.add("good", CASES["good"][0])
+        self.add("start", "echo started >&2; exit 3")
+        os.unlink(os.path.join(self.directory, "start.cpp"))
+        start = os.path.join(self.directory, "start")
+        for program, said in ((start, "started"), ("/nonexistent", "/nonexistent: No such file or directory")):
+            done = self.run_it("--after-load", program)
+            self.assertEqual((done.returncode, self.verdicts()["passed"]), (1, 0))
+            self.assertIn(f"failed: --after-load: {said}", done.stdout)
+        done = self.run_it("--after-load", "/bin/true")
+        self.assertEqual((done.returncode, self.verdicts()["passed"]), (0, 2))
+
     def test_too_much_output(self):
         self.add("floods", "yes")
         with open(os.path.join(self.directory, "limits.py"), "a", encoding="ascii") as file:
