@@ -109,7 +109,7 @@ void require_attach_flags(std::uint32_t flags) {
                 "before 7.1 an importer with operations must have move_notify");
 }
 
-/* A pin prevents a move, but not a revoke. */
+/* A pin prevents a move, but not a revoke, so importers that have pinned are notified as well. */
 void pinned_is_revoked(std::uint32_t attach_flags) {
     if (!attach_flags)
         REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "since 6.16 attaching pins nothing");
@@ -119,8 +119,11 @@ void pinned_is_revoked(std::uint32_t attach_flags) {
     const Buffer buffer = create(kind);
     const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
 
+    const bool has_callback = attach_flags & dynamic && !(attach_flags & TESTEXP_ATTACH_NO_NOTIFY);
+
     ksft::expect_eq(device().move(buffer.fd.get(), layout()).code(), EBUSY, "MOVE");
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    ksft::expect_eq(importer.audit().value().notifies, has_callback ? 1 : 0, "notifies");
     if (kind.has_pfns())
         expect_refused(importer.resolve(0, 1).value()[0], ENODEV, "get_pfn");
 }
