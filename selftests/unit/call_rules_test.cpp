@@ -263,7 +263,9 @@ TEST(CallRules, DescribeDefects) {
     passed.args.reserved = 1;
     EXPECT_EQ(defects(), Errnos{EINVAL});
     passed.args.reserved = 0;
-    passed.args.flags = 1;
+    passed.args.flags = TESTEXP_DESCRIBE_FLAGS;
+    EXPECT_EQ(defects(), Errnos{});
+    passed.args.flags = TESTEXP_DESCRIBE_FLAGS + 1;
     EXPECT_EQ(defects(), Errnos{EOPNOTSUPP});
     passed.args.flags = 0;
     passed.args.size = sizeof(passed.args) + 1;
