@@ -28,6 +28,7 @@
 #include "call.hpp"
 #include "fault_injection.hpp"
 #include "fixture.hpp"
+#include "truth.hpp"
 
 using namespace testexp;
 
@@ -58,11 +59,14 @@ struct Shape {
     }
     bool can_resolve() const {
         return !(create_flags & TESTEXP_CREATE_NO_GET_PFN) &&
-               (!dynamic_exporter() || device().has(TESTEXP_FEAT_MOVE_NOTIFY));
+               truth::code_of_get_pfn(device().info().features, create_flags, attach_flags) == 0;
     }
 
     /* In this case the core maps at attach and uses the mapping again. */
-    bool mapped_at_attach() const { return can_map() && dynamic_exporter() != dynamic_importer(); }
+    bool mapped_at_attach() const {
+        return device().has(TESTEXP_FEAT_MAPS_AT_ATTACH) && can_map() &&
+               dynamic_exporter() != dynamic_importer();
+    }
 };
 
 /**
@@ -687,8 +691,11 @@ void require(const Operation& operation, const Shape& shape, const FaultInjectio
         REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
     if (shape.has_mmio())
         (void)mmio_bar();
+    if (shape.create_flags & TESTEXP_CREATE_CACHE_SGT)
+        REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH),
+                "since 6.16 exporters have no cache_sgt_mapping");
     if (operation.call == resolve && shape.dynamic_exporter())
-        REQUIRE(device().has(TESTEXP_FEAT_MOVE_NOTIFY), "this kernel refuses with ENOENT");
+        REQUIRE(shape.can_resolve(), "this kernel refuses with ENOENT");
     if (operation.maps && shape.can_map())
         REQUIRE(injection.spares_dma_debug(FaultKind::slab),
                 "a failure would switch DMA-API debugging off for good, and this kernel has no "
