@@ -51,6 +51,7 @@ class Regression:
         self.trees = {kernel: self.tree(kernel) for kernel in self.kernels}
         self.source = upstream_tests.unpacked(version_of(options.kernel))
         self.suites = self.chosen(upstream_tests.suites_for(self.source, self.trees.values()))
+        upstream_tests.build_programs(self.source, self.suites)
         if "dmabuf_iter" in self.names():
             upstream_tests.build_iterator(self.source, self.trees[options.kernel])
 

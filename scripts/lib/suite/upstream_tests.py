@@ -72,23 +72,34 @@ def suites_for(source, trees):
 # --- the source -------------------------------------------------------------------------------------------------------
 
 
-def build_programs(source):
-    """The headers for user space, and then what kselftest's Makefiles build."""
+def build_headers(source):
+    """The headers for user space."""
     log = source / "build.log"
     if core.call_logged(["make", "-C", source, "ARCH=x86", "headers"], log) != 0:
-        raise core.Problem(f"the kernel's headers for user space are not made: {core.last_line(log)} (log: {log})")
-    for directory in dict.fromkeys(suite.directory for suite in SUITES if suite.program):
-        if not (source / directory).exists():
-            continue
-        if core.call_logged(["make", "-C", source / directory, f"OUTPUT={source / 'bin'}"], log) != 0:
-            raise core.Problem(f"the kernel's tests in {directory} do not build: {core.last_line(log)} (log: {log})")
+        raise core.Problem(f"the kernel's headers for user space are not made: {first_error(log)} (log: {log})")
+
+
+def build_programs(source, suites):
+    """What kselftest's Makefiles build for these suites."""
+    log = source / "build.log"
+    for directory in dict.fromkeys(suite.directory for suite in suites if suite.program):
+        with core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests"):
+            status = core.call_logged(["make", "-C", source / directory, f"OUTPUT={source / 'bin'}"], log)
+        if status != 0:
+            raise core.Problem(f"the kernel's tests in {directory} do not build: {first_error(log)} (log: {log})")
+
+
+def first_error(log):
+    errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line]
+    return (errors or [core.last_line(log)])[0]
 
 
 def unpacked(version):
-    """The directory with the sources and, in bin, the programs; made once for each version of the source package."""
+    """The directory with the sources and the headers, made once for each version of the source package. The programs go
+    into its directory bin."""
     tarball = core.script("kernel", "source", version)
     package = tarball.name.removesuffix(".tar.xz")
-    text = f"{package} {tarball.stat().st_mtime_ns} {WANTED} {SUITES} {inspect.getsource(build_programs)}"
+    text = f"{package} {tarball.stat().st_mtime_ns} {WANTED} {inspect.getsource(build_headers)}"
     source = core.cache_dir() / "regression" / f"{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     with core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests"):
         if not (source / "done").exists():
@@ -97,7 +108,7 @@ def unpacked(version):
             if core.call(["tar", "-C", source, "--strip-components=1", "-xf", tarball,
                           *(f"{package}/{name}" for name in WANTED)]) != 0:
                 raise core.Problem(f"cannot unpack the tests of {tarball} to {source}; is the disk full?")
-            build_programs(source)
+            build_headers(source)
             (source / "done").touch()
     return source
 
@@ -117,8 +128,7 @@ def build_module(source, tree, work):
     (directory / "Kbuild").write_text(kbuild(), encoding="utf-8")
     log = directory / "build.log"
     if core.call_logged(["make", "-C", tree, f"M={directory}", "modules"], log) != 0:
-        errors = [line for line in log.read_text(errors="replace").splitlines() if "error" in line]
-        raise core.Problem(f"DMABUF_SELFTESTS do not build for {tree}: {(errors or [core.last_line(log)])[0]}")
+        raise core.Problem(f"DMABUF_SELFTESTS do not build for {tree}: {first_error(log)}")
     return directory / "dmabuf_selftests.ko"
 
 
