@@ -438,14 +438,17 @@ void dropped(testexp_fill_mode mode) {
 }
 
 /* Every importer of the buffer is notified, in whatever order they attached. */
-void all_are_told() {
+void all_are_told(std::uint32_t attach_flags) {
     require_pfns();
+    if (attach_flags & TESTEXP_ATTACH_NO_DEVICE)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_DEVICE),
+                "the stock kernel refuses device-less importers");
 
     const Buffer buffer = create_movable(one_block());
     std::vector<Importer> importers;
 
     for (int i = 0; i < 3; i++) {
-        importers.push_back(device().attach(buffer.fd.get(), dynamic).value());
+        importers.push_back(device().attach(buffer.fd.get(), attach_flags).value());
         ksft::expect_eq(importers.back().fill({.count = 16}).code(), 0, "FILL");
     }
     ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
@@ -809,7 +812,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("abi.poll_wakes[event=pause]", [] { poll_wakes(POLLIN); });
     plan.add("abi.poll_wakes[event=fence]", [] { poll_wakes(POLLPRI); });
     plan.add("abi.move_while_mapped", move_while_mapped);
-    plan.add("P2.all_are_told", all_are_told);
+    plan.add("P2.all_are_told", [] { all_are_told(dynamic); });
+    plan.add("P2.all_are_told[device=no]",
+             [] { all_are_told(dynamic | TESTEXP_ATTACH_NO_DEVICE); });
     for (const Change& change : changes())
         plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
     for (const Mode& mode : modes)
