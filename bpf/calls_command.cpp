@@ -244,7 +244,7 @@ std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& pr
     return histograms;
 }
 
-/* What each tracepoint tells. */
+/* The value that each tracepoint reports, and its unit. */
 constexpr struct {
     event_hist which;
     const char* name;
@@ -285,7 +285,7 @@ std::optional<Histograms> collect_events(EventProbe& probe,
     return histograms;
 }
 
-/* What the kernel's tracepoints tell of exports and attachments, without a probe on a function. */
+/* Counts exports and attachments by the kernel's tracepoints, without a probe on a function. */
 int run_events(const Options& options) {
     std::optional<EventProbe> probe;
 

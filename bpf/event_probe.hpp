@@ -42,7 +42,7 @@ public:
     /* Detaches; what was counted stays. */
     void stop();
 
-    /* What was counted; after stop(). */
+    /* Returns the counts. The caller calls stop() first. */
     testexp::Result<EventReport> read() const;
 
 private:

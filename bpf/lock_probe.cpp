@@ -59,7 +59,7 @@ constexpr Program program_of(const Hook& hook, Mode mode) {
                                   : hook.tracepoint;
 }
 
-/* What is lost without probes on functions. */
+/* Returns what this mode loses in comparison with fentry, or nullptr. */
 const char* loss_of(Mode mode) {
     switch (mode) {
     case Mode::kprobe:

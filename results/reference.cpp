@@ -16,7 +16,7 @@ namespace {
 constexpr std::array comparable_facts = {"clock",    "kernel",        "flavour", "kernel_compiler",
                                          "compiler", "debug_options", "api",     "preset"};
 
-/* What the two sets of counts of two kernels need not share. */
+/* Whether two sets of counts may differ in this fact when they are of two kernels. */
 bool is_of_kernel(const std::string& fact) {
     return fact == "kernel" || fact == "flavour";
 }

@@ -139,7 +139,7 @@ void expect_all_refused(const Buffer& buffer, const Importer& importer, const Cl
              {TESTEXP_FILL_LOCKED, TESTEXP_FILL_SEQ_RETRY, TESTEXP_FILL_NAIVE})
             ksft::expect_eq(importer.fill({.mode = mode}).code(), ENODEV, "FILL");
     }
-    /* What the core has mapped at attach stays mapped. */
+    /* A buffer that the core mapped at attach stays mapped. */
     if (kind.can_move() || !device().has(TESTEXP_FEAT_MAPS_AT_ATTACH))
         ksft::expect_eq(importer.map().code(), ENODEV, "map");
     if (kind.can_move()) {

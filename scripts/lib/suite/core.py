@@ -34,7 +34,7 @@ GUEST_ENDS = {
     GUEST_LOST: "the guest was lost or ran out of time",
 }
 
-# What scripts/vm says of a guest with --parallel.
+# scripts/vm prints these two remarks about a guest with --parallel.
 PATCHED = "the kernel patched its code while its processors ran at the same time"
 ALONE = "one processor ran, because the command did not call /run/vm/start-processors"
 

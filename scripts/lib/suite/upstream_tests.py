@@ -14,7 +14,7 @@ import core
 
 KSELFTEST = "tools/testing/selftests"
 BPF_TESTS = f"{KSELFTEST}/bpf"
-# What the programs, the headers for user space and the modules are built from.
+# The build of the programs, of the headers for user space and of the modules needs these files.
 WANTED = [
     "Makefile", "Kbuild", "scripts", "include", "usr", "arch/x86", "tools/arch", "tools/include", "tools/scripts",
     "tools/lib/bpf", KSELFTEST, "drivers/dma-buf", "drivers/iommu/iommufd", "drivers/dma/idxd", "drivers/dma/ioat",
