@@ -98,6 +98,18 @@ testexp::Error attach_failure(int error, const bpf_program* program) {
     return failure(error, fmt::format("attach {}", section));
 }
 
+std::uint64_t count_entries(const bpf_map* map) {
+    std::uint64_t count = 0;
+    __u64 key = 0;
+    const void* previous = nullptr;
+
+    while (!bpf_map__get_next_key(map, previous, &key, sizeof(key))) {
+        previous = &key;
+        count++;
+    }
+    return count;
+}
+
 bool kernel_has_btf() {
     const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
     return kernel != nullptr;

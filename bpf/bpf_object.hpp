@@ -11,6 +11,7 @@
 #include "testexp.hpp"
 
 struct bpf_link;
+struct bpf_map;
 struct bpf_program;
 
 namespace latency {
@@ -58,6 +59,9 @@ testexp::Error attach_failure(int error, const bpf_program* program);
 
 /* Whether programs can read the kernel's structures, and fentry find its functions. */
 bool kernel_has_btf();
+
+/* Counts the entries of a hash map whose keys have 64 bits. */
+std::uint64_t count_entries(const bpf_map* map);
 
 /* Runs an iterator program to its end. */
 testexp::Status run_iterator(const bpf_program* program);

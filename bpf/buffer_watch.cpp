@@ -12,25 +12,10 @@
 #include "buffers.skel.h"
 
 namespace latency {
-namespace {
 
 using testexp::Error;
 using testexp::Result;
 using testexp::Status;
-
-std::uint64_t count_entries(const bpf_map* map) {
-    std::uint64_t count = 0;
-    __u64 key = 0;
-    const void* previous = nullptr;
-
-    while (!bpf_map__get_next_key(map, previous, &key, sizeof(key))) {
-        previous = &key;
-        count++;
-    }
-    return count;
-}
-
-} // namespace
 
 void BufferWatch::SkeletonDeleter::operator()(buffers_bpf* skeleton) const {
     buffers_bpf__destroy(skeleton);

@@ -29,18 +29,6 @@ std::vector<event_stats> one_per_cpu() {
     return std::vector<event_stats>(cpus > 0 ? cpus : 1, empty);
 }
 
-std::uint64_t count_entries(const bpf_map* map) {
-    std::uint64_t count = 0;
-    __u64 key = 0;
-    const void* previous = nullptr;
-
-    while (!bpf_map__get_next_key(map, previous, &key, sizeof(key))) {
-        previous = &key;
-        count++;
-    }
-    return count;
-}
-
 } // namespace
 
 void EventProbe::SkeletonDeleter::operator()(events_bpf* skeleton) const {
