@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "foreign_buffer.hpp"
+
+#include <charconv>
+#include <cstddef>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <system_error>
+
+#include <fcntl.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace testexp {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t huge_page_bytes = std::uint64_t{2} << 20;
+constexpr unsigned int memfd_huge_2mb = 21U << 26; /* MFD_HUGE_2MB of linux/memfd.h */
+constexpr const char* iommufd_path = "/dev/iommu";
+
+/*
+ * The headers of Debian 12 do not have these two. Each is as in include/uapi/linux/vfio.h of
+ * Linux 7.3.
+ */
+struct BindIommufd {
+    std::uint32_t argsz = sizeof(BindIommufd);
+    std::uint32_t flags = 0;
+    std::int32_t iommufd = -1;
+    std::uint32_t out_devid = 0;
+};
+constexpr unsigned long bind_iommufd = _IO(VFIO_TYPE, VFIO_BASE + 18);
+
+struct DmaBufRange {
+    std::uint64_t offset;
+    std::uint64_t length;
+};
+struct DmaBufFeature {
+    std::uint32_t argsz;
+    std::uint32_t flags;
+    std::uint32_t region_index;
+    std::uint32_t open_flags;
+    std::uint32_t feature_flags;
+    std::uint32_t nr_ranges;
+    /* struct DmaBufRange for each range follows. */
+};
+constexpr std::uint32_t dma_buf_feature = 11;
+
+Error lacking(std::string what) {
+    return {EOPNOTSUPP, std::move(what)};
+}
+
+/* The words between commas. */
+std::vector<std::string_view> split(std::string_view text) {
+    std::vector<std::string_view> words;
+
+    for (;;) {
+        const std::size_t comma = text.find(',');
+
+        words.push_back(text.substr(0, comma));
+        if (comma == std::string_view::npos)
+            return words;
+        text.remove_prefix(comma + 1);
+    }
+}
+
+Error wrong_form(std::string_view text, const char* form) {
+    return {EINVAL, "'" + std::string(text) + "' is not " + form};
+}
+
+/* A size of a buffer: whole pages, and at least one. */
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    const Result<std::uint64_t> bytes = parse_bytes(text);
+
+    if (!bytes || bytes.value() == 0 || bytes.value() % page_bytes() != 0)
+        return std::nullopt;
+    return bytes.value();
+}
+
+std::optional<VfioRange> parse_range(std::string_view text) {
+    const std::size_t plus = text.find('+');
+
+    if (plus == std::string_view::npos)
+        return std::nullopt;
+
+    const Result<std::uint64_t> offset = parse_bytes(text.substr(0, plus));
+    const auto length = parse_size(text.substr(plus + 1));
+
+    if (!offset || !length || offset.value() % page_bytes() != 0)
+        return std::nullopt;
+    return VfioRange{offset.value(), *length};
+}
+
+/* The error for a device file: what a user has to do is known for two of them. */
+Error open_error(const std::string& path, const std::string& to_do) {
+    const int code = errno;
+
+    if (code == ENOENT || code == ENODEV || code == ENXIO)
+        return lacking(path + ", which is not there" + to_do);
+    if (code == EACCES || code == EPERM)
+        return {code, "no permission to open " + path + ": run as root"};
+    if (code == EBUSY)
+        return {code, path + " is in use: close the program that has it open"};
+    return errno_error("open " + path);
+}
+
+Result<Fd> open_file(const std::string& path, const std::string& to_do) {
+    Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
+
+    if (!fd)
+        return open_error(path, to_do);
+    return fd;
+}
+
+/* A memfd that cannot shrink, as udmabuf requires. */
+Result<Fd> make_memory(const UdmabufSpec& spec) {
+    const unsigned int huge = spec.huge ? MFD_HUGETLB | memfd_huge_2mb : 0U;
+    Fd memory(memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC | huge));
+
+    if (!memory && spec.huge)
+        return lacking("CONFIG_HUGETLBFS, for a memfd of huge pages");
+    if (!memory)
+        return errno_error("memfd_create");
+    if (ftruncate(memory.get(), static_cast<off_t>(spec.size_bytes)) < 0)
+        return errno_error("set the size of a memfd");
+    if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return errno_error("seal a memfd");
+    /* Without this call, UDMABUF_CREATE takes the pages, and fails in more ways. */
+    if (fallocate(memory.get(), 0, 0, static_cast<off_t>(spec.size_bytes)) == 0)
+        return memory;
+    if (spec.huge && (errno == ENOSPC || errno == ENOMEM))
+        return lacking(std::to_string(spec.size_bytes / huge_page_bytes) +
+                       " free huge pages of 2 MiB; /proc/sys/vm/nr_hugepages makes them");
+    return errno_error("fill a memfd with pages");
+}
+
+/* "/dev/vfio/devices/vfio0" of a PCI device that vfio-pci drives. */
+Result<std::string> vfio_path(const std::string& device) {
+    const fs::path directory = fs::path("/sys/bus/pci/devices") / device;
+    std::error_code error;
+
+    if (!fs::exists(directory, error))
+        return lacking("the PCI device " + device + ", which is not there");
+    for (const auto& entry : fs::directory_iterator(directory / "vfio-dev", error))
+        return "/dev/vfio/devices/" + entry.path().filename().string();
+
+    const fs::path driver = fs::read_symlink(directory / "driver", error).filename();
+
+    if (driver == "vfio-pci")
+        return lacking("CONFIG_VFIO_DEVICE_CDEV, for a file of the device " + device);
+    return lacking("the driver vfio-pci for the PCI device " + device + ", which has " +
+                   (driver.empty() ? "no driver" : "the driver " + driver.string()));
+}
+
+Result<Fd> get_dma_buf(const Fd& device, const VfioSpec& spec) {
+    const std::size_t ranges_bytes = spec.ranges.size() * sizeof(DmaBufRange);
+    std::vector<std::uint64_t> words((sizeof(DmaBufFeature) + ranges_bytes) /
+                                     sizeof(std::uint64_t));
+    auto* const feature = reinterpret_cast<DmaBufFeature*>(words.data());
+    auto* const ranges =
+        reinterpret_cast<DmaBufRange*>(words.data() + sizeof(DmaBufFeature) / sizeof(words[0]));
+
+    *feature = {.argsz = static_cast<std::uint32_t>(sizeof(DmaBufFeature) + ranges_bytes),
+                .flags = VFIO_DEVICE_FEATURE_GET | dma_buf_feature,
+                .region_index = spec.region,
+                .open_flags = O_RDWR | O_CLOEXEC,
+                .feature_flags = 0,
+                .nr_ranges = static_cast<std::uint32_t>(spec.ranges.size())};
+    for (std::size_t i = 0; i < spec.ranges.size(); i++)
+        ranges[i] = {spec.ranges[i].offset_bytes, spec.ranges[i].length_bytes};
+
+    Fd buffer(ioctl(device.get(), VFIO_DEVICE_FEATURE, feature));
+
+    if (!buffer && errno == ENOTTY)
+        return lacking("dma-bufs of VFIO, which Linux has since 6.19 with CONFIG_VFIO_PCI_DMABUF");
+    if (!buffer)
+        return errno_error("dma-buf of region " + std::to_string(spec.region) + " of " +
+                           spec.device);
+    return buffer;
+}
+
+} // namespace
+
+std::uint64_t VfioSpec::size_bytes() const {
+    return std::accumulate(
+        ranges.begin(), ranges.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const VfioRange& range) { return sum + range.length_bytes; });
+}
+
+Result<std::uint64_t> parse_bytes(std::string_view text) {
+    constexpr std::string_view units = "KMG";
+    const Error wrong = wrong_form(text, "a number of bytes such as 4096, 0x1000, 64K, 64M or 2G");
+    const std::size_t unit = text.empty() ? std::string_view::npos : units.find(text.back());
+    const unsigned int shift =
+        unit == std::string_view::npos ? 0 : 10 * (static_cast<unsigned int>(unit) + 1);
+    std::string_view digits = text.substr(0, text.size() - (shift != 0 ? 1 : 0));
+    const int base = digits.starts_with("0x") ? 16 : 10;
+    std::uint64_t number = 0;
+
+    if (base == 16)
+        digits.remove_prefix(2);
+
+    const char* const end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data(), end, number, base);
+
+    if (digits.empty() || error != std::errc{} || stop != end ||
+        number > std::numeric_limits<std::uint64_t>::max() >> shift)
+        return wrong;
+    return number << shift;
+}
+
+Result<UdmabufSpec> parse_udmabuf(std::string_view text) {
+    const auto words = split(text);
+    const auto size_bytes = parse_size(words[0]);
+
+    if (!size_bytes || words.size() > 2 || (words.size() == 2 && words[1] != "huge"))
+        return wrong_form(text, "SIZE or SIZE,huge, with SIZE in whole pages, such as 64M");
+    if (words.size() == 2 && *size_bytes % huge_page_bytes != 0)
+        return wrong_form(text, "SIZE,huge with SIZE in whole pages of 2 MiB, such as 64M,huge");
+    return UdmabufSpec{*size_bytes, words.size() == 2};
+}
+
+Result<HeapSpec> parse_heap(std::string_view text) {
+    const auto words = split(text);
+    const auto size_bytes = words.size() == 2 ? parse_size(words[1]) : std::nullopt;
+
+    if (!size_bytes || words[0].empty() || words[0].find('/') != std::string_view::npos)
+        return wrong_form(text, "NAME,SIZE, with SIZE in whole pages, such as system,64M");
+    return HeapSpec{std::string(words[0]), *size_bytes};
+}
+
+Result<VfioSpec> parse_vfio(std::string_view text) {
+    const Error wrong = wrong_form(text, "BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...], in whole "
+                                         "pages, such as 0000:00:10.0,0,0+64K");
+    const auto words = split(text);
+    const Result<std::uint64_t> region =
+        words.size() > 2 ? parse_bytes(words[1]) : Result<std::uint64_t>(wrong);
+
+    if (!region || words[0].empty() || words[0].find('/') != std::string_view::npos ||
+        region.value() > VFIO_PCI_ROM_REGION_INDEX)
+        return wrong;
+
+    VfioSpec spec{std::string(words[0]), static_cast<std::uint32_t>(region.value()), {}};
+
+    for (std::size_t i = 2; i < words.size(); i++) {
+        const auto range = parse_range(words[i]);
+
+        if (!range)
+            return wrong;
+        spec.ranges.push_back(*range);
+    }
+    return spec;
+}
+
+Result<ForeignSpec> parse_foreign(std::string_view text) {
+    const auto as_foreign = [](auto parsed) {
+        return parsed ? Result<ForeignSpec>(std::move(parsed).value())
+                      : Result<ForeignSpec>(parsed.error());
+    };
+    const std::size_t colon = text.find(':');
+    const std::string_view kind = text.substr(0, colon);
+    const std::string_view rest =
+        colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+
+    if (kind == "udmabuf")
+        return as_foreign(parse_udmabuf(rest));
+    if (kind == "heap")
+        return as_foreign(parse_heap(rest));
+    if (kind == "vfio")
+        return as_foreign(parse_vfio(rest));
+    return wrong_form(text, "udmabuf:SIZE[,huge], heap:NAME,SIZE or "
+                            "vfio:BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]");
+}
+
+std::uint64_t size_bytes_of(const ForeignSpec& spec) {
+    if (const auto* udmabuf = std::get_if<UdmabufSpec>(&spec))
+        return udmabuf->size_bytes;
+    if (const auto* heap = std::get_if<HeapSpec>(&spec))
+        return heap->size_bytes;
+    return std::get<VfioSpec>(spec).size_bytes();
+}
+
+std::string exporter_of(const ForeignSpec& spec) {
+    if (const auto* udmabuf = std::get_if<UdmabufSpec>(&spec))
+        return udmabuf->huge ? "udmabuf,huge" : "udmabuf";
+    if (const auto* heap = std::get_if<HeapSpec>(&spec))
+        return "heap:" + heap->heap;
+
+    const auto& vfio = std::get<VfioSpec>(spec);
+
+    return "vfio:" + vfio.device + "," + std::to_string(vfio.region);
+}
+
+Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec) {
+    Result<Fd> control = open_file("/dev/udmabuf", ": it needs CONFIG_UDMABUF");
+
+    if (!control)
+        return control.error();
+
+    Result<Fd> memory = make_memory(spec);
+
+    if (!memory)
+        return memory.error();
+
+    udmabuf_create request{};
+
+    request.memfd = static_cast<std::uint32_t>(memory.value().get());
+    request.flags = UDMABUF_FLAGS_CLOEXEC;
+    request.size = spec.size_bytes;
+
+    Fd buffer(ioctl(control.value().get(), UDMABUF_CREATE, &request));
+
+    if (!buffer && errno == EINVAL)
+        return Error{EINVAL, "UDMABUF_CREATE refuses " + std::to_string(spec.size_bytes >> 20) +
+                                 " MiB: see /sys/module/udmabuf/parameters/size_limit_mb"};
+    if (!buffer)
+        return errno_error("UDMABUF_CREATE");
+    return ForeignBuffer{.fd = std::move(buffer),
+                         .nr_pages = spec.size_bytes / page_bytes(),
+                         .memory = std::move(memory).value(),
+                         .device = {},
+                         .iommu = {}};
+}
+
+Result<ForeignBuffer> make_heap(const HeapSpec& spec) {
+    Result<Fd> heap = open_file("/dev/dma_heap/" + spec.heap, "");
+
+    if (!heap)
+        return heap.error();
+
+    dma_heap_allocation_data request{};
+
+    request.len = spec.size_bytes;
+    request.fd_flags = O_RDWR | O_CLOEXEC;
+    if (ioctl(heap.value().get(), DMA_HEAP_IOCTL_ALLOC, &request) < 0)
+        return errno == ENOMEM
+                   ? lacking(std::to_string(spec.size_bytes >> 20) + " MiB of free memory")
+                   : errno_error("DMA_HEAP_IOCTL_ALLOC of the heap " + spec.heap);
+    return ForeignBuffer{.fd = Fd(static_cast<int>(request.fd)),
+                         .nr_pages = spec.size_bytes / page_bytes(),
+                         .memory = {},
+                         .device = {},
+                         .iommu = {}};
+}
+
+Result<ForeignBuffer> make_vfio(const VfioSpec& spec) {
+    const Result<std::string> path = vfio_path(spec.device);
+
+    if (!path)
+        return path.error();
+
+    Result<Fd> device = open_file(path.value(), "");
+
+    if (!device)
+        return device.error();
+
+    Result<Fd> iommu = open_file(iommufd_path, ": modprobe iommufd makes it");
+
+    if (!iommu)
+        return iommu.error();
+
+    BindIommufd bind{.iommufd = iommu.value().get()};
+
+    if (ioctl(device.value().get(), bind_iommufd, &bind) < 0)
+        return errno_error("bind " + spec.device + " to " + iommufd_path);
+
+    Result<Fd> buffer = get_dma_buf(device.value(), spec);
+
+    if (!buffer)
+        return buffer.error();
+    return ForeignBuffer{.fd = std::move(buffer).value(),
+                         .nr_pages = spec.size_bytes() / page_bytes(),
+                         .memory = {},
+                         .device = std::move(device).value(),
+                         .iommu = std::move(iommu).value()};
+}
+
+Result<ForeignBuffer> make_foreign(const ForeignSpec& spec) {
+    if (const auto* udmabuf = std::get_if<UdmabufSpec>(&spec))
+        return make_udmabuf(*udmabuf);
+    if (const auto* heap = std::get_if<HeapSpec>(&spec))
+        return make_heap(*heap);
+    return make_vfio(std::get<VfioSpec>(spec));
+}
+
+} // namespace testexp

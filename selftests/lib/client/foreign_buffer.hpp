@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dma-bufs of the kernel's own exporters: how a user names one, and how one is made. Tests and
+ * benchmarks ask the module's importer for the PFNs of such a buffer.
+ */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "testexp.hpp"
+
+namespace testexp {
+
+/* Pages of a memfd: "64M", or "64M,huge" for a memfd of huge pages. */
+struct UdmabufSpec {
+    std::uint64_t size_bytes = 0;
+    bool huge = false;
+};
+
+/* Memory of a heap in /dev/dma_heap: "system,64M". */
+struct HeapSpec {
+    std::string heap;
+    std::uint64_t size_bytes = 0;
+};
+
+struct VfioRange {
+    std::uint64_t offset_bytes = 0; /* within the region */
+    std::uint64_t length_bytes = 0;
+};
+
+/* Ranges of a BAR, in the order of the buffer's pages: "0000:00:10.0,0,0+1M,2M+64K". */
+struct VfioSpec {
+    std::string device; /* PCI address; vfio-pci must be its driver */
+    std::uint32_t region = 0;
+    std::vector<VfioRange> ranges;
+
+    std::uint64_t size_bytes() const;
+};
+
+/* The error of each is EINVAL, and its text is one line that shows the right form. */
+Result<UdmabufSpec> parse_udmabuf(std::string_view text);
+Result<HeapSpec> parse_heap(std::string_view text);
+Result<VfioSpec> parse_vfio(std::string_view text);
+
+/* A number of bytes: decimal or 0x..., with K, M or G for powers of 1024. */
+Result<std::uint64_t> parse_bytes(std::string_view text);
+
+using ForeignSpec = std::variant<UdmabufSpec, HeapSpec, VfioSpec>;
+
+/* One of the above with its kind: "udmabuf:64M", "heap:system,64M", "vfio:0000:00:10.0,0,0+1M". */
+Result<ForeignSpec> parse_foreign(std::string_view text);
+
+std::uint64_t size_bytes_of(const ForeignSpec& spec);
+
+/* The exporter without the size: "udmabuf", "udmabuf,huge", "heap:system", "vfio:0000:00:10.0,0".
+ */
+std::string exporter_of(const ForeignSpec& spec);
+
+/* A buffer, and what it depends on. */
+struct ForeignBuffer {
+    Fd fd;
+    std::uint64_t nr_pages = 0;
+    Fd memory; /* of udmabuf: the memfd */
+    Fd device; /* of VFIO: the device. The kernel revokes the buffer when the device is closed */
+    Fd iommu;  /* of VFIO: the IOMMUFD that the device is bound to */
+};
+
+/**
+ * Each error's text is one line that says what failed, and what to do where something is missing.
+ * Its code is EOPNOTSUPP where this machine lacks the exporter, the device or the memory.
+ */
+Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec);
+Result<ForeignBuffer> make_heap(const HeapSpec& spec);
+Result<ForeignBuffer> make_vfio(const VfioSpec& spec);
+Result<ForeignBuffer> make_foreign(const ForeignSpec& spec);
+
+} // namespace testexp
