@@ -993,6 +993,8 @@ void features_are_true() {
     expect(TESTEXP_FEAT_NO_MAP, native, "NO_MAP");
     expect(TESTEXP_FEAT_WALK, has_symbol("follow_pfnmap_start"), "WALK");
     expect(TESTEXP_FEAT_PFN_ATTRS, has_symbol("dma_buf_get_pfn_attrs"), "PFN_ATTRS");
+    expect(TESTEXP_FEAT_NO_NOTIFY, has_symbol("dma_buf_invalidate_mappings"), "NO_NOTIFY");
+    expect(TESTEXP_FEAT_REVOKE_UNMAPS, has_symbol("dma_buf_invalidate_mappings"), "REVOKE_UNMAPS");
     expect(TESTEXP_FEAT_LOCKDEP, access("/sys/module/lockdep/parameters/prove_locking", F_OK) == 0,
            "LOCKDEP");
     expect(TESTEXP_FEAT_KASAN, has_symbol("kasan_report"), "KASAN");
