@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts faults into the module and the kernel patch, one at a time, and reports which faults the self-tests find; see
---help."""
+"""Puts faults into the module, the kernel patch and the exporters, one at a time, and reports which faults the
+self-tests find; see --help."""
 
 import argparse
+import collections
 import hashlib
 import os
 import pathlib
@@ -37,17 +38,17 @@ GENERATED_NAME = re.compile(r"\w+-\w+-[\w-]+-[0-9a-f]{8}")
 
 def parse(argv):
     parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
-                         description="Breaks the module or the kernel patch on purpose, one fault at a time, and "
-                         "reports which faults the self-tests find.")
+                         description="Breaks the module, the kernel patch or an exporter on purpose, one fault at a "
+                         "time, and reports which faults the self-tests find.")
     parser.add_argument("--list", action="store_true",
                         help="list the faults, what each fault changes, and the programs that must find the fault")
     parser.add_argument("--generated", action="store_true",
                         help="try faults that rules make, instead of the faults that were made by hand")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="try this fault (repeat the option for more faults)")
-    parser.add_argument("--kind", choices=["module", "kernel"],
-                        help="try only the faults of the module, or only the faults of the kernel patch "
-                        "(default: both; with --generated: module)")
+    parser.add_argument("--kind", choices=["module", "kernel", "exporters"],
+                        help="try only the faults of the module, of the kernel patch, or of the kernel's exporters: "
+                        "udmabuf, the system heap, vfio-pci (default: all; with --generated: module)")
     parser.add_argument("--kernel", metavar="FLAVOUR",
                         help="try the faults on this version of Linux: each version has its own faults of the kernel "
                         f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}). With "
@@ -74,6 +75,8 @@ def parse(argv):
         parser.error("--budget goes only with --generated")
     if not options.generated and options.kernel not in (None, *hand_made.versions()):
         parser.error(f"no faults for the kernel '{options.kernel}'; there are: {' '.join(hand_made.versions())}")
+    if options.generated and options.kind == "exporters":
+        parser.error("--generated has no faults of exporters; say --kind module or --kind kernel")
     options.kernel = options.kernel or (generated.FLAVOUR if options.generated else hand_made.DEFAULT_VERSION)
     return options
 
@@ -105,15 +108,16 @@ def list_faults(faults, version):
     print(f"{len(faults)} faults", flush=True)
 
 
-def count(faults, kinds):
-    return {kind: sum(fault.kind == kind for fault in faults) for kind in kinds}
+def count(faults):
+    """Returns {kind: number of its faults}."""
+    return dict(collections.Counter(fault.kind for fault in faults))
 
 
 def hunt(options, faults, work):
     """Returns (record, {kind: number of faults}, number of faults that were chosen)."""
     if not options.generated:
         chosen = choose(faults, options)
-        return hunt_hand_made.Hunt(chosen, options.bin, work).run(), count(faults, ("kernel", "module")), len(chosen)
+        return hunt_hand_made.Hunt(chosen, options.bin, work).run(), count(faults), len(chosen)
     built = hunt_generated.prepare(options.kind, options.kernel)
     by_rule = hunt_generated.Hunt(built, options, hunt_generated.binaries_of(options.bin), work)
     record = by_rule.run()

@@ -56,8 +56,10 @@ def one_by_one(programs):
 class Guest:
     """One boot of a guest, and the results of the jobs that ran in it."""
 
-    def __init__(self, kernel, jobs, binaries, work, ended=lambda job, attempt: None):
+    def __init__(self, kernel, jobs, binaries, work, ended=lambda job, attempt: None, arguments=()):
+        """arguments: more options of scripts/vm."""
         self.kernel, self.jobs, self.binaries, self.work, self.ended = kernel, jobs, binaries, work, ended
+        self.arguments = arguments
         self.silence = max(limit for job in jobs for _, limit, _ in job.programs) + SILENCE_S
         self.runs, self.current, self.done, self.silent = collections.defaultdict(list), None, set(), False
 
@@ -69,7 +71,8 @@ class Guest:
         core.write_json(self.work / "jobs.json", jobs)
         limit = BOOT_LIMIT_S + sum(len(names) for job in self.jobs for names, *_ in job.programs) * self.silence
         command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"],
-                                  timeout=limit, share=self.work, console=self.work / "console.txt")
+                                  timeout=limit, share=self.work, console=self.work / "console.txt",
+                                  arguments=self.arguments)
         with open(self.work / "vm.log", "w+b") as log:
             with core.child(command, stdout=-1, stderr=log, text=True, errors="replace") as guest:
                 self.listen(guest)
@@ -138,18 +141,21 @@ class Guest:
 class Engine:
     """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known."""
 
-    def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True):
+    def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True,
+                 arguments=()):
         """right: (kernel, module) without a fault, for the control of a fault that is tried again; None: the same
         kernel and module, because a parameter switches the fault on.
         seen: called for each attempt that gave a verdict.
-        again: try a job without a verdict once more; otherwise the job's verdict is an error at once."""
+        again: try a job without a verdict once more; otherwise the job's verdict is an error at once.
+        arguments: more options of scripts/vm for each guest."""
         self.kernel, self.binaries, self.work, self.report = kernel, binaries, work, report
-        self.right, self.seen, self.again = right, seen, again
+        self.right, self.seen, self.again, self.arguments = right, seen, again, arguments
         self.boots, self.doubtful = 0, []
 
     def boot(self, jobs, ended=lambda job, attempt: None, kernel=None):
         self.boots += 1
-        return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{self.boots}", ended).run()
+        return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{self.boots}", ended,
+                     self.arguments).run()
 
     def settle(self, job, attempt):
         """Reports the verdict of a job, or keeps a job without a verdict for a second attempt."""

@@ -69,18 +69,20 @@ def find(kdir, command, wanted):
 
 
 def write(source, places, mutants):
-    """Returns ([Generated], the text with all faults, {line: id})."""
+    """Returns ([Generated], {SUBJECT: the text with all faults}, {SUBJECT: {line: id}})."""
     text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, kernel_image.PRELUDE)
     made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
-    return made, kernel_image.with_numbers(text, len(made), len(sites)), lines
+    return made, {SUBJECT: kernel_image.with_numbers(text, len(made), len(sites))}, {SUBJECT: lines}
 
 
 def build_image(found, directory, flavour):
     """Builds the image; returns what kernel_image.build_image() returns."""
     source, places, mutants = found
-    return kernel_image.build_image(
-        source, lambda dropped: write(source, places, [mutant for mutant in mutants if mutant.id not in dropped]),
-        directory, flavour)
+
+    def without(dropped):
+        return write(source, places, [mutant for mutant in mutants if mutant.id not in dropped])
+
+    return kernel_image.build_image({SUBJECT: source}, without, directory, flavour)
 
 
 def prepare(flavour=generated.FLAVOUR, wanted=None):

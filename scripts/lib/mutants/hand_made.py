@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/VERSION.
+"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/VERSION and
+kernel/mutants/VERSION/exporters.
 
 Each fault names the programs that must find it.
 """
@@ -15,9 +16,12 @@ MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
 KERNEL_FAULTS = core.ROOT / "kernel/mutants"
 DEFAULT_VERSION = "6.12"
 
-# kind: module or kernel; file: the file that the fault changes; flavour: the kernel on which a test can see the fault;
-# edits: [(function or "", old, new)], or [] for a patch.
-Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits")
+# kind: module, kernel or exporters; file: the file that the fault changes, or the patch; flavour: the kernel on which a
+# test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: options of scripts/vm for the
+# guest that shows the fault.
+Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=((),))
+# {kind: (directory below kernel/mutants/VERSION, the NAME of the flavour VERSION-NAME that shows the faults)}
+PATCHES = {"kernel": ("", None), "exporters": ("exporters", "exporters")}
 
 HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)"
                      r"(?: kernel=(?P<flavour>[\w.-]+))?$")
@@ -71,24 +75,27 @@ def read_module_faults(path, version=DEFAULT_VERSION):
     return faults
 
 
-def read_kernel_fault(path, version):
-    """Reads a patch: the text, the lines `Contract:`, `Found-by:` and optionally `Kernel:`, then the diff."""
+def read_patch(path, version, kind):
+    """Reads a patch: the text, the lines `Contract:`, `Found-by:` and optionally `Kernel:` and `Guest:`, then the
+    diff."""
     head = path.read_text().split("\n---\n", 1)[0]
-    trailers = dict(re.findall(r"^(Contract|Found-by|Kernel): (.+)$", head, re.MULTILINE))
+    trailers = dict(re.findall(r"^(Contract|Found-by|Kernel|Guest): (.+)$", head, re.MULTILINE))
     if not {"Contract", "Found-by"} <= trailers.keys():
         sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
     text = " ".join(head.split("\n\nContract:")[0].split())
-    return Fault(path.stem, "kernel", str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(),
-                 flavour_of(version, trailers.get("Kernel")), [])
+    return Fault(path.stem, kind, str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(),
+                 flavour_of(version, trailers.get("Kernel", PATCHES[kind][1])), [],
+                 tuple(trailers.get("Guest", "").split()))
 
 
 def all_faults(version=DEFAULT_VERSION):
-    """Returns the faults of the module and of the kernel of this version.
+    """Returns the faults of the module, of the kernel and of the exporters of this version.
 
     The faults that only the kernel nomove shows are left out where a version has no such kernel.
     """
     faults = read_module_faults(MODULE_FAULTS, version) + [
-        read_kernel_fault(path, version) for path in sorted((KERNEL_FAULTS / version).glob("*.patch"))]
+        read_patch(path, version, kind) for kind, (directory, _) in PATCHES.items()
+        for path in sorted((KERNEL_FAULTS / version / directory).glob("*.patch"))]
     if not (core.ROOT / "kernel/patches" / version / "nomove.config").exists():
         faults = [fault for fault in faults if fault.flavour != f"{version}-nomove"]
     twice = [name for name, count in collections.Counter(fault.name for fault in faults).items() if count > 1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tries the faults made by hand.
 
-One guest tries many modules. Most faults of the kernel are in one kernel, and a parameter switches a fault on. Each
-other fault of the kernel has its own kernel and guest.
+One guest tries many modules. Most faults of the kernel are in one kernel, and a parameter switches a fault on; the
+exporters have such a kernel too. Each other fault of the kernel or an exporter has its own kernel and guest.
 """
 
 import concurrent.futures
@@ -22,10 +22,21 @@ from record import Record
 from verdicts import Verdict
 
 
-def by_flavour(faults):
-    """Returns [(flavour, its faults)], the flavour that has the name of a version first."""
-    return [(flavour, [fault for fault in faults if fault.flavour == flavour])
-            for flavour in sorted({fault.flavour for fault in faults})]
+def groups(faults):
+    """Returns [((kind, flavour), its faults)]. A flavour that has the name of a version is before its other
+    flavours."""
+    return [(key, [fault for fault in faults if (fault.kind, fault.flavour) == key])
+            for key in sorted({(fault.kind, fault.flavour) for fault in faults})]
+
+
+def by_guest(faults):
+    """Returns {options of scripts/vm: the faults that need a guest with these options}."""
+    return {guest: [fault for fault in faults if fault.guest == guest]
+            for guest in sorted({fault.guest for fault in faults})}
+
+
+def control_name(kind, flavour, guest=()):
+    return "".join([f"{kind}-{flavour}", *guest])
 
 
 def programs_of(faults):
@@ -38,18 +49,18 @@ class Hunt:
     def __init__(self, faults, binaries, work):
         self.faults, self.binaries, self.work = faults, binaries, work
         self.modules = [fault for fault in faults if fault.kind == "module"]
-        self.kernels = [fault for fault in faults if fault.kind == "kernel"]
-        self.record = Record([f"{kind}-{flavour}" for kind, some in (("module", self.modules), ("kernel", self.kernels))
-                              for flavour, _ in by_flavour(some)])
+        self.kernels = [fault for fault in faults if fault.kind != "module"]
+        self.record = Record([control_name(*key, guest) for some in (self.modules, self.kernels)
+                              for key, group in groups(some) for guest in by_guest(group)])
 
     def run(self):
         self.record.plan(len(self.faults))
-        for flavour, faults in by_flavour(self.modules):
+        for (_, flavour), faults in groups(self.modules):
             self.hunt_modules(flavour, faults)
         if self.kernels:
             with concurrent.futures.ThreadPoolExecutor(1) as guests:
-                tries = [a_try for flavour, faults in by_flavour(self.kernels)
-                         for a_try in self.hunt_kernels(flavour, faults, guests)]
+                tries = [a_try for key, faults in groups(self.kernels)
+                         for a_try in self.hunt_kernels(*key, faults, guests)]
                 for a_try in tries:
                     a_try.result()  # raises the exception of the try, if there was one
         self.record.missing_controls()
@@ -92,7 +103,7 @@ class Hunt:
 
         def report(job, verdict):
             if job.control:
-                self.record.control(f"module-{flavour}", verdict)
+                self.record.control(control_name("module", flavour), verdict)
             else:
                 self.record.fault(by_name[job.name], verdict)
 
@@ -100,17 +111,18 @@ class Hunt:
         jobs += [Job(fault.name, paths[fault.name], limited(fault.programs)) for fault in built]
         engine.Engine(flavour, self.binaries, work / "boots", report, (flavour, paths["control"])).run(jobs)
 
-    # --- the kernel ---
+    # --- the kernel and the exporters ---
 
-    def hunt_kernels(self, flavour, faults, guests):
+    def hunt_kernels(self, kind, flavour, faults, guests):
         """Builds the kernel that most faults share, then a kernel for each other fault. Yields the tries.
 
         Each kernel is built while the kernel before is tried.
         """
-        work = self.work / f"kernel-{flavour}"
+        work = self.work / f"{kind}-{flavour}"
         work.mkdir()
-        shared, others, right = self.build_shared(flavour, faults, work)
-        yield guests.submit(self.try_shared, flavour, faults, shared, right, work)
+        shared, others, right = self.build_shared(kind, flavour, faults, work)
+        for guest, of_guest in by_guest(faults).items():
+            yield guests.submit(self.try_shared, control_name(kind, flavour, guest), of_guest, shared, right, work)
         for fault, reason in others:
             core.say(f"building kernel {flavour}: {fault.name}, which needs its own build: {reason}")
             directory = work / fault.name
@@ -122,46 +134,46 @@ class Hunt:
                 continue
             yield guests.submit(self.try_alone, fault, directory, right)
 
-    def build_shared(self, flavour, faults, work):
+    def build_shared(self, kind, flavour, faults, work):
         """Returns ([Merged], [(fault, reason)] of the others, (image, module)).
 
         With all faults switched off, the image is the kernel without a fault. So it is the control of the others too.
         """
-        source = (pathlib.Path(build.last_line_of("kernel", "build", flavour)) / kernel_image.SUBJECT).read_text(
-            encoding="utf-8")
-        shared, others = merged.split(source, faults, lambda fault: (core.ROOT / fault.file).read_text())
+        sources = kernel_image.sources_in(build.last_line_of("kernel", "mutant", "--tree", flavour), kind)
+        shared, others = merged.split(sources, faults, lambda fault: (core.ROOT / fault.file).read_text())
         core.say(f"building kernel {flavour} with {len(shared)} of {len(faults)} faults")
 
         def write(refused):
             left = [one for one in shared if one.fault.name not in refused]
-            text, lines = merged.write(source, left, kernel_image.PRELUDE)
-            return left, kernel_image.with_numbers(text, len(shared)), lines
+            texts, lines = merged.write_all(sources, left, lambda path: kernel_image.prelude_of(path, len(shared)))
+            return left, texts, lines
 
-        built, refused, tree = kernel_image.build_image(source, write, work, flavour)
+        built, refused, tree = kernel_image.build_image(sources, write, work, flavour)
         for one in shared:
             if one.fault.name in refused:
                 self.record.fault(one.fault, Verdict("error", None, "does not build: see scripts/kernel mutant", None))
         build.ModuleTree(work / "tree", tree).build(None, work / "module")
         return built, others, (str(work / "bzImage"), str(work / "module" / f"{build.MODULE}.ko"))
 
-    def try_shared(self, flavour, faults, shared, right, work):
-        """Tries the control of all faults, then each fault that is in the shared kernel."""
-        by_name = {one.fault.name: one.fault for one in shared}
+    def try_shared(self, name, faults, shared, right, work):
+        """Tries the control of some faults, which need the same guest, then those that are in the shared kernel."""
+        here = [one for one in shared if one.fault in faults]
+        by_name = {one.fault.name: one.fault for one in here}
 
         def report(job, verdict):
             if job.control:
-                self.record.control(f"kernel-{flavour}", verdict)
+                self.record.control(name, verdict)
             else:
                 self.record.fault(by_name[job.name], verdict)
 
         image, module = right
-        jobs = [Job(f"control-{flavour}", module, limited(programs_of(faults)), True, where="kernel")]
+        jobs = [Job(f"control-{name}", module, limited(programs_of(faults)), True, where="kernel")]
         jobs += [Job(one.fault.name, module, limited(one.fault.programs), False, mutants=[one.number], where="kernel")
-                 for one in shared]
-        engine.Engine(image, self.binaries, work / "boots", report).run(jobs)
+                 for one in here]
+        engine.Engine(image, self.binaries, work / f"boots-{name}", report, arguments=faults[0].guest).run(jobs)
 
     def try_alone(self, fault, directory, right):
         engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",
-                      lambda job, verdict: self.record.fault(fault, verdict), right).run(
+                      lambda job, verdict: self.record.fault(fault, verdict), right, arguments=fault.guest).run(
                           [Job(fault.name, right[1], limited(fault.programs), False)])
         (directory / "bzImage").unlink()

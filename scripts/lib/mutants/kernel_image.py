@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds a kernel whose dma-buf.c has many faults. Parameters of the built-in dma_buf switch faults on and report the
-executed sites, so one guest can try one fault after the other.
+"""Builds a kernel whose dma-buf.c and exporters have many faults. Parameters of the built-in dma_buf switch faults on
+and report the executed sites, so one guest can try one fault after the other.
 """
 
 import contextlib
@@ -13,6 +13,11 @@ import core
 import schemata
 
 SUBJECT = "drivers/dma-buf/dma-buf.c"
+# {kind of a fault: the files that the fault may change}. All files are in one image: the flavour `exporters` has
+# vfio-pci built in.
+FILES = {"kernel": (SUBJECT,),
+         "exporters": (SUBJECT, "drivers/dma-buf/udmabuf.c", "drivers/dma-buf/heaps/system_heap.c",
+                       "drivers/vfio/pci/vfio_pci_dmabuf.c")}
 ROUNDS = 8  # each round compiles without the faults that the compiler refused
 PRELUDE = """\
 #include <linux/bitmap.h>
@@ -20,7 +25,7 @@ PRELUDE = """\
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
 
-static unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
+unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
 static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
 
 /* The numbers of the faults to switch on: 17, or 17,33; 0 switches all faults off. */
@@ -64,6 +69,32 @@ static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
 }
 
 """
+# The faults of an exporter are switched on by the parameter of dma_buf as well.
+PRELUDE_OF_EXPORTERS = """\
+#include <linux/bitops.h>
+
+extern unsigned long testexp_mutants[];
+
+static __always_inline bool testexp_is_on(unsigned int mutant)
+{
+	return test_bit(mutant, testexp_mutants);
+}
+
+"""
+
+
+def sources_in(tree, kind):
+    """Returns {path: text without a fault} of the files that a fault of this kind may change.
+
+    tree: what `scripts/kernel mutant --tree` prints.
+    """
+    sources = {}
+    for name in FILES[kind]:
+        # scripts/kernel copies a file to `pristine` before the first fault changes the file.
+        for path in (pathlib.Path(tree) / name, pathlib.Path(tree) / "pristine" / name):
+            with contextlib.suppress(FileNotFoundError):
+                sources[name] = path.read_text(encoding="utf-8")
+    return sources
 
 
 def with_numbers(text, mutants, sites=0):
@@ -71,21 +102,28 @@ def with_numbers(text, mutants, sites=0):
     return text.replace("NR_SITES", str(sites or 1)).replace("NR_MUTANTS", str(mutants))
 
 
-def patch_of(source, text):
-    return "".join(difflib.unified_diff(source.splitlines(True), text.splitlines(True), f"a/{SUBJECT}", f"b/{SUBJECT}"))
+def prelude_of(path, mutants):
+    """Returns the prelude of a file, for so many faults of all files."""
+    return with_numbers(PRELUDE, mutants) if path == SUBJECT else PRELUDE_OF_EXPORTERS
 
 
-def build_image(source, write, directory, flavour):
+def patch_of(sources, texts):
+    """Returns the patch from the sources to the texts; both are {path: text}."""
+    return "".join("".join(difflib.unified_diff(sources[path].splitlines(True), text.splitlines(True), f"a/{path}",
+                                                f"b/{path}")) for path, text in texts.items())
+
+
+def build_image(sources, write, directory, flavour):
     """Puts the image with all faults that the compiler accepts into the directory.
 
-    source: the text of SUBJECT; write(dropped): returns (faults, text of SUBJECT with these faults, {line: id of the
-    fault in the line}), without the faults whose id is dropped. Returns (faults, ids of the refused faults, kernel
-    tree).
+    sources: {path: text} of the files that may have faults; write(dropped): returns (faults, {path: text with these
+    faults}, {path: {line: id of the fault in the line}}), without the faults whose id is dropped. Returns (faults, ids
+    of the refused faults, kernel tree).
     """
     dropped = set()
     for _ in range(ROUNDS):
-        faults, text, lines = write(dropped)
-        core.write_whole(directory / "faults.patch", patch_of(source, text))
+        faults, texts, lines = write(dropped)
+        core.write_whole(directory / "faults.patch", patch_of(sources, texts))
         try:
             return faults, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
                                                        directory / "bzImage", flavour)
@@ -94,7 +132,7 @@ def build_image(source, write, directory, flavour):
             refused = set()
             with contextlib.suppress(OSError):
                 refused, _ = schemata.refused(pathlib.Path(log[1]).read_text(errors="replace") if log else "",
-                                              {pathlib.Path(SUBJECT).name: lines})
+                                              {pathlib.Path(path).name: of_file for path, of_file in lines.items()})
             if not refused:
                 raise
             dropped |= refused

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts faults of the kernel that were made by hand into one source file, so they share one build.
+"""Puts faults of the kernel that were made by hand into the same source files, so they share one build.
 
-A fault is a patch. For each function that the patch changes, the merged file has the changed function as well, under a
+A fault is a patch. For each function that the patch changes, the file has the changed function as well, under a
 name of its own, in front of the right function. The right function begins with a question:
 
 	if (testexp_is_on(3))
@@ -20,8 +20,6 @@ import re
 import subprocess
 import tempfile
 
-from kernel_image import SUBJECT
-
 # A function in the style of the kernel: the braces of its body are alone in the first column.
 FUNCTION = re.compile(r"^(?P<head>[a-z_][^;{}=#]*?\b(?P<name>\w+)\((?P<parameters>[^;{}=#]*)\))\n"
                       r"\{\n(?P<body>.*?)^\}\n", re.MULTILINE | re.DOTALL)
@@ -29,9 +27,11 @@ COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 LINKAGE = re.compile(r"\b(static|inline|__always_inline|noinline)\s+")
 
 Function = collections.namedtuple("Function", "name head parameters body start end")
-# A fault in the merged form. number: switches the fault on; copies: {name of a right function: the faulty functions in
-# front of it}; calls: {name of a right function: the call of the faulty one}.
-Merged = collections.namedtuple("Merged", "fault number copies calls")
+# A fault in the merged form. number: switches the fault on; files: {path of a file that the fault changes: Part}.
+Merged = collections.namedtuple("Merged", "fault number files")
+# copies: {name of a right function: the faulty functions in front of it}; calls: {name of a right function: the call of
+# the faulty one}
+Part = collections.namedtuple("Part", "copies calls")
 
 
 class Unmergeable(Exception):
@@ -53,20 +53,22 @@ def outside(text):
     return words(FUNCTION.sub("", text))
 
 
-def faulty_text(source, patch):
-    """Returns the source with a patch that may change SUBJECT only."""
+def faulty_texts(sources, patch):
+    """Returns {path: text with the patch} of the files that the patch changes. sources: {path: text} of the files that
+    a patch may change."""
     changed = re.findall(r"^\+\+\+ b/(\S+)", patch, re.MULTILINE)
-    if changed != [SUBJECT]:
+    if not changed or set(changed) - sources.keys():
         raise Unmergeable(f"it changes {' '.join(changed) or 'no file'}")
     with tempfile.TemporaryDirectory() as work:
-        path = pathlib.Path(work) / SUBJECT
-        path.parent.mkdir(parents=True)
-        path.write_text(source, encoding="utf-8")
+        for name in changed:
+            path = pathlib.Path(work) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(sources[name], encoding="utf-8")
         done = subprocess.run(["patch", "-p1", "-s", "-f", "-F0", "-d", work], input=patch, capture_output=True,
                               text=True, check=False)
         if done.returncode != 0:
             raise Unmergeable("the patch does not apply")
-        return path.read_text(encoding="utf-8")
+        return {name: (pathlib.Path(work) / name).read_text(encoding="utf-8") for name in changed}
 
 
 def arguments_of(function):
@@ -85,9 +87,8 @@ def renamed(function, number, names):
     return "static __always_inline " + text
 
 
-def merge(source, fault, patch, number):
-    """Returns the fault in the merged form. Raises Unmergeable."""
-    faulty = faulty_text(source, patch)
+def merge_file(source, faulty, number):
+    """Returns the Part of a fault in one file. Raises Unmergeable."""
     before, after = functions_of(source), functions_of(faulty)
     if outside(source) != outside(faulty):
         raise Unmergeable("it changes more than functions")
@@ -109,35 +110,49 @@ def merge(source, fault, patch, number):
             text = ""
     if text:
         raise Unmergeable("it adds a function behind all functions that it changes")
-    return Merged(fault, number, copies, calls)
+    return Part(copies, calls)
 
 
-def split(source, faults, patch_of):
+def merge(sources, fault, patch, number):
+    """Returns the fault in the merged form. Raises Unmergeable."""
+    return Merged(fault, number, {path: merge_file(sources[path], faulty, number)
+                                  for path, faulty in faulty_texts(sources, patch).items()})
+
+
+def split(sources, faults, patch_of):
     """Returns ([Merged], [(fault, reason)] of the others). patch_of(fault): the text of the patch."""
     merged, others = [], []
     for fault in faults:
         try:
-            merged.append(merge(source, fault, patch_of(fault), len(merged) + 1))
+            merged.append(merge(sources, fault, patch_of(fault), len(merged) + 1))
         except Unmergeable as reason:
             others.append((fault, str(reason)))
     return merged, others
 
 
-def write(source, merged, prelude):
-    """Returns (the merged text, {line: name of the fault in the line}). The prelude defines testexp_is_on()."""
+def write(path, source, merged, prelude):
+    """Returns (the merged text of one file, {line: name of the fault in the line}). The prelude has testexp_is_on()."""
     text, position, lines = prelude, 0, {}
     for name, function in functions_of(source).items():
-        here = [one for one in merged if name in one.calls]
+        here = [(one, one.files[path]) for one in merged if path in one.files and name in one.files[path].calls]
         if not here:
             continue
         text += source[position:function.start]
-        for one in here:
+        for one, part in here:
             begin = text.count("\n") + 1
-            text += one.copies[name]
+            text += part.copies[name]
             lines.update(dict.fromkeys(range(begin, text.count("\n") + 1), one.fault.name))
         text += f"{function.head}\n{{\n"
-        for one in here:
-            text += f"\tif (testexp_is_on({one.number}))\n\t\treturn {one.calls[name]};\n"
+        for one, part in here:
+            text += f"\tif (testexp_is_on({one.number}))\n\t\treturn {part.calls[name]};\n"
         text += f"{function.body}}}\n"
         position = function.end
     return text + source[position:], lines
+
+
+def write_all(sources, merged, prelude_of):
+    """Returns ({path: merged text}, {path: {line: name of the fault in the line}}). prelude_of(path): the prelude."""
+    texts, lines = {}, {}
+    for path, source in sources.items():
+        texts[path], lines[path] = write(path, source, merged, prelude_of(path))
+    return texts, lines
