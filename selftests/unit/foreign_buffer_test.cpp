@@ -45,6 +45,17 @@ TEST(ForeignBuffer, EachExporterHasItsForm) {
     EXPECT_EQ(vfio.size_bytes(), MiB + 4096);
 }
 
+TEST(ForeignBuffer, APageOfVfioHasItsPlaceInTheRegion) {
+    const auto vfio = parse_vfio("0000:00:11.0,2,0x4000+8K,0+4K,0x5000+4K").value();
+
+    EXPECT_EQ(vfio.offset_of(0), 0x4000U);
+    EXPECT_EQ(vfio.offset_of(1), 0x5000U);
+    EXPECT_EQ(vfio.offset_of(2), 0U);
+    EXPECT_EQ(vfio.offset_of(3), 0x5000U) << "ranges may overlap";
+    EXPECT_EQ(vfio.offset_of(4), std::nullopt);
+    EXPECT_EQ(vfio.offset_of(~std::uint64_t{0}), std::nullopt);
+}
+
 TEST(ForeignBuffer, TheNameOfTheExporterLeavesOutTheSize) {
     EXPECT_EQ(exporter_of(parse_foreign("udmabuf:64M").value()), "udmabuf");
     EXPECT_EQ(exporter_of(parse_foreign("udmabuf:64M,huge").value()), "udmabuf,huge");
@@ -76,6 +87,10 @@ TEST(ForeignBuffer, AWrongFormIsRefusedInOneLine) {
                               "vfio:0000:00:10.0,0,0+0",
                               "vfio:0000:00:10.0,0,100+4K",
                               "vfio:0000:00:10.0,0,0+4K,",
+                              "vfio:0000:00:10.0,6,0+4K",
+                              "vfio:0000:00:10.0,0,4K+0x800",
+                              "vfio:0000:00:10.0,0,0xfffffffffffff000+4K",
+                              "vfio:0000:00:10.0,0,0+0xfffffffffffff000,0+4K",
                               "vfio:../x,0,0+4K",
                               "gpu:64M"}) {
         const auto parsed = parse_foreign(wrong);

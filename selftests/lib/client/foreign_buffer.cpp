@@ -23,36 +23,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t huge_page_bytes = std::uint64_t{2} << 20;
 constexpr unsigned int memfd_huge_2mb = 21U << 26; /* MFD_HUGE_2MB of linux/memfd.h */
-constexpr const char* iommufd_path = "/dev/iommu";
-
-/*
- * The headers of Debian 12 do not have these two. Each is as in include/uapi/linux/vfio.h of
- * Linux 7.3.
- */
-struct BindIommufd {
-    std::uint32_t argsz = sizeof(BindIommufd);
-    std::uint32_t flags = 0;
-    std::int32_t iommufd = -1;
-    std::uint32_t out_devid = 0;
-};
-constexpr unsigned long bind_iommufd = _IO(VFIO_TYPE, VFIO_BASE + 18);
-
-struct DmaBufRange {
-    std::uint64_t offset;
-    std::uint64_t length;
-};
-struct DmaBufFeature {
-    std::uint32_t argsz;
-    std::uint32_t flags;
-    std::uint32_t region_index;
-    std::uint32_t open_flags;
-    std::uint32_t feature_flags;
-    std::uint32_t nr_ranges;
-    /* struct DmaBufRange for each range follows. */
-};
-constexpr std::uint32_t dma_buf_feature = 11;
 
 Error lacking(std::string what) {
     return {EOPNOTSUPP, std::move(what)};
@@ -94,7 +67,8 @@ std::optional<VfioRange> parse_range(std::string_view text) {
     const Result<std::uint64_t> offset = parse_bytes(text.substr(0, plus));
     const auto length = parse_size(text.substr(plus + 1));
 
-    if (!offset || !length || offset.value() % page_bytes() != 0)
+    if (!offset || !length || offset.value() % page_bytes() != 0 ||
+        offset.value() > largest - *length)
         return std::nullopt;
     return VfioRange{offset.value(), *length};
 }
@@ -142,57 +116,24 @@ Result<Fd> make_memory(const UdmabufSpec& spec) {
     return errno_error("fill a memfd with pages");
 }
 
-/* "/dev/vfio/devices/vfio0" of a PCI device that vfio-pci drives. */
-Result<std::string> vfio_path(const std::string& device) {
-    const fs::path directory = fs::path("/sys/bus/pci/devices") / device;
-    std::error_code error;
-
-    if (!fs::exists(directory, error))
-        return lacking("the PCI device " + device + ", which is not there");
-    for (const auto& entry : fs::directory_iterator(directory / "vfio-dev", error))
-        return "/dev/vfio/devices/" + entry.path().filename().string();
-
-    const fs::path driver = fs::read_symlink(directory / "driver", error).filename();
-
-    if (driver == "vfio-pci")
-        return lacking("CONFIG_VFIO_DEVICE_CDEV, for a file of the device " + device);
-    return lacking("the driver vfio-pci for the PCI device " + device + ", which has " +
-                   (driver.empty() ? "no driver" : "the driver " + driver.string()));
-}
-
-Result<Fd> get_dma_buf(const Fd& device, const VfioSpec& spec) {
-    const std::size_t ranges_bytes = spec.ranges.size() * sizeof(DmaBufRange);
-    std::vector<std::uint64_t> words((sizeof(DmaBufFeature) + ranges_bytes) /
-                                     sizeof(std::uint64_t));
-    auto* const feature = reinterpret_cast<DmaBufFeature*>(words.data());
-    auto* const ranges =
-        reinterpret_cast<DmaBufRange*>(words.data() + sizeof(DmaBufFeature) / sizeof(words[0]));
-
-    *feature = {.argsz = static_cast<std::uint32_t>(sizeof(DmaBufFeature) + ranges_bytes),
-                .flags = VFIO_DEVICE_FEATURE_GET | dma_buf_feature,
-                .region_index = spec.region,
-                .open_flags = O_RDWR | O_CLOEXEC,
-                .feature_flags = 0,
-                .nr_ranges = static_cast<std::uint32_t>(spec.ranges.size())};
-    for (std::size_t i = 0; i < spec.ranges.size(); i++)
-        ranges[i] = {spec.ranges[i].offset_bytes, spec.ranges[i].length_bytes};
-
-    Fd buffer(ioctl(device.get(), VFIO_DEVICE_FEATURE, feature));
-
-    if (!buffer && errno == ENOTTY)
-        return lacking("dma-bufs of VFIO, which Linux has since 6.19 with CONFIG_VFIO_PCI_DMABUF");
-    if (!buffer)
-        return errno_error("dma-buf of region " + std::to_string(spec.region) + " of " +
-                           spec.device);
-    return buffer;
-}
-
 } // namespace
 
 std::uint64_t VfioSpec::size_bytes() const {
     return std::accumulate(
         ranges.begin(), ranges.end(), std::uint64_t{0},
         [](std::uint64_t sum, const VfioRange& range) { return sum + range.length_bytes; });
+}
+
+std::optional<std::uint64_t> VfioSpec::offset_of(std::uint64_t pgoff) const {
+    if (pgoff >= size_bytes() / page_bytes())
+        return std::nullopt;
+
+    std::uint64_t left = pgoff * page_bytes();
+    auto range = ranges.begin();
+
+    for (; left >= range->length_bytes; range++)
+        left -= range->length_bytes;
+    return range->offset_bytes + left;
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
@@ -211,8 +152,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     const char* const end = digits.data() + digits.size();
     const auto [stop, error] = std::from_chars(digits.data(), end, number, base);
 
-    if (digits.empty() || error != std::errc{} || stop != end ||
-        number > std::numeric_limits<std::uint64_t>::max() >> shift)
+    if (digits.empty() || error != std::errc{} || stop != end || number > largest >> shift)
         return wrong;
     return number << shift;
 }
@@ -245,7 +185,7 @@ Result<VfioSpec> parse_vfio(std::string_view text) {
         words.size() > 2 ? parse_bytes(words[1]) : Result<std::uint64_t>(wrong);
 
     if (!region || words[0].empty() || words[0].find('/') != std::string_view::npos ||
-        region.value() > VFIO_PCI_ROM_REGION_INDEX)
+        region.value() > VFIO_PCI_BAR5_REGION_INDEX)
         return wrong;
 
     VfioSpec spec{std::string(words[0]), static_cast<std::uint32_t>(region.value()), {}};
@@ -253,7 +193,7 @@ Result<VfioSpec> parse_vfio(std::string_view text) {
     for (std::size_t i = 2; i < words.size(); i++) {
         const auto range = parse_range(words[i]);
 
-        if (!range)
+        if (!range || range->length_bytes > largest - spec.size_bytes())
             return wrong;
         spec.ranges.push_back(*range);
     }
@@ -326,8 +266,7 @@ Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec) {
     return ForeignBuffer{.fd = std::move(buffer),
                          .nr_pages = spec.size_bytes / page_bytes(),
                          .memory = std::move(memory).value(),
-                         .device = {},
-                         .iommu = {}};
+                         .device = {}};
 }
 
 Result<ForeignBuffer> make_heap(const HeapSpec& spec) {
@@ -347,40 +286,23 @@ Result<ForeignBuffer> make_heap(const HeapSpec& spec) {
     return ForeignBuffer{.fd = Fd(static_cast<int>(request.fd)),
                          .nr_pages = spec.size_bytes / page_bytes(),
                          .memory = {},
-                         .device = {},
-                         .iommu = {}};
+                         .device = {}};
 }
 
 Result<ForeignBuffer> make_vfio(const VfioSpec& spec) {
-    const Result<std::string> path = vfio_path(spec.device);
-
-    if (!path)
-        return path.error();
-
-    Result<Fd> device = open_file(path.value(), "");
+    Result<VfioDevice> device = VfioDevice::open(spec.device);
 
     if (!device)
         return device.error();
 
-    Result<Fd> iommu = open_file(iommufd_path, ": modprobe iommufd makes it");
-
-    if (!iommu)
-        return iommu.error();
-
-    BindIommufd bind{.iommufd = iommu.value().get()};
-
-    if (ioctl(device.value().get(), bind_iommufd, &bind) < 0)
-        return errno_error("bind " + spec.device + " to " + iommufd_path);
-
-    Result<Fd> buffer = get_dma_buf(device.value(), spec);
+    Result<Fd> buffer = device.value().export_dma_buf(spec.region, spec.ranges);
 
     if (!buffer)
         return buffer.error();
     return ForeignBuffer{.fd = std::move(buffer).value(),
                          .nr_pages = spec.size_bytes() / page_bytes(),
                          .memory = {},
-                         .device = std::move(device).value(),
-                         .iommu = std::move(iommu).value()};
+                         .device = std::move(device).value()};
 }
 
 Result<ForeignBuffer> make_foreign(const ForeignSpec& spec) {

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "testexp.hpp"
+#include "vfio_device.hpp"
 
 namespace testexp {
 
@@ -27,18 +29,20 @@ struct HeapSpec {
     std::uint64_t size_bytes = 0;
 };
 
-struct VfioRange {
-    std::uint64_t offset_bytes = 0; /* within the region */
-    std::uint64_t length_bytes = 0;
-};
-
-/* Ranges of a BAR, in the order of the buffer's pages: "0000:00:10.0,0,0+1M,2M+64K". */
+/*
+ * Ranges of a BAR, in the order of the buffer's pages: "0000:00:10.0,0,0+1M,2M+64K". Ranges may
+ * overlap, because VFIO takes overlapping ranges.
+ */
 struct VfioSpec {
     std::string device; /* PCI address; vfio-pci must be its driver */
     std::uint32_t region = 0;
     std::vector<VfioRange> ranges;
 
     std::uint64_t size_bytes() const;
+
+    /* The offset in the region of the buffer's page @pgoff; nothing behind the end of the buffer.
+     */
+    std::optional<std::uint64_t> offset_of(std::uint64_t pgoff) const;
 };
 
 /* The error of each is EINVAL, and its text is one line that shows the right form. */
@@ -64,9 +68,8 @@ std::string exporter_of(const ForeignSpec& spec);
 struct ForeignBuffer {
     Fd fd;
     std::uint64_t nr_pages = 0;
-    Fd memory; /* of udmabuf: the memfd */
-    Fd device; /* of VFIO: the device. The kernel revokes the buffer when the device is closed */
-    Fd iommu;  /* of VFIO: the IOMMUFD that the device is bound to */
+    Fd memory;                        /* of udmabuf: the memfd */
+    std::optional<VfioDevice> device; /* of VFIO. The kernel revokes the buffer when it is closed */
 };
 
 /**

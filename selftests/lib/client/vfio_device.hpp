@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A PCI device that VFIO gives to this process. The destructor closes the device, which revokes its
+ * dma-bufs for good.
+ */
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "testexp.hpp"
+
+namespace testexp {
+
+struct VfioRange {
+    std::uint64_t offset_bytes = 0; /* within the region */
+    std::uint64_t length_bytes = 0;
+};
+
+/* Where the devices are; a test has directories of its own. */
+struct VfioPaths {
+    std::filesystem::path devices = "/sys/bus/pci/devices";
+    std::filesystem::path dev = "/dev";
+};
+
+class VfioDevice {
+public:
+    /**
+     * Opens the device through /dev/iommu, or where the kernel has no such device node, through its
+     * group. Switches memory decode on. The error's text is one line that says what to do. Its code
+     * is EOPNOTSUPP where this machine lacks something.
+     */
+    static Result<VfioDevice> open(const std::string& device, const VfioPaths& paths = {});
+
+    /* The dma-buf of these ranges of a BAR, in this order. */
+    Result<Fd> export_dma_buf(std::uint32_t region, std::span<const VfioRange> ranges) const;
+
+    /* Size of a region in bytes; 0 if the device has no such region. */
+    Result<std::uint64_t> region_bytes(std::uint32_t region) const;
+
+    /* VFIO_DEVICE_RESET revokes the dma-bufs and restores them, in one call. */
+    Status reset() const;
+    bool can_reset() const;
+
+    /* The bit "memory space" of the PCI command register. Off revokes the dma-bufs, on restores. */
+    Status set_memory_decode(bool on) const;
+
+    /* Lets the device begin DMA. */
+    Status set_bus_master(bool on) const;
+
+    /* A descriptor for the ioctls of VFIO, and the one of iommufd; -1 for a device of a group. */
+    int fd() const { return device_.get(); }
+    int iommufd() const { return iommufd_.get(); }
+
+    /* Whether no IOMMU is between the device and memory. */
+    bool is_noiommu() const { return is_noiommu_; }
+
+private:
+    VfioDevice(std::string name, Fd device, bool is_noiommu)
+        : device_(std::move(device)), name_(std::move(name)), is_noiommu_(is_noiommu) {}
+
+    static Result<VfioDevice> open_cdev(const std::string& device,
+                                        const std::filesystem::path& node, const VfioPaths& paths);
+    static Result<VfioDevice> open_group(const std::string& device, const VfioPaths& paths);
+
+    Result<std::uint64_t> region_offset(std::uint32_t region) const;
+    Status change_command(std::uint16_t bit, bool on) const;
+
+    /* Members are destroyed from the last to the first: the device before its group. */
+    Fd container_;
+    Fd group_;
+    Fd iommufd_;
+    Fd device_;
+    std::string name_;
+    bool is_noiommu_;
+};
+
+} // namespace testexp
