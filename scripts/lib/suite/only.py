@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""scripts/run --only: one self-test, or a few, in seconds.
+"""scripts/run --only and --check: one self-test, or a few, or dmabuf-check, in seconds.
 
-Builds what changed, runs the tests, and prints their KTAP as it comes.
+Builds what changed, runs the programs, and prints their KTAP as it comes.
 """
 import difflib
 import re
@@ -12,6 +12,7 @@ import core
 NOTHING_TESTED = 4  # of selftests/run
 # What selftests/run asks, beside the programs themselves.
 TOOLS = ["module_parameters"]
+CHECK = "dmabuf-check"
 
 
 def programs_of(wanted):
@@ -55,17 +56,20 @@ def command(options, programs):
     # without the packages of the machine (-S): an emulated guest takes a second to look for them, and none is needed
     judge = ["/usr/bin/python3", "-S", core.ROOT / "selftests/run", "--live", "--bin", binaries, "--module", module,
              "--out", options.out, *["--quick"] * options.quick, *options.only]
+    for arguments in options.check:
+        judge += ["--check", arguments]
     if options.kernel == "running":
         return core.vm_command("running", judge)
     return core.vm_command(options.kernel, judge, share=options.out, arguments=["--keep"] * options.keep)
 
 
 def only(options):
-    """Runs the tests that options.only names; returns the exit status."""
-    started, programs = time.monotonic(), programs_of(options.only)
+    """Runs the tests that options.only names, and dmabuf-check as options.check says; returns the exit status."""
+    started, programs = time.monotonic(), programs_of(options.only) + [CHECK] * bool(options.check)
     core.need(*needs(options.kernel))
     for name in programs:
-        (options.out / f"{name}.ktap").unlink(missing_ok=True)
+        for path in logs_of(options, name):
+            path.unlink()
     words = command(options, programs)
     core.say(f"built what changed in {time.monotonic() - started:.1f} s")
     # the guest may have to ask for a password where it is this machine
@@ -73,9 +77,14 @@ def only(options):
     return told(options, programs, status, time.monotonic() - started)
 
 
+def logs_of(options, name):
+    """The logs of this program. Each run of dmabuf-check has its own, named by the arguments."""
+    return sorted(options.out.glob(f"{name}*.ktap" if name == CHECK else f"{name}.ktap"))
+
+
 def told(options, programs, status, seconds):
     """Says where the logs are, and why a run failed in which no case did. Returns the exit status."""
-    logs = [path for name in programs if (path := options.out / f"{name}.ktap").exists()]
+    logs = [path for name in programs for path in logs_of(options, name)]
     if status in core.GUEST_ENDS:
         core.say(f"failed: {core.GUEST_ENDS[status]}; see the lines above")
     elif status == NOTHING_TESTED:

@@ -37,14 +37,16 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
 --only TEST[:CASE]  runs only this self-test, or its cases with CASE in their names, in which '*' stands for any text
                     (again for more). Builds what changed, prints the test's KTAP as it comes, and takes seconds. The
                     log is out/only/TEST.ktap, which the next run writes anew. There are no benchmarks and no report
---keep              with --only: keeps the guest for the next run, which then need not boot (scripts/vm --keep; it ends
-                    after ten minutes without a run; scripts/vm --list shows it, scripts/vm --stop ends it)
+--check ARGUMENTS   runs only dmabuf-check with these arguments, for example --check "--udmabuf 2M" (again for more).
+                    The logs are out/only/dmabuf-check_ARGUMENTS.ktap; docs/dmabuf-check.md
+--keep              with --only and --check: keeps the guest for the next run, which then need not boot (scripts/vm
+                    --keep; it ends after ten minutes without a run; scripts/vm --list shows it, --stop ends it)
 
 DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt,
 kernel-log.json, regression.json, summary.txt and report.html. The mutation score is no part of a run: scripts/mutants
 --out DIR adds it to the report.
 Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what),
-130 interrupted. With --only also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
+130 interrupted. With --only and --check also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
 INTERRUPTED = 130
 BESIDE = "beside.json"  # the report knows the name
@@ -262,29 +264,32 @@ def parse(arguments):
         prog="scripts/run", description=TEXT, add_help=False,
         usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
         "                   [--beside KERNEL|DIR|FILE]\n"
-        "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
+        "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]\n"
+        "       scripts/run --check ARGUMENTS... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", help=core.argparse.SUPPRESS)
     parser.add_argument("--out", type=core.named_path, help=core.argparse.SUPPRESS)
     parser.add_argument("--beside", type=core.named_path, help=core.argparse.SUPPRESS)
-    parser.add_argument("--only", action="append", help=core.argparse.SUPPRESS)
+    parser.add_argument("--only", action="append", default=[], help=core.argparse.SUPPRESS)
+    parser.add_argument("--check", action="append", default=[], help=core.argparse.SUPPRESS)
     for flag in ("--quick", "--perf", "--tune", "--keep"):
         parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
     parser.add_argument("-h", "--help", action="help", help=core.argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.tune and options.kernel != "running":
         raise core.Problem("--tune is for --kernel running; a guest has nothing to tune")
-    if options.only and (options.perf or options.tune or options.beside):
-        raise core.Problem("--only runs self-tests; --perf, --tune and --beside are for benchmarks")
+    options.few = options.only or options.check
+    if options.few and (options.perf or options.tune or options.beside):
+        raise core.Problem("--only and --check run tests; --perf, --tune and --beside are for benchmarks")
     if options.beside:
         options.beside = counts_of(options.beside)
-    if options.keep and (not options.only or options.kernel == "running"):
-        raise core.Problem("--keep is for --only in a guest")
+    if options.keep and (not options.few or options.kernel == "running"):
+        raise core.Problem("--keep is for --only and --check in a guest")
     if options.only:
         only.programs_of(options.only)
     options.kernel = options.kernel or core.default_kernel()
     core.check_kernel(options.kernel)
     options.kernel = core.SHORT_NAMES.get(options.kernel, options.kernel)
-    if options.kernel.endswith("debug") and "/" not in options.kernel and not options.only:
+    if options.kernel.endswith("debug") and "/" not in options.kernel and not options.few:
         raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with "
                            "--only, or run scripts/test " + core.FULL_NAMES.get(options.kernel, options.kernel))
     if "/" in options.kernel:
@@ -293,7 +298,7 @@ def parse(arguments):
 
 
 def new_directory(options):
-    if options.only and not options.out:
+    if options.few and not options.out:
         return core.made_directory(core.ROOT / "out/only")
     name = pathlib.Path(options.kernel).name
     out = core.made_directory(options.out or core.ROOT / "out" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -306,7 +311,7 @@ def main(arguments):
     options = parse(arguments)
     options.out = new_directory(options)
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=pathlib.Path(options.kernel).name)
-    if options.only:
+    if options.few:
         return only.only(options)
     run = Run(options)
     run.keep_beside(options.beside)

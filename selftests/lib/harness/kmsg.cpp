@@ -43,4 +43,21 @@ unsigned int Kmsg::new_warnings() {
         }));
 }
 
+std::vector<std::string> Kmsg::new_bugs() {
+    /* selftests/kernel_bugs.py has the complete list; lines with these parts are on it. */
+    static constexpr const char* parts[] = {
+        "WARNING: ",       "BUG: ",       "kernel BUG at ",    "Oops",   "general protection fault",
+        "INFO: possible ", "KASAN: ",     "INFO: task ",       "UBSAN:", "refcount_t: ",
+        "KFENCE: ",        "KCSAN:",      "list_del corrupti", "[ BUG:", "list_add corrupti",
+        "DMA-API: device", "rcu: INFO: ",
+    };
+    std::vector<std::string> lines = new_lines();
+
+    std::erase_if(lines, [](const std::string& line) {
+        return std::ranges::none_of(
+            parts, [&](const char* part) { return line.find(part) != std::string::npos; });
+    });
+    return lines;
+}
+
 } // namespace testexp

@@ -23,6 +23,9 @@ public:
     /* The number of new lines that begin a WARNING. */
     unsigned int new_warnings();
 
+    /* The new lines that begin the report of a bug: a WARNING, an oops, lockdep, KASAN. */
+    std::vector<std::string> new_bugs();
+
 private:
     Fd fd_;
 };

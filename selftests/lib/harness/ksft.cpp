@@ -210,10 +210,18 @@ void record_failure(const std::string& text, const char* file, int line) {
     }
 }
 
+unsigned int failures_so_far() {
+    return failures;
+}
+
 bool expect(bool condition, const std::string& what, const char* file, int line) {
     if (!condition)
         record_failure("not so: " + what, file, line);
     return condition;
+}
+
+Totals totals() {
+    return {ksft_cnt.ksft_pass, ksft_cnt.ksft_fail, ksft_cnt.ksft_xskip};
 }
 
 int run(const std::function<void(Plan&)>& make_plan, unsigned int case_timeout_s) {

@@ -62,6 +62,16 @@ private:
 int run(const std::function<void(Plan&)>& make_plan,
         unsigned int case_timeout_s = testexp::limits::case_s);
 
+/* How many cases ended in which way. */
+struct Totals {
+    unsigned int passed = 0;
+    unsigned int failed = 0;
+    unsigned int skipped = 0;
+};
+
+/* Of the cases that run() has run. */
+Totals totals();
+
 /* The exception that skip() throws. */
 struct Skip : std::exception {
     explicit Skip(std::string why) : reason(std::move(why)) {}
@@ -90,6 +100,9 @@ void note(const std::string& text);
  * Records a failure and goes on. The first few failures of a case are printed, the others counted.
  */
 void record_failure(const std::string& text, const char* file, int line);
+
+/* How many expectations of this case have failed. */
+unsigned int failures_so_far();
 
 bool expect(bool condition, const std::string& what, const char* file = __builtin_FILE(),
             int line = __builtin_LINE());

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Section 2 of the contract: what max_order means. block_law.hpp has the rules. */
+#include "block_law.hpp"
+#include "fixture.hpp"
+#include "law.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+void max_order(const Subject& subject) {
+    const Importer importer = attach(subject);
+    std::vector<Answer> answers = ask_pages(subject, importer);
+
+    if (subject.has_attributes)
+        add_attributes(importer, answers);
+    else
+        ksft::note("the exporter has no get_pfn_attrs, so types and cache modes are not compared");
+    for (const Fault& fault : block_faults(answers, subject.nr_pages))
+        ksft::record_failure("page " + std::to_string(fault.pgoff) + " reports " + fault.text,
+                             __FILE__, __LINE__);
+    ksft::note("asked " + coverage(subject, answers));
+    for (const std::string& line : slack_text(slack_of(answers)))
+        ksft::note(line + "; this is allowed");
+}
+
+} // namespace
+
+std::vector<Law> block_laws() {
+    return {
+        {"block.max_order",
+         "the block of max_order round each page is inside, aligned, contiguous, of one type and "
+         "cache mode (contract 2)",
+         {Need::get_pfn},
+         max_order},
+    };
+}
+
+} // namespace check

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dmabuf-check: does the get_pfn of an exporter keep the contract?
+ *
+ * Takes a dma-buf of any exporter from a source, and checks each law of law.hpp on it. The module
+ * is the importer. KTAP goes to standard output; what prevents a check goes to standard error, in
+ * one line.
+ *
+ * Does not see: what only the exporter knows, such as a PFN that is wrong in the same way in
+ * get_pfn, map_dma_buf and mmap. A reference value of the source closes this gap.
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "fixture.hpp"
+#include "kmsg.hpp"
+#include "law.hpp"
+#include "options.hpp"
+#include "revoke_command.hpp"
+
+using namespace check;
+
+namespace {
+
+constexpr int cannot_run = 2;
+
+void list_laws() {
+    for (const Law& law : all_laws()) {
+        std::string needs;
+
+        for (const Need need : law.needs)
+            needs += (needs.empty() ? "" : ", ") + std::string(text_of(need));
+        std::printf("%s\n    %s\n    needs: %s\n", law.name.c_str(), law.requirement.c_str(),
+                    needs.empty() ? "nothing more than a dma-buf" : needs.c_str());
+    }
+}
+
+void check_law(const Law& law, const Subject& subject) {
+    for (const Need need : law.needs)
+        if (const std::string why = missing(need, subject); !why.empty())
+            ksft::skip(why);
+
+    testexp::Kmsg log;
+
+    law.run(subject);
+    for (const std::string& line : log.new_bugs())
+        ksft::record_failure("the kernel log: " + line, __FILE__, __LINE__);
+    if (ksft::failures_so_far())
+        ksft::note("the requirement: " + law.requirement);
+}
+
+int check_all(const Subject& subject) {
+    const int status = ksft::run([&](ksft::Plan& plan) {
+        ksft::note(summary_of(subject));
+        for (const Law& law : all_laws())
+            plan.add(law.name, [&subject, law] { check_law(law, subject); });
+    });
+    const ksft::Totals totals = ksft::totals();
+
+    std::printf("%u passed, %u failed, %u skipped\n", totals.passed, totals.failed, totals.skipped);
+    return status;
+}
+
+Subject subject_of(const Options& options) {
+    (void)testexp::device();
+
+    Source source = options.kind->make(options.argument);
+
+    if (!options.revoke_by.empty())
+        source.invalidations.push_back(invalidation_by(options.revoke_by, options.restore_by));
+    return make_subject(std::move(source), options.page_limit);
+}
+
+/* selftests/run and kselftest pass these wishes in the environment. */
+void set_environment(const Options& options) {
+    if (options.quick)
+        setenv("TESTEXP_QUICK", "1", 1);
+    if (!options.only.empty())
+        setenv("KSFT_CASES", options.only.c_str(), 1);
+}
+
+int run(const Options& options) {
+    if (options.help) {
+        (void)std::fputs(help_text().c_str(), stdout);
+        return EXIT_SUCCESS;
+    }
+    if (options.list) {
+        list_laws();
+        return EXIT_SUCCESS;
+    }
+    set_environment(options);
+
+    const Subject subject = subject_of(options);
+
+    return check_all(subject);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(parse({argv, static_cast<std::size_t>(argc)}));
+    } catch (const std::exception& error) { /* a skip, too: then the module is missing */
+        (void)std::fprintf(stderr, "dmabuf-check: %s\n", error.what());
+        return cannot_run;
+    }
+}

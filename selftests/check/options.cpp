@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "options.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include <getopt.h>
+
+#include "words.hpp"
+
+namespace check {
+
+namespace {
+
+enum Choice {
+    help_choice,
+    list_choice,
+    quick_choice,
+    only_choice,
+    pages_choice,
+    revoke_choice,
+    restore_choice,
+    first_source
+};
+
+/* getopt_long() takes its own table; the sources come after the options that are always there. */
+std::vector<option> table() {
+    std::vector<option> options = {
+        {"help", no_argument, nullptr, help_choice},
+        {"list", no_argument, nullptr, list_choice},
+        {"quick", no_argument, nullptr, quick_choice},
+        {"only", required_argument, nullptr, only_choice},
+        {"pages", required_argument, nullptr, pages_choice},
+        {"revoke-by", required_argument, nullptr, revoke_choice},
+        {"restore-by", required_argument, nullptr, restore_choice},
+    };
+    int choice = first_source;
+
+    for (const SourceKind* kind : source_kinds())
+        options.push_back({kind->option, required_argument, nullptr, choice++});
+    options.push_back({});
+    return options;
+}
+
+[[noreturn]] void refuse(const std::string& text) {
+    throw std::runtime_error(text + "; see --help");
+}
+
+void choose_source(Options& options, const SourceKind& kind, const char* argument) {
+    if (options.kind)
+        refuse(std::string("--") + options.kind->option + " and --" + kind.option +
+               ": name one source");
+    options.kind = &kind;
+    options.argument = argument;
+}
+
+void take(Options& options, int choice, const char* argument) {
+    switch (choice) {
+    case help_choice:
+        options.help = true;
+        break;
+    case list_choice:
+        options.list = true;
+        break;
+    case quick_choice:
+        options.quick = true;
+        break;
+    case only_choice:
+        options.only = argument;
+        break;
+    case pages_choice:
+        options.page_limit = number_of(argument, "--pages");
+        break;
+    case revoke_choice:
+        options.revoke_by = argument;
+        break;
+    case restore_choice:
+        options.restore_by = argument;
+        break;
+    default:
+        choose_source(options, *source_kinds()[static_cast<std::size_t>(choice - first_source)],
+                      argument);
+    }
+}
+
+void check_complete(const Options& options) {
+    if (options.help || options.list)
+        return;
+    if (!options.kind)
+        refuse("name a source of the dma-buf, for example --udmabuf 2M");
+    if (options.page_limit < 16)
+        refuse("--pages must be at least 16");
+    if (!options.restore_by.empty() && options.revoke_by.empty())
+        refuse("--restore-by needs --revoke-by");
+}
+
+} // namespace
+
+Options parse(std::span<char*> arguments) {
+    const std::vector<option> known = table();
+    Options options;
+
+    opterr = 0;
+    optind = 0; /* getopt begins anew, so that a test can parse twice */
+    while (true) {
+        const int choice = getopt_long(static_cast<int>(arguments.size()), arguments.data(), ":",
+                                       known.data(), nullptr);
+        const std::string word = arguments[static_cast<std::size_t>(std::max(optind - 1, 0))];
+
+        if (choice == -1)
+            break;
+        if (choice == '?')
+            refuse("unknown option '" + word + "'");
+        if (choice == ':')
+            refuse("the option '" + word + "' needs an argument");
+        take(options, choice, optarg);
+    }
+    if (static_cast<std::size_t>(optind) != arguments.size())
+        refuse("'" + std::string(arguments[static_cast<std::size_t>(optind)]) + "' is no option");
+    check_complete(options);
+    return options;
+}
+
+std::string help_text() {
+    std::ostringstream out;
+
+    out << "usage: dmabuf-check SOURCE [OPTION...]\n"
+           "\n"
+           "Checks whether an exporter's get_pfn keeps the contract, without knowledge of the\n"
+           "layout. Needs root, and the module dmabuf_testexp as the importer. Prints KTAP.\n"
+           "\n"
+           "SOURCE is where the dma-buf comes from:\n";
+    for (const SourceKind* kind : source_kinds())
+        out << "  --" << kind->option << " " << kind->argument << "\n        " << kind->help
+            << "\n";
+    out << "\n"
+           "OPTION:\n"
+           "  --revoke-by COMMAND   a shell command that revokes the buffer\n"
+           "  --restore-by COMMAND  a shell command that undoes the revoke\n"
+           "  --pages N             ask for every page of a buffer up to N pages (default "
+           "1048576);\n"
+           "                        of a larger buffer ask for borders, blocks and random pages\n"
+           "  --only TEXT           only laws with TEXT in their names; '*' stands for any text\n"
+           "  --quick               smaller counts, but all laws\n"
+           "  --list                print all laws, what each needs, and where it comes from\n"
+           "\n"
+           "Exit status: 0 no law is broken, 1 a law is broken, 2 the check cannot run, 4 nothing\n"
+           "was checked. The last line counts: N passed, N failed, N skipped.\n";
+    return out.str();
+}
+
+} // namespace check

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A dma-buf to check, and what its maker knows about it. A source knows nothing of the layout that
+ * get_pfn reports. What a source does not know stays empty, and the laws that need it are skipped.
+ *
+ * To add a source: write source_NAME.cpp with one SourceKind, and name the SourceKind in
+ * source_kinds() of sources.cpp and below.
+ */
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "testexp.hpp"
+
+namespace check {
+
+/* PFNs of the buffer's pages from somewhere else than the exporter's get_pfn. */
+struct Reference {
+    std::string name; /* for messages: "the pagemap of the memfd" */
+
+    /* The PFN of this page; nothing where this reference does not know the page. */
+    std::function<std::optional<std::uint64_t>(std::uint64_t pgoff)> pfn;
+};
+
+/* A way to take the pages away from importers, and to give pages back. Both throw on failure. */
+struct Invalidation {
+    std::string name; /* for messages: "REVOKE", "reset of the device" */
+    std::function<void()> take;
+    std::function<void()> give_back; /* empty where nothing gives the pages back */
+
+    /* Whether take() gives the buffer other pages at once. Else get_pfn returns -ENODEV. */
+    bool is_move = false;
+};
+
+/* What an exporter can do to its pages (contract, section 1b). Neither is a fixed exporter. */
+struct ExporterClass {
+    bool movable = false;
+    bool revocable = false;
+};
+
+struct Source {
+    std::string name; /* for messages: "udmabuf 2M" */
+    testexp::Fd buffer;
+
+    std::vector<Reference> references;
+    std::vector<Invalidation> invalidations;
+    std::optional<ExporterClass> exporter_class;
+
+    /* Whether no page is in the buffer twice. */
+    bool has_distinct_pages = false;
+
+    /* Whether the pages are memory of the kernel or of a device, so that /proc/iomem has them. */
+    bool has_real_pages = true;
+
+    /* Whether a test may write to the pages through mmap: not to registers of a device. */
+    bool may_write = false;
+
+    /* Whether TESTEXP_IOC_STATS knows the buffer. */
+    bool is_testexp = false;
+
+    /* What must live as long as the buffer: a memfd, an open device, a process. */
+    std::vector<std::shared_ptr<const void>> keeps;
+};
+
+struct SourceKind {
+    const char* option;   /* "udmabuf" for --udmabuf */
+    const char* argument; /* for --help: "SIZE[,huge]" */
+    const char* help;     /* one line */
+
+    /* Throws std::runtime_error with one line: what is wrong, and what to do. */
+    Source (*make)(const std::string& argument);
+};
+
+extern const SourceKind udmabuf_source;
+extern const SourceKind heap_source;
+extern const SourceKind testexp_source;
+extern const SourceKind fd_source;
+
+/* In the order of --help. */
+std::span<const SourceKind* const> source_kinds();
+
+} // namespace check

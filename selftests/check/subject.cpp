@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "subject.hpp"
+
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+std::uint64_t length_in_pages(int fd) {
+    const off_t bytes = lseek(fd, 0, SEEK_END);
+
+    if (bytes < 0)
+        throw std::runtime_error(errno_error("the length of the dma-buf").what);
+    return static_cast<std::uint64_t>(bytes) / page_bytes();
+}
+
+/* Whether attach without a device succeeds, or get_pfn has another answer than "no get_pfn". */
+bool asks_get_pfn(const Importer& importer, bool device_less) {
+    return device_less || importer.resolve(0, 1).value()[0].error != -EINVAL;
+}
+
+bool asks_attributes(const Importer& importer, std::uint64_t nr_pages) {
+    constexpr std::uint64_t enough = 64; /* pages, the first of which may have no PFN */
+
+    for (std::uint64_t pgoff = 0; pgoff < std::min(nr_pages, enough); pgoff++) {
+        const int code = importer.describe(pgoff, TESTEXP_DESCRIBE_ATTRS).code();
+
+        if (code != EOPNOTSUPP)
+            return true;
+    }
+    return false;
+}
+
+std::vector<Answer> merged(std::vector<Answer> one, const std::vector<Answer>& other) {
+    std::vector<Answer> all = std::move(one);
+
+    all.insert(all.end(), other.begin(), other.end());
+    std::ranges::stable_sort(all, {}, &Answer::pgoff);
+
+    const auto same_page = [](const Answer& a, const Answer& b) { return a.pgoff == b.pgoff; };
+
+    all.erase(std::unique(all.begin(), all.end(), same_page), all.end());
+    return all;
+}
+
+} // namespace
+
+Subject make_subject(Source source, std::uint64_t page_limit) {
+    Subject subject{.source = std::move(source), .page_limit = page_limit};
+    std::string refusals;
+
+    subject.nr_pages = length_in_pages(subject.fd());
+    for (const std::uint32_t flags :
+         {std::uint32_t{TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE},
+          std::uint32_t{TESTEXP_ATTACH_DYNAMIC}, std::uint32_t{0}}) {
+        const Result<Importer> importer = device().attach(subject.fd(), flags);
+
+        if (!importer) {
+            refusals = importer.error().what;
+            continue;
+        }
+        subject.attach_flags = flags;
+        subject.has_get_pfn =
+            asks_get_pfn(importer.value(), (flags & TESTEXP_ATTACH_NO_DEVICE) != 0);
+        subject.has_attributes =
+            subject.has_get_pfn && asks_attributes(importer.value(), subject.nr_pages);
+        return subject;
+    }
+    throw std::runtime_error("no importer can attach: " + refusals);
+}
+
+std::string summary_of(const Subject& subject) {
+    return subject.source.name + ": " + std::to_string(subject.nr_pages) +
+           " pages; get_pfn: " + (subject.has_get_pfn ? "yes" : "no") +
+           "; get_pfn_attrs: " + (subject.has_attributes ? "yes" : "no");
+}
+
+Importer attach(const Subject& subject) {
+    return device().attach(subject.fd(), subject.attach_flags).value();
+}
+
+std::vector<Answer> ask_windows(const Importer& importer, const std::vector<Window>& windows,
+                                std::uint32_t resolve_flags) {
+    std::vector<Answer> answers;
+
+    answers.reserve(count_pages(windows));
+    for (const Window& window : windows) {
+        std::uint64_t pgoff = window.first;
+
+        for (const testexp_result& result :
+             importer.resolve(window.first, window.count, 1, resolve_flags).value())
+            answers.push_back({.pgoff = pgoff++, .result = result, .attributes = {}});
+    }
+    return answers;
+}
+
+std::vector<Answer> ask_pages(const Subject& subject, const Importer& importer,
+                              std::uint32_t resolve_flags) {
+    std::vector<Answer> answers = ask_windows(
+        importer, pages_to_ask(subject.nr_pages, subject.page_limit, seed()), resolve_flags);
+
+    if (answers.size() == subject.nr_pages)
+        return answers;
+    return merged(std::move(answers), ask_windows(importer,
+                                                  pages_of_blocks(answers, subject.nr_pages,
+                                                                  subject.page_limit, seed()),
+                                                  resolve_flags));
+}
+
+void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
+    for (Answer& answer : answers) {
+        if (!answer.has_pfn())
+            continue;
+
+        const Result<testexp_describe> described =
+            importer.describe(answer.pgoff, TESTEXP_DESCRIBE_ATTRS);
+
+        if (ksft::expect_eq(described.code(), 0,
+                            "error of get_pfn_attrs for page " + std::to_string(answer.pgoff)))
+            answer.attributes = {described.value().type, described.value().cache};
+    }
+}
+
+std::string coverage(const Subject& subject, const std::vector<Answer>& answers) {
+    if (answers.size() == subject.nr_pages)
+        return "all " + std::to_string(answers.size()) + " pages";
+    return std::to_string(answers.size()) + " of " + std::to_string(subject.nr_pages) + " pages";
+}
+
+} // namespace check

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The buffer under test: the source, what the exporter can do, and the answers of its pages. */
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "answers.hpp"
+#include "source.hpp"
+#include "testexp.hpp"
+
+namespace check {
+
+struct Subject {
+    Source source;
+    std::uint64_t nr_pages = 0;
+
+    bool has_get_pfn = false;
+    bool has_attributes = false;
+
+    /* TESTEXP_ATTACH_* of an importer that gets PFNs, or of any importer that can attach. */
+    std::uint32_t attach_flags = 0;
+
+    std::uint64_t page_limit = 0; /* how many pages the laws ask for */
+
+    int fd() const { return source.buffer.get(); }
+};
+
+/* Asks the exporter what it can do. Throws std::runtime_error where no importer can attach. */
+Subject make_subject(Source source, std::uint64_t page_limit);
+
+/* One line for the output: the exporter, the length, and what the exporter has. */
+std::string summary_of(const Subject& subject);
+
+testexp::Importer attach(const Subject& subject);
+
+/* The answers for the pages of pages_to_ask() and pages_of_blocks(), without attributes. */
+std::vector<Answer> ask_pages(const Subject& subject, const testexp::Importer& importer,
+                              std::uint32_t resolve_flags = 0);
+
+/* The answers for these pages. */
+std::vector<Answer> ask_windows(const testexp::Importer& importer,
+                                const std::vector<Window>& windows,
+                                std::uint32_t resolve_flags = 0);
+
+/* Asks get_pfn_attrs for each page that has a PFN. A failure is recorded. */
+void add_attributes(const testexp::Importer& importer, std::vector<Answer>& answers);
+
+/* "all 512 pages", or "65536 of 1048576 pages". */
+std::string coverage(const Subject& subject, const std::vector<Answer>& answers);
+
+} // namespace check
