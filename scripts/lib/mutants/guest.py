@@ -27,9 +27,10 @@ DIRTY = 75  # the state of the kernel is in doubt, so the next fault needs a new
 KILL_S = 20
 
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
-UNKILLABLE = re.compile(r"(\w+) cannot be killed, so it hangs in the kernel")
+UNKILLABLE = re.compile(r"([\w-]+) cannot be killed, so it hangs in the kernel")
 # The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence.
 REFUSED = re.compile(r"cannot load (?!.*File exists)")
+CHECK = re.compile(r"dmabuf-check\[(.*)\]")
 EXPECTATION = "not so: "  # a failed expectation counts even if the case times out later
 KERNEL_LOG = re.compile(r"kernel log")
 # These complaints leave the kernel in doubt: a message in its log that is not a warning, a taint, or a module that
@@ -39,6 +40,12 @@ DOUBT = re.compile(r"kernel log[^:]*: (?!.*WARNING: )|kernel taint|cannot be unl
 
 def tell(**event):
     print(json.dumps(event), flush=True)
+
+
+def check_of(program):
+    """Returns the arguments of a dmabuf-check, which a job names as `dmabuf-check[ARGUMENTS]`; None for a self-test."""
+    match = CHECK.fullmatch(program)
+    return match and match[1]
 
 
 def complaints(tests):
@@ -131,6 +138,13 @@ def executed_sites(where):
     return sorted({int(word) * 64 + bit for word, bits in words for bit in range(64) if int(bits, 16) >> bit & 1})
 
 
+def with_names_of_job(tests, named):
+    """Gives the programs in a tests.json the names that the job has for them. named: {name in tests.json: name}."""
+    for program in (tests or {}).get("programs", []):
+        program["name"] = named.get(program["name"], program["name"])
+    return tests
+
+
 def times_of(tests):
     """Returns {name: seconds} of each program and of each case; a case has the name "program/case"."""
     times = {}
@@ -152,6 +166,18 @@ class Runner:
         self.program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(self.program)
         self.program.limits.KILL_S = KILL_S
+
+    def arguments_of(self, names):
+        """Returns (the words that make selftests/run run these programs, {name in tests.json: name})."""
+        words, named = [], {}
+        for name in names:
+            arguments = check_of(name)
+            if arguments is None:
+                words.append(name)
+            else:
+                words += ["--check", arguments]
+                named.update(dict.fromkeys(self.program.checks_of([arguments]), name))
+        return words, named
 
     def run(self, words, environment, log):
         """Runs selftests/run with its output in the file `log`; returns its exit status."""
@@ -195,15 +221,17 @@ def try_programs(runner, job, names, limit, case_limit, directory):
         environment["KSFT_CASE_TIMEOUT"] = str(case_limit)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tests.json").unlink(missing_ok=True)
-    log, started = directory / f"{names[0]}.log", time.monotonic()
-    status = runner.run([*words, *names], environment, log)
+    programs, named = runner.arguments_of(names)
+    log, started = directory / f"{next(iter(named), names[0])}.log", time.monotonic()
+    status = runner.run([*words, *programs], environment, log)
     seconds = round(time.monotonic() - started, 1)
     output = log.read_text(errors="replace") if log.exists() else ""
-    tests = read_tests(directory / "tests.json")
+    tests = with_names_of_job(read_tests(directory / "tests.json"), named)
     verdict, still = judge(tests, status, output), bool(list(pathlib.Path("/sys/module").glob(LOADED)))
     if still and verdict["outcome"] in ("passed", "skipped"):
         verdict.update(outcome="broken", found="selftests/run left the module loaded and did not report it")
-    verdict["program"] = verdict["program"] or names[-1]
+    if verdict["program"] not in names:
+        verdict["program"] = names[-1]
     return {**verdict, "names": names, "seconds": seconds, "times": times_of(tests),
             "clean": not still and not DOUBT.search(output)}
 

@@ -11,15 +11,21 @@ import re
 import sys
 
 import core
+import guest
 
 MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
 KERNEL_FAULTS = core.ROOT / "kernel/mutants"
 DEFAULT_VERSION = "6.12"
 
 # kind: module, kernel or exporters; file: the file that the fault changes, or the patch; flavour: the kernel on which a
-# test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: options of scripts/vm for the
-# guest that shows the fault.
-Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=((),))
+# test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: the guest that shows the fault.
+Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=("usual",))
+# {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO refuses
+# devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
+GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
+          "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
+# dmabuf-check has its arguments in brackets.
+PROGRAM = re.compile(r"[\w-]+(?:\[[^\]]*\])?")
 # {kind: (directory below kernel/mutants/VERSION, the NAME of the flavour VERSION-NAME that shows the faults)}
 PATCHES = {"kernel": ("", None), "exporters": ("exporters", "exporters")}
 
@@ -83,9 +89,12 @@ def read_patch(path, version, kind):
     if not {"Contract", "Found-by"} <= trailers.keys():
         sys.exit(f"scripts/mutants: {path.name} has no Contract: or no Found-by: before ---")
     text = " ".join(head.split("\n\nContract:")[0].split())
-    return Fault(path.stem, kind, str(path.relative_to(core.ROOT)), text, trailers["Found-by"].split(),
+    guest_name = trailers.get("Guest", "usual")
+    if guest_name not in GUESTS:
+        sys.exit(f"scripts/mutants: {path.name}: there is no guest {guest_name}; there are: {' '.join(GUESTS)}")
+    return Fault(path.stem, kind, str(path.relative_to(core.ROOT)), text, PROGRAM.findall(trailers["Found-by"]),
                  flavour_of(version, trailers.get("Kernel", PATCHES[kind][1])), [],
-                 tuple(trailers.get("Guest", "").split()))
+                 guest_name)
 
 
 def all_faults(version=DEFAULT_VERSION):
@@ -104,7 +113,7 @@ def all_faults(version=DEFAULT_VERSION):
     known = {path.stem for path in (core.ROOT / "selftests").glob("*.cpp")}
     for fault in faults:
         for program in fault.programs:
-            if program not in known:
+            if program not in known and guest.check_of(program) is None:
                 sys.exit(f"scripts/mutants: {fault.name}: there is no program {program}")
     return faults
 

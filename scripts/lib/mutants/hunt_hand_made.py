@@ -17,7 +17,7 @@ import engine
 import kernel_image
 import merged
 from engine import Job, limited
-from hand_made import Mistake
+from hand_made import GUESTS, Mistake
 from record import Record
 from verdicts import Verdict
 
@@ -30,13 +30,13 @@ def groups(faults):
 
 
 def by_guest(faults):
-    """Returns {options of scripts/vm: the faults that need a guest with these options}."""
+    """Returns {guest: the faults that need this guest}."""
     return {guest: [fault for fault in faults if fault.guest == guest]
             for guest in sorted({fault.guest for fault in faults})}
 
 
-def control_name(kind, flavour, guest=()):
-    return "".join([f"{kind}-{flavour}", *guest])
+def control_name(kind, flavour, guest="usual"):
+    return f"{kind}-{flavour}" if guest == "usual" else f"{kind}-{flavour}-{guest}"
 
 
 def programs_of(faults):
@@ -170,10 +170,12 @@ class Hunt:
         jobs = [Job(f"control-{name}", module, limited(programs_of(faults)), True, where="kernel")]
         jobs += [Job(one.fault.name, module, limited(one.fault.programs), False, mutants=[one.number], where="kernel")
                  for one in here]
-        engine.Engine(image, self.binaries, work / f"boots-{name}", report, arguments=faults[0].guest).run(jobs)
+        engine.Engine(image, self.binaries, work / f"boots-{name}", report, arguments=GUESTS[faults[0].guest]).run(
+            jobs)
 
     def try_alone(self, fault, directory, right):
         engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",
-                      lambda job, verdict: self.record.fault(fault, verdict), right, arguments=fault.guest).run(
+                      lambda job, verdict: self.record.fault(fault, verdict), right,
+                      arguments=GUESTS[fault.guest]).run(
                           [Job(fault.name, right[1], limited(fault.programs), False)])
         (directory / "bzImage").unlink()
