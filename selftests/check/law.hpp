@@ -43,6 +43,7 @@ std::string missing(Need need, const Subject& subject);
 
 std::vector<Law> page_laws();
 std::vector<Law> block_laws();
+std::vector<Law> agreement_laws();
 
 /* All families, in the order in which they run. */
 std::vector<Law> all_laws();

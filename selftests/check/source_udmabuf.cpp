@@ -4,7 +4,7 @@
  *
  *   huge      the memfd is of hugetlb
  *   shuffled  the buffer is a list of pieces of the memfd: reordered, of odd lengths, some twice.
- *             Wherever two pieces meet, no block may reach over the seam
+ *             No block may reach over the seam where two pieces meet
  */
 #include <algorithm>
 #include <random>
@@ -12,12 +12,11 @@
 #include <fcntl.h>
 #include <linux/udmabuf.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "answers.hpp"
 #include "fixture.hpp"
+#include "foreign_buffer.hpp"
 #include "source.hpp"
-#include "words.hpp"
 
 namespace check {
 
@@ -25,84 +24,33 @@ using namespace testexp;
 
 namespace {
 
-struct Wish {
-    std::uint64_t nr_pages = 0;
-    bool huge = false;
-    bool shuffled = false;
-};
-
-Wish parse(const std::string& argument) {
-    const std::vector<std::string> words = split(argument);
-    Wish wish{.nr_pages = pages_of(words[0])};
-
-    for (std::size_t i = 1; i < words.size(); i++) {
-        if (words[i] == "huge")
-            wish.huge = true;
-        else if (words[i] == "shuffled")
-            wish.shuffled = true;
-        else
-            throw std::runtime_error("--udmabuf SIZE[,huge][,shuffled]: what is '" + words[i] +
-                                     "'?");
-    }
-    return wish;
-}
-
-Fd make_memfd(const Wish& wish) {
-    Fd memory(memfd_create("dmabuf-check",
-                           MFD_ALLOW_SEALING | MFD_CLOEXEC | (wish.huge ? MFD_HUGETLB : 0U)));
-
-    if (!memory && wish.huge)
-        throw std::runtime_error("this kernel has no hugetlb (CONFIG_HUGETLBFS), or huge pages of "
-                                 "the default size are not supported");
-    if (!memory)
-        throw std::runtime_error(errno_error("memfd_create").what);
-    if (ftruncate(memory.get(), static_cast<off_t>(wish.nr_pages * page_bytes())) < 0)
-        throw std::runtime_error(
-            errno_error("the size " + size_text(wish.nr_pages) + " for a memfd").what +
-            (wish.huge ? "; with huge it must be a multiple of the size of a huge page" : ""));
-    if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-        throw std::runtime_error(errno_error("F_SEAL_SHRINK").what);
-    return memory;
-}
-
 /* Pages of the memfd, in the order of the buffer. */
 using Pieces = std::vector<Window>;
 
 /* Pieces of 1 to 700 pages in random order. A few stand in the list twice. */
 Pieces shuffled_pieces(std::uint64_t nr_pages) {
+    constexpr std::uint64_t shortest = 4, longest = 700;
+    constexpr std::size_t one_in = 8; /* of the pieces stands twice */
     std::mt19937_64 random(seed());
     Pieces pieces;
 
-    for (std::uint64_t at = 0; at < nr_pages;) {
-        const std::uint64_t longest = random() % 3 == 0 ? 4 : 700;
-        const std::uint64_t count = std::min(random() % longest + 1, nr_pages - at);
+    for (std::uint64_t at = 0; at < nr_pages; at += pieces.back().count) {
+        const std::uint64_t most = random() % 3 == 0 ? shortest : longest;
 
-        pieces.push_back({at, count});
-        at += count;
+        pieces.push_back({at, std::min(random() % most + 1, nr_pages - at)});
     }
     std::ranges::shuffle(pieces, random);
-    for (std::size_t i = 0; i < pieces.size(); i += 8)
-        pieces.push_back({pieces[i].first, std::min<std::uint64_t>(pieces[i].count, 3)});
+
+    const std::size_t count = pieces.size();
+
+    for (std::size_t i = 0; i < count; i += one_in)
+        pieces.push_back({pieces[i].first, std::min(pieces[i].count, shortest)});
     return pieces;
 }
 
-/* Whole huge pages in random order: udmabuf takes no parts of a huge page before Linux 6.11. */
-Pieces pieces_of(const Wish& wish) {
-    return wish.shuffled ? shuffled_pieces(wish.nr_pages) : Pieces{{0, wish.nr_pages}};
-}
-
-Fd open_udmabuf() {
-    Fd control(open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
-
-    if (!control && errno == ENOENT)
-        throw std::runtime_error("no /dev/udmabuf: the kernel needs CONFIG_UDMABUF");
-    if (!control)
-        throw std::runtime_error(errno_error("/dev/udmabuf").what);
-    return control;
-}
-
-Fd make_buffer(const Fd& memory, const Pieces& pieces) {
-    const Fd control = open_udmabuf();
+/* A udmabuf of these pieces of the memfd. */
+Fd make_list(const Fd& memory, const Pieces& pieces) {
+    const Fd control(open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
     std::vector<std::byte> bytes(sizeof(udmabuf_create_list) +
                                  pieces.size() * sizeof(udmabuf_create_item));
     auto* list = reinterpret_cast<udmabuf_create_list*>(bytes.data());
@@ -121,43 +69,44 @@ Fd make_buffer(const Fd& memory, const Pieces& pieces) {
         throw std::runtime_error(
             errno_error("UDMABUF_CREATE_LIST of " + std::to_string(pieces.size()) + " pieces")
                 .what +
-            "; the parameters size_limit_mb and list_limit of udmabuf limit a buffer");
+            "; see /sys/module/udmabuf/parameters/list_limit");
     return buffer;
 }
 
-/* Every page must be mapped, so that the pagemap shows its PFN. */
-std::vector<std::uint64_t> pfns_of(const Fd& memory, const Wish& wish) {
-    Result<Mapping> mapping = Mapping::map(memory.get(), wish.nr_pages);
+/* The PFN of each page of the buffer. */
+std::vector<std::uint64_t> reference_pfns(const ForeignBuffer& buffer, const Pieces& pieces) {
+    const std::vector<std::uint64_t> of_memory =
+        pfns_in_pagemap(Mapping::map(buffer.memory.get(), buffer.nr_pages).value());
+    std::vector<std::uint64_t> pfns;
 
-    if (!mapping && wish.huge)
-        throw std::runtime_error("no huge pages are free: write a number to "
-                                 "/proc/sys/vm/nr_hugepages");
-    return pfns_in_pagemap(mapping.value());
+    for (const Window& piece : pieces)
+        for (std::uint64_t i = 0; i < piece.count; i++)
+            pfns.push_back(of_memory.at(piece.first + i));
+    return pfns;
+}
+
+Reference pagemap_of_memfd(std::vector<std::uint64_t> pfns) {
+    return {"the pagemap of the memfd",
+            [pfns = std::move(pfns)](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
+                return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
+            }};
 }
 
 Source make(const std::string& argument) {
-    const Wish wish = parse(argument);
-    const Fd memory = make_memfd(wish);
-    const Pieces pieces = pieces_of(wish);
-    std::vector<std::uint64_t> pfns;
-    const std::vector<std::uint64_t> of_memory = pfns_of(memory, wish);
-
-    for (const Window& piece : pieces)
-        pfns.insert(pfns.end(), of_memory.begin() + static_cast<std::ptrdiff_t>(piece.first),
-                    of_memory.begin() + static_cast<std::ptrdiff_t>(piece.first + piece.count));
-
+    constexpr std::string_view mark = ",shuffled";
+    const bool shuffled = argument.ends_with(mark);
+    const std::string plain = argument.substr(0, argument.size() - (shuffled ? mark.size() : 0));
+    ForeignBuffer buffer = make_udmabuf(parse_udmabuf(plain).value()).value();
+    const Pieces pieces =
+        shuffled ? shuffled_pieces(buffer.nr_pages) : Pieces{{0, buffer.nr_pages}};
     Source source;
 
     source.name = "udmabuf " + argument;
-    source.buffer = make_buffer(memory, pieces);
+    source.references.push_back(pagemap_of_memfd(reference_pfns(buffer, pieces)));
+    source.buffer = shuffled ? make_list(buffer.memory, pieces) : std::move(buffer.fd);
     source.exporter_class = ExporterClass{};
-    source.has_distinct_pages = !wish.shuffled;
+    source.has_distinct_pages = !shuffled;
     source.may_write = true;
-    source.references.push_back(
-        {"the pagemap of the memfd",
-         [pfns = std::move(pfns)](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
-             return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
-         }});
     return source;
 }
 

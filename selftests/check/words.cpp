@@ -3,10 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <stdexcept>
-
-#include "layout.hpp"
 
 namespace check {
 
@@ -14,20 +11,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& text) {
     throw std::runtime_error(text);
-}
-
-/* How far the suffix of a size shifts its number; nothing stands for bytes. */
-unsigned int shift_of(char suffix) {
-    switch (suffix) {
-    case 'K':
-        return 10;
-    case 'M':
-        return 20;
-    case 'G':
-        return 30;
-    default:
-        return 0;
-    }
 }
 
 } // namespace
@@ -58,32 +41,6 @@ std::uint64_t number_of(std::string_view text, const char* what) {
     if (error != std::errc{} || end != digits.data() + digits.size())
         refuse("'" + std::string(text) + "' is no number for: " + what);
     return number;
-}
-
-std::uint64_t pages_of(std::string_view text) {
-    const unsigned int shift = text.empty() ? 0 : shift_of(text.back());
-    const std::string quoted = "the size '" + std::string(text) + "'";
-    const std::uint64_t number =
-        number_of(shift ? text.substr(0, text.size() - 1) : text, "a size like 64K, 2M or 1G");
-
-    if (number > std::uint64_t{INT64_MAX} >> shift)
-        refuse(quoted + " is too large");
-
-    const std::uint64_t bytes = number << shift;
-
-    if (bytes == 0 || bytes % testexp::page_bytes() != 0)
-        refuse(quoted + " must be a multiple of the page size, " +
-               std::to_string(testexp::page_bytes()) + " bytes, and not 0");
-    return bytes / testexp::page_bytes();
-}
-
-std::string size_text(std::uint64_t nr_pages) {
-    const std::uint64_t bytes = nr_pages * testexp::page_bytes();
-
-    for (const char suffix : {'G', 'M', 'K'})
-        if (bytes % (std::uint64_t{1} << shift_of(suffix)) == 0)
-            return std::to_string(bytes >> shift_of(suffix)) + suffix;
-    return std::to_string(bytes);
 }
 
 } // namespace check

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/* P13, P14 and P17: get_pfn and get_pfn_attrs agree with whatever else shows the pages. */
+#include <algorithm>
+#include <sstream>
+
+#include "fixture.hpp"
+#include "iomem.hpp"
+#include "law.hpp"
+#include "mapped.hpp"
+#include "physical_reader.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+std::string page(std::uint64_t pgoff) {
+    return "page " + std::to_string(pgoff);
+}
+
+std::string hex(std::uint64_t value) {
+    std::ostringstream out;
+
+    out << "0x" << std::hex << value;
+    return out.str();
+}
+
+/* Answers with attributes, where the exporter has them. */
+std::vector<Answer> ask_all(const Subject& subject) {
+    const Importer importer = attach(subject);
+    std::vector<Answer> answers = ask_pages(subject, importer);
+
+    if (subject.has_attributes)
+        add_attributes(importer, answers);
+    return answers;
+}
+
+void expect_pfn(const Answer& answer, std::uint64_t expected, const std::string& of) {
+    if (answer.has_pfn() && answer.result.pfn != expected)
+        ksft::record_failure(page(answer.pgoff) + ": get_pfn says PFN " + hex(answer.result.pfn) +
+                                 ", and " + of + " says " + hex(expected),
+                             __FILE__, __LINE__);
+}
+
+void with_reference(const Subject& subject) {
+    const std::vector<Answer> answers = ask_all(subject);
+
+    for (const Reference& reference : subject.source.references) {
+        std::uint64_t compared = 0;
+
+        for (const Answer& answer : answers) {
+            const std::optional<std::uint64_t> expected = reference.pfn(answer.pgoff);
+
+            if (!expected)
+                continue;
+            compared++;
+            ksft::expect_eq(answer.result.error, 0,
+                            page(answer.pgoff) + ", which " + reference.name + " knows: error");
+            expect_pfn(answer, *expected, reference.name);
+        }
+        ksft::note("compared " + std::to_string(compared) + " of " +
+                   std::to_string(subject.nr_pages) + " pages with " + reference.name);
+        ksft::expect(compared > 0, reference.name + " knows a page");
+    }
+}
+
+void with_mmap(const Subject& subject) {
+    const std::vector<Answer> answers = ask_all(subject);
+    const MappedPages mapped = mapped_pages(subject, answers);
+
+    for (std::size_t i = 0; i < answers.size(); i++) {
+        const testexp_walked& entry = mapped.entries[i];
+
+        if (!answers[i].has_pfn())
+            continue;
+        if (ksft::expect_eq(entry.error, 0, page(answers[i].pgoff) + " in the page table: error"))
+            expect_pfn(answers[i], entry.pfn, mapped.name);
+    }
+    ksft::note("compared " + coverage(subject, answers) + " with " + mapped.name);
+}
+
+const char* name_of_cache(std::uint32_t cache) {
+    constexpr const char* names[] = {"WB", "UC", "WC"};
+
+    return cache < TESTEXP_CACHE_MODES ? names[cache] : "unknown";
+}
+
+void cache_of_mmap(const Subject& subject) {
+    const std::vector<Answer> answers = ask_all(subject);
+    const MappedPages mapped = mapped_pages(subject, answers);
+
+    if (!mapped.has_cache)
+        ksft::skip("the mapping is not VM_PFNMAP, so only the PFNs can be read");
+    for (std::size_t i = 0; i < answers.size(); i++) {
+        const Answer& answer = answers[i];
+        const testexp_walked& entry = mapped.entries[i];
+
+        if (answer.attributes && entry.error == 0 && answer.attributes->cache != entry.cache)
+            ksft::record_failure(page(answer.pgoff) + ": get_pfn_attrs says " +
+                                     name_of_cache(answer.attributes->cache) + ", and mmap uses " +
+                                     name_of_cache(entry.cache),
+                                 __FILE__, __LINE__);
+    }
+}
+
+/* An importer that can map: with a device, and with what the exporter may demand. */
+Importer attach_for_map(const Subject& subject) {
+    Result<Importer> importer = device().attach(subject.fd(), TESTEXP_ATTACH_DYNAMIC);
+
+    if (!importer)
+        importer = device().attach(subject.fd());
+    if (!importer)
+        ksft::skip("no importer with a device can attach: " + importer.error().what);
+    return std::move(importer).value();
+}
+
+void with_dma_addresses(const Subject& subject) {
+    require_direct_dma();
+
+    const Importer importer = attach_for_map(subject);
+    const Result<std::vector<testexp_map_entry>> segments = importer.map();
+
+    if (!segments)
+        ksft::skip("map_dma_buf for the device " + std::string(device().info().importer_device) +
+                   ": " + segments.error().what);
+
+    const std::vector<Answer> answers = ask_all(subject);
+    std::uint64_t first = 0; /* page of the segment */
+    auto answer = answers.begin();
+
+    for (const testexp_map_entry& segment : segments.value()) {
+        const std::uint64_t length = segment.length_bytes / page_bytes();
+
+        ksft::expect_eq((segment.dma_address | segment.length_bytes) % page_bytes(), 0,
+                        "bytes beside whole pages of the segment at " + page(first));
+        for (; answer != answers.end() && answer->pgoff < first + length; answer++)
+            expect_pfn(*answer, segment.dma_address / page_bytes() + answer->pgoff - first,
+                       "the DMA address");
+        first += length;
+    }
+    ksft::expect_eq(first, subject.nr_pages, "pages of all segments");
+    ksft::note("compared " + coverage(subject, answers) + " with " +
+               std::to_string(segments.value().size()) + " segments");
+}
+
+void with_memory_map(const Subject& subject) {
+    const Iomem iomem = Iomem::read();
+
+    for (const Answer& answer : ask_all(subject)) {
+        if (!answer.has_pfn())
+            continue;
+
+        const std::string where = iomem.name_of(answer.result.pfn * page_bytes());
+        const bool is_memory = Iomem::is_memory(where);
+        const bool says_mmio = answer.attributes && answer.attributes->type == TESTEXP_EXTENT_MMIO;
+        const std::string text = page(answer.pgoff) + ", PFN " + hex(answer.result.pfn) +
+                                 ", is in /proc/iomem: '" + where + "'";
+
+        ksft::expect(!Iomem::is_kernel(where), text + ", so not in the kernel's own memory");
+        if (answer.attributes)
+            ksft::expect(is_memory != says_mmio,
+                         text + ", so its type is " + (says_mmio ? "not MMIO" : "not RAM"));
+        else
+            ksft::expect(!where.empty(), text + ", so it is memory or a device");
+    }
+}
+
+void no_page_twice(const Subject& subject) {
+    std::vector<Answer> answers = ask_all(subject);
+
+    std::erase_if(answers, [](const Answer& answer) { return !answer.has_pfn(); });
+    std::ranges::sort(answers, {}, [](const Answer& answer) { return answer.result.pfn; });
+    for (std::size_t i = 1; i < answers.size(); i++)
+        if (answers[i].result.pfn == answers[i - 1].result.pfn)
+            ksft::record_failure(page(answers[i - 1].pgoff) + " and " + page(answers[i].pgoff) +
+                                     " both have PFN " + hex(answers[i].result.pfn),
+                                 __FILE__, __LINE__);
+}
+
+/* First and last page, and pages at borders of blocks: what a reader that is slow can do. */
+std::vector<Answer> interesting(std::vector<Answer> answers, std::size_t most) {
+    std::erase_if(answers, [](const Answer& answer) {
+        return !answer.has_pfn() ||
+               (answer.attributes && answer.attributes->type != TESTEXP_EXTENT_RAM);
+    });
+    if (answers.size() <= most)
+        return answers;
+
+    std::vector<Answer> chosen{answers.front()};
+    const std::size_t step = answers.size() / most + 1;
+
+    for (std::size_t i = 1; i + 1 < answers.size(); i++) {
+        const bool is_border =
+            answers[i].result.pfn != answers[i - 1].result.pfn + 1 && chosen.size() < most;
+
+        if (is_border || i % step == 0)
+            chosen.push_back(answers[i]);
+    }
+    chosen.push_back(answers.back());
+    return chosen;
+}
+
+/* A word of a page, through mmap. The destructor restores what the page had. */
+class Word {
+public:
+    Word(std::byte* page, std::uint64_t value)
+        : word_(reinterpret_cast<volatile std::uint64_t*>(page)), before_(*word_) {
+        *word_ = value;
+    }
+    Word(const Word&) = delete;
+    Word& operator=(const Word&) = delete;
+    ~Word() { *word_ = before_; }
+
+private:
+    volatile std::uint64_t* word_;
+    std::uint64_t before_;
+};
+
+void bytes_at_pfn(const Subject& subject) {
+    constexpr std::uint64_t signature = 0xdb0f'c4ec'0000'0000;
+    const PhysicalReader reader = physical_reader_or_skip();
+    const Mapping mapping = map_or_skip(subject);
+    const std::vector<Answer> answers = interesting(ask_all(subject), reader.most_pages);
+
+    for (const Answer& answer : answers) {
+        const std::uint64_t value = signature + answer.pgoff;
+        const Word word(mapping.bytes().data() + answer.pgoff * page_bytes(), value);
+        const std::optional<std::uint64_t> read = reader.word_at(answer.result.pfn * page_bytes());
+
+        if (!read)
+            ksft::record_failure(page(answer.pgoff) + ": " + reader.name + " cannot read PFN " +
+                                     hex(answer.result.pfn),
+                                 __FILE__, __LINE__);
+        else if (*read != value)
+            ksft::record_failure(page(answer.pgoff) + ": mmap wrote " + hex(value) + ", and " +
+                                     reader.name + " reads " + hex(*read) + " at PFN " +
+                                     hex(answer.result.pfn),
+                                 __FILE__, __LINE__);
+    }
+    ksft::note("read " + std::to_string(answers.size()) + " pages by " + reader.name);
+    ksft::expect(!answers.empty(), "a page of RAM to read");
+}
+
+} // namespace
+
+std::vector<Law> agreement_laws() {
+    return {
+        {"agree.reference",
+         "each PFN is what the source knows from elsewhere: a pagemap, a BAR in sysfs (P17)",
+         {Need::get_pfn, Need::reference},
+         with_reference},
+        {"agree.mmap",
+         "each PFN is the one in the page table of the exporter's mmap (P17)",
+         {Need::get_pfn},
+         with_mmap},
+        {"agree.cache_mode",
+         "the cache mode of get_pfn_attrs is the one that the exporter's mmap uses (P14)",
+         {Need::get_pfn, Need::attributes},
+         cache_of_mmap},
+        {"agree.dma_addresses",
+         "each PFN is the DMA address of map_dma_buf, where DMA addresses are physical (P17)",
+         {Need::get_pfn},
+         with_dma_addresses},
+        {"agree.memory_map",
+         "a page of type RAM is memory in /proc/iomem, a page of type MMIO is not (P13)",
+         {Need::get_pfn, Need::real_pages},
+         with_memory_map},
+        {"agree.no_page_twice",
+         "two pages of the buffer have different PFNs (P22)",
+         {Need::get_pfn, Need::distinct},
+         no_page_twice},
+        {"agree.bytes",
+         "what mmap writes to a page is at the page's PFN (P17)",
+         {Need::get_pfn, Need::writable, Need::real_pages},
+         bytes_at_pfn},
+    };
+}
+
+} // namespace check
