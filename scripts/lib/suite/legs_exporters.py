@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The leg exporters: dmabuf-check in guests, on a buffer of each exporter that the kernel and QEMU's devices have."""
+import dataclasses
+import pathlib
+
+import core
+import guests
+import legs_kernel
+import tests_json
+
+# Chunks of all orders: 1 MiB, 64 KiB and 4 KiB.
+SMALL_HEAP, LARGE_HEAP = "system,3212K", "system,65676K"
+# The BAR of QEMU's ivshmem, and ranges of the BAR: short ones, two that stand in the wrong order, and one behind a gap.
+BAR = "0000:00:11.0,2"
+RANGES = "0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where dmabuf-check takes a buffer from: its arguments for a small and for a large buffer. `options` are the
+    options of the kernel without which there is no such buffer."""
+    small: str
+    large: str
+    options: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """A guest for some sources. `modules` are loaded before; `arguments` are options of scripts/vm."""
+    name: str
+    sources: tuple
+    modules: tuple
+    arguments: tuple
+    environment: dict = dataclasses.field(default_factory=dict)
+
+
+def of_every_size(arguments, *options):
+    return Source(arguments, arguments, options)
+
+
+GUESTS = (
+    Guest("memory", (
+        Source("--udmabuf 2M", "--udmabuf 64M", ("UDMABUF",)),
+        Source("--udmabuf 2M,shuffled", "--udmabuf 64M,shuffled", ("UDMABUF",)),
+        Source("--udmabuf 4M,huge", "--udmabuf 32M,huge", ("UDMABUF", "HUGETLBFS")),
+        Source(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", ("DMABUF_HEAPS_SYSTEM",)),
+        of_every_size("--testexp ram:600,hole:1,mmio:3@8,private:2"),
+        of_every_size("--testexp dynamic,ram:100,ram:3"),
+        of_every_size("--testexp revocable,ram:64,wc:16@0"),
+        of_every_size("--testexp no_get_pfn,ram:16"),
+        Source("--drm vgem,2M", "--drm vgem,16M", ("DRM_VGEM",)),
+        Source(f"--from '{core.ROOT}/selftests/check/examples/send-udmabuf.py 2M'",
+               f"--from '{core.ROOT}/selftests/check/examples/send-udmabuf.py 64M'", ("UDMABUF",)),
+    ), ("vgem",), ("--append", "hugepages=16")),
+    # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the device with the BAR, so the
+    # module has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
+    Guest("iommu", (
+        Source(f"--vfio {BAR},0+4M", f"--vfio {BAR},0+1G", ("VFIO_PCI_DMABUF",)),
+        Source(f"--vfio {BAR},{RANGES}", f"--vfio {BAR},{RANGES},256M+256M", ("VFIO_PCI_DMABUF",)),
+        Source("--udmabuf 2M,shuffled", "--udmabuf 16M,shuffled", ("UDMABUF",)),
+        Source(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", ("DMABUF_HEAPS_SYSTEM",)),
+    ), ("iommufd", "vfio-pci"), ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1"),
+          {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
+)
+
+
+def is_missing(source, config):
+    """Why this kernel has no such buffer, or "". config: the text of the kernel's .config."""
+    lacking = [f"CONFIG_{option}" for option in source.options
+               if not {f"CONFIG_{option}=y", f"CONFIG_{option}=m"} & set(config.splitlines())]
+    return f"the kernel lacks {' '.join(lacking)}" if lacking else ""
+
+
+def without_a_result(document, number):
+    """The runs of dmabuf-check in which no law held, one line each. number: how many runs were asked for."""
+    programs = {program["name"]: program["cases"] for program in document["programs"]}
+    silent = [name for name in document["planned"]
+              if not any(case["verdict"] == "passed" for case in programs.get(name, ()))]
+    return silent + ([f"{number - len(document['planned'])} that selftests/run does not know"]
+                     if len(document["planned"]) != number else [])
+
+
+def check_in(checks, kernel, guest, large):
+    """Runs dmabuf-check in one guest, on each source that this kernel has."""
+    config = pathlib.Path(core.kernel_tree(kernel), ".config").read_text(encoding="utf-8")
+    more, name = [], f"exporters on {kernel}, guest {guest.name}"
+    for source in guest.sources:
+        arguments = source.large if large else source.small
+        if why := is_missing(source, config):
+            checks.skips(f"{name}: dmabuf-check {arguments}", why)
+        else:
+            more += ["--check", arguments]
+    if not more:
+        return
+    ended = guests.judged(checks, name, kernel, more=more, short=not large, mem=4096, arguments=guest.arguments,
+                          environment=guest.environment, modules=guest.modules)
+
+    def has_results(log):
+        silent = without_a_result(tests_json.load(ended.ktap), len(more) // 2)
+        log.expect(not silent, f"no law held in {'; '.join(silent)}")
+
+    checks.check(f"{name}: each run has a result", has_results)
+
+
+def exporters(checks):
+    for guest in GUESTS:
+        check_in(checks, legs_kernel.NEWEST, guest, large=not checks.quick)
+    if not checks.quick:
+        for guest in GUESTS:
+            check_in(checks, legs_kernel.DEBUG, guest, large=False)
