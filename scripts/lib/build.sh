@@ -33,15 +33,17 @@ build_userspace() {
 	return $status
 }
 
-# build_target: configures and builds. Uses the variables of its caller, build_userspace.
+# build_target: configures and builds. Uses the variables of its caller, build_userspace. CMake reads the sources through
+# a link in the build directory. So the paths of the sources are relative to the build directory, they are the same in
+# each clone, and ccache has the objects that another clone compiled.
 build_target() {
-	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache")
-	if ! : >"$log"; then
+	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache" CCACHE_BASEDIR="$dir" CCACHE_NOHASHDIR=1)
+	if ! : >"$log" || ! ln -sfn "$root" "$dir/source"; then
 		say "cannot write to $dir; is the disk full?"
 		return 1
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
-		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$root" -B "$dir" -G Ninja \
+		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$dir/source" -B "$dir" -G Ninja \
 			--preset "${preset:-default}" \
 			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache ||
 			{ build_failed configure "$log"; return 1; }
