@@ -10,7 +10,6 @@
  * (truth_table). A stock kernel has no such importers.
  */
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "bufinfo.hpp"
+#include "dma_buf_trace.hpp"
 #include "fixture.hpp"
 
 using namespace testexp;
@@ -55,38 +55,6 @@ void bufinfo() {
                     "the other importer is shown");
     ksft::expect_eq(count_lines(after, "(null)"), 0, "lines '(null)'");
 }
-
-/* While it lives, a trace buffer of its own records the tracepoints of dma-buf. */
-class DmaBufTrace {
-public:
-    DmaBufTrace() {
-        mount_tracefs();
-        if (mkdir(path_.c_str(), 0700) < 0)
-            ksft::skip(errno_error("cannot make an instance of tracefs").what);
-        std::ofstream enable(path_ + "/events/dma_buf/enable");
-
-        /* skip() throws, so the destructor does not run. */
-        if (!(enable << "1" << std::flush)) {
-            rmdir(path_.c_str());
-            ksft::skip("the kernel has no tracepoints of dma-buf");
-        }
-    }
-    DmaBufTrace(const DmaBufTrace&) = delete;
-    DmaBufTrace& operator=(const DmaBufTrace&) = delete;
-    ~DmaBufTrace() { rmdir(path_.c_str()); }
-
-    std::vector<std::string> lines() const {
-        std::ifstream file(path_ + "/trace");
-        std::vector<std::string> lines;
-
-        for (std::string line; std::getline(file, line);)
-            lines.push_back(line);
-        return lines;
-    }
-
-private:
-    std::string path_ = "/sys/kernel/tracing/instances/dmabuf_" + std::to_string(getpid());
-};
 
 /* The tracepoints take the name of the device, which a device-less attachment does not have. */
 void tracepoints() {

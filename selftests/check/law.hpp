@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include <span>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,7 +32,7 @@ struct Law {
     std::string name;        /* "block.max_order" */
     std::string requirement; /* what the contract says, and in which section */
     std::vector<Need> needs;
-    void (*run)(const Subject& subject);
+    std::function<void(const Subject& subject)> run;
 };
 
 /* For --list: "get_pfn". */
@@ -44,6 +44,9 @@ std::string missing(Need need, const Subject& subject);
 std::vector<Law> page_laws();
 std::vector<Law> block_laws();
 std::vector<Law> agreement_laws();
+std::vector<Law> importer_laws();
+std::vector<Law> concurrency_laws();
+std::vector<Law> invalidation_laws();
 
 /* All families, in the order in which they run. */
 std::vector<Law> all_laws();

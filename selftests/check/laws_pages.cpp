@@ -50,17 +50,6 @@ void answers(const Subject& subject) {
     ksft::expect(without < all.size(), "at least one page has a PFN");
 }
 
-void expect_same_answers(const std::vector<Answer>& is, const std::vector<Answer>& must_be,
-                         const std::string& what) {
-    ksft::expect_eq(is.size(), must_be.size(), "pages asked, " + what);
-    for (std::size_t i = 0; i < std::min(is.size(), must_be.size()); i++)
-        if (!same(is[i].result, must_be[i].result))
-            ksft::record_failure(page(must_be[i].pgoff) + ", " + what + ": is " +
-                                     describe(is[i].result) + ", was " +
-                                     describe(must_be[i].result),
-                                 __FILE__, __LINE__);
-}
-
 void forms_agree(const Subject& subject) {
     const Importer importer = attach(subject);
     const std::vector<Answer> unlocked = ask_pages(subject, importer);

@@ -51,9 +51,11 @@ std::vector<Answer> merged(std::vector<Answer> one, const std::vector<Answer>& o
 } // namespace
 
 Subject make_subject(Source source, std::uint64_t page_limit) {
-    Subject subject{.source = std::move(source), .page_limit = page_limit};
+    Subject subject;
     std::string refusals;
 
+    subject.source = std::move(source);
+    subject.page_limit = page_limit;
     subject.nr_pages = length_in_pages(subject.fd());
     for (const std::uint32_t flags :
          {std::uint32_t{TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE},
@@ -69,6 +71,8 @@ Subject make_subject(Source source, std::uint64_t page_limit) {
             asks_get_pfn(importer.value(), (flags & TESTEXP_ATTACH_NO_DEVICE) != 0);
         subject.has_attributes =
             subject.has_get_pfn && asks_attributes(importer.value(), subject.nr_pages);
+        if (subject.has_get_pfn)
+            subject.first_answers = ask_pages(subject, importer.value());
         return subject;
     }
     throw std::runtime_error("no importer can attach: " + refusals);
@@ -124,6 +128,17 @@ void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
                             "error of get_pfn_attrs for page " + std::to_string(answer.pgoff)))
             answer.attributes = {described.value().type, described.value().cache};
     }
+}
+
+void expect_same_answers(const std::vector<Answer>& is, const std::vector<Answer>& must_be,
+                         const std::string& what) {
+    ksft::expect_eq(is.size(), must_be.size(), "pages asked, " + what);
+    for (std::size_t i = 0; i < std::min(is.size(), must_be.size()); i++)
+        if (!same(is[i].result, must_be[i].result))
+            ksft::record_failure("page " + std::to_string(must_be[i].pgoff) + ", " + what +
+                                     ": is " + describe(is[i].result) + ", was " +
+                                     describe(must_be[i].result),
+                                 __FILE__, __LINE__);
 }
 
 std::string coverage(const Subject& subject, const std::vector<Answer>& answers) {

@@ -25,6 +25,9 @@ struct Subject {
 
     std::uint64_t page_limit = 0; /* how many pages the laws ask for */
 
+    /* ask_pages() before the first law; empty without get_pfn. */
+    std::vector<Answer> first_answers;
+
     int fd() const { return source.buffer.get(); }
 };
 
@@ -47,6 +50,10 @@ std::vector<Answer> ask_windows(const testexp::Importer& importer,
 
 /* Asks get_pfn_attrs for each page that has a PFN. A failure is recorded. */
 void add_attributes(const testexp::Importer& importer, std::vector<Answer>& answers);
+
+/* Expects that the pages have the same answers, in the same order. */
+void expect_same_answers(const std::vector<Answer>& is, const std::vector<Answer>& must_be,
+                         const std::string& what);
 
 /* "all 512 pages", or "65536 of 1048576 pages". */
 std::string coverage(const Subject& subject, const std::vector<Answer>& answers);

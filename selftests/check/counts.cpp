@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "counts.hpp"
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <sys/stat.h>
+
+#include "bufinfo.hpp"
+#include "fixture.hpp"
+#include "limits.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+std::uint64_t module_references() {
+    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
+    std::uint64_t count = 0;
+
+    file >> count;
+    return count;
+}
+
+/* The inode in the line of a buffer, or 0 for another line. */
+std::uint64_t inode_of(const std::string& line) {
+    std::istringstream fields(line);
+    std::string size, flags, mode, references, exporter;
+    std::uint64_t inode = 0;
+
+    if (line.starts_with('\t'))
+        return 0;
+    fields >> size >> flags >> mode >> references >> exporter >> inode;
+    return fields ? inode : 0;
+}
+
+/* No lines where this kernel has no bufinfo. */
+std::vector<std::string> lines_of_bufinfo() {
+    try {
+        return bufinfo_lines();
+    } catch (const ksft::Skip&) {
+        return {};
+    }
+}
+
+} // namespace
+
+std::optional<std::uint64_t> attachments_in_bufinfo(const Subject& subject) {
+    struct stat status = {};
+    bool is_ours = false;
+    std::uint64_t count = 0;
+
+    if (fstat(subject.fd(), &status) < 0)
+        ksft::fail(errno_error("fstat").what);
+    for (const std::string& line : lines_of_bufinfo()) {
+        if (const std::uint64_t inode = inode_of(line))
+            is_ours = inode == status.st_ino;
+        if (is_ours && std::sscanf(line.c_str(), "Total %lu devices attached", &count) == 1)
+            return count;
+    }
+    return std::nullopt;
+}
+
+Counts count_all(const Subject& subject) {
+    const testexp_info info = device().read_info().value();
+    Counts counts{{"buffers of the module", info.nr_buffers},
+                  {"importers", info.nr_importers},
+                  {"pages that the module holds", info.used_pages},
+                  {"references to the module", module_references()},
+                  {"the next free descriptor", static_cast<std::uint64_t>(next_fd())}};
+
+    if (!subject.source.is_testexp)
+        return counts;
+
+    const testexp_stats stats = device().stats(subject.fd()).value();
+
+    counts["pins held"] = stats.pins - stats.unpins;
+    counts["mappings held"] = stats.maps - stats.unmaps;
+    counts["attachments"] = stats.attaches - stats.detaches;
+    counts["lock violations"] = stats.lock_violations;
+    return counts;
+}
+
+void expect_counts(const Subject& subject, const Counts& before, const std::string& when) {
+    constexpr int looks = 2000;
+    Counts after = count_all(subject);
+
+    for (int look = 0; after != before && look < looks; look++) {
+        std::this_thread::sleep_for(limits::look_again);
+        after = count_all(subject);
+    }
+    for (const auto& [name, value] : after)
+        ksft::expect_eq(value, before.at(name), name + ", " + when);
+}
+
+} // namespace check

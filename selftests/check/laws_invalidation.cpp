@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/* P1, P2, P4, P5 and P16: how an exporter takes pages away, and gives them back. */
+#include <algorithm>
+#include <csignal>
+
+#include "block_law.hpp"
+#include "fixture.hpp"
+#include "law.hpp"
+#include "lifetime.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+/* The pages are taken away while this object lives. */
+class Taken {
+public:
+    explicit Taken(const Invalidation& how) : how_(how) { how_.take(); }
+    Taken(const Taken&) = delete;
+    Taken& operator=(const Taken&) = delete;
+    ~Taken() {
+        try {
+            give_back();
+        } catch (const std::exception& error) {
+            ksft::record_failure("cannot give the pages back after " + how_.name + ": " +
+                                     error.what(),
+                                 __FILE__, __LINE__);
+        }
+    }
+
+    void give_back() {
+        if (is_taken_ && how_.give_back)
+            how_.give_back();
+        is_taken_ = false;
+    }
+
+private:
+    const Invalidation& how_;
+    bool is_taken_ = true;
+};
+
+/* Runs @body for each way to take the pages away, and says which one. */
+void for_each_way(const Subject& subject, void (*body)(const Subject&, const Invalidation&)) {
+    for (const Invalidation& how : subject.source.invalidations) {
+        ksft::note("by " + how.name);
+        body(subject, how);
+    }
+}
+
+/* The first pages, as many as have a PFN: what FILL can install. */
+std::uint64_t pages_to_fill(const Subject& subject) {
+    const auto end = std::ranges::find_if_not(subject.first_answers, &Answer::has_pfn);
+    const auto count = static_cast<std::uint64_t>(end - subject.first_answers.begin());
+
+    return std::min<std::uint64_t>(count, 4096);
+}
+
+/* --- the importer is told ---------------------------------------------------- */
+
+void expect_told(const Importer& importer, const testexp_audit& before, const std::string& who) {
+    const testexp_audit after = importer.audit().value();
+
+    ksft::expect(after.notifies > before.notifies,
+                 who + ": the callback came before the call ended");
+    ksft::expect_eq(after.entries, 0, who + ": PFNs that the importer still has");
+}
+
+/* Two importers with a callback; one of them without a device. Their tables have PFNs. */
+void told_by(const Subject& subject, const Invalidation& how) {
+    const std::uint64_t count = pages_to_fill(subject);
+    const Importer first = attach(subject);
+    const Importer second = attach(subject);
+
+    if (count == 0)
+        ksft::skip("the first page has no PFN");
+    for (const Importer* importer : {&first, &second})
+        ksft::expect_eq(importer->fill({.count = count}).value().installed, count,
+                        "PFNs that the importer installed");
+
+    const testexp_audit of_first = first.audit().value();
+    const testexp_audit of_second = second.audit().value();
+    const Taken taken(how);
+
+    expect_told(first, of_first, how.name + ", first importer");
+    expect_told(second, of_second, how.name + ", second importer");
+}
+
+/* An importer's fence is a device that is still at work: until it signals, the pages stay. */
+void waits_for_fence(const Subject& subject, const Invalidation& how) {
+    until_seen([&] {
+        const Importer importer =
+            device().attach(subject.fd(), subject.attach_flags | TESTEXP_ATTACH_FENCE).value();
+
+        (void)importer.fill({.count = std::max<std::uint64_t>(pages_to_fill(subject), 1)}).value();
+
+        auto call = in_thread([&] {
+            const Taken taken(how);
+
+            return importer.audit().value();
+        });
+
+        if (!wait_for(importer, POLLPRI, call)) {
+            (void)call.get(); /* throws where the call failed */
+            ksft::fail(how.name + " ended although the importer's fence had not signalled");
+        }
+
+        const bool waited = still_running(call);
+
+        if (!importer.signal().value())
+            return false; /* the fence expired before this thread looked */
+        ksft::expect(waited, how.name + " waits for the importer's fence");
+        (void)call.get();
+        return true;
+    });
+}
+
+/* --- what a revoke leaves ---------------------------------------------------- */
+
+void expect_revoked(const Subject& subject, const Importer& importer, const std::string& when) {
+    const std::uint64_t last = subject.nr_pages - 1;
+
+    for (const Form& form : forms)
+        for (const Answer& answer : ask_pages(subject, importer, form.flags))
+            expect_refused(answer.result, ENODEV,
+                           "page " + std::to_string(answer.pgoff) + ", " + form.name + ", " + when);
+    expect_refused(importer.resolve(last + 1, 1).value()[0], EINVAL, "behind the end, " + when);
+    if (subject.has_attributes)
+        ksft::expect_eq(importer.describe(last, TESTEXP_DESCRIBE_ATTRS).code(), ENODEV,
+                        "get_pfn_attrs of the last page, " + when);
+    ksft::expect_eq(device().attach(subject.fd(), subject.attach_flags).code(), ENODEV,
+                    "attach, " + when);
+}
+
+void revoked_by(const Subject& subject, const Invalidation& how) {
+    const Importer importer = attach(subject);
+
+    if (how.is_move) {
+        ksft::note(how.name + " gives other pages at once, so there is nothing to refuse");
+        return;
+    }
+
+    const Taken taken(how);
+
+    expect_revoked(subject, importer, "after " + how.name);
+    how.take();
+    expect_revoked(subject, importer, "after " + how.name + " twice");
+}
+
+/* --- what is right afterwards -------------------------------------------------- */
+
+void expect_block_law(const Subject& subject, const Importer& importer, const std::string& when) {
+    std::vector<Answer> answers = ask_pages(subject, importer);
+
+    if (subject.has_attributes)
+        add_attributes(importer, answers);
+    for (const Fault& fault : block_faults(answers, subject.nr_pages))
+        ksft::record_failure("page " + std::to_string(fault.pgoff) + " reports " + fault.text +
+                                 ", " + when,
+                             __FILE__, __LINE__);
+}
+
+/* A page has a PFN afterwards exactly when it had one before. */
+void expect_same_kinds(const Subject& subject, const std::vector<Answer>& answers,
+                       const std::string& when) {
+    for (std::size_t i = 0; i < std::min(answers.size(), subject.first_answers.size()); i++)
+        ksft::expect_eq(answers[i].result.error, subject.first_answers[i].result.error,
+                        "error of page " + std::to_string(answers[i].pgoff) + ", " + when);
+}
+
+void good_again_after(const Subject& subject, const Invalidation& how) {
+    const Importer old_one = attach(subject);
+    const std::string when = "after " + how.name + " and its end";
+
+    if (!how.is_move && !how.give_back) {
+        ksft::note(how.name + " cannot be undone");
+        return;
+    }
+    for (int times = 0; times < 3; times++) {
+        Taken(how).give_back();
+
+        const Importer new_one = attach(subject);
+        const std::vector<Answer> answers = ask_pages(subject, old_one);
+
+        expect_same_kinds(subject, answers, when);
+        expect_same_answers(ask_pages(subject, new_one), answers, "by a new importer, " + when);
+        expect_block_law(subject, new_one, when);
+    }
+}
+
+/* --- the CPU's mappings ---------------------------------------------------------- */
+
+void unmapped_by(const Subject& subject, const Invalidation& how) {
+    Result<Mapping> mapping = Mapping::map(subject.fd(), subject.nr_pages);
+
+    if (!mapping)
+        ksft::skip("the exporter's mmap fails: " + mapping.error().what);
+    if (how.is_move || !subject.first_answers.front().has_pfn())
+        return;
+
+    const std::byte* first_page = mapping.value().bytes().data();
+
+    ksft::expect_eq(signal_of_reading(first_page), 0, "the signal of a read before " + how.name);
+
+    const Taken taken(how);
+
+    ksft::expect_eq(signal_of_reading(first_page), SIGBUS,
+                    "the signal of a read after " + how.name);
+}
+
+/* The body of a law that runs for each way. */
+template <void (*body)(const Subject&, const Invalidation&)> void each(const Subject& subject) {
+    for_each_way(subject, body);
+}
+
+} // namespace
+
+std::vector<Law> invalidation_laws() {
+    const std::vector<Need> needs = {Need::get_pfn, Need::invalidation};
+
+    return {
+        {"invalidate.importers_are_told",
+         "each importer's callback comes before the call ends, and no importer keeps a PFN (P2)",
+         needs, each<told_by>},
+        {"invalidate.waits_for_fences",
+         "the call ends only when the fences of importers have signalled (P5)", needs,
+         each<waits_for_fence>},
+        {"invalidate.revoked",
+         "get_pfn and attach of a revoked buffer give -ENODEV and write nothing, and a second "
+         "revoke changes nothing (contract 1, P4)",
+         needs, each<revoked_by>},
+        {"invalidate.good_again",
+         "afterwards each page has a PFN again, also for a new importer, and max_order is right "
+         "(P1, P4)",
+         needs, each<good_again_after>},
+        {"invalidate.cpu_mappings",
+         "a CPU mapping of a revoked buffer is gone: an access is SIGBUS (P16)", needs,
+         each<unmapped_by>},
+    };
+}
+
+} // namespace check
