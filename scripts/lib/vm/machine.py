@@ -149,6 +149,11 @@ def machine(options, job, console):
     # A BAR without a driver, for extents of MMIO. QEMU takes its memory page by page, as the guest touches it.
     arguments += ["-object", f"memory-backend-ram,id=bar,size={'4G' if options.iommu else '64M'}",
                   "-device", "ivshmem-plain,memdev=bar,addr=0x11"]
+    if options.iommu:
+        # The only device that can be reset: a reset of the bus behind a root port resets the device.
+        arguments += ["-device", "pcie-root-port,id=root-port,chassis=1,addr=0x12",
+                      "-object", "memory-backend-ram,id=reset,size=64M",
+                      "-device", "ivshmem-plain,memdev=reset,bus=root-port"]
     return arguments + ["-serial", f"file:{console}"]
 
 

@@ -52,7 +52,10 @@ def parser():
                       "that of Debian's backports, which is unpacked in the cache and not installed; --parallel then "
                       "finds it there")
     made.add_argument("--iommu", action="store_true",
-                      help="an Intel IOMMU, and behind it the device edu (0000:00:10.0) and a BAR of 4 GiB")
+                      help="an Intel IOMMU, and behind it the device edu (0000:00:10.0), a device with a BAR of 4 GiB "
+                      "(0000:00:11.0), and a device with a BAR of 64 MiB that can be reset (0000:01:00.0). "
+                      "scripts/lib/guest/vfio-bind gives them to VFIO, which also needs "
+                      "--append iommufd.allow_unsafe_interrupts=1")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
     made.add_argument("--sealed", type=core.named_path, action="append", default=[], metavar="FILE",
                       help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
