@@ -65,7 +65,7 @@ int check_all(const Subject& subject) {
 Subject subject_of(const Options& options) {
     (void)testexp::device();
 
-    Source source = options.kind->make(options.argument);
+    Source source = options.kind->make(options.argument, options.settings);
 
     if (!options.revoke_by.empty())
         source.invalidations.push_back(invalidation_by(options.revoke_by, options.restore_by));

@@ -21,6 +21,7 @@ enum Choice {
     pages_choice,
     revoke_choice,
     restore_choice,
+    from_timeout_choice,
     first_source
 };
 
@@ -34,6 +35,7 @@ std::vector<option> table() {
         {"pages", required_argument, nullptr, pages_choice},
         {"revoke-by", required_argument, nullptr, revoke_choice},
         {"restore-by", required_argument, nullptr, restore_choice},
+        {"from-timeout", required_argument, nullptr, from_timeout_choice},
     };
     int choice = first_source;
 
@@ -45,6 +47,15 @@ std::vector<option> table() {
 
 [[noreturn]] void refuse(const std::string& text) {
     throw std::runtime_error(text + "; see --help");
+}
+
+std::chrono::seconds seconds_of(const char* argument) {
+    constexpr std::uint64_t longest = 24 * 60 * 60;
+    const std::uint64_t number = number_of(argument, "--from-timeout");
+
+    if (number == 0 || number > longest)
+        refuse("--from-timeout must be 1 to " + std::to_string(longest) + " seconds");
+    return std::chrono::seconds(number);
 }
 
 void choose_source(Options& options, const SourceKind& kind, const char* argument) {
@@ -77,6 +88,9 @@ void take(Options& options, int choice, const char* argument) {
         break;
     case restore_choice:
         options.restore_by = argument;
+        break;
+    case from_timeout_choice:
+        options.settings.from_timeout = seconds_of(argument);
         break;
     default:
         choose_source(options, *source_kinds()[static_cast<std::size_t>(choice - first_source)],
@@ -138,6 +152,8 @@ std::string help_text() {
            "OPTION:\n"
            "  --revoke-by COMMAND   a shell command that revokes the buffer\n"
            "  --restore-by COMMAND  a shell command that undoes the revoke\n"
+           "  --from-timeout SEC    give up when the command of --from has sent nothing (default "
+           "60)\n"
            "  --pages N             ask for every page of a buffer up to N pages (default "
            "1048576);\n"
            "                        of a larger buffer ask for borders, blocks and random pages\n"

@@ -16,7 +16,8 @@ struct Options {
     bool quick = false;
     const SourceKind* kind = nullptr; /* nullptr only with help or list */
     std::string argument;             /* of the kind */
-    std::string revoke_by;            /* a command for the shell, or empty */
+    Settings settings;
+    std::string revoke_by; /* a command for the shell, or empty */
     std::string restore_by;
     std::string only; /* text in the names of the laws to check */
     std::uint64_t page_limit = 1 << 20;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,7 +35,10 @@ struct Invalidation {
     std::function<void()> take;
     std::function<void()> give_back; /* empty where nothing gives the pages back */
 
-    /* Whether take() gives the buffer other pages at once. Else get_pfn returns -ENODEV. */
+    /*
+     * Whether take() gives the buffer pages at once: other pages, or the same pages after a reset.
+     * Else get_pfn returns -ENODEV.
+     */
     bool is_move = false;
 };
 
@@ -45,6 +49,9 @@ struct ExporterClass {
 };
 
 struct Source {
+    /* What must live longer than the buffer: a memfd, an open device, a process. */
+    std::vector<std::shared_ptr<const void>> keeps;
+
     std::string name; /* for messages: "udmabuf 2M" */
     testexp::Fd buffer;
 
@@ -63,9 +70,11 @@ struct Source {
 
     /* Whether TESTEXP_IOC_STATS knows the buffer. */
     bool is_testexp = false;
+};
 
-    /* What must live as long as the buffer: a memfd, an open device, a process. */
-    std::vector<std::shared_ptr<const void>> keeps;
+/* What options beside the argument of a source say. */
+struct Settings {
+    std::chrono::seconds from_timeout{60};
 };
 
 struct SourceKind {
@@ -74,12 +83,15 @@ struct SourceKind {
     const char* help;     /* one line */
 
     /* Throws std::runtime_error with one line: what is wrong, and what to do. */
-    Source (*make)(const std::string& argument);
+    Source (*make)(const std::string& argument, const Settings& settings);
 };
 
 extern const SourceKind udmabuf_source;
 extern const SourceKind heap_source;
 extern const SourceKind testexp_source;
+extern const SourceKind vfio_source;
+extern const SourceKind drm_source;
+extern const SourceKind from_source;
 extern const SourceKind fd_source;
 
 /* In the order of --help. */

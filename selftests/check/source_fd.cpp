@@ -10,7 +10,7 @@ namespace check {
 
 namespace {
 
-Source make(const std::string& argument) {
+Source make(const std::string& argument, const Settings&) {
     const std::uint64_t number = number_of(argument, "a file descriptor");
     const int fd = number > INT32_MAX ? -1 : fcntl(static_cast<int>(number), F_DUPFD_CLOEXEC, 3);
 

@@ -9,7 +9,7 @@ using namespace testexp;
 
 namespace {
 
-Source make(const std::string& argument) {
+Source make(const std::string& argument, const Settings&) {
     ForeignBuffer buffer = make_heap(parse_heap(argument).value()).value();
     Source source;
 

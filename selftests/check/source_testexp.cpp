@@ -33,7 +33,7 @@ void add_move(Source& source, int fd, const testexp::Layout& layout) {
          .is_move = true});
 }
 
-Source make(const std::string& argument) {
+Source make(const std::string& argument, const Settings&) {
     const testexp::CreateSpec spec = layout_of(argument);
     auto buffer = testexp::device().create(spec);
 

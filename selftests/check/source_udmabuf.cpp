@@ -92,7 +92,7 @@ Reference pagemap_of_memfd(std::vector<std::uint64_t> pfns) {
             }};
 }
 
-Source make(const std::string& argument) {
+Source make(const std::string& argument, const Settings&) {
     constexpr std::string_view mark = ",shuffled";
     const bool shuffled = argument.ends_with(mark);
     const std::string plain = argument.substr(0, argument.size() - (shuffled ? mark.size() : 0));

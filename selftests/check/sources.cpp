@@ -5,10 +5,8 @@ namespace check {
 
 std::span<const SourceKind* const> source_kinds() {
     static constexpr const SourceKind* kinds[] = {
-        &udmabuf_source,
-        &heap_source,
-        &testexp_source,
-        &fd_source,
+        &udmabuf_source, &heap_source, &vfio_source, &drm_source,
+        &testexp_source, &from_source, &fd_source,
     };
 
     return kinds;

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -20,7 +19,7 @@ namespace {
 /* More than one, so that a command that sends two descriptors is noticed. */
 constexpr std::size_t most_descriptors = 8;
 constexpr auto time_to_end = std::chrono::seconds(5);
-constexpr auto time_to_stop = std::chrono::seconds(1);
+constexpr auto time_to_stop = std::chrono::seconds(5);
 
 std::string quoted(const std::string& command) {
     return "--from '" + command + "'";
@@ -93,29 +92,17 @@ Result<Message> read_message(const Fd& socket) {
     return Message{length <= 0, length > 0 ? descriptors_in(message) : std::vector<Fd>{}};
 }
 
-/* The one dma-buf of the message, or what is wrong with the message. */
-Result<Fd> only_dma_buf(Message& message) {
+/* The one descriptor of the message, or what is wrong with the message. */
+Result<Fd> only_descriptor(Message& message) {
     if (message.descriptors.empty())
         return Error{EPROTO, "has sent a message without a descriptor; send one with SCM_RIGHTS"};
     if (message.descriptors.size() > 1)
         return Error{EPROTO, "has sent " + std::to_string(message.descriptors.size()) +
                                  " descriptors; send one"};
-    if (exporter_name(message.descriptors[0].get()).empty())
-        return Error{EPROTO, "has sent a descriptor that is no dma-buf"};
     return std::move(message.descriptors[0]);
 }
 
 } // namespace
-
-std::string exporter_name(int fd) {
-    std::ifstream file("/proc/self/fdinfo/" + std::to_string(fd));
-    std::string word;
-
-    while (file >> word)
-        if (word == "exp_name:" && file >> word)
-            return word;
-    return "";
-}
 
 Result<SentBuffer> SentBuffer::receive(const std::string& command, std::chrono::seconds limit) {
     std::array<int, 2> ends{};
@@ -125,7 +112,8 @@ Result<SentBuffer> SentBuffer::receive(const std::string& command, std::chrono::
 
     Fd ours(ends[0]);
     Fd theirs(ends[1]);
-    const std::array<Redirection, 1> redirections{{{theirs.get(), socket_of_command}}};
+    /* Standard output is the caller's. The socket has its number first, as 2 may be that number. */
+    const std::array<Redirection, 2> redirections{{{theirs.get(), socket_of_command}, {2, 1}}};
     /* A session of its own: one signal ends the command and all that it has started. */
     Result<Child> child = Child::execute({"setsid", "sh", "-c", command}, redirections);
 
@@ -154,7 +142,7 @@ Result<Fd> SentBuffer::receive_buffer(std::chrono::seconds limit) {
         return message.error();
     if (message.value().has_ended)
         return Error{EPIPE, how_it_ended()};
-    return only_dma_buf(message.value());
+    return only_descriptor(message.value());
 }
 
 /* A command closes its socket when it ends, and a moment later it has ended. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A dma-buf that a command sends through a socket, and the command, which runs meanwhile. */
+/* A descriptor, of a dma-buf or not, that a command sends through a socket, and the command, which
+ * runs meanwhile. */
 #pragma once
 
 #include <chrono>
@@ -18,9 +19,9 @@ inline constexpr int socket_of_command = 3;
 class SentBuffer {
 public:
     /**
-     * Starts @command with sh, and waits until the command has sent one descriptor of a dma-buf
-     * (SCM_RIGHTS, with at least one byte of data). Gives up after @limit. The error's text is one
-     * line.
+     * Starts @command with sh, and waits until the command has sent one descriptor (SCM_RIGHTS,
+     * with at least one byte of data). Gives up after @limit. What the command prints goes to
+     * standard error. The error's text is one line.
      */
     static Result<SentBuffer> receive(const std::string& command, std::chrono::seconds limit);
 
@@ -33,6 +34,10 @@ public:
     ~SentBuffer();
 
     int fd() const { return buffer_.get(); }
+    Fd take() { return std::move(buffer_); }
+
+    /* The process group of the command. */
+    pid_t group() const { return command_->pid(); }
 
 private:
     SentBuffer(Child command, Fd socket)
@@ -46,8 +51,5 @@ private:
     Fd socket_;
     Fd buffer_;
 };
-
-/* The name of the exporter of this dma-buf; "" if the descriptor is no dma-buf. */
-std::string exporter_name(int fd);
 
 } // namespace testexp

@@ -12,6 +12,7 @@
 #include <linux/pci_regs.h>
 #include <unistd.h>
 
+#include "address_space.hpp"
 #include "call.hpp"
 #include "vfio_uapi.hpp"
 
@@ -251,6 +252,23 @@ Result<Fd> VfioDevice::export_dma_buf(std::uint32_t region,
     if (!buffer)
         return errno_error("dma-buf of " + what);
     return buffer;
+}
+
+Result<std::vector<std::uint64_t>> VfioDevice::pfns_without_iommu(int buffer,
+                                                                  std::uint64_t bytes) const {
+    if (!is_noiommu_ || !iommufd_)
+        return lacking("a device that iommufd has without IOMMU");
+
+    const Result<AddressSpace> space = AddressSpace::make(iommufd(), fd());
+
+    if (!space)
+        return space.error();
+
+    const Result<std::uint64_t> start = space.value().map(buffer, bytes);
+
+    if (!start)
+        return start.error();
+    return space.value().pfns_at(start.value(), bytes);
 }
 
 Result<std::uint64_t> VfioDevice::region_bytes(std::uint32_t region) const {

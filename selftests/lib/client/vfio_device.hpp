@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "testexp.hpp"
 
@@ -50,6 +51,12 @@ public:
 
     /* Lets the device begin DMA. */
     Status set_bus_master(bool on) const;
+
+    /**
+     * The PFN of each page of a dma-buf of this device, as iommufd knows them. Only for a device
+     * without IOMMU, and for a dma-buf of one range (EOPNOTSUPP).
+     */
+    Result<std::vector<std::uint64_t>> pfns_without_iommu(int buffer, std::uint64_t bytes) const;
 
     /* A descriptor for the ioctls of VFIO, and the one of iommufd; -1 for a device of a group. */
     int fd() const { return device_.get(); }

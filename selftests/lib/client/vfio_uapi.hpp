@@ -28,6 +28,12 @@ struct AttachAddressSpace {
 };
 inline constexpr unsigned long attach_address_space = _IO(VFIO_TYPE, VFIO_BASE + 19);
 
+struct DetachAddressSpace {
+    std::uint32_t argsz;
+    std::uint32_t flags;
+};
+inline constexpr unsigned long detach_address_space = _IO(VFIO_TYPE, VFIO_BASE + 20);
+
 /* linux/vfio.h, since 6.19: vfio_device_feature and vfio_device_feature_dma_buf. VfioRanges follow.
  */
 struct FeatureDmaBuf {
@@ -40,8 +46,14 @@ struct FeatureDmaBuf {
 };
 inline constexpr std::uint32_t feature_dma_buf = 11;
 
-/* linux/iommufd.h */
+/* linux/iommufd.h, since 6.2 */
 inline constexpr unsigned int iommufd_type = ';';
+
+struct DestroyObject {
+    std::uint32_t size;
+    std::uint32_t id;
+};
+inline constexpr unsigned long destroy_object = _IO(iommufd_type, 0x80);
 
 struct AddressSpaceAlloc {
     std::uint32_t size;
@@ -53,6 +65,7 @@ inline constexpr unsigned long address_space_alloc = _IO(iommufd_type, 0x81);
 inline constexpr std::uint32_t map_writeable = 2;
 inline constexpr std::uint32_t map_readable = 4;
 
+/* Since 6.13 */
 struct AddressSpaceMapFile {
     std::uint32_t size;
     std::uint32_t flags;
@@ -64,6 +77,7 @@ struct AddressSpaceMapFile {
 };
 inline constexpr unsigned long address_space_map_file = _IO(iommufd_type, 0x8f);
 
+/* Since 7.3, for devices without IOMMU */
 struct AddressSpaceGetPhysical {
     std::uint32_t size;
     std::uint32_t flags;

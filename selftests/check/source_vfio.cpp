@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ranges of a BAR that VFIO exports. The BAR's address in sysfs is the reference for PFNs. A kernel
+ * without an IOMMU also tells the physical addresses that iommufd maps. VFIO revokes the buffer for
+ * a reset, while memory decode is off, and when the device is closed.
+ */
+#include <algorithm>
+#include <memory>
+
+#include "foreign_buffer.hpp"
+#include "layout.hpp"
+#include "pci.hpp"
+#include "source.hpp"
+#include "vfio_keeper.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+bool overlap(const VfioRange& a, const VfioRange& b) {
+    return a.offset_bytes < b.offset_bytes + b.length_bytes &&
+           b.offset_bytes < a.offset_bytes + a.length_bytes;
+}
+
+bool has_distinct_pages(const VfioSpec& spec) {
+    for (auto range = spec.ranges.begin(); range != spec.ranges.end(); range++)
+        if (std::any_of(range + 1, spec.ranges.end(),
+                        [&](const VfioRange& other) { return overlap(*range, other); }))
+            return false;
+    return true;
+}
+
+Reference bar_in_sysfs(const VfioSpec& spec) {
+    const auto bar = find_bar(spec.device + "/" + std::to_string(spec.region));
+
+    if (!bar)
+        throw std::runtime_error("--vfio: sysfs does not tell where region " +
+                                 std::to_string(spec.region) + " of " + spec.device + " is");
+    return {"the BAR in sysfs",
+            [spec, start = bar->start](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
+                const auto offset = spec.offset_of(pgoff);
+
+                return offset ? std::optional((start + *offset) / page_bytes()) : std::nullopt;
+            }};
+}
+
+void add_physical_addresses(Source& source, const VfioDevice& device, std::uint64_t bytes) {
+    const auto pfns = device.pfns_without_iommu(source.buffer.get(), bytes);
+
+    if (!pfns)
+        return;
+    source.references.push_back(
+        {"IOMMU_IOAS_NOIOMMU_GET_PA",
+         [pfns = pfns.value()](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
+             return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
+         }});
+}
+
+void add_invalidations(Source& source, VfioDevice device) {
+    const bool can_reset = device.can_reset();
+    const auto keeper = std::make_shared<VfioKeeper>(std::move(device));
+    const auto ask = [keeper](VfioRequest request) {
+        return [keeper, request] { keeper->ask(request); };
+    };
+
+    if (can_reset)
+        source.invalidations.push_back({.name = "reset of the device",
+                                        .take = ask(VfioRequest::reset),
+                                        .give_back = {},
+                                        .is_move = true});
+    source.invalidations.push_back({.name = "memory decode off",
+                                    .take = ask(VfioRequest::decode_off),
+                                    .give_back = ask(VfioRequest::decode_on)});
+    /* Nothing gives the pages back after this, so this is the last. */
+    source.invalidations.push_back(
+        {.name = "closing the device", .take = ask(VfioRequest::close), .give_back = {}});
+}
+
+Source make(const std::string& argument, const Settings&) {
+    const auto spec = parse_vfio(argument);
+
+    if (!spec)
+        throw std::runtime_error("--vfio: " + spec.error().what);
+
+    auto made = make_vfio(spec.value());
+
+    if (!made && made.code() == EOPNOTSUPP)
+        throw std::runtime_error("--vfio needs " + made.error().what);
+    if (!made)
+        throw std::runtime_error("--vfio: " + made.error().what);
+
+    Source source;
+
+    source.name = "vfio " + argument;
+    source.buffer = std::move(made.value().fd);
+    source.exporter_class = ExporterClass{.movable = false, .revocable = true};
+    source.has_distinct_pages = has_distinct_pages(spec.value());
+    source.references.push_back(bar_in_sysfs(spec.value()));
+    add_physical_addresses(source, *made.value().device, spec.value().size_bytes());
+    add_invalidations(source, std::move(*made.value().device));
+    return source;
+}
+
+} // namespace
+
+const SourceKind vfio_source = {
+    "vfio", "BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]",
+    "ranges of a BAR of a PCI device that scripts/lib/guest/vfio-bind has given to vfio-pci", make};
+
+} // namespace check
