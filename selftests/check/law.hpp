@@ -26,6 +26,7 @@ enum class Need {
     writable,     /* a test may write to the pages */
     real_pages,   /* the pages are memory of the kernel or of a device */
     distinct,     /* no page is in the buffer twice */
+    another,      /* the source can make a second buffer */
 };
 
 struct Law {
@@ -45,6 +46,7 @@ std::vector<Law> page_laws();
 std::vector<Law> block_laws();
 std::vector<Law> agreement_laws();
 std::vector<Law> importer_laws();
+std::vector<Law> lifetime_laws();
 std::vector<Law> concurrency_laws();
 std::vector<Law> invalidation_laws();
 

@@ -35,6 +35,8 @@ constexpr NeedRow need_rows[] = {
      [](const Subject& subject) { return subject.source.has_real_pages; }},
     {Need::distinct, "a source that repeats no page", "this source may repeat pages",
      [](const Subject& subject) { return subject.source.has_distinct_pages; }},
+    {Need::another, "a source that makes more than one buffer", "this source has only one buffer",
+     [](const Subject& subject) { return static_cast<bool>(subject.make_another); }},
 };
 
 const NeedRow& row_of(Need need) {

@@ -41,12 +41,26 @@ private:
     bool is_taken_ = true;
 };
 
+using Body = void (*)(const Subject& subject, const Invalidation& how);
+
+bool is_for_good(const Invalidation& how) {
+    return !how.is_move && !how.give_back;
+}
+
 /* Runs @body for each way to take the pages away, and says which one. */
-void for_each_way(const Subject& subject, void (*body)(const Subject&, const Invalidation&)) {
+void for_each_way(const Subject& subject, Body body, bool for_good) {
+    unsigned int ways = 0;
+
     for (const Invalidation& how : subject.source.invalidations) {
+        if (is_for_good(how) != for_good)
+            continue;
         ksft::note("by " + how.name);
         body(subject, how);
+        ways++;
     }
+    if (ways == 0)
+        ksft::skip(for_good ? "this source has no way to take the pages away for good"
+                            : "this source has no way that gives the pages back");
 }
 
 /* The first pages, as many as have a PFN: what FILL can install. */
@@ -173,12 +187,14 @@ void good_again_after(const Subject& subject, const Invalidation& how) {
     const Importer old_one = attach(subject);
     const std::string when = "after " + how.name + " and its end";
 
-    if (!how.is_move && !how.give_back) {
-        ksft::note(how.name + " cannot be undone");
-        return;
-    }
     for (int times = 0; times < 3; times++) {
-        Taken(how).give_back();
+        Taken taken(how);
+        const std::uint64_t notifies = old_one.audit().value().notifies;
+
+        taken.give_back();
+        if (how.tells_of_return)
+            ksft::expect(old_one.audit().value().notifies > notifies,
+                         "the importer is told " + when);
 
         const Importer new_one = attach(subject);
         const std::vector<Answer> answers = ask_pages(subject, old_one);
@@ -209,9 +225,30 @@ void unmapped_by(const Subject& subject, const Invalidation& how) {
                     "the signal of a read after " + how.name);
 }
 
-/* The body of a law that runs for each way. */
-template <void (*body)(const Subject&, const Invalidation&)> void each(const Subject& subject) {
-    for_each_way(subject, body);
+/* --- for good ---------------------------------------------------------------------- */
+
+/* The last law, because no page comes back. */
+void gone(const Subject& subject, const Invalidation& how) {
+    const std::uint64_t count = pages_to_fill(subject);
+    const Importer importer = attach(subject);
+
+    if (count != 0)
+        (void)importer.fill({.count = count}).value();
+
+    const testexp_audit before = importer.audit().value();
+
+    how.take();
+    expect_told(importer, before, how.name);
+    expect_revoked(subject, importer, "after " + how.name);
+}
+
+/* The bodies of laws. */
+template <Body body> void each_that_ends(const Subject& subject) {
+    for_each_way(subject, body, false);
+}
+
+template <Body body> void each_for_good(const Subject& subject) {
+    for_each_way(subject, body, true);
 }
 
 } // namespace
@@ -222,21 +259,25 @@ std::vector<Law> invalidation_laws() {
     return {
         {"invalidate.importers_are_told",
          "each importer's callback comes before the call ends, and no importer keeps a PFN (P2)",
-         needs, each<told_by>},
+         needs, each_that_ends<told_by>},
         {"invalidate.waits_for_fences",
          "the call ends only when the fences of importers have signalled (P5)", needs,
-         each<waits_for_fence>},
+         each_that_ends<waits_for_fence>},
         {"invalidate.revoked",
          "get_pfn and attach of a revoked buffer give -ENODEV and write nothing, and a second "
          "revoke changes nothing (contract 1, P4)",
-         needs, each<revoked_by>},
+         needs, each_that_ends<revoked_by>},
         {"invalidate.good_again",
          "afterwards each page has a PFN again, also for a new importer, and max_order is right "
          "(P1, P4)",
-         needs, each<good_again_after>},
+         needs, each_that_ends<good_again_after>},
         {"invalidate.cpu_mappings",
          "a CPU mapping of a revoked buffer is gone: an access is SIGBUS (P16)", needs,
-         each<unmapped_by>},
+         each_that_ends<unmapped_by>},
+        {"invalidate.for_good",
+         "when the pages are gone for good, importers were told, and get_pfn and attach give "
+         "-ENODEV (P2, P4)",
+         needs, each_for_good<gone>},
     };
 }
 

@@ -50,9 +50,19 @@ void check_law(const Law& law, const Subject& subject) {
         ksft::note("the requirement: " + law.requirement);
 }
 
-int check_all(const Subject& subject) {
+/* Laws that the user demands beside those of the contract. */
+void add_requirements(ksft::Plan& plan, const Subject& subject, const std::vector<Need>& needs) {
+    for (const Need need : needs)
+        plan.add(std::string("required[") + text_of(need) + "]", [&subject, need] {
+            if (const std::string why = missing(need, subject); !why.empty())
+                ksft::fail(why);
+        });
+}
+
+int check_all(const Subject& subject, const Options& options) {
     const int status = ksft::run([&](ksft::Plan& plan) {
         ksft::note(summary_of(subject));
+        add_requirements(plan, subject, options.required);
         for (const Law& law : all_laws())
             plan.add(law.name, [&subject, law] { check_law(law, subject); });
     });
@@ -69,7 +79,14 @@ Subject subject_of(const Options& options) {
 
     if (!options.revoke_by.empty())
         source.invalidations.push_back(invalidation_by(options.revoke_by, options.restore_by));
-    return make_subject(std::move(source), options.page_limit);
+
+    Subject subject = make_subject(std::move(source), options.page_limit);
+
+    if (options.kind->makes_many)
+        subject.make_another = [options] {
+            return options.kind->make(options.argument, options.settings);
+        };
+    return subject;
 }
 
 /* selftests/run and kselftest pass these wishes in the environment. */
@@ -93,7 +110,7 @@ int run(const Options& options) {
 
     const Subject subject = subject_of(options);
 
-    return check_all(subject);
+    return check_all(subject, options);
 }
 
 } // namespace

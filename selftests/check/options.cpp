@@ -19,6 +19,7 @@ enum Choice {
     quick_choice,
     only_choice,
     pages_choice,
+    require_choice,
     revoke_choice,
     restore_choice,
     from_timeout_choice,
@@ -33,6 +34,7 @@ std::vector<option> table() {
         {"quick", no_argument, nullptr, quick_choice},
         {"only", required_argument, nullptr, only_choice},
         {"pages", required_argument, nullptr, pages_choice},
+        {"require", required_argument, nullptr, require_choice},
         {"revoke-by", required_argument, nullptr, revoke_choice},
         {"restore-by", required_argument, nullptr, restore_choice},
         {"from-timeout", required_argument, nullptr, from_timeout_choice},
@@ -56,6 +58,14 @@ std::chrono::seconds seconds_of(const char* argument) {
     if (number == 0 || number > longest)
         refuse("--from-timeout must be 1 to " + std::to_string(longest) + " seconds");
     return std::chrono::seconds(number);
+}
+
+Need need_of(const std::string& word) {
+    if (word == "get_pfn")
+        return Need::get_pfn;
+    if (word == "get_pfn_attrs")
+        return Need::attributes;
+    refuse("--require get_pfn or --require get_pfn_attrs, not '" + word + "'");
 }
 
 void choose_source(Options& options, const SourceKind& kind, const char* argument) {
@@ -82,6 +92,9 @@ void take(Options& options, int choice, const char* argument) {
         break;
     case pages_choice:
         options.page_limit = number_of(argument, "--pages");
+        break;
+    case require_choice:
+        options.required.push_back(need_of(argument));
         break;
     case revoke_choice:
         options.revoke_by = argument;
@@ -154,6 +167,7 @@ std::string help_text() {
            "  --restore-by COMMAND  a shell command that undoes the revoke\n"
            "  --from-timeout SEC    give up when the command of --from has sent nothing (default "
            "60)\n"
+           "  --require CALLBACK    fail where the exporter has no get_pfn, or no get_pfn_attrs\n"
            "  --pages N             ask for every page of a buffer up to N pages (default "
            "1048576);\n"
            "                        of a larger buffer ask for borders, blocks and random pages\n"

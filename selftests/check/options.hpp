@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
-#include "source.hpp"
+#include "law.hpp"
 
 namespace check {
 
@@ -19,7 +20,8 @@ struct Options {
     Settings settings;
     std::string revoke_by; /* a command for the shell, or empty */
     std::string restore_by;
-    std::string only; /* text in the names of the laws to check */
+    std::vector<Need> required; /* what the subject must have */
+    std::string only;           /* text in the names of the laws to check */
     std::uint64_t page_limit = 1 << 20;
 };
 

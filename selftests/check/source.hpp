@@ -40,6 +40,9 @@ struct Invalidation {
      * Else get_pfn returns -ENODEV.
      */
     bool is_move = false;
+
+    /* Whether give_back() calls the importers' callback as well. */
+    bool tells_of_return = false;
 };
 
 /* What an exporter can do to its pages (contract, section 1b). Neither is a fixed exporter. */
@@ -70,6 +73,12 @@ struct Source {
 
     /* Whether TESTEXP_IOC_STATS knows the buffer. */
     bool is_testexp = false;
+
+    /*
+     * Expects that nothing is left of the buffer, once the last descriptor of the buffer is closed.
+     * Empty where the source cannot see this.
+     */
+    std::function<void()> expect_released;
 };
 
 /* What options beside the argument of a source say. */
@@ -84,6 +93,9 @@ struct SourceKind {
 
     /* Throws std::runtime_error with one line: what is wrong, and what to do. */
     Source (*make)(const std::string& argument, const Settings& settings);
+
+    /* Whether make() makes another buffer each time, while the buffers before still exist. */
+    bool makes_many = false;
 };
 
 extern const SourceKind udmabuf_source;

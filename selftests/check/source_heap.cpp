@@ -23,6 +23,6 @@ Source make(const std::string& argument, const Settings&) {
 
 } // namespace
 
-const SourceKind heap_source = {"heap", "NAME,SIZE", "a buffer of /dev/dma_heap/NAME", make};
+const SourceKind heap_source = {"heap", "NAME,SIZE", "a buffer of /dev/dma_heap/NAME", make, true};
 
 } // namespace check

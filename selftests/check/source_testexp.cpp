@@ -64,7 +64,7 @@ Source make(const std::string& argument, const Settings&) {
 } // namespace
 
 const SourceKind testexp_source = {
-    "testexp", "LAYOUT", "a buffer of the test exporter; for example ram:600,hole:1,mmio:3@8",
-    make};
+    "testexp", "LAYOUT", "a buffer of the test exporter; for example ram:600,hole:1,mmio:3@8", make,
+    true};
 
 } // namespace check

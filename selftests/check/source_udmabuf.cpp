@@ -7,6 +7,7 @@
  *             No block may reach over the seam where two pieces meet
  */
 #include <algorithm>
+#include <memory>
 #include <random>
 
 #include <fcntl.h>
@@ -92,6 +93,19 @@ Reference pagemap_of_memfd(std::vector<std::uint64_t> pfns) {
             }};
 }
 
+/*
+ * udmabuf pins the pages of the memfd. The kernel refuses this seal while a page is pinned. The
+ * memfd has to live until then.
+ */
+std::function<void()> no_page_is_pinned(Fd memory) {
+    return [memory = std::make_shared<Fd>(std::move(memory))] {
+        if (fcntl(memory->get(), F_ADD_SEALS, F_SEAL_WRITE) < 0)
+            ksft::record_failure(
+                errno_error("the pages of the memfd are not free again: F_SEAL_WRITE").what,
+                __FILE__, __LINE__);
+    };
+}
+
 Source make(const std::string& argument, const Settings&) {
     constexpr std::string_view mark = ",shuffled";
     const bool shuffled = argument.ends_with(mark);
@@ -104,6 +118,7 @@ Source make(const std::string& argument, const Settings&) {
     source.name = "udmabuf " + argument;
     source.references.push_back(pagemap_of_memfd(reference_pfns(buffer, pieces)));
     source.buffer = shuffled ? make_list(buffer.memory, pieces) : std::move(buffer.fd);
+    source.expect_released = no_page_is_pinned(std::move(buffer.memory));
     source.exporter_class = ExporterClass{};
     source.has_distinct_pages = !shuffled;
     source.may_write = true;
@@ -114,6 +129,6 @@ Source make(const std::string& argument, const Settings&) {
 
 const SourceKind udmabuf_source = {
     "udmabuf", "SIZE[,huge][,shuffled]",
-    "pages of a memfd; huge: of hugetlb; shuffled: in odd pieces, some twice", make};
+    "pages of a memfd; huge: of hugetlb; shuffled: in odd pieces, some twice", make, true};
 
 } // namespace check

@@ -72,8 +72,9 @@ void add_invalidations(Source& source, VfioDevice device) {
                                         .is_move = true});
     source.invalidations.push_back({.name = "memory decode off",
                                     .take = ask(VfioRequest::decode_off),
-                                    .give_back = ask(VfioRequest::decode_on)});
-    /* Nothing gives the pages back after this, so this is the last. */
+                                    .give_back = ask(VfioRequest::decode_on),
+                                    .tells_of_return = true});
+    /* Nothing gives the pages back after this. */
     source.invalidations.push_back(
         {.name = "closing the device", .take = ask(VfioRequest::close), .give_back = {}});
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ struct Subject {
     std::uint32_t attach_flags = 0;
 
     std::uint64_t page_limit = 0; /* how many pages the laws ask for */
+
+    /* Makes another buffer of the same source; empty where the source has only one. */
+    std::function<Source()> make_another;
 
     /* ask_pages() before the first law; empty without get_pfn. */
     std::vector<Answer> first_answers;

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/* P8: what is left of attachments, and of the buffer. */
+#include <fstream>
+#include <limits>
+
+#include "counts.hpp"
+#include "fixture.hpp"
+#include "importer_kinds.hpp"
+#include "law.hpp"
+
+namespace check {
+
+using namespace testexp;
+
+namespace {
+
+std::uint64_t available_pages() {
+    std::ifstream file("/proc/meminfo");
+    std::string name;
+    std::uint64_t kib = 0;
+
+    while (file >> name >> kib) {
+        if (name == "MemAvailable:")
+            return kib * 1024 / page_bytes();
+        file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    ksft::fail("/proc/meminfo has no MemAvailable");
+}
+
+/*
+ * Other processes take and free memory as well. So only a loss of @allowed_pages in each of several
+ * rounds counts: a leak comes each time.
+ */
+void expect_memory_back(std::uint64_t allowed_pages, const std::string& of,
+                        const std::function<void()>& round) {
+    constexpr int rounds = 5;
+    std::int64_t lost = 0;
+
+    for (int i = 0; i < rounds; i++) {
+        const std::uint64_t before = available_pages();
+
+        round();
+        lost = static_cast<std::int64_t>(before - available_pages());
+        if (lost < static_cast<std::int64_t>(allowed_pages))
+            return;
+    }
+    ksft::fail("each of " + std::to_string(rounds) + " rounds of " + of +
+               " takes memory, the last " + std::to_string(lost) + " pages");
+}
+
+/* Flags of each kind of importer that the exporter and this kernel accept. */
+std::vector<std::uint32_t> accepted_kinds(const Subject& subject) {
+    std::vector<std::uint32_t> accepted;
+
+    for (const ImporterKind& kind : importer_kinds())
+        if (device().attach(subject.fd(), kind.flags))
+            accepted.push_back(kind.flags);
+    return accepted;
+}
+
+void attach_and_detach(const Subject& subject) {
+    const unsigned int times = quick() || is_debug_kernel() ? 2000 : 10000;
+    const std::optional<std::uint64_t> listed = attachments_in_bufinfo(subject);
+    const std::vector<std::uint32_t> kinds = accepted_kinds(subject);
+    const Counts before = count_all(subject);
+    const std::string of = std::to_string(times) + " attachments";
+
+    expect_memory_back(times / 2, of, [&] {
+        for (unsigned int i = 0; i < times; i++) {
+            const Importer importer =
+                device().attach(subject.fd(), kinds[i % kinds.size()]).value();
+
+            (void)importer.resolve(i % subject.nr_pages, 1).value();
+        }
+    });
+    expect_counts(subject, before, "after " + of);
+    ksft::expect(attachments_in_bufinfo(subject) == listed, "bufinfo lists no more attachments");
+    ksft::note(of + " of " + std::to_string(kinds.size()) + " kinds");
+}
+
+/* Makes a buffer, uses the buffer as an importer does, and closes everything. */
+void live_once(const Subject& subject) {
+    std::function<void()> expect_released;
+    {
+        const Source source = subject.make_another();
+        const Importer importer =
+            device().attach(source.buffer.get(), subject.attach_flags).value();
+
+        (void)importer.resolve(0, std::min<std::uint64_t>(subject.nr_pages, 4096)).value();
+        (void)importer.map(); /* an error is an answer as well */
+        expect_released = source.expect_released;
+    }
+    if (expect_released)
+        expect_released();
+}
+
+void buffers_come_and_go(const Subject& subject) {
+    constexpr std::uint64_t enough_pages = 8192; /* more than other processes take and free */
+    const std::uint64_t times =
+        std::clamp<std::uint64_t>(enough_pages / subject.nr_pages, 4, quick() ? 50 : 500);
+    const Counts before = count_all(subject);
+    const std::string of = std::to_string(times) + " buffers";
+
+    expect_memory_back(std::max(times * subject.nr_pages / 2, enough_pages / 4), of, [&] {
+        for (std::uint64_t i = 0; i < times; i++)
+            live_once(subject);
+    });
+    expect_counts(subject, before, "after " + of);
+    ksft::note(of + " came and went");
+}
+
+/* The importer keeps the buffer: the user may close the descriptor right after attach. */
+void importer_keeps_buffer(const Subject& subject) {
+    const Counts before = count_all(subject);
+    {
+        Source source = subject.make_another();
+        const Importer importer =
+            device().attach(source.buffer.get(), subject.attach_flags).value();
+        const auto with_descriptor = importer.resolve(0, 1).value()[0];
+
+        source.buffer.reset();
+        if (!same(importer.resolve(0, 1).value()[0], with_descriptor))
+            ksft::record_failure("page 0 has another answer once the descriptor is closed",
+                                 __FILE__, __LINE__);
+    }
+    expect_counts(subject, before, "after the importer was closed");
+}
+
+} // namespace
+
+std::vector<Law> lifetime_laws() {
+    return {
+        {"lifetime.attach_and_detach",
+         "thousands of attachments leave no pin, no mapping and no memory (P8)",
+         {},
+         attach_and_detach},
+        {"lifetime.buffers",
+         "buffers that importers have used leave no memory when they are closed (P8, P22)",
+         {Need::another},
+         buffers_come_and_go},
+        {"lifetime.importer_keeps_buffer",
+         "an importer keeps the buffer when its descriptor is closed (contract 1)",
+         {Need::another},
+         importer_keeps_buffer},
+    };
+}
+
+} // namespace check
