@@ -61,7 +61,7 @@ std::string missing(Need need, const Subject& subject) {
 std::vector<Law> all_laws() {
     std::vector<Law> laws;
 
-    for (const auto& family : {page_laws, block_laws, agreement_laws, importer_laws,
+    for (const auto& family : {page_laws, block_laws, agreement_laws, importer_laws, lifetime_laws,
                                concurrency_laws, invalidation_laws}) {
         std::vector<Law> more = family();
 

@@ -34,6 +34,6 @@ Source make(const std::string& argument, const Settings&) {
 
 const SourceKind drm_source = {
     "drm", "CARD,SIZE",
-    "a dumb buffer of /dev/dri/cardCARD, or of the card whose driver CARD names", make};
+    "a dumb buffer of /dev/dri/cardCARD, or of the card whose driver CARD names", make, true};
 
 } // namespace check
