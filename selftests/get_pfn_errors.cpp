@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "fixture.hpp"
+#include "kernel_exporters.hpp"
 #include "truth.hpp"
 
 using namespace testexp;
@@ -137,15 +138,21 @@ void attrs_line_holds(const Line& line) {
     ksft::expect_eq(get_pfn_calls(buffer), 0, "calls of the exporter's get_pfn");
 }
 
-/* Any buffer may be asked for attributes. */
+/* Any buffer may be asked for attributes. The system heap has write-back RAM. */
 void attrs_of_foreign() {
     REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
     expect_warnings(0, [] {
         const Fd heap = system_heap_buffer();
         const Importer importer = device().attach(heap.get()).value();
 
-        ksft::expect_eq(importer.describe(0, TESTEXP_DESCRIBE_ATTRS).code(), EOPNOTSUPP,
+        const Result<testexp_describe> attrs = importer.describe(0, TESTEXP_DESCRIBE_ATTRS);
+
+        ksft::expect_eq(attrs.code(), system_heap.has_get_pfn() ? 0 : EOPNOTSUPP,
                         "dma_buf_get_pfn_attrs()");
+        if (attrs) {
+            ksft::expect_eq(attrs.value().type, TESTEXP_EXTENT_RAM, "type");
+            ksft::expect_eq(attrs.value().cache, TESTEXP_CACHE_WB, "cache mode");
+        }
     });
 }
 

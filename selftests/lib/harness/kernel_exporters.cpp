@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kernel_exporters.hpp"
+
+#include <fstream>
+#include <iterator>
+
+#include "fixture.hpp"
+
+namespace testexp {
+
+namespace {
+
+/* Lines such as "ffffffff81000000 t name" or "ffffffffc0000000 t name\t[module]". */
+std::string read_symbols() {
+    std::ifstream file("/proc/kallsyms");
+    std::string symbols{std::istreambuf_iterator<char>(file), {}};
+
+    if (symbols.find(" dma_buf_export\n") == std::string::npos)
+        ksft::skip("/proc/kallsyms does not name the kernel's functions");
+    return symbols;
+}
+
+} // namespace
+
+bool kernel_has_symbol(const std::string& name) {
+    static const std::string symbols = read_symbols();
+
+    return symbols.find(' ' + name + '\n') != std::string::npos ||
+           symbols.find(' ' + name + '\t') != std::string::npos;
+}
+
+const KernelExporter system_heap{"system_heap", system_heap_buffer, "system_heap_get_pfn"};
+const KernelExporter udmabuf{"udmabuf", udmabuf_buffer, "get_pfn_udmabuf"};
+
+} // namespace testexp
