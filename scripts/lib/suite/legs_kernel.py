@@ -140,6 +140,9 @@ def witnesses(checks):
     ended = guests.judged(checks, "guest with iommu", NEWEST, ["bad_witnesses", "mmio", "paths"],
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--iommu"])
     checks.must_pass(ended.ktap, r"P17.*behind=iommu\]", r"paths.*behind=iommu\]")
+    ended = guests.judged(checks, "guest with vfio", NEWEST, ["real_exporters"],
+                          arguments=["--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"])
+    checks.must_pass(ended.ktap, r"P18.real.exporter=vfio,ranges=.*", r"P4.real.exporter=vfio\]")
     # and without a BAR, which every other guest has
     ended = guests.judged(checks, "guest with swiotlb", NEWEST, ["abi", "bad_witnesses", "paths"],
                           environment={"TESTEXP_MMIO_BAR": ""}, arguments=["--append", "swiotlb=force"])
