@@ -180,12 +180,12 @@ void run_case(benchmark::State& state, Bench& bench, const ContentionCase& row) 
         state.counters[name] = value;
 }
 
-testexp::Status register_all(const std::string& preset, const testexp::Device& device,
+testexp::Status register_all(const bench::Options& options, const testexp::Device& device,
                              const testexp::Environment& environment) {
     const bool icount = environment.clock == "icount";
     const auto bench = std::make_shared<Bench>(Bench{
         .device = device,
-        .preset = preset == "quick" ? bench::quick_contention : bench::default_contention,
+        .preset = options.preset == "quick" ? bench::quick_contention : bench::default_contention,
         /* With icount an instruction is a nanosecond, whatever clock_khz says. */
         .clock = {.ticks_per_ns = icount ? 1 : static_cast<double>(device.info().clock_khz) / 1e6,
                   .take_turns = icount},

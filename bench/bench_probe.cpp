@@ -220,7 +220,7 @@ Result<bench::Measure> trace(const Attach& attach, const std::shared_ptr<Subject
     });
 }
 
-testexp::Status register_all(const std::string&, const testexp::Device& device,
+testexp::Status register_all(const bench::Options&, const testexp::Device& device,
                              const testexp::Environment&) {
     if (const auto why = latency::why_unusable())
         return Error{ENOSYS, *why};

@@ -85,12 +85,91 @@ Result<testexp::Mapping> map_buffer(const Shape& shape, int fd) {
     return mapping;
 }
 
+constexpr std::uint64_t pages_per_call = 65536;
+
+/* Asks for every page once. */
+Result<std::vector<testexp_result>> resolve_all(const testexp::Importer& importer,
+                                                std::uint64_t nr_pages) {
+    std::vector<testexp_result> pages;
+
+    for (std::uint64_t pgoff = 0; pgoff < nr_pages; pgoff += pages_per_call) {
+        const auto some = importer.resolve(pgoff, std::min(pages_per_call, nr_pages - pgoff));
+
+        if (!some)
+            return some.error();
+        pages.insert(pages.end(), some.value().begin(), some.value().end());
+    }
+    return pages;
+}
+
+/* What the importer can have of a buffer of another exporter. */
+Result<Found> examine(const testexp::Importer& importer, std::uint64_t nr_pages) {
+    const auto pages = resolve_all(importer, nr_pages);
+    Found found;
+
+    if (!pages)
+        return pages.error();
+    add_pages(found, pages.value());
+
+    const auto segments = importer.map();
+
+    if (segments)
+        add_segments(found, segments.value());
+    else
+        found.no_map = "a DMA mapping for this importer; " + segments.error().what;
+    return found;
+}
+
 } // namespace
 
-Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
-    if (const std::string what = missing(shape, device_); !what.empty())
-        return lacking(EOPNOTSUPP, what);
+/* Maps the buffer for the CPU, if the shape asks for this. */
+testexp::Status Buffers::Kept::map(int fd) {
+    if (!is_mapped(shape))
+        return std::monostate{};
 
+    Result<testexp::Mapping> mapped = map_buffer(shape, fd);
+
+    if (!mapped)
+        return mapped.error();
+    mapping.emplace(std::move(mapped).value());
+    return std::monostate{};
+}
+
+/*
+ * The importer is dynamic, because VFIO lets no other importer in. The device and the memfd stay
+ * open for as long as the buffer is measured.
+ */
+Result<Buffers::Kept> Buffers::make_foreign(const Shape& shape) const {
+    Result<testexp::ForeignBuffer> buffer = testexp::make_foreign(*shape.foreign);
+
+    if (!buffer)
+        return buffer.error().code == EOPNOTSUPP ? lacking(EOPNOTSUPP, buffer.error().what)
+                                                 : buffer.error();
+
+    Result<testexp::Importer> importer =
+        device_.attach(buffer.value().fd.get(), TESTEXP_ATTACH_DYNAMIC);
+
+    if (!importer)
+        return importer.error();
+
+    const Result<Found> found = examine(importer.value(), shape.nr_pages());
+
+    if (!found)
+        return found.error();
+
+    Kept made{.shape = shape,
+              .importer = std::move(importer).value(),
+              .mapping = std::nullopt,
+              .foreign = std::move(buffer).value(),
+              .found = found.value()};
+
+    if (const auto mapped = made.map(made.foreign->fd.get()); !mapped)
+        return lacking(mapped.error().code,
+                       "a CPU mapping of the exporter; " + mapped.error().what);
+    return made;
+}
+
+Result<Buffers::Kept> Buffers::make_own(const Shape& shape) const {
     const Result<testexp::Buffer> buffer =
         device_.create({.layout = layout_of(shape), .flags = create_flags(shape)});
 
@@ -103,16 +182,21 @@ Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
     if (!importer)
         return importer.error();
 
-    Kept made{shape, std::move(importer).value(), std::nullopt};
+    Kept made{.shape = shape,
+              .importer = std::move(importer).value(),
+              .mapping = std::nullopt,
+              .foreign = std::nullopt,
+              .found = std::nullopt};
 
-    if (is_mapped(shape)) {
-        Result<testexp::Mapping> mapping = map_buffer(shape, fd);
-
-        if (!mapping)
-            return mapping.error();
-        made.mapping.emplace(std::move(mapping).value());
-    }
+    if (const auto mapped = made.map(fd); !mapped)
+        return mapped.error();
     return made;
+}
+
+Result<Buffers::Kept> Buffers::make(const Shape& shape) const {
+    if (const std::string what = missing(shape, device_); !what.empty())
+        return lacking(EOPNOTSUPP, what);
+    return shape.foreign ? make_foreign(shape) : make_own(shape);
 }
 
 /* Drops the least recently used buffers until @bytes more fit into the limit. */
@@ -150,7 +234,8 @@ Result<Target> Buffers::target(const Shape& shape) {
 
     const Kept& last = kept_.back();
 
-    return Target{&last.importer, last.mapping ? testexp::address_of(*last.mapping) : 0};
+    return Target{&last.importer, last.mapping ? testexp::address_of(*last.mapping) : 0,
+                  last.found ? &*last.found : nullptr};
 }
 
 } // namespace bench

@@ -6,18 +6,17 @@
 #include <list>
 #include <optional>
 
+#include "found.hpp"
 #include "shape.hpp"
 #include "testexp.hpp"
 
 namespace bench {
 
-/* A message that begins so says why this machine cannot measure a case. */
-inline constexpr const char* requires_prefix = "requires ";
-
 /* What a measurement needs of a buffer. */
 struct Target {
     const testexp::Importer* importer = nullptr;
-    std::uint64_t address = 0; /* of the mapping; 0 without one */
+    std::uint64_t address = 0;    /* of the mapping; 0 without one */
+    const Found* found = nullptr; /* of a buffer of another exporter */
 };
 
 class Buffers {
@@ -41,9 +40,15 @@ private:
         Shape shape;
         testexp::Importer importer; /* keeps the buffer alive */
         std::optional<testexp::Mapping> mapping;
+        std::optional<testexp::ForeignBuffer> foreign; /* VFIO revokes it without its device */
+        std::optional<Found> found;
+
+        testexp::Status map(int fd);
     };
 
     testexp::Result<Kept> make(const Shape& shape) const;
+    testexp::Result<Kept> make_own(const Shape& shape) const;
+    testexp::Result<Kept> make_foreign(const Shape& shape) const;
     void make_room(std::uint64_t bytes);
 
     const testexp::Device& device_;

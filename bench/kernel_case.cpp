@@ -14,7 +14,8 @@ namespace {
 using testexp::Result;
 
 /* Repeats @measure as often as the library asks and hands over the counters. */
-void run_case(benchmark::State& state, const Result<Measure>& measure, double clock_hz) {
+void run_case(benchmark::State& state, const Result<Measure>& measure, const Facts& facts,
+              double clock_hz) {
     Sample sample;
 
     while (state.KeepRunning()) {
@@ -37,17 +38,22 @@ void run_case(benchmark::State& state, const Result<Measure>& measure, double cl
     }
     for (const auto& [name, value] : sample.counters())
         state.counters[name] = value;
+    if (!facts)
+        return;
+    for (const auto& [name, value] : facts())
+        state.counters[name] = value;
 }
 
 } // namespace
 
 void register_case(const std::string& name, const testexp::Device& device,
-                   const std::function<Result<Measure>()>& prepare) {
+                   const std::function<Result<Measure>()>& prepare, const Facts& facts) {
     const double clock_hz = static_cast<double>(device.info().clock_khz) * 1000;
 
-    benchmark::RegisterBenchmark(
-        name.c_str(),
-        [prepare, clock_hz](benchmark::State& state) { run_case(state, prepare(), clock_hz); })
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [prepare, facts, clock_hz](benchmark::State& state) {
+                                     run_case(state, prepare(), facts, clock_hz);
+                                 })
         ->Iterations(repeats)
         ->UseManualTime();
 }

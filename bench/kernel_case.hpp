@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "testexp.hpp"
@@ -12,11 +13,15 @@ namespace bench {
 /* Measures once: some batches of operations. */
 using Measure = std::function<testexp::Result<testexp::Measurement>()>;
 
+/* Counters of a case that are no measurements. Asked for after the last measurement. */
+using Facts = std::function<std::map<std::string, double>()>;
+
 /**
  * Registers a case under @name. @prepare runs once before the first measurement. What the
  * returned Measure owns stays alive until the last one, for instance a tracer.
  */
 void register_case(const std::string& name, const testexp::Device& device,
-                   const std::function<testexp::Result<Measure>()>& prepare);
+                   const std::function<testexp::Result<Measure>()>& prepare,
+                   const Facts& facts = {});
 
 } // namespace bench

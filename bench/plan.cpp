@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <array>
 
-#include "paths.hpp"
-
 namespace bench {
 
 namespace {
@@ -129,14 +127,6 @@ testexp::MeasureSpec make_spec(const Path& path, const Shape& shape) {
     return spec;
 }
 
-std::string why_not_countable(const Path& path, const Shape& shape) {
-    if (!path.whole_window || shape.nr_extents() <= max_extents(path))
-        return "";
-    return "an operation shorter than a timer period, or ticks are counted too: " +
-           std::to_string(max_extents(path)) + " extents at most, not " +
-           std::to_string(shape.nr_extents());
-}
-
 /* @variant: "" or "/key:value" for what the shape does not say. */
 Case make_case(testexp_path id, Shape shape, const std::string& variant = "") {
     const Path& path = path_row(id);
@@ -144,7 +134,8 @@ Case make_case(testexp_path id, Shape shape, const std::string& variant = "") {
     if (shape.cpu == CpuMapping::none)
         shape.cpu = mapping_for(path);
     return {std::string("resolve/path:") + path.name + "/" + shape.name() + variant, shape,
-            make_spec(path, shape), why_not_countable(path, shape)};
+            make_spec(path, shape),
+            shape.foreign ? "" : why_not_countable(path, shape.nr_extents())};
 }
 
 bool can_have(testexp_path id, const Shape& shape) {
@@ -164,8 +155,8 @@ constexpr std::array sequences = {
     Sequence{TESTEXP_SEQUENCE_RANDOM, 0, "/sequence:random"},
 };
 
-Case in_sequence(testexp_path path, const Sequence& sequence) {
-    Case row = make_case(path, simplest, sequence.variant);
+Case in_sequence(testexp_path path, const Shape& shape, const Sequence& sequence) {
+    Case row = make_case(path, shape, sequence.variant);
 
     row.spec.sequence = sequence.kind;
     row.spec.stride = sequence.stride;
@@ -188,19 +179,19 @@ void add_baselines(std::vector<Case>& plan) {
     add(make_case(TESTEXP_PATH_LOCK_UNLOCK, simplest), "");
     add(make_case(TESTEXP_PATH_EXPORTER_OP, simplest), "");
     for (const Sequence& sequence : sequences)
-        add(in_sequence(TESTEXP_PATH_EMPTY, sequence), sequence.variant);
+        add(in_sequence(TESTEXP_PATH_EMPTY, simplest, sequence), sequence.variant);
 }
 
 /* What does a call cost, by the sequence of pages? */
-void add_sequences(std::vector<Case>& plan) {
+void add_sequences(std::vector<Case>& plan, const Shape& shape) {
     for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_BATCH})
         for (const Sequence& sequence : sequences)
-            plan.push_back(in_sequence(path, sequence));
+            plan.push_back(in_sequence(path, shape, sequence));
 }
 
 /* How are single operations distributed? */
-void add_singles(std::vector<Case>& plan, testexp_path path) {
-    Case single = make_case(path, simplest, "/mode:single");
+void add_singles(std::vector<Case>& plan, testexp_path path, const Shape& shape) {
+    Case single = make_case(path, shape, "/mode:single");
 
     single.spec.mode = TESTEXP_MODE_SINGLE;
     plan.push_back(single);
@@ -220,10 +211,10 @@ void add_matrix(std::vector<Case>& plan, const Preset& preset) {
                     continue;
                 plan.push_back(make_case(path, shape));
                 if (shape == simplest)
-                    add_singles(plan, path);
+                    add_singles(plan, path, shape);
             }
             if (shape == simplest)
-                add_sequences(plan);
+                add_sequences(plan, shape);
         }
     }
     around.cpu = CpuMapping::cold_around;
@@ -291,6 +282,19 @@ void add_lookups(std::vector<Case>& plan, const Preset& preset) {
     }
 }
 
+/* Cases with one shape follow one another, and share a buffer. Baselines stay first. */
+std::vector<Case> in_order_of_shapes(std::vector<Case> plan) {
+    std::vector<Shape> shapes;
+
+    for (const Case& row : plan)
+        if (std::ranges::find(shapes, row.shape) == shapes.end())
+            shapes.push_back(row.shape);
+    std::ranges::stable_sort(plan, {}, [&shapes](const Case& row) {
+        return std::ranges::find(shapes, row.shape) - shapes.begin();
+    });
+    return plan;
+}
+
 } // namespace
 
 const Preset quick_preset = {"quick",       quick_sizes,    few_orders,
@@ -307,6 +311,14 @@ const Preset* find_preset(const std::string& name) {
     return nullptr;
 }
 
+std::string why_not_countable(const Path& path, std::uint64_t nr_extents) {
+    if (!path.whole_window || nr_extents <= max_extents(path))
+        return "";
+    return "an operation shorter than a timer period, or ticks are counted too: " +
+           std::to_string(max_extents(path)) + " extents at most, not " +
+           std::to_string(nr_extents);
+}
+
 std::vector<Case> make_plan(const Preset& preset) {
     std::vector<Case> plan;
 
@@ -317,16 +329,30 @@ std::vector<Case> make_plan(const Preset& preset) {
     add_far(plan, preset);
     add_lookups(plan, preset);
 
-    /* Cases with one shape follow one another, and share a buffer. Baselines stay first. */
-    std::vector<Shape> shapes;
+    return in_order_of_shapes(plan);
+}
 
-    for (const Case& row : plan)
-        if (std::ranges::find(shapes, row.shape) == shapes.end())
-            shapes.push_back(row.shape);
-    std::ranges::stable_sort(plan, {}, [&shapes](const Case& row) {
-        return std::ranges::find(shapes, row.shape) - shapes.begin();
-    });
+std::vector<Case> make_baselines() {
+    std::vector<Case> plan;
+
+    add_baselines(plan);
     return plan;
+}
+
+std::vector<Case> make_foreign_plan(const testexp::ForeignSpec& exporter) {
+    const Shape shape{.size_bytes = testexp::size_bytes_of(exporter), .foreign = exporter};
+    std::vector<Case> plan;
+
+    plan.push_back(make_case(TESTEXP_PATH_EXPORTER_OP, shape));
+    for (const testexp_path path : measured_paths()) {
+        plan.push_back(make_case(path, shape));
+        if (path_row(path).faults)
+            plan.back().spec.ops_per_batch = 1; /* a fault may map the whole buffer */
+        else
+            add_singles(plan, path, shape);
+    }
+    add_sequences(plan, shape);
+    return in_order_of_shapes(plan);
 }
 
 testexp::MeasureSpec short_calls() {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the resolve benchmark measures, as data: a row for each path, size, order,
+ * What the resolve benchmark measures, as data: a row for each path, size, order, exporter,
  * baseline and question. Pure: needs no module.
  */
 #pragma once
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "paths.hpp"
 #include "shape.hpp"
 #include "testexp.hpp"
 
@@ -46,6 +47,18 @@ const Preset* find_preset(const std::string& name);
  * buffer at a time is enough.
  */
 std::vector<Case> make_plan(const Preset& preset);
+
+/* The baselines alone: cases of another exporter are read beside them. */
+std::vector<Case> make_baselines();
+
+/* The cases of another exporter than the test exporter: every path on one buffer. */
+std::vector<Case> make_foreign_plan(const testexp::ForeignSpec& exporter);
+
+/*
+ * Why the instructions of an operation of @path on a buffer of @nr_extents extents cannot be
+ * counted exactly, or "".
+ */
+std::string why_not_countable(const testexp::Path& path, std::uint64_t nr_extents);
 
 /* How a call that costs about as much as one get_pfn is measured. */
 testexp::MeasureSpec short_calls();

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "foreign_buffer.hpp"
 #include "output_file.hpp"
 #include "processes.hpp"
 #include "reporter.hpp"
@@ -80,7 +82,7 @@ int run(const Program& program, const Options& options) {
     }
 
     add_context(environment, options, debug);
-    if (const auto registered = program.register_cases(options.preset, device.value(), environment);
+    if (const auto registered = program.register_cases(options, device.value(), environment);
         !registered)
         return complain(program, registered.error().what);
     catch_signals();
@@ -131,6 +133,8 @@ std::vector<std::string> process_arguments(const Program& program, const CLI::Ap
         arguments.insert(arguments.end(), {"--preset", options.preset});
     if (options.force)
         arguments.emplace_back("--force");
+    for (const std::string& exporter : options.exporters)
+        arguments.insert(arguments.end(), {"--exporter", exporter});
     arguments.emplace_back(random_order);
     arguments.insert(arguments.end(), remaining.begin(), remaining.end());
     return arguments;
@@ -194,13 +198,47 @@ void declare_presets(CLI::App& app, const Program& program, Options& options) {
     app.add_flag_callback("--quick", take_quick, "--preset quick");
 }
 
+/* The name of the exporter, which is in the names of its cases. Throws what CLI11 shows. */
+std::string case_exporter(const std::string& text) {
+    const auto spec = testexp::parse_foreign(text);
+
+    if (!spec)
+        throw CLI::ValidationError("--exporter", spec.error().what + ", nor " + test_exporter);
+    return fmt::format("{} of {} bytes", testexp::exporter_of(spec.value()),
+                       testexp::size_bytes_of(spec.value()));
+}
+
+/* Cases are found by their names, so two exporters must not give the same names. */
+void check_exporters(const std::vector<std::string>& exporters) {
+    std::set<std::string> names;
+
+    for (const std::string& text : exporters) {
+        const std::string name = text == test_exporter ? text : case_exporter(text);
+
+        if (!names.insert(name).second)
+            throw CLI::ValidationError("--exporter", name + " is named twice");
+    }
+}
+
+void declare_exporters(CLI::App& app, Options& options) {
+    app.add_option("--exporter", options.exporters,
+                   "measure the buffers of this exporter; may be repeated. testexp (the default), "
+                   "or a buffer of udmabuf:SIZE[,huge], of heap:NAME,SIZE or of "
+                   "vfio:BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]")
+        ->type_name("EXPORTER")
+        ->allow_extra_args(false);
+    app.parse_complete_callback([&options] { check_exporters(options.exporters); });
+}
+
 int parse_and_run(const Program& program, int argc, char** argv) {
     CLI::App app(std::string(program.about) + " Needs the module dmabuf_testexp and root.");
     const bool has_choice = program.presets.size() > 1;
-    Options options{.preset = program.presets[has_choice ? 1 : 0], .out = ""};
+    Options options{.preset = program.presets[has_choice ? 1 : 0], .out = "", .exporters = {}};
 
     if (has_choice)
         declare_presets(app, program, options);
+    if (program.takes_exporters)
+        declare_exporters(app, options);
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--repetitions", options.repetitions,
                    "take each case so often in a process, all of them in a random order")

@@ -17,6 +17,7 @@ struct Options {
     int repetitions = 1; /* in one process */
     int processes = 1;
     std::string out;
+    std::vector<std::string> exporters; /* as the user wrote them */
 };
 
 struct Program {
@@ -25,13 +26,17 @@ struct Program {
     const char* about_presets;        /* how they differ; nullptr when there is only one */
     std::vector<const char*> presets; /* the first is "quick", the second is the default */
     /*
-     * Registers the cases of a preset with Google Benchmark. @device outlives them. An error
-     * ends the program before anything is measured.
+     * Registers the cases that the options ask for with Google Benchmark. @device outlives them. An
+     * error ends the program before anything is measured.
      */
-    std::function<testexp::Status(const std::string& preset, const testexp::Device& device,
+    std::function<testexp::Status(const Options& options, const testexp::Device& device,
                                   const testexp::Environment& environment)>
         register_cases;
+    bool takes_exporters = false; /* has the option --exporter */
 };
+
+/* What names the test exporter in Options::exporters. */
+inline constexpr const char* test_exporter = "testexp";
 
 /* All of main(). Returns the exit status. */
 int run_program(const Program& program, int argc, char** argv);

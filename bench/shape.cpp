@@ -14,7 +14,9 @@ std::uint64_t Shape::nr_extents() const {
 }
 
 std::string Shape::name() const {
-    std::string text = "size:" + std::to_string(size_bytes) + "/order:" + std::to_string(order);
+    const std::string size = "size:" + std::to_string(size_bytes);
+    std::string text = foreign ? "exporter:" + testexp::exporter_of(*foreign) + "/" + size
+                               : size + "/order:" + std::to_string(order);
 
     if (memory == Memory::synthetic)
         text += "/memory:synthetic";

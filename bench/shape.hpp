@@ -3,15 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "foreign_buffer.hpp"
 #include "testexp_uapi.h"
 
 namespace bench {
 
 enum class Memory { ram, synthetic };
 
-/* A kind of exporter. To measure another kind, add a row: the plan takes every row. */
+/* A kind of test exporter. To measure another kind, add a row: the plan takes every row. */
 struct Exporter {
     const char* name = ""; /* in the names of cases; "" is the kind that names do not mention */
     std::uint32_t create_flags = 0;
@@ -40,7 +42,10 @@ enum class CpuMapping {
     cold_around, /* the same; a fault maps the exporter's 64 */
 };
 
-/* A buffer of extents of 2^order pages each, no two of them adjacent. */
+/*
+ * A buffer of extents of 2^order pages each, no two of them adjacent. A buffer of another exporter
+ * has the extents that its exporter finds, and @order is 0.
+ */
 struct Shape {
     std::uint64_t size_bytes = 0;
     std::uint32_t order = 0;
@@ -48,12 +53,16 @@ struct Shape {
     const Exporter* exporter = &exporters[0];
     CpuMapping cpu = CpuMapping::none;
     bool fresh = false; /* made anew for each measurement: nobody has touched it */
+    std::optional<testexp::ForeignSpec> foreign = std::nullopt; /* none: the test exporter */
 
     bool operator==(const Shape&) const = default;
     std::uint64_t nr_pages() const;
-    std::uint64_t nr_extents() const;
+    std::uint64_t nr_extents() const; /* at most; of another exporter only the bound is known */
 
-    /* "size:4096/order:0", and what is not usual as further "/key:value". */
+    /*
+     * "size:4096/order:0", and what is not usual as further "/key:value". Of another exporter:
+     * "exporter:udmabuf/size:4096".
+     */
     std::string name() const;
 };
 

@@ -144,4 +144,38 @@ TEST(Plan, WholeBufferOperationsAreBoundedAndMarked) {
     EXPECT_FALSE(large->needs_for_icount.empty());
 }
 
+/* The same paths and questions as on the test exporter's simplest buffer. */
+TEST(Plan, AnotherExporterHasEveryPathOnce) {
+    const auto spec = testexp::parse_foreign("heap:system,8M").value();
+    const std::vector<Case> plan = bench::make_foreign_plan(spec);
+    std::set<testexp_path> paths;
+    std::set<std::string> names;
+
+    for (const Case& row : plan) {
+        EXPECT_TRUE(names.insert(row.name).second) << row.name;
+        EXPECT_NE(row.name.find("/exporter:heap:system/size:8388608"), std::string::npos);
+        EXPECT_TRUE(row.spec.nr_pages == 2048 && row.shape.foreign == spec) << row.name;
+        paths.insert(row.spec.path);
+    }
+    /* Without the two baselines that need no buffer. */
+    EXPECT_EQ(paths.size(), std::size_t{TESTEXP_PATHS} - 2);
+    for (const char* name : {"resolve/path:get_pfn/exporter:heap:system/size:8388608",
+                             "resolve/path:exporter_op/exporter:heap:system/size:8388608",
+                             "resolve/path:get_pfn/exporter:heap:system/size:8388608/mode:single",
+                             "resolve/path:get_pfn_batch/exporter:heap:system/size:8388608/"
+                             "sequence:random"})
+        EXPECT_TRUE(names.contains(name)) << name;
+}
+
+TEST(Plan, BaselinesAreThoseOfEveryPlan) {
+    const std::vector<Case> plan = bench::make_plan(bench::quick_preset);
+    const std::vector<Case> baselines = bench::make_baselines();
+
+    ASSERT_FALSE(baselines.empty());
+    for (const Case& row : baselines) {
+        EXPECT_TRUE(row.name.starts_with("baseline/")) << row.name;
+        EXPECT_NE(find(plan, row.name), nullptr) << row.name;
+    }
+}
+
 } // namespace

@@ -21,12 +21,16 @@ namespace testexp {
 struct UdmabufSpec {
     std::uint64_t size_bytes = 0;
     bool huge = false;
+
+    bool operator==(const UdmabufSpec&) const = default;
 };
 
 /* Memory of a heap in /dev/dma_heap: "system,64M". */
 struct HeapSpec {
     std::string heap;
     std::uint64_t size_bytes = 0;
+
+    bool operator==(const HeapSpec&) const = default;
 };
 
 /*
@@ -38,6 +42,7 @@ struct VfioSpec {
     std::uint32_t region = 0;
     std::vector<VfioRange> ranges;
 
+    bool operator==(const VfioSpec&) const = default;
     std::uint64_t size_bytes() const;
 
     /* The offset in the region of the buffer's page @pgoff; nothing behind the end of the buffer.

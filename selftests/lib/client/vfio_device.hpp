@@ -19,6 +19,8 @@ namespace testexp {
 struct VfioRange {
     std::uint64_t offset_bytes = 0; /* within the region */
     std::uint64_t length_bytes = 0;
+
+    bool operator==(const VfioRange&) const = default;
 };
 
 /* Where the devices are; a test has directories of its own. */
