@@ -12,7 +12,10 @@ namespace report {
 
 namespace {
 
-/* "resolve/path:get_pfn/size:4096/order:0", "baseline/ioctl" */
+/*
+ * "resolve/path:get_pfn/size:4096/order:0", "baseline/ioctl",
+ * "resolve/path:get_pfn/exporter:heap:system/size:4096"
+ */
 void parse_name(BenchCase& into) {
     std::size_t begin = 0;
 
@@ -33,7 +36,8 @@ void parse_name(BenchCase& into) {
             into.axes[key] = value;
         begin = end + 1;
     }
-    if (into.size_bytes.has_value() != into.order.has_value())
+    if (into.size_bytes.has_value() != into.order.has_value() &&
+        !(into.is_foreign() && into.axes.contains("exporter")))
         throw std::invalid_argument("case " + into.name + " has a size or an order, but not both");
 }
 
@@ -55,6 +59,9 @@ BenchCase parse_case(const nlohmann::json& json) {
 
 /* What all repetitions of a counter say together. */
 double merge_counter(const std::string& counter, const std::vector<double>& values) {
+    /* What was found in a buffer. Each process has a buffer of its own. */
+    if (counter == "runs" || counter.starts_with("order_"))
+        return values.front();
     if (counter == "per_op" || counter == "per_page" || counter == "clock_cost")
         return std::ranges::min(values);
     if (counter == "max")

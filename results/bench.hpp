@@ -23,6 +23,9 @@ struct BenchCase {
     std::vector<double> means;               /* per operation, one for each process */
 
     bool is_baseline() const { return !size_bytes; }
+
+    /* On a buffer of another exporter than the test exporter. Nobody has chosen its orders. */
+    bool is_foreign() const { return size_bytes && !order; }
     bool is_measured() const { return error.empty(); }
 
     /* RAM, page after page, many a batch: nothing in the name but path, size and order. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "clock_statement.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace report {
@@ -27,14 +29,53 @@ std::string unit_and_clock(const Bench& bench) {
     return fmt::format("{} (clock: {}{})", unit, clock, debug);
 }
 
+namespace {
+
+/* Whether the section of exporters says why: the machine has the exporter, but not this path. */
+bool is_explained(const Bench& bench, const BenchCase& row) {
+    return row.is_foreign() && std::ranges::any_of(bench.cases, [&row](const BenchCase& other) {
+               return other.is_foreign() && other.is_measured() &&
+                      other.axis("exporter") == row.axis("exporter");
+           });
+}
+
+/* Cases of an exporter that lack the same: one line for all of them. */
+struct Unmeasured {
+    const BenchCase* first;
+    int count;
+
+    bool takes(const BenchCase& row) const {
+        return row.is_foreign() && first->is_foreign() && row.error == first->error &&
+               row.axis("exporter") == first->axis("exporter") &&
+               row.size_bytes == first->size_bytes;
+    }
+};
+
+} // namespace
+
 std::vector<std::string> unmeasured(const Bench& bench) {
+    const std::string clock = bench.context_or("clock", "invalid");
+    std::vector<Unmeasured> found;
     std::vector<std::string> lines;
 
     for (const BenchCase& row : bench.cases) {
-        if (!row.is_measured())
-            lines.push_back(fmt::format("{} (clock: {}): {}", row.name,
-                                        bench.context_or("clock", "invalid"), row.error));
+        if (row.is_measured() || (row.is_beyond_machine() && is_explained(bench, row)))
+            continue;
+
+        const auto same =
+            std::ranges::find_if(found, [&row](const Unmeasured& one) { return one.takes(row); });
+
+        if (same == found.end())
+            found.push_back({&row, 1});
+        else
+            same->count++;
     }
+    for (const auto& [row, count] : found)
+        lines.push_back(fmt::format(
+            "{} (clock: {}): {}",
+            count == 1 ? row->name
+                       : fmt::format("exporter {}, {} cases", row->axis("exporter"), count),
+            clock, row->error));
     return lines;
 }
 

@@ -127,7 +127,8 @@ Table single_table(const Bench& bench) {
     for (const BenchCase* row :
          select(bench, [](const BenchCase& one) { return one.axis("mode") == "single"; }))
         table.rows.push_back(
-            {{row->path, show_number(row->get("clock_cost")), show_number(cost(row)),
+            {{row->is_foreign() ? row->path + ", " + row->axis("exporter") : row->path,
+              show_number(row->get("clock_cost")), show_number(cost(row)),
               show_number(row->get("p50")), show_number(row->get("p90")),
               show_number(row->get("p99")), show_number(row->get("p999")),
               show_number(row->get("max")), show_number(row->get("batches"))},
@@ -144,7 +145,8 @@ const BenchCase* plain_form(const Bench& bench, const BenchCase& row) {
 
 Table difference_table(const Bench& bench) {
     const auto differs = [](const BenchCase& row) {
-        return !row.is_plain() && row.axis("mode") != "single" && row.axis("memory").empty();
+        return !row.is_plain() && !row.is_foreign() && row.axis("mode") != "single" &&
+               row.axis("memory").empty();
     };
     Table table;
 

@@ -19,15 +19,15 @@ using MakeSection = std::optional<Section>(RunDir& run);
  * A section stands in a file NAME_section.cpp. The build takes every such file. To add a
  * section, add the file, and its function here: once declared, once in its place in the report.
  */
-MakeSection conditions_section, environment_section, test_section, instruction_section,
-    kernels_section, contention_section, time_section, probe_cost_section, call_section,
-    lock_section, perf_section, regression_section, mutants_section, log_section;
+MakeSection conditions_section, environment_section, test_section, exporters_section,
+    instruction_section, kernels_section, contention_section, time_section, probe_cost_section,
+    call_section, lock_section, perf_section, regression_section, mutants_section, log_section;
 
 inline constexpr MakeSection* sections[] = {
-    conditions_section, environment_section, test_section, instruction_section,
-    kernels_section,    contention_section,  time_section, probe_cost_section,
-    call_section,       lock_section,        perf_section, regression_section,
-    mutants_section,    log_section,
+    conditions_section, environment_section, test_section,       instruction_section,
+    exporters_section,  kernels_section,     contention_section, time_section,
+    probe_cost_section, call_section,        lock_section,       perf_section,
+    regression_section, mutants_section,     log_section,
 };
 
 Document make_document(RunDir& run);
