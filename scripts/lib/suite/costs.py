@@ -5,9 +5,10 @@ import sys
 import tempfile
 
 import core
+import exporters
 
 REFERENCES = core.ROOT / "results/reference"
-IN_GUEST = 'insmod "$1" && exec "$2" --quick --out "$3"'
+IN_GUEST = 'module=$1 prepare=$2; shift 2; $prepare; insmod "$module" && exec "$@"'
 MOVED = 1  # of results_compare
 EPILOG = """\
 exit status: 0 nothing moved by more than 2 %, 1 a path moved or nothing could be counted, 2 not comparable: the
@@ -53,7 +54,9 @@ def count(kernel, out):
     core.kernel_tree(kernel)
     module = core.module_for(kernel)
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=kernel)
-    command = ["sh", "-c", IN_GUEST, "sh", module, built / "bench/bench_resolve", out / "bench-icount.json"]
+    prepare, more = (exporters.PREPARE, exporters.arguments()) if exporters.are_measured(kernel) else ("", [])
+    command = ["sh", "-c", IN_GUEST, "sh", module, prepare, built / "bench/bench_resolve", "--quick", "--out",
+               out / "bench-icount.json", *more]
     status = core.call(
         core.vm_command(kernel, command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]),
         stdout=sys.stderr)

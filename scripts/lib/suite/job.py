@@ -15,6 +15,7 @@ import sys
 import threading
 
 import core
+import exporters
 
 sys.path.append(str(core.ROOT / "selftests"))
 import kernel_bugs  # pylint: disable=wrong-import-position
@@ -139,6 +140,7 @@ class Job:
         self.name, self.bin, self.module, self.out = name, options.bin, options.module, options.out
         self.quick = ["--quick"] * options.quick
         self.perf = options.perf
+        self.exporters = exporters.arguments() if options.exporters else []
         self.status = 0
         self.lost = []
         self.tell(False)
@@ -192,6 +194,13 @@ class Job:
 
     # --- the jobs -----------------------------------------------------------------------------------------------------
 
+    def benchmark(self, name, what, *arguments):
+        """Leaves NAME.json."""
+        if self.exporters:
+            exporters.prepare()
+        self.part(name, what, self.bin / "bench/bench_resolve", *self.quick, *self.exporters, *arguments, "--out",
+                  self.out / f"{name}.json")
+
     def self_tests(self):
         core.say("self-tests")
         log = self.out / "selftests.log"
@@ -238,8 +247,7 @@ class Job:
                 return
             environment, bench = self.bin / "bench/bench_env", self.bin / "bench/bench_resolve"
             self.part("env", "environment", environment, "--out", self.out / "env.json")
-            self.part("bench", "benchmark", bench, *self.quick, "--processes", self.processes(), "--out",
-                      self.out / "bench.json")
+            self.benchmark("bench", "benchmark", "--processes", self.processes())
             self.part("env-after", "environment after the benchmark", environment, "--out", self.out / "env-after.json")
             self.probes()
             if self.perf:
@@ -248,8 +256,7 @@ class Job:
     def icount(self):
         with self.loaded_module() as loaded:
             if loaded:
-                self.part("bench-icount", "instruction counts", self.bin / "bench/bench_resolve", *self.quick, "--out",
-                          self.out / "bench-icount.json")
+                self.benchmark("bench-icount", "instruction counts")
                 self.part("bench-probe", "cost of probes", self.bin / "bench/bench_probe", "--out",
                           self.out / "probe-icount.json")
 
@@ -309,6 +316,7 @@ def parse(arguments):
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--perf", action="store_true")
+    parser.add_argument("--exporters", action="store_true", help="measure the kernel's own exporters, too")
     return parser.parse_args(arguments)
 
 

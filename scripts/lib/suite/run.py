@@ -10,6 +10,7 @@ import time
 
 import contention
 import core
+import exporters
 import job
 import only
 import regression
@@ -122,7 +123,7 @@ class Run:
     def job_command(self, name, *arguments):
         return [
             "/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module,
-            "--out", self.out, *self.quick, *arguments
+            "--out", self.out, *self.quick, *["--exporters"] * exporters.are_measured(self.kernel), *arguments
         ]
 
     def run_job(self, name, *arguments, console="", **machine):
