@@ -56,6 +56,19 @@ values_in_buckets() {
 		.max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
 }
 
+# vfio_buffer: prints the name of a buffer of 64 KiB for lock_calls, of a BAR of a device that vfio-pci drives.
+# Prints nothing when there is no such device. A line of the file "resource" is the first and the last byte of a BAR.
+vfio_buffer() {
+	local device region=0 first last
+	for device in /sys/bus/pci/drivers/vfio-pci/*:*; do
+		[ -e "$device/resource" ] || continue
+		while read -r first last _; do
+			[ $((last - first)) -lt 65535 ] || { echo "vfio:${device##*/},$region,0+64K"; return; }
+			region=$((region + 1))
+		done < "$device/resource"
+	done
+}
+
 one_line() { [ "$(wc -l < log)" -eq 1 ]; }
 says() { grep -q -- "$1" log; }
 

@@ -3,9 +3,12 @@
  * Takes reservation locks a known number of times. A probe must see each of them.
  *
  *   lock_calls poll N EXPORTER...   one buffer each of testexp, udmabuf or system (the
- *                                   heap); polls each N times: N waits, N holds
+ *                                   heap), or as bench_resolve names it; polls each N times: N
+ *                                   waits, N holds
  *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps each, and
  *                                   begins and ends access by the CPU, each N times
+ *   lock_calls resolve N EXPORTER... attaches to one buffer each, and asks for the PFNs of the
+ *                                   first N pages, each by one call
  *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
  *                                   "waiter" with N threads waits for the lock, both at least MS;
  *                                   status 75: the module's fence, and so the hold, ended before
@@ -17,15 +20,11 @@
  *
  * poll() takes and drops the reservation lock once, whatever the exporter.
  */
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
@@ -46,6 +45,7 @@
 #include <vector>
 
 #include "child.hpp"
+#include "foreign_buffer.hpp"
 #include "testexp.hpp"
 
 namespace {
@@ -66,46 +66,26 @@ Fd checked(int fd, const char* what) {
     return Fd(fd);
 }
 
-Fd make_testexp() {
+using Buffer = testexp::ForeignBuffer;
+
+Buffer make_testexp() {
     const testexp::Device device = testexp::Device::open().value();
     testexp::CreateSpec spec;
+    Buffer buffer;
 
     spec.layout.ram(size_bytes >> device.info().page_shift);
-    return std::move(device.create(spec).value().fd);
+    buffer.fd = std::move(device.create(spec).value().fd);
+    return buffer;
 }
 
-Fd make_udmabuf() {
-    const Fd memory = checked(memfd_create("lock_calls", MFD_ALLOW_SEALING), "memfd_create");
-    const Fd device = checked(open("/dev/udmabuf", O_RDWR | O_CLOEXEC), "/dev/udmabuf");
-    udmabuf_create create{};
-
-    if (ftruncate(memory.get(), size_bytes) || fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK))
-        fail("memfd");
-    create.memfd = static_cast<__u32>(memory.get());
-    create.flags = UDMABUF_FLAGS_CLOEXEC;
-    create.size = size_bytes;
-    return checked(ioctl(device.get(), UDMABUF_CREATE, &create), "UDMABUF_CREATE");
-}
-
-Fd make_system() {
-    const Fd heap = checked(open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), "the system heap");
-    dma_heap_allocation_data allocation{};
-
-    allocation.len = size_bytes;
-    allocation.fd_flags = O_RDWR | O_CLOEXEC;
-    if (ioctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &allocation))
-        fail("DMA_HEAP_IOCTL_ALLOC");
-    return Fd(static_cast<int>(allocation.fd));
-}
-
-Fd make(const std::string& exporter) {
+Buffer make(const std::string& exporter) {
     if (exporter == "testexp")
         return make_testexp();
     if (exporter == "udmabuf")
-        return make_udmabuf();
+        return testexp::make_udmabuf({.size_bytes = size_bytes}).value();
     if (exporter == "system")
-        return make_system();
-    throw std::runtime_error("no exporter " + exporter);
+        return testexp::make_heap({.heap = "system", .size_bytes = size_bytes}).value();
+    return testexp::make_foreign(testexp::parse_foreign(exporter).value()).value();
 }
 
 void poll_once(int fd) {
@@ -119,9 +99,10 @@ int poll_all(std::span<char*> words) {
     const int count = std::atoi(words[0]);
 
     for (const char* exporter : words.subspan(1)) {
-        const Fd buffer = make(exporter);
+        Buffer buffer = make(exporter);
         for (int i = 0; i < count; i++)
-            poll_once(buffer.get());
+            poll_once(buffer.fd.get());
+        buffer.fd.reset(); /* before the device of VFIO, whose close takes the lock of buffers */
     }
     return 0;
 }
@@ -138,13 +119,31 @@ int map_all(std::span<char*> words) {
     const testexp::Device device = testexp::Device::open().value();
 
     for (const char* exporter : words.subspan(1)) {
-        const Fd buffer = make(exporter);
-        const testexp::Importer importer = device.attach(buffer.get()).value();
+        const Buffer buffer = make(exporter);
+        const testexp::Importer importer = device.attach(buffer.fd.get()).value();
         for (int i = 0; i < count; i++) {
             (void)importer.map().value();
-            sync(buffer.get(), DMA_BUF_SYNC_START);
-            sync(buffer.get(), DMA_BUF_SYNC_END);
+            sync(buffer.fd.get(), DMA_BUF_SYNC_START);
+            sync(buffer.fd.get(), DMA_BUF_SYNC_END);
         }
+    }
+    return 0;
+}
+
+/* Asks for the PFNs of the first pages by unlocked calls. VFIO refuses importers without callback.
+ */
+int resolve_all(std::span<char*> words) {
+    const auto count = static_cast<std::uint64_t>(std::atoi(words[0]));
+    const testexp::Device device = testexp::Device::open().value();
+
+    for (const char* exporter : words.subspan(1)) {
+        const Buffer buffer = make(exporter);
+        const testexp::Importer importer =
+            device.attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+        for (const testexp_result& page : importer.resolve(0, count).value())
+            if (page.error != 0)
+                throw std::runtime_error(
+                    fmt::format("get_pfn of {}: error {}", exporter, page.error));
     }
     return 0;
 }
@@ -155,8 +154,8 @@ int stay_attached(std::span<char*> words) {
     char byte = 0;
 
     for (const char* exporter : words) {
-        const Fd buffer = make(exporter);
-        const testexp::Importer importer = device.attach(buffer.get()).value();
+        const Buffer buffer = make(exporter);
+        const testexp::Importer importer = device.attach(buffer.fd.get()).value();
         fmt::print("attached\n");
         std::fflush(stdout);
         while (read(STDIN_FILENO, &byte, 1) == 1) {
@@ -167,17 +166,17 @@ int stay_attached(std::span<char*> words) {
 }
 
 int sleep_with(std::span<char*> words) {
-    std::vector<Fd> buffers;
+    std::vector<Buffer> buffers;
     char byte = 0;
 
     for (const char* exporter : words) {
         buffers.push_back(make(exporter));
-        fmt::print("{}\n", buffers.back().get());
+        fmt::print("{}\n", buffers.back().fd.get());
     }
     std::fflush(stdout);
     while (read(STDIN_FILENO, &byte, 1) == 1)
-        for (const Fd& buffer : buffers)
-            poll_once(buffer.get());
+        for (const Buffer& buffer : buffers)
+            poll_once(buffer.fd.get());
     return 0;
 }
 
@@ -326,6 +325,8 @@ int main(int argc, char** argv) {
             return poll_all(words.subspan(2));
         if (what == "map" && argc > 3)
             return map_all(words.subspan(2));
+        if (what == "resolve" && argc > 3)
+            return resolve_all(words.subspan(2));
         if (what == "hold")
             return hold(words.subspan(2));
         if (what == "crowd")
@@ -338,7 +339,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "lock_calls: {}\n", problem.what());
         return 1;
     }
-    fmt::print(stderr, "usage: lock_calls poll|map N EXPORTER... | hold MS [N] | crowd N | "
+    fmt::print(stderr, "usage: lock_calls poll|map|resolve N EXPORTER... | hold MS [N] | crowd N | "
                        "attached|sleep EXPORTER...\n");
     return 2;
 }

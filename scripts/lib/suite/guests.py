@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import core
+import exporters
 
 
 @dataclasses.dataclass
@@ -47,5 +48,6 @@ def judged(checks, name, kernel, programs=(), **options):
 
 def tap_with_module(checks, name, kernel, program, *arguments):
     """A program that prints TAP, in a guest that has the module."""
-    load = ["sh", "-c", 'insmod "$1" && exec "$2"', "sh", core.module_for(kernel), program]
+    prepare = exporters.PREPARE if exporters.are_measured(kernel) else ""
+    load = ["sh", "-c", '$3; insmod "$1" && exec "$2"', "sh", core.module_for(kernel), program, prepare]
     checks.tap(name, core.vm_command(kernel, load, arguments=arguments))
