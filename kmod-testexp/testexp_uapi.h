@@ -253,7 +253,13 @@ struct testexp_extent {
  * maps the buffer: in MAP, or in ATTACH to a DYNAMIC buffer.
  */
 #define TESTEXP_INJECT_FENCE	0x10u
-#define TESTEXP_INJECT_ALL	0x1fu
+/*
+ * The callback get_pfn_attrs returns the type, or the cache mode, one after the last that the
+ * kernel has. So the exporter breaks its promise, and DESCRIBE returns EUCLEAN.
+ */
+#define TESTEXP_INJECT_TYPE	0x20u
+#define TESTEXP_INJECT_CACHE	0x40u
+#define TESTEXP_INJECT_ALL	0x7fu
 
 /**
  * struct testexp_create - make a buffer
@@ -573,7 +579,8 @@ struct testexp_map {
  * decides @cache and whether @type is MMIO.
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
- * ENODEV when revoked; EINTR when a signal came. With ATTRS: the error of
+ * ENODEV when revoked; EINTR when a signal came; EUCLEAN when dma_buf_get_pfn_attrs() returned a
+ * type or a cache mode that the kernel does not have. With ATTRS: the error of
  * dma_buf_get_pfn_attrs(), or EUCLEAN when the call failed and still wrote to its result.
  */
 struct testexp_describe {

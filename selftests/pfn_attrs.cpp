@@ -5,7 +5,8 @@
  * reservation lock held (P7).
  *
  * Method: every page of buffers with several kinds of pages is compared with the layout that the
- * test asked for. Values of pgoff that break arithmetic must be refused.
+ * test asked for. Values of pgoff that break arithmetic must be refused. An exporter that returns a
+ * type or a cache mode that the kernel does not have is found.
  *
  * Does not see: the other errors (get_pfn_errors); encrypted pages and providers, because the test
  * exporter has neither; the page table (cache_modes).
@@ -116,6 +117,23 @@ void refused_by_core(std::uint64_t pgoff) {
     ksft::expect_eq(attrs(importer, 3).code(), 0, "error of the last page");
 }
 
+/* Values that the kernel does not have must not reach the user, in either form of the question. */
+void wrong_value(std::uint32_t inject) {
+    require_attrs();
+
+    const Buffer buffer = device().create({.layout = Layout{}.ram(1), .inject = inject}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    ksft::expect_eq(attrs(importer, 0).code(), EUCLEAN, "error with the flag ATTRS");
+    ksft::expect_eq(importer.describe(0).code(), EUCLEAN, "error without a flag");
+    ksft::expect_eq(importer.resolve(0, 1).value()[0].error, 0, "error of get_pfn");
+}
+
+constexpr std::pair<const char*, std::uint32_t> wrong_values[] = {
+    {"type", TESTEXP_INJECT_TYPE},
+    {"cache", TESTEXP_INJECT_CACHE},
+};
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Named& named : layouts())
@@ -125,6 +143,9 @@ void make_plan(ksft::Plan& plan) {
     for (const auto& [name, pgoff] : out_of_bounds)
         plan.add(std::string("attrs.out_of_bounds[pgoff=") + name + "]",
                  [at = pgoff] { refused_by_core(at); });
+    for (const auto& [name, inject] : wrong_values)
+        plan.add(std::string("attrs.wrong_value[value=") + name + "]",
+                 [which = inject] { wrong_value(which); });
 }
 
 } // namespace

@@ -250,6 +250,10 @@ static int exporter_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgo
 								   DMA_BUF_PFN_RAM,
 		.cache = modes[extent->kind.cache],
 	};
+	if (buffer->inject & TESTEXP_INJECT_TYPE)
+		attrs->type = DMA_BUF_PFN_MMIO + 1;
+	if (buffer->inject & TESTEXP_INJECT_CACHE)
+		attrs->cache = DMA_BUF_PFN_UC + 1;
 	return 0;
 }
 

@@ -270,6 +270,13 @@ static const u32 importer_cache_modes[] = {
 	[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
 };
 
+/* Whether the exporter returned values that the kernel has. Only these may be used as an index. */
+static bool importer_knows_attrs(const struct dma_buf_pfn_attrs *attrs)
+{
+	return attrs->cache < ARRAY_SIZE(importer_cache_modes) &&
+	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO);
+}
+
 /*
  * Replaces the type and the cache mode by those that dma_buf_get_pfn_attrs() returns. The
  * call fails for a page without a PFN, and for an importer that may not have the PFN. Then
@@ -282,6 +289,8 @@ static int importer_describe_attrs(struct importer *importer, struct testexp_des
 
 	if (ret)
 		return ret == -ENODEV || ret == -EINTR ? ret : 0;
+	if (!importer_knows_attrs(&attrs))
+		return -EUCLEAN;
 
 	args->cache = importer_cache_modes[attrs.cache];
 	if (attrs.type == DMA_BUF_PFN_MMIO)
@@ -302,6 +311,8 @@ static int importer_describe_only_attrs(struct importer *importer, struct testex
 	ret = importer_get_attrs(importer, args->pgoff, &attrs);
 	if (ret)
 		return memcmp(&attrs, &untouched, sizeof(attrs)) ? -EUCLEAN : ret;
+	if (!importer_knows_attrs(&attrs))
+		return -EUCLEAN;
 
 	args->first = 0;
 	args->nr_pages = 0;
