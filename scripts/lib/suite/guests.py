@@ -18,9 +18,10 @@ class Ended:
 
 
 def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=None, environment=None, more=(),
-               arguments=(), **vm):
+               arguments=(), before="", **vm):
     """Runs self-tests in a guest of their own, all of them unless programs are named. `short` is --quick (as the
-    leg's form says); `cases` is KSFT_CASES; `more` and `arguments` are options of selftests/run and of scripts/vm."""
+    leg's form says); `cases` is KSFT_CASES; `more` and `arguments` are options of selftests/run and of scripts/vm;
+    `before` is a command of the shell that runs in the guest before them."""
     log = checks.log(name)
     share = checks.directory / log.stem
     share.mkdir(exist_ok=True)
@@ -32,6 +33,8 @@ def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=
     ]
     if checks.quick if short is None else short:
         words.append("--quick")
+    if before:
+        words = ["sh", "-c", f'{before} && exec "$@"', "sh", *words]
     command = core.vm_command(kernel, [*words, *programs], **vm, share=share, console=share / "console.txt",
                               arguments=arguments)
     variables = {"DMABUF_PFN_FLAVOUR": kernel, **({"KSFT_CASES": cases} if cases else {}), **(environment or {})}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The legs of scripts/test: what each is, what it needs, and how long it takes. legs_source.py, legs_kernel.py and
-legs_count.py have how each runs.
+"""The legs of scripts/test: what each is, what it needs, and how long it takes. legs_source.py, legs_kernel.py,
+legs_exporters.py and legs_count.py have how each runs.
 
 Minutes are those of two processors without KVM while another leg runs beside this one, with kernels and objects cached.
 """
@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 import legs_count
+import legs_exporters
 import legs_kernel
 import legs_source
 
@@ -79,6 +80,10 @@ LEGS = [
         kernels=(NEWEST, f"{NEWEST}-upstream", "stock", OLDER)),
     Leg("locking", "the kernel reports each call with a wrong lock. Each call has a boot of the debug kernel",
         legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
+    Leg("exporters", "dmabuf-check on each exporter that the kernel and QEMU's devices have: udmabuf, the system heap, "
+        f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
+        f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 15, 3,
+        needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "

@@ -10,8 +10,9 @@ import tests_json
 
 # Chunks of all orders: 1 MiB, 64 KiB and 4 KiB.
 SMALL_HEAP, LARGE_HEAP = "system,3212K", "system,65676K"
-# The BAR of QEMU's ivshmem, and ranges of the BAR: short ones, two that stand in the wrong order, and one behind a gap.
-BAR = "0000:00:11.0,2"
+# Of the two ivshmem devices, one has a BAR of 4 GiB, and the other can be reset. The ranges of the BAR are short ones,
+# two that stand in the wrong order, and one behind a gap.
+LARGE_DEVICE, DEVICE = "0000:00:11.0", "0000:01:00.0"
 RANGES = "0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M"
 
 
@@ -26,10 +27,10 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Guest:
-    """A guest for some sources. `modules` are loaded before; `arguments` are options of scripts/vm."""
+    """A guest for some sources. `before` is a command of the shell; `arguments` are options of scripts/vm."""
     name: str
     sources: tuple
-    modules: tuple
+    before: str
     arguments: tuple
     environment: dict = dataclasses.field(default_factory=dict)
 
@@ -49,17 +50,18 @@ GUESTS = (
         of_every_size("--testexp revocable,ram:64,wc:16@0"),
         of_every_size("--testexp no_get_pfn,ram:16"),
         Source("--drm vgem,2M", "--drm vgem,16M", ("DRM_VGEM",)),
-        Source(f"--from '{core.ROOT}/selftests/check/examples/send-udmabuf.py 2M'",
-               f"--from '{core.ROOT}/selftests/check/examples/send-udmabuf.py 64M'", ("UDMABUF",)),
-    ), ("vgem",), ("--append", "hugepages=16")),
-    # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the device with the BAR, so the
-    # module has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
+        of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
+    ), "modprobe vgem", ("--append", "hugepages=16")),
+    # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the devices with a BAR, so the module
+    # has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
     Guest("iommu", (
-        Source(f"--vfio {BAR},0+4M", f"--vfio {BAR},0+1G", ("VFIO_PCI_DMABUF",)),
-        Source(f"--vfio {BAR},{RANGES}", f"--vfio {BAR},{RANGES},256M+256M", ("VFIO_PCI_DMABUF",)),
+        Source(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", ("VFIO_PCI_DMABUF",)),
+        Source(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,{RANGES},1G+3G --pages 65536",
+               ("VFIO_PCI_DMABUF",)),
         Source("--udmabuf 2M,shuffled", "--udmabuf 16M,shuffled", ("UDMABUF",)),
         Source(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", ("DMABUF_HEAPS_SYSTEM",)),
-    ), ("iommufd", "vfio-pci"), ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1"),
+    ), f"{core.LIB}/guest/vfio-bind {LARGE_DEVICE} {DEVICE}",
+          ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
 )
 
@@ -92,8 +94,8 @@ def check_in(checks, kernel, guest, large):
             more += ["--check", arguments]
     if not more:
         return
-    ended = guests.judged(checks, name, kernel, more=more, short=not large, mem=4096, arguments=guest.arguments,
-                          environment=guest.environment, modules=guest.modules)
+    ended = guests.judged(checks, name, kernel, more=more, short=not large, arguments=guest.arguments,
+                          environment=guest.environment, before=guest.before)
 
     def has_results(log):
         silent = without_a_result(tests_json.load(ended.ktap), len(more) // 2)
