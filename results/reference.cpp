@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "reference.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
 #include <stdexcept>
 
 #include <fmt/format.h>
+
+#include "paths.hpp"
 
 namespace report {
 
@@ -53,6 +56,22 @@ std::vector<Change> moved_counters(const std::string& name,
             moved.push_back({name, counter, std::nullopt, value});
     }
     return moved;
+}
+
+/*
+ * Whether another boot counts the same. It does not where the count depends on the place of the
+ * pages in memory: how many pages a block or a run has, unless all pages have one order, and what a
+ * fault costs that looks up the cache mode of each page.
+ */
+bool repeats(const BenchCase& row) {
+    const testexp::Path* path = testexp::find_path(row.path);
+    const auto is_order = [](const auto& counter) { return counter.first.starts_with("order_"); };
+
+    if (!row.is_foreign() || path == nullptr)
+        return true;
+    if (path->unit == testexp::Unit::page)
+        return !path->faults;
+    return std::ranges::count_if(row.counters, is_order) == 1;
 }
 
 Change whole_case(const std::string& name) {
@@ -102,7 +121,7 @@ Counts counts_of(const Bench& bench) {
         throw std::invalid_argument("instructions were not counted: its clock is " +
                                     counts.context["clock"]);
     for (const BenchCase& row : bench.cases) {
-        if (!row.is_measured())
+        if (!row.is_measured() || !repeats(row))
             continue;
 
         auto& counters = counts.cases[row.name];

@@ -29,7 +29,7 @@ Counts parse_reference(const nlohmann::json& object);
 /* The file's text: a line for each case, so that a change of one shows as one. */
 std::string reference_text(const Counts& counts);
 
-/* What was measured in a pass; its clock must be icount. */
+/* What repeats of a pass; its clock must be icount. See schema.md for what does not repeat. */
 Counts counts_of(const Bench& bench);
 
 /* Counts of a reference file, or of a pass that counted instructions; throws as the two above. */

@@ -133,4 +133,30 @@ TEST(Reference, OnlyMeasuredCasesCount) {
     EXPECT_EQ(counts.cases.at("a").at("pages_per_op"), 2);
 }
 
+/* Where the pages of a buffer are differs from boot to boot, and the reference must not. */
+TEST(Reference, OfAnotherExporterOnlyWhatRepeats) {
+    const auto is_counted = [](const std::string& path, int orders) {
+        report::Bench bench;
+        report::BenchCase row;
+
+        row.name = row.path = path;
+        row.size_bytes = 4096;
+        row.axes["exporter"] = "udmabuf";
+        row.counters = {{"per_op", 2}, {"runs", 3}};
+        for (int order = 0; order < orders; order++)
+            row.counters["order_" + std::to_string(order)] = 1;
+        bench.context["clock"] = "icount";
+        bench.cases = {row};
+        return report::counts_of(bench).cases.contains(path);
+    };
+
+    EXPECT_TRUE(is_counted("get_pfn", 2));
+    EXPECT_TRUE(is_counted("get_pfn_stride", 1));
+    EXPECT_FALSE(is_counted("get_pfn_stride", 2));
+    EXPECT_FALSE(is_counted("sgt_map", 0));
+    EXPECT_TRUE(is_counted("sgt_dma_to_phys", 0));
+    EXPECT_TRUE(is_counted("follow_pfnmap_pte", 2));
+    EXPECT_FALSE(is_counted("follow_pfnmap_cold", 1));
+}
+
 } // namespace
