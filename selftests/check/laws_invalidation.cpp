@@ -7,6 +7,7 @@
 #include "fixture.hpp"
 #include "law.hpp"
 #include "lifetime.hpp"
+#include "mapped.hpp"
 
 namespace check {
 
@@ -151,7 +152,7 @@ void revoked_by(const Subject& subject, const Invalidation& how) {
     const Importer importer = attach(subject);
 
     if (how.is_move) {
-        ksft::note(how.name + " gives other pages at once, so there is nothing to refuse");
+        ksft::note(how.name + " gives pages back at once, so there is nothing to refuse");
         return;
     }
 
@@ -208,14 +209,12 @@ void good_again_after(const Subject& subject, const Invalidation& how) {
 /* --- the CPU's mappings ---------------------------------------------------------- */
 
 void unmapped_by(const Subject& subject, const Invalidation& how) {
-    Result<Mapping> mapping = Mapping::map(subject.fd(), subject.nr_pages);
+    const Mapping mapping = map_or_skip(subject);
 
-    if (!mapping)
-        ksft::skip("the exporter's mmap fails: " + mapping.error().what);
     if (how.is_move || !subject.first_answers.front().has_pfn())
         return;
 
-    const std::byte* first_page = mapping.value().bytes().data();
+    const std::byte* first_page = mapping.bytes().data();
 
     ksft::expect_eq(signal_of_reading(first_page), 0, "the signal of a read before " + how.name);
 

@@ -45,7 +45,8 @@ std::vector<testexp_walked> read_pagemap(const Mapping& mapping,
 } // namespace
 
 Mapping map_or_skip(const Subject& subject) {
-    Result<Mapping> mapping = Mapping::map(subject.fd(), subject.nr_pages);
+    Result<Mapping> mapping =
+        subject.source.map ? subject.source.map() : Mapping::map(subject.fd(), subject.nr_pages);
 
     if (!mapping)
         ksft::skip("the exporter's mmap fails: " + mapping.error().what);

@@ -68,6 +68,9 @@ struct Source {
     /* Whether the pages are memory of the kernel or of a device, so that /proc/iomem has them. */
     bool has_real_pages = true;
 
+    /* Maps the whole buffer for the CPU. Empty where the mmap of the dma-buf does this. */
+    std::function<testexp::Result<testexp::Mapping>()> map;
+
     /* Whether a test may write to the pages through mmap: not to registers of a device. */
     bool may_write = false;
 

@@ -58,9 +58,18 @@ void add_physical_addresses(Source& source, const VfioDevice& device, std::uint6
          }});
 }
 
-void add_invalidations(Source& source, VfioDevice device) {
-    const bool can_reset = device.can_reset();
-    const auto keeper = std::make_shared<VfioKeeper>(std::move(device));
+/* VFIO's dma-bufs have no mmap, but the regions of the device have one. */
+std::vector<Mapping::Piece> pieces_of(const VfioDevice& device, const VfioSpec& spec) {
+    const std::uint64_t start = device.region_offset(spec.region).value();
+    std::vector<Mapping::Piece> pieces;
+
+    for (const VfioRange& range : spec.ranges)
+        pieces.push_back(
+            {(start + range.offset_bytes) / page_bytes(), range.length_bytes / page_bytes()});
+    return pieces;
+}
+
+void add_invalidations(Source& source, const std::shared_ptr<VfioKeeper>& keeper, bool can_reset) {
     const auto ask = [keeper](VfioRequest request) {
         return [keeper, request] { keeper->ask(request); };
     };
@@ -100,7 +109,13 @@ Source make(const std::string& argument, const Settings&) {
     source.has_distinct_pages = has_distinct_pages(spec.value());
     source.references.push_back(bar_in_sysfs(spec.value()));
     add_physical_addresses(source, *made.value().device, spec.value().size_bytes());
-    add_invalidations(source, std::move(*made.value().device));
+
+    const bool can_reset = made.value().device->can_reset();
+    const auto pieces = pieces_of(*made.value().device, spec.value());
+    const auto keeper = std::make_shared<VfioKeeper>(std::move(*made.value().device));
+
+    source.map = [keeper, pieces] { return Mapping::map_pieces(keeper->device().get(), pieces); };
+    add_invalidations(source, keeper, can_reset);
     return source;
 }
 

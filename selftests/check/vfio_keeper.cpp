@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace check {
 
@@ -65,10 +67,19 @@ VfioKeeper::VfioKeeper(VfioDevice device) : VfioKeeper(std::move(device), make_s
 
 /* At its end this function closes the device here: the other process has its own descriptor. */
 VfioKeeper::VfioKeeper(VfioDevice device, Ends ends)
-    : socket_(std::move(ends.first)), process_([&] {
+    : device_number_(device.fd()), socket_(std::move(ends.first)), process_([&] {
           socket_.reset();
           return keep(std::move(device), ends.second);
       }) {
+}
+
+Fd VfioKeeper::device() const {
+    const Fd process(static_cast<int>(syscall(SYS_pidfd_open, process_.pid(), 0)));
+    Fd device(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), device_number_, 0)));
+
+    if (!device)
+        throw std::runtime_error(errno_error("pidfd_getfd of the VFIO device").what);
+    return device;
 }
 
 void VfioKeeper::ask(VfioRequest request) const {

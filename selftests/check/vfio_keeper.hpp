@@ -23,11 +23,15 @@ public:
     /* Any process may call this, one at a time. Throws std::runtime_error on failure. */
     void ask(VfioRequest request) const;
 
+    /* A descriptor of the device for this process. The device stays open until it is closed. */
+    testexp::Fd device() const;
+
 private:
     using Ends = std::pair<testexp::Fd, testexp::Fd>; /* of a socket: ours, and the keeper's */
 
     VfioKeeper(testexp::VfioDevice device, Ends ends);
 
+    int device_number_; /* of the descriptor in the process */
     testexp::Fd socket_;
     testexp::Child process_;
 };

@@ -87,6 +87,30 @@ Result<Mapping> Mapping::map_aligned(int fd, std::uint64_t nr_pages, std::uint64
     return Mapping({begin + head, length});
 }
 
+Result<Mapping> Mapping::map_pieces(int fd, std::span<const Piece> pieces) {
+    std::size_t length = 0;
+
+    for (const Piece& piece : pieces)
+        length += piece.nr_pages * page_bytes();
+
+    void* start = mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (start == MAP_FAILED)
+        return errno_error("mmap");
+
+    Mapping mapping({static_cast<std::byte*>(start), length});
+    std::byte* place = mapping.bytes_.data();
+
+    for (const Piece& piece : pieces) {
+        if (mmap(place, piece.nr_pages * page_bytes(), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, fd,
+                 static_cast<off_t>(piece.pgoff * page_bytes())) == MAP_FAILED)
+            return errno_error("mmap");
+        place += piece.nr_pages * page_bytes();
+    }
+    return mapping;
+}
+
 std::uint64_t address_of(const Mapping& mapping) {
     return user_pointer(mapping.bytes().data());
 }

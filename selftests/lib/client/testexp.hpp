@@ -102,6 +102,13 @@ public:
     static Result<Mapping> map_aligned(int fd, std::uint64_t nr_pages,
                                        std::uint64_t alignment_bytes, std::uint64_t pgoff = 0);
 
+    /* Pieces of a file, one behind the other in memory. */
+    struct Piece {
+        std::uint64_t pgoff = 0;
+        std::uint64_t nr_pages = 0;
+    };
+    static Result<Mapping> map_pieces(int fd, std::span<const Piece> pieces);
+
     Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
     Mapping& operator=(Mapping&&) = delete;
     Mapping(const Mapping&) = delete;

@@ -44,6 +44,9 @@ public:
     /* Size of a region in bytes; 0 if the device has no such region. */
     Result<std::uint64_t> region_bytes(std::uint32_t region) const;
 
+    /* Where the region is in the file of the device, for mmap. */
+    Result<std::uint64_t> region_offset(std::uint32_t region) const;
+
     /* VFIO_DEVICE_RESET revokes the dma-bufs and restores them, in one call. */
     Status reset() const;
     bool can_reset() const;
@@ -75,7 +78,6 @@ private:
                                         const std::filesystem::path& node, const VfioPaths& paths);
     static Result<VfioDevice> open_group(const std::string& device, const VfioPaths& paths);
 
-    Result<std::uint64_t> region_offset(std::uint32_t region) const;
     Status change_command(std::uint16_t bit, bool on) const;
 
     /* Members are destroyed from the last to the first: the device before its group. */
