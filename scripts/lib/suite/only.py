@@ -50,6 +50,20 @@ def build(kernel, programs):
     return userspace / "selftests", module
 
 
+def vfio_devices(checks):
+    """The PCI devices of the option --vfio of dmabuf-check."""
+    return re.findall(r"--vfio[ =]([^, ]+),", " ".join(checks))
+
+
+def with_vfio(devices, words):
+    """Gives the devices to vfio-pci before. Returns the words, and the options of scripts/vm for such devices."""
+    bind = f'{core.LIB}/guest/vfio-bind "$1" && shift && exec "$@"'
+    for device in dict.fromkeys(devices):
+        words = ["sh", "-c", bind, "sh", device, *words]
+    # without the last word, VFIO refuses a device without interrupt remapping
+    return words, ["--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"] if devices else []
+
+
 def command(options, programs):
     """The words that run the tests on the kernel under test."""
     binaries, module = build(options.kernel, programs)
@@ -58,9 +72,10 @@ def command(options, programs):
              "--out", options.out, *["--quick"] * options.quick, *options.only]
     for arguments in options.check:
         judge += ["--check", arguments]
+    judge, devices = with_vfio(vfio_devices(options.check), judge)
     if options.kernel == "running":
         return core.vm_command("running", judge)
-    return core.vm_command(options.kernel, judge, share=options.out, arguments=["--keep"] * options.keep)
+    return core.vm_command(options.kernel, judge, share=options.out, arguments=["--keep"] * options.keep + devices)
 
 
 def only(options):
