@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A dma-buf that a command sends. The command goes on running while the laws are checked, so that
- * --revoke-by can talk to the command: its process group is in the variable DMABUF_CHECK_FROM.
+ * --revoke-by can talk to the command: the number of its process is in the variable
+ * DMABUF_CHECK_FROM.
  */
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "dma_buf_fd.hpp"
@@ -14,7 +16,17 @@ namespace check {
 
 namespace {
 
+/* The helper send_dmabuf is beside this program. */
+void find_helpers() {
+    const char* path = getenv("PATH");
+    const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+
+    setenv("PATH", ((path ? std::string(path) + ":" : "") + here.string()).c_str(), 1);
+}
+
 Source make(const std::string& argument, const Settings& settings) {
+    find_helpers();
+
     auto sent = std::make_shared<testexp::SentBuffer>(
         testexp::SentBuffer::receive(argument, settings.from_timeout).value());
     Source source;

@@ -223,7 +223,8 @@ def fuzz(checks):
 # --- scripts, newcomer ------------------------------------------------------------------------------------------------
 
 # They boot guests or build for minutes. Any other test takes seconds, and is part of the short form.
-LONG_TESTS = ("kernel-test", "namespace-test", "qemu-test", "stage-test", "vm-keep-test", "vm-shell-test", "vm-test")
+LONG_TESTS = ("kernel-test", "namespace-test", "qemu-test", "stage-test", "vm-keep-test", "vm-shell-test", "vm-test",
+              "your-own-exporter-test")
 
 
 def scripts(checks):
