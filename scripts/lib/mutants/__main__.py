@@ -8,7 +8,6 @@ import hashlib
 import os
 import pathlib
 import random
-import re
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import generated  # pylint: disable=wrong-import-position
 import hand_made  # pylint: disable=wrong-import-position
 import hunt_generated  # pylint: disable=wrong-import-position
 import hunt_hand_made  # pylint: disable=wrong-import-position
+import names  # pylint: disable=wrong-import-position
 
 EPILOG = """\
 Prints TAP on standard output. `ok` means that a fault was found, and the line names the program that found the fault.
@@ -30,10 +30,6 @@ fault of the kernel needs a source tree of 4 GB and some minutes.
 
 With --generated, rules make the faults. The results stay in the cache, so an interrupted hunt continues.
 docs/mutation.md has the details."""
-
-
-# rules.identifier() makes these names.
-GENERATED_NAME = re.compile(r"\w+-\w+-[\w-]+-[0-9a-f]{8}")
 
 
 def parse(argv):
@@ -68,9 +64,8 @@ def parse(argv):
     if options.seed is not None and not options.sample:
         parser.error("--seed goes only with --sample")
     for name in options.only or () if options.generated else ():
-        if not GENERATED_NAME.fullmatch(name):
-            parser.error(f"no generated fault '{name}': a name is FILE_c-FUNCTION-RULE-8 DIGITS, as --generated --list "
-                         "prints it")
+        if why := names.why_unknown(name, options.kind or "module"):
+            parser.error(f"no generated fault '{name}': {why}")
     if options.budget and not options.generated:
         parser.error("--budget goes only with --generated")
     if not options.generated and options.kernel not in (None, *hand_made.versions()):
