@@ -33,9 +33,9 @@ build_userspace() {
 	return $status
 }
 
-# build_target: configures and builds. Uses the variables of its caller, build_userspace. CMake reads the sources through
-# a link in the build directory. So the paths of the sources are relative to the build directory, they are the same in
-# each clone, and ccache has the objects that another clone compiled.
+# build_target: configures and builds. Uses the variables of its caller, build_userspace. CMake reads the sources
+# through a link in the build directory. So the paths of the sources are relative to the build directory, they are the
+# same in each clone, and ccache has the objects that another clone compiled.
 build_target() {
 	local with_ccache=(env CCACHE_DIR="$(cache_dir)/ccache" CCACHE_BASEDIR="$dir" CCACHE_NOHASHDIR=1)
 	if ! : >"$log" || ! ln -sfn "$root" "$dir/source"; then

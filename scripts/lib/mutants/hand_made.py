@@ -20,8 +20,8 @@ DEFAULT_VERSION = "6.12"
 # kind: module, kernel or exporters; file: the file that the fault changes, or the patch; flavour: the kernel on which a
 # test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: the guest that shows the fault.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=("usual",))
-# {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO refuses
-# devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
+# {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO
+# refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
 GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
           "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
 # dmabuf-check has its arguments in brackets.
