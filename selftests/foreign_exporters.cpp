@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: get_pfn may be called on any exporter. Where the system heap and udmabuf do not know
+ * Claim: get_pfn may be called on any exporter. Where the system heap, udmabuf and vgem do not know
  * get_pfn, they refuse a device-less importer at attach (P3), refuse get_pfn with -EINVAL (P10),
  * and otherwise work as before. Where these exporters have get_pfn, each importer gets the PFN that
  * the DMA address tells (P17), and map refuses a device-less importer (P9). None of this prints a
@@ -28,7 +28,8 @@ struct Row {
 constexpr Row rows[] = {
     {system_heap, false, true}, {system_heap, true, true}, {system_heap, false, false},
     {system_heap, true, false}, {udmabuf, false, true},    {udmabuf, true, true},
-    {udmabuf, false, false},    {udmabuf, true, false},
+    {udmabuf, false, false},    {udmabuf, true, false},    {vgem, false, true},
+    {vgem, true, true},         {vgem, false, false},      {vgem, true, false},
 };
 
 /* 0 or the positive errno of each step. */

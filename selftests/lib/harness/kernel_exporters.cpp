@@ -4,6 +4,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "child.hpp"
+#include "drm_buffer.hpp"
 #include "fixture.hpp"
 
 namespace testexp {
@@ -20,6 +22,27 @@ std::string read_symbols() {
     return symbols;
 }
 
+/* A failure means that there is no such module, and the caller finds no card. */
+void load_module(const char* name) {
+    Result<Child> modprobe = Child::execute({"modprobe", "-q", name});
+
+    if (modprobe)
+        (void)modprobe.value().wait();
+}
+
+Fd vgem_buffer() {
+    const DrmSpec spec{"vgem", page_bytes()};
+    Result<Fd> buffer = make_drm_buffer(spec);
+
+    if (buffer.code() == EOPNOTSUPP) {
+        load_module("vgem");
+        buffer = make_drm_buffer(spec);
+    }
+    if (buffer.code() == EOPNOTSUPP)
+        ksft::skip("no such exporter here: " + buffer.error().what);
+    return std::move(buffer).value();
+}
+
 } // namespace
 
 bool kernel_has_symbol(const std::string& name) {
@@ -31,5 +54,6 @@ bool kernel_has_symbol(const std::string& name) {
 
 const KernelExporter system_heap{"system_heap", system_heap_buffer, "system_heap_get_pfn"};
 const KernelExporter udmabuf{"udmabuf", udmabuf_buffer, "get_pfn_udmabuf"};
+const KernelExporter vgem{"vgem", vgem_buffer, "drm_gem_dmabuf_get_pfn"};
 
 } // namespace testexp

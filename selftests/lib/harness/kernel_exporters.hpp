@@ -29,4 +29,7 @@ struct KernelExporter {
 extern const KernelExporter system_heap;
 extern const KernelExporter udmabuf;
 
+/* A DRM driver without a device. No kernel gives DRM drivers get_pfn yet. */
+extern const KernelExporter vgem;
+
 } // namespace testexp
