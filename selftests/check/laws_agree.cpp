@@ -6,8 +6,10 @@
 #include "fixture.hpp"
 #include "iomem.hpp"
 #include "law.hpp"
+#include "lifetime.hpp"
 #include "mapped.hpp"
 #include "physical_reader.hpp"
+#include "waiting.hpp"
 
 namespace check {
 
@@ -115,21 +117,24 @@ Importer attach_for_map(const Subject& subject) {
     return std::move(importer).value();
 }
 
-void with_dma_addresses(const Subject& subject) {
-    require_direct_dma();
-
-    const Importer importer = attach_for_map(subject);
-    const Result<std::vector<testexp_map_entry>> segments = importer.map();
+std::vector<testexp_map_entry> map_or_skip(const Importer& importer) {
+    Result<std::vector<testexp_map_entry>> segments = importer.map();
 
     if (!segments)
         ksft::skip("map_dma_buf for the device " + std::string(device().info().importer_device) +
                    ": " + segments.error().what);
+    return std::move(segments).value();
+}
 
+void with_dma_addresses(const Subject& subject) {
+    require_direct_dma();
+
+    const std::vector<testexp_map_entry> segments = map_or_skip(attach_for_map(subject));
     const std::vector<Answer> answers = ask_all(subject);
     std::uint64_t first = 0; /* page of the segment */
     auto answer = answers.begin();
 
-    for (const testexp_map_entry& segment : segments.value()) {
+    for (const testexp_map_entry& segment : segments) {
         const std::uint64_t length = segment.length_bytes / page_bytes();
 
         ksft::expect_eq((segment.dma_address | segment.length_bytes) % page_bytes(), 0,
@@ -141,7 +146,31 @@ void with_dma_addresses(const Subject& subject) {
     }
     ksft::expect_eq(first, subject.nr_pages, "pages of all segments");
     ksft::note("compared " + coverage(subject, answers) + " with " +
-               std::to_string(segments.value().size()) + " segments");
+               std::to_string(segments.size()) + " segments");
+}
+
+/* As many pages as a caller asks before the mapping ends on its own. */
+constexpr std::uint64_t most_while_mapped = 4096;
+
+/* Where DMA addresses are no physical addresses, an exporter that mixes them up shows here. */
+void while_mapped(const Subject& subject) {
+    const std::vector<Window> pages = {{0, std::min(subject.nr_pages, most_while_mapped)}};
+    const Importer importer = attach_for_map(subject);
+    const std::vector<Answer> before = ask_windows(importer, pages);
+
+    if (!device().has(TESTEXP_FEAT_MOVE_NOTIFY))
+        ksft::skip("without CONFIG_DMABUF_MOVE_NOTIFY no importer can hold a mapping");
+    (void)map_or_skip(importer);
+    until_seen([&] {
+        HeldMapping mapping(importer);
+        const std::vector<Answer> answers = ask_windows(importer, pages);
+        const bool seen = mapping.is_held();
+
+        mapping.release();
+        if (seen)
+            expect_same_answers(answers, before, "while the importer has the buffer mapped");
+        return seen;
+    });
 }
 
 void with_memory_map(const Subject& subject) {
@@ -262,6 +291,10 @@ std::vector<Law> agreement_laws() {
          "each PFN is the DMA address of map_dma_buf, where DMA addresses are physical (P17)",
          {Need::get_pfn},
          with_dma_addresses},
+        {"agree.while_mapped",
+         "each PFN is the same while the importer has the buffer mapped (P17)",
+         {Need::get_pfn},
+         while_mapped},
         {"agree.memory_map",
          "a page of type RAM is memory in /proc/iomem, a page of type MMIO is not (P13)",
          {Need::get_pfn, Need::real_pages},
