@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: udmabuf, the system heap and vfio-pci give the right PFN and max_order for each page
- * (P17, P18), and the right type and cache mode (P14). A BAR that its device does not answer for
- * is -ENODEV, and importers are told before and after (P4, P5).
+ * (P17, P18), and the right type and cache mode (P14). While memory decode is off, get_pfn of a BAR
+ * is -ENODEV. Importers are told when this state begins, and when it ends (P4, P5).
  *
  * Method: the reference values do not come from the exporter's get_pfn. They are the pagemap of
  * the memfd (udmabuf), the page table of a mapping and the DMA segments (system heap), and the BAR
- * in sysfs (vfio-pci). The oracle computes max_order from them by brute force. The BAR is that of
- * QEMU's edu device, which the test gives to vfio-pci for as long as a case runs.
+ * in sysfs (vfio-pci). The oracle computes max_order from the reference values by brute force. The
+ * BAR belongs to QEMU's edu device, which vfio-pci drives while a case runs.
  *
  * Does not see: kernels on which these exporters have no get_pfn (foreign_exporters); chunks of
  * the system heap, where a DMA address is no physical address; BARs without an IOMMU.
@@ -111,7 +111,7 @@ std::vector<List> lists() {
     };
 }
 
-/* Huge pages of 2 MiB for as long as this exists. */
+/* Reserves huge pages of 2 MiB while the object exists. */
 class HugePages {
 public:
     explicit HugePages(std::uint64_t count) : before_(read()) {
@@ -197,7 +197,9 @@ void udmabuf_is_exact(const List& list) {
 
 /* --- the system heap ------------------------------------------------------ */
 
-/* Order of the chunk of each page. Each DMA segment is a chunk, where DMA addresses are physical.
+/*
+ * The order of the chunk of each page. Where DMA addresses are physical addresses, each DMA segment
+ * is a chunk.
  */
 std::vector<int> chunk_orders(const Importer& importer) {
     std::vector<int> orders;
@@ -231,7 +233,7 @@ void system_heap_is_exact(std::uint64_t nr_pages) {
             ksft::expect_eq(result.error, 0, page + ": error");
             ksft::expect_eq(result.pfn, pfns[pgoff], page + ": pfn");
             ksft::expect(result.max_order <= oracle.expected(pgoff).max_order,
-                         page + ": max_order is no more than the truth");
+                         page + ": max_order is at most the exact order");
             if (direct)
                 ksft::expect_eq(result.max_order, orders.at(pgoff), page + ": max_order");
         }
@@ -247,7 +249,7 @@ void write_to(const std::string& path, const std::string& text) {
     std::ofstream(path) << text;
 }
 
-/* The edu device, which vfio-pci drives for as long as this exists. */
+/* The edu device. vfio-pci drives the device while the object exists. */
 class VfioEdu {
 public:
     VfioEdu() : device_(find_free_device(edu)) {

@@ -45,7 +45,7 @@ private:
     std::vector<Window> windows_;
 };
 
-/* Borders of aligned blocks: all of the largest order, fewer of each smaller order. */
+/* Borders of aligned blocks of each order, at most 64 borders of an order. */
 void add_borders(Chooser& chooser, std::uint64_t nr_pages, std::uint64_t limit) {
     constexpr std::uint64_t of_each_order = 64;
     std::uint64_t step = std::uint64_t{1} << 51;

@@ -23,7 +23,7 @@ struct Attributes {
 struct Answer {
     std::uint64_t pgoff = 0;
     testexp_result result{};
-    std::optional<Attributes> attributes; /* nothing where nobody has asked, or there are none */
+    std::optional<Attributes> attributes; /* nothing where get_pfn_attrs was not asked */
 
     bool has_pfn() const { return result.error == 0; }
 };

@@ -19,7 +19,7 @@ std::string hex(std::uint64_t value) {
     return out.str();
 }
 
-/* Whether the second page is to the first as in one block: contiguous, of one type and cache. */
+/* Whether both pages may be in one block: contiguous, of one type and one cache mode. */
 bool fit_together(const Answer& first, const Answer& second) {
     return first.has_pfn() && second.has_pfn() && first.attributes == second.attributes &&
            second.result.pfn - first.result.pfn == second.pgoff - first.pgoff;
@@ -90,7 +90,7 @@ std::optional<std::string> fault_of(std::span<const Answer> answers, std::size_t
     return std::nullopt;
 }
 
-/* The last page that was asked without a gap from @answers[@index] on, within the run. */
+/* The run of each answer. A run ends also where the next page of the buffer was not asked for. */
 std::vector<Run> gapless_runs_of(std::span<const Answer> answers) {
     std::vector<Run> runs = runs_of(answers);
     std::size_t begin = 0;

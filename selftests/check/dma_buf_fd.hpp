@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Descriptors that a source has received, and may not be dma-bufs. */
+/* Descriptors that a source received. A descriptor may be of something else than a dma-buf. */
 #pragma once
 
 #include <string>

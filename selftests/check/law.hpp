@@ -16,7 +16,7 @@
 
 namespace check {
 
-/* What a law needs of the subject. A law is skipped where it is missing. */
+/* What a law needs of the subject. A law is skipped where a need is not met. */
 enum class Need {
     get_pfn,      /* the exporter has get_pfn */
     no_get_pfn,   /* the exporter has no get_pfn */
@@ -39,7 +39,7 @@ struct Law {
 /* For --list: "get_pfn". */
 const char* text_of(Need need);
 
-/* Why the subject does not have it; an empty text if the subject has it. */
+/* Why the subject does not meet the need; an empty text where the subject meets the need. */
 std::string missing(Need need, const Subject& subject);
 
 std::vector<Law> page_laws();

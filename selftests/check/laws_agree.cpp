@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* P13, P14 and P17: get_pfn and get_pfn_attrs agree with whatever else shows the pages. */
+/* P13, P14 and P17: get_pfn and get_pfn_attrs agree with everything else that shows the pages. */
 #include <algorithm>
 #include <sstream>
 
@@ -138,7 +138,8 @@ void with_dma_addresses(const Subject& subject) {
         const std::uint64_t length = segment.length_bytes / page_bytes();
 
         ksft::expect_eq((segment.dma_address | segment.length_bytes) % page_bytes(), 0,
-                        "bytes beside whole pages of the segment at " + page(first));
+                        "remainder of address and length by the page size, segment at " +
+                            page(first));
         for (; answer != answers.end() && answer->pgoff < first + length; answer++)
             expect_pfn(*answer, segment.dma_address / page_bytes() + answer->pgoff - first,
                        "the DMA address");
@@ -149,10 +150,13 @@ void with_dma_addresses(const Subject& subject) {
                std::to_string(segments.size()) + " segments");
 }
 
-/* As many pages as a caller asks before the mapping ends on its own. */
+/* So few pages that a caller can ask for them before a fence expires and the mapping ends. */
 constexpr std::uint64_t most_while_mapped = 4096;
 
-/* Where DMA addresses are no physical addresses, an exporter that mixes them up shows here. */
+/*
+ * Where DMA addresses are not physical addresses, this law finds an exporter that computes a PFN
+ * from a DMA address.
+ */
 void while_mapped(const Subject& subject) {
     const std::vector<Window> pages = {{0, std::min(subject.nr_pages, most_while_mapped)}};
     const Importer importer = attach_for_map(subject);
@@ -207,7 +211,10 @@ void no_page_twice(const Subject& subject) {
                                  __FILE__, __LINE__);
 }
 
-/* First and last page, and pages at borders of blocks: what a reader that is slow can do. */
+/*
+ * A reader may be slow, so this function chooses at most about 2 * @most pages of RAM: the first
+ * and the last page, pages at borders of blocks, and other pages at equal distances.
+ */
 std::vector<Answer> interesting(std::vector<Answer> answers, std::size_t most) {
     std::erase_if(answers, [](const Answer& answer) {
         return !answer.has_pfn() ||
@@ -268,7 +275,7 @@ void bytes_at_pfn(const Subject& subject) {
                                  __FILE__, __LINE__);
     }
     ksft::note("read " + std::to_string(answers.size()) + " pages by " + reader.name);
-    ksft::expect(!answers.empty(), "a page of RAM to read");
+    ksft::expect(!answers.empty(), "there is a page of RAM to read");
 }
 
 } // namespace
@@ -276,7 +283,7 @@ void bytes_at_pfn(const Subject& subject) {
 std::vector<Law> agreement_laws() {
     return {
         {"agree.reference",
-         "each PFN is what the source knows from elsewhere: a pagemap, a BAR in sysfs (P17)",
+         "each PFN is the one that the source has from elsewhere: a pagemap, a BAR in sysfs (P17)",
          {Need::get_pfn, Need::reference},
          with_reference},
         {"agree.mmap",

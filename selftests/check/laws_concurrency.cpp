@@ -18,7 +18,7 @@ namespace {
 
 constexpr unsigned int nr_threads = 4;
 
-/* What a thread found; ksft's counters belong to the thread of the case. */
+/* What a thread found. Only the thread that runs the case may record failures. */
 struct Found {
     std::uint64_t differences = 0;
     std::string first;
@@ -87,7 +87,7 @@ void threads(const Subject& subject, bool shared) {
     judge(found[nr_threads], "the thread that attaches");
 }
 
-/* The child shows by this counter that it is at work. */
+/* The child counts its rounds here, so the parent sees that the child is at work. */
 std::atomic<std::uint64_t>& shared_counter() {
     void* memory = mmap(nullptr, sizeof(std::atomic<std::uint64_t>), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -97,7 +97,7 @@ std::atomic<std::uint64_t>& shared_counter() {
     return *new (memory) std::atomic<std::uint64_t>(0);
 }
 
-/* Never returns. Attaches in each kind of form, asks and maps, for ever. */
+/* Never returns. Attaches, asks in both forms, and maps, again and again. */
 int use_for_ever(const Subject& subject, std::atomic<std::uint64_t>& rounds) {
     for (;; rounds++) {
         const Importer first = attach(subject);
@@ -130,7 +130,7 @@ void killed(const Subject& subject) {
                             "after these processes");
 }
 
-/* The laws before this one were the load. */
+/* The laws that ran before this law were the load. */
 void stable(const Subject& subject) {
     expect_same_answers(ask_pages(subject, attach(subject)), subject.first_answers,
                         "since this program began");

@@ -25,7 +25,10 @@ std::uint32_t device_less(const Subject& subject) {
     return subject.attach_flags & TESTEXP_ATTACH_NO_DEVICE;
 }
 
-/* Importers without a callback show the class. Only Linux 7.1 and later have them. */
+/*
+ * How the exporter treats an importer without a callback shows the exporter's class. Only Linux 7.1
+ * and later have such importers.
+ */
 ExporterClass observed_class(const Subject& subject) {
     if (!device().has(TESTEXP_FEAT_NO_NOTIFY))
         ksft::skip("the source does not know the exporter's class, and this kernel cannot show it");
@@ -53,7 +56,7 @@ bool has_mmio(const Subject& subject) {
     });
 }
 
-/* MMIO needs peer-to-peer. Other pages may need it as well, and then all importers agree. */
+/* MMIO needs importers that allow peer-to-peer. An exporter may demand this for other pages too. */
 bool needs_p2p(const Subject& subject) {
     const bool is_refused =
         device()
@@ -82,7 +85,7 @@ const char* obstacle(const ImporterKind& kind) {
     return nullptr;
 }
 
-/* Either all pages are refused with this error, or all pages have the first answers. */
+/* @code: the errno with which get_pfn must fail; 0: each page must have its first answer. */
 void expect_answers(const Subject& subject, const Importer& importer, int code) {
     if (code == 0) {
         expect_same_answers(ask_pages(subject, importer), subject.first_answers,
@@ -122,7 +125,7 @@ std::string text_of_map(const Result<std::vector<testexp_map_entry>>& segments) 
     return std::to_string(segments.value().size()) + " segments";
 }
 
-/* Without a device there are no DMA addresses. With a device, only the exporter knows. */
+/* Without a device map is -EINVAL. With a device, the exporter decides what map returns. */
 void map(const Subject& subject) {
     for (const ImporterKind& kind : importer_kinds()) {
         const Result<Importer> importer = device().attach(subject.fd(), kind.flags);
@@ -239,7 +242,7 @@ void while_mapped(const Subject& subject) {
                         "after the other importer was killed");
 }
 
-/* The importer keeps the buffer alive, and closing the importer first is as good. */
+/* Closes the older of two importers first, then the younger. The other importer still works. */
 void closed_in_any_order(const Subject& subject) {
     const Counts before = count_all(subject);
 

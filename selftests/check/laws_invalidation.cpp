@@ -48,7 +48,7 @@ bool is_for_good(const Invalidation& how) {
     return !how.is_move && !how.give_back;
 }
 
-/* Runs @body for each way to take the pages away, and says which one. */
+/* Runs @body for each way to take the pages away. A note names the way. */
 void for_each_way(const Subject& subject, Body body, bool for_good) {
     unsigned int ways = 0;
 
@@ -82,7 +82,7 @@ void expect_told(const Importer& importer, const testexp_audit& before, const st
     ksft::expect_eq(after.entries, 0, who + ": PFNs that the importer still has");
 }
 
-/* Two importers with a callback; one of them without a device. Their tables have PFNs. */
+/* Two importers with a callback. Their tables have PFNs. */
 void told_by(const Subject& subject, const Invalidation& how) {
     const std::uint64_t count = pages_to_fill(subject);
     const Importer first = attach(subject);
@@ -208,7 +208,7 @@ void good_again_after(const Subject& subject, const Invalidation& how) {
 
 /* --- the CPU's mappings ---------------------------------------------------------- */
 
-/* After a move the CPU sees the pages that get_pfn returns now, and no page that is gone. */
+/* After a move, the page table has the page that get_pfn returns now, not the old page. */
 void expect_new_page(const Subject& subject, const std::byte* address, const std::string& when) {
     const testexp_result now = attach(subject).resolve(0, 1).value()[0];
     const testexp_walked entry = device().walk(address, 1, TESTEXP_WALK_FAULT_IN).value()[0];
@@ -285,9 +285,8 @@ std::vector<Law> invalidation_laws() {
          "(P1, P4)",
          needs, each_that_ends<good_again_after>},
         {"invalidate.cpu_mappings",
-         "a CPU mapping of a revoked buffer is gone: an access is SIGBUS; after a move it shows "
-         "the "
-         "new pages (P16)",
+         "after a revoke, an access through a CPU mapping gives SIGBUS; after a move, a CPU "
+         "mapping shows the new pages (P16)",
          needs, each_that_ends<unmapped_by>},
         {"invalidate.for_good",
          "when the pages are gone for good, importers were told, and get_pfn and attach give "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* P8: what is left of attachments, and of the buffer. */
+/* P8: attachments and buffers leave nothing behind. */
 #include <fstream>
 #include <limits>
 
@@ -28,8 +28,8 @@ std::uint64_t available_pages() {
 }
 
 /*
- * Other processes take and free memory as well. So only a loss of @allowed_pages in each of several
- * rounds counts: a leak comes each time.
+ * Other processes take and free memory as well. So this function fails only when each of several
+ * rounds loses @allowed_pages or more: a leak occurs in each round.
  */
 void expect_memory_back(std::uint64_t allowed_pages, const std::string& of,
                         const std::function<void()>& round) {

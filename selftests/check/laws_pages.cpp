@@ -94,7 +94,7 @@ void any_order(const Subject& subject) {
     }
 }
 
-/* Values of pgoff behind the end, also those for which 32 bits or bytes overflow. */
+/* Values of pgoff behind the end. Some overflow 32 bits, some overflow as a number of bytes. */
 std::vector<std::uint64_t> behind_the_end(std::uint64_t nr_pages) {
     constexpr std::uint64_t one = 1;
     std::vector<std::uint64_t> pgoffs{nr_pages, nr_pages + 1, nr_pages + 511, 2 * nr_pages};
@@ -117,7 +117,7 @@ void bounds(const Subject& subject) {
                                "pgoff " + std::to_string(pgoff) + ", " + form.name);
 }
 
-/* A window over the end: the pages inside have the answers that they have alone. */
+/* A window that reaches over the end. Each page inside has the answer of a call for this page. */
 void window_over_the_end(const Subject& subject) {
     const Importer importer = attach(subject);
     const std::uint64_t inside = std::min<std::uint64_t>(subject.nr_pages, 3);
@@ -141,7 +141,10 @@ void window_over_the_end(const Subject& subject) {
     }
 }
 
-/* The errors are those of get_pfn. EUCLEAN says that a call failed and wrote to its result. */
+/*
+ * The errors must be those of get_pfn. The module returns EUCLEAN for a call that failed and yet
+ * wrote to its result.
+ */
 void attributes(const Subject& subject) {
     const Importer importer = attach(subject);
     const std::vector<Answer> all = ask_pages(subject, importer);
@@ -154,7 +157,7 @@ void attributes(const Subject& subject) {
                         "error of get_pfn_attrs for " + page(pgoff));
 }
 
-/* As a core without get_pfn in the exporter answers: -EINVAL, silently. */
+/* Where the exporter has no get_pfn, the core returns -EINVAL, and logs nothing. */
 void refused_without_get_pfn(const Subject& subject) {
     const Importer importer = attach(subject);
 

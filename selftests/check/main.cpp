@@ -50,7 +50,7 @@ void check_law(const Law& law, const Subject& subject) {
         ksft::note("the requirement: " + law.requirement);
 }
 
-/* Laws that the user demands beside those of the contract. */
+/* A case for each callback that the user requires with --require. */
 void add_requirements(ksft::Plan& plan, const Subject& subject, const std::vector<Need>& needs) {
     for (const Need need : needs)
         plan.add(std::string("required[") + text_of(need) + "]", [&subject, need] {
@@ -89,7 +89,7 @@ Subject subject_of(const Options& options) {
     return subject;
 }
 
-/* selftests/run and kselftest pass these wishes in the environment. */
+/* The harness reads these options from the environment, as selftests/run sets them. */
 void set_environment(const Options& options) {
     if (options.quick)
         setenv("TESTEXP_QUICK", "1", 1);
@@ -118,7 +118,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
     try {
         return run(parse({argv, static_cast<std::size_t>(argc)}));
-    } catch (const std::exception& error) { /* a skip, too: then the module is missing */
+    } catch (const std::exception& error) { /* also ksft::Skip: the module is missing */
         (void)std::fprintf(stderr, "dmabuf-check: %s\n", error.what());
         return cannot_run;
     }

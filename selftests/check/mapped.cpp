@@ -11,7 +11,7 @@ using namespace testexp;
 
 namespace {
 
-/* Walks the page table in calls that are as long as the answers have no gap. */
+/* Walks the page table, with one call for each run of answers without a gap. */
 std::vector<testexp_walked> walk(const Mapping& mapping, const std::vector<Answer>& answers) {
     std::vector<testexp_walked> entries;
 
@@ -28,7 +28,10 @@ std::vector<testexp_walked> walk(const Mapping& mapping, const std::vector<Answe
     return entries;
 }
 
-/* Reading a page that the exporter's mmap does not have is SIGBUS, so each page must have a PFN. */
+/*
+ * A read of a page that the exporter's mmap lacks gives SIGBUS. So the function skips where a page
+ * has no PFN.
+ */
 std::vector<testexp_walked> read_pagemap(const Mapping& mapping,
                                          const std::vector<Answer>& answers) {
     if (!std::ranges::all_of(answers, &Answer::has_pfn))

@@ -26,7 +26,7 @@ enum Choice {
     first_source
 };
 
-/* getopt_long() takes its own table; the sources come after the options that are always there. */
+/* The table for getopt_long(). The sources come after the other options. */
 std::vector<option> table() {
     std::vector<option> options = {
         {"help", no_argument, nullptr, help_choice},
@@ -163,17 +163,21 @@ std::string help_text() {
             << "\n";
     out << "\n"
            "OPTION:\n"
-           "  --revoke-by COMMAND   a shell command that revokes the buffer\n"
+           "  --revoke-by COMMAND   a shell command that revokes the buffer; without --restore-by "
+           "the\n"
+           "                        buffer is revoked for good, and only by the last law\n"
            "  --restore-by COMMAND  a shell command that undoes the revoke\n"
-           "  --from-timeout SEC    give up when the command of --from has sent nothing (default "
-           "60)\n"
+           "  --from-timeout SEC    give up when the command of --from has sent nothing within "
+           "SEC\n"
+           "                        seconds (default 60)\n"
            "  --require CALLBACK    fail where the exporter has no get_pfn, or no get_pfn_attrs\n"
            "  --pages N             ask for every page of a buffer up to N pages (default "
            "1048576);\n"
            "                        of a larger buffer ask for borders, blocks and random pages\n"
-           "  --only TEXT           only laws with TEXT in their names; '*' stands for any text\n"
-           "  --quick               smaller counts, but all laws\n"
-           "  --list                print all laws, what each needs, and where it comes from\n"
+           "  --only TEXT           check only laws with TEXT in their names; '*' stands for any "
+           "text\n"
+           "  --quick               check all laws, with fewer repetitions\n"
+           "  --list                print all laws, the requirement of each, and what each needs\n"
            "\n"
            "Exit status: 0 no law is broken, 1 a law is broken, 2 the check cannot run, 4 nothing\n"
            "was checked. The last line counts: N passed, N failed, N skipped.\n";

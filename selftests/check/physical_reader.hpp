@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What reads memory at a physical address, as a device does: without a page table of ours. */
+/* What reads memory at a physical address, as a device does: not through page tables of the CPU. */
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A dma-buf to check, and what its maker knows about it. A source knows nothing of the layout that
- * get_pfn reports. What a source does not know stays empty, and the laws that need it are skipped.
+ * A dma-buf to check, and what is known about the dma-buf. A source knows nothing of the layout
+ * that get_pfn reports. A member that the source does not know stays empty, and the laws that need
+ * this member are skipped.
  *
  * To add a source: write source_NAME.cpp with one SourceKind, and name the SourceKind in
  * source_kinds() of sources.cpp and below.
@@ -21,7 +22,7 @@
 
 namespace check {
 
-/* PFNs of the buffer's pages from somewhere else than the exporter's get_pfn. */
+/* PFNs of the buffer's pages that do not come from the exporter's get_pfn. */
 struct Reference {
     std::string name; /* for messages: "the pagemap of the memfd" */
 
@@ -45,7 +46,7 @@ struct Invalidation {
     bool tells_of_return = false;
 };
 
-/* What an exporter can do to its pages (contract, section 1b). Neither is a fixed exporter. */
+/* What an exporter can do to its pages (contract, section 1b). A fixed exporter does neither. */
 struct ExporterClass {
     bool movable = false;
     bool revocable = false;
@@ -84,7 +85,7 @@ struct Source {
     std::function<void()> expect_released;
 };
 
-/* What options beside the argument of a source say. */
+/* Options for sources, beside the argument of the source. */
 struct Settings {
     std::chrono::seconds from_timeout{60};
 };

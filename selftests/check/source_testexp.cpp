@@ -22,7 +22,7 @@ void add_revoke(Source& source, int fd) {
                                     .give_back = [fd] { (void)device().restore(fd).value(); }});
 }
 
-/* The same layout once more: the old pages stay charged, so the new pages are others. */
+/* Moves to the same layout. The exporter keeps the old pages, so the new pages differ. */
 void add_move(Source& source, int fd, const testexp::Layout& layout) {
     using testexp::device;
 

@@ -28,10 +28,10 @@ namespace {
 /* Pages of the memfd, in the order of the buffer. */
 using Pieces = std::vector<Window>;
 
-/* Pieces of 1 to 700 pages in random order. A few stand in the list twice. */
+/* Pieces of 1 to 700 pages in random order. The first pages of a few pieces are there twice. */
 Pieces shuffled_pieces(std::uint64_t nr_pages) {
     constexpr std::uint64_t shortest = 4, longest = 700;
-    constexpr std::size_t one_in = 8; /* of the pieces stands twice */
+    constexpr std::size_t one_in = 8; /* one of so many pieces is there twice */
     std::mt19937_64 random(seed());
     Pieces pieces;
 
@@ -94,8 +94,8 @@ Reference pagemap_of_memfd(std::vector<std::uint64_t> pfns) {
 }
 
 /*
- * udmabuf pins the pages of the memfd. The kernel refuses this seal while a page is pinned. The
- * memfd has to live until then.
+ * udmabuf pins the pages of the memfd. The kernel refuses this seal while a page is pinned. So the
+ * memfd stays open until the buffer is gone and this function was called.
  */
 std::function<void()> no_page_is_pinned(Fd memory) {
     return [memory = std::make_shared<Fd>(std::move(memory))] {

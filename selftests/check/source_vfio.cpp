@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ranges of a BAR that VFIO exports. The BAR's address in sysfs is the reference for PFNs. A kernel
- * without an IOMMU also tells the physical addresses that iommufd maps. VFIO revokes the buffer for
- * a reset, while memory decode is off, and when the device is closed.
+ * Ranges of a BAR that VFIO exports. The BAR's address in sysfs is the reference for PFNs. For a
+ * device without an IOMMU, iommufd also tells the physical addresses of the buffer. VFIO revokes
+ * the buffer for a reset, while memory decode is off, and when the device is closed.
  */
 #include <algorithm>
 #include <memory>

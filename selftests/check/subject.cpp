@@ -19,7 +19,10 @@ std::uint64_t length_in_pages(int fd) {
     return static_cast<std::uint64_t>(bytes) / page_bytes();
 }
 
-/* Whether attach without a device succeeds, or get_pfn has another answer than "no get_pfn". */
+/*
+ * Whether the exporter has get_pfn. Without get_pfn, an importer without a device cannot attach,
+ * and get_pfn for an importer with a device is -EINVAL.
+ */
 bool asks_get_pfn(const Importer& importer, bool device_less) {
     return device_less || importer.resolve(0, 1).value()[0].error != -EINVAL;
 }

@@ -46,7 +46,7 @@ Status fulfil(std::optional<VfioDevice>& device, VfioRequest request) {
     return Error{EINVAL, "no such request"};
 }
 
-/* The new process, until the other end of its socket is closed. */
+/* Runs in the new process until the other end of the socket is closed. */
 int keep(std::optional<VfioDevice> device, const Fd& socket) {
     VfioRequest request{};
 
@@ -65,7 +65,7 @@ int keep(std::optional<VfioDevice> device, const Fd& socket) {
 VfioKeeper::VfioKeeper(VfioDevice device) : VfioKeeper(std::move(device), make_socket()) {
 }
 
-/* At its end this function closes the device here: the other process has its own descriptor. */
+/* The constructor closes the device here at its end. The other process has its own descriptor. */
 VfioKeeper::VfioKeeper(VfioDevice device, Ends ends)
     : device_number_(device.fd()), socket_(std::move(ends.first)), process_([&] {
           socket_.reset();

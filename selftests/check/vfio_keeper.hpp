@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A process that has a VFIO device open. Each law runs in a process of its own, which could not
- * close the device for good, because this process would still have the device open. So the device
- * is in a process that closes the device when a law asks for this.
+ * A process that has a VFIO device open. Each law runs in a child of dmabuf-check. A child could
+ * not close the device for good, because its parent would still have the device open. So a third
+ * process has the device, and closes the device when a law asks for this.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ public:
     /* Any process may call this, one at a time. Throws std::runtime_error on failure. */
     void ask(VfioRequest request) const;
 
-    /* A descriptor of the device for this process. The device stays open until it is closed. */
+    /* A descriptor of the device for this process. It keeps the device open, too. */
     testexp::Fd device() const;
 
 private:
@@ -31,7 +31,7 @@ private:
 
     VfioKeeper(testexp::VfioDevice device, Ends ends);
 
-    int device_number_; /* of the descriptor in the process */
+    int device_number_; /* number of the device's descriptor in the other process */
     testexp::Fd socket_;
     testexp::Child process_;
 };
