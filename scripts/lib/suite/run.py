@@ -30,8 +30,8 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
                     (scripts/lib/tune). Without --tune nothing of the machine is changed
 --perf              also counts with perf stat and samples with perf record, path by path. The report names what the
                     machine has no counter for
---quick             a short form of everything. Only the kernel's own tests are left out: base compares them with
-                    stock, and 7.3 with 7.3-upstream (scripts/regression)
+--quick             a short form of everything. Only the kernel's own tests are left out: without --quick, 6.12
+                    compares them with stock, and 7.3 with 7.3-upstream (scripts/regression)
 --beside KERNEL     the report shows the instruction counts beside those of another kernel: KERNEL is 6.12 or another
                     version in results/reference (which has counts of --quick), a run directory, or a file of one
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
