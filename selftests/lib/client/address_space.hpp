@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An I/O address space of iommufd: where a device finds what is mapped for it. */
+/* An I/O address space of iommufd: the addresses that a device uses for DMA. */
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace testexp {
 
 class AddressSpace {
 public:
-    /* A new address space, which this VFIO device uses from now on. */
+    /* Makes an address space, and attaches the VFIO device to the address space. */
     static Result<AddressSpace> make(int iommufd, int device);
 
     AddressSpace(AddressSpace&& other) noexcept
@@ -21,7 +21,7 @@ public:
     AddressSpace(const AddressSpace&) = delete;
     AddressSpace& operator=(const AddressSpace&) = delete;
 
-    /* The device has no address space any more. */
+    /* Detaches the device, and destroys the address space. */
     ~AddressSpace();
 
     /* Maps the beginning of a dma-buf. Returns the address that the device uses. */

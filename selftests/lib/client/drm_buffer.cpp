@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/* Parts of drm/drm.h and drm/drm_mode.h, which not every machine has. */
+/* Parts of drm/drm.h and drm/drm_mode.h. Some machines do not have these headers. */
 struct Version {
     int major, minor, patch;
     std::size_t name_length;

@@ -73,7 +73,7 @@ std::optional<VfioRange> parse_range(std::string_view text) {
     return VfioRange{offset.value(), *length};
 }
 
-/* The error for a device file: what a user has to do is known for two of them. */
+/* The error of open() for a device file. Says what to do where this is known. */
 Error open_error(const std::string& path, const std::string& to_do) {
     const int code = errno;
 
@@ -107,7 +107,7 @@ Result<Fd> make_memory(const UdmabufSpec& spec) {
         return errno_error("set the size of a memfd");
     if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
         return errno_error("seal a memfd");
-    /* Without this call, UDMABUF_CREATE takes the pages, and fails in more ways. */
+    /* Allocates the pages now. UDMABUF_CREATE would do so too, but its errors say less. */
     if (fallocate(memory.get(), 0, 0, static_cast<off_t>(spec.size_bytes)) == 0)
         return memory;
     if (spec.huge && (errno == ENOSPC || errno == ENOMEM))

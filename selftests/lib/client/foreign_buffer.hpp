@@ -74,7 +74,7 @@ struct ForeignBuffer {
     Fd fd;
     std::uint64_t nr_pages = 0;
     Fd memory;                        /* of udmabuf: the memfd */
-    std::optional<VfioDevice> device; /* of VFIO. The kernel revokes the buffer when it is closed */
+    std::optional<VfioDevice> device; /* of VFIO. Closing the device revokes the buffer */
 };
 
 /**

@@ -112,9 +112,12 @@ Result<SentBuffer> SentBuffer::receive(const std::string& command, std::chrono::
 
     Fd ours(ends[0]);
     Fd theirs(ends[1]);
-    /* Standard output is the caller's. The socket has its number first, as 2 may be that number. */
+    /*
+     * Standard output belongs to the caller, so the command writes to standard error. The socket
+     * stands first, because its descriptor may have the number 1.
+     */
     const std::array<Redirection, 2> redirections{{{theirs.get(), socket_of_command}, {2, 1}}};
-    /* A session of its own: one signal ends the command and all that it has started. */
+    /* A session of its own: one signal ends the command and all its children. */
     Result<Child> child = Child::execute({"setsid", "sh", "-c", command}, redirections);
 
     if (!child)
@@ -145,7 +148,7 @@ Result<Fd> SentBuffer::receive_buffer(std::chrono::seconds limit) {
     return only_descriptor(message.value());
 }
 
-/* A command closes its socket when it ends, and a moment later it has ended. */
+/* The end of a command closes its socket a moment before the process has ended. */
 std::string SentBuffer::how_it_ended() {
     if (!ends_within(*command_, time_to_end))
         return "has closed descriptor 3 and sent nothing";
@@ -157,7 +160,10 @@ std::string SentBuffer::how_it_ended() {
     return "ended with status " + std::to_string(exit_status_of(status)) + " and has sent nothing";
 }
 
-/* Nobody waits for the leader before its group is gone, so the group's number stays its own. */
+/*
+ * No call waits for the leader before the signals are sent. So the leader keeps the number of the
+ * group, and no other group can have this number.
+ */
 SentBuffer::~SentBuffer() {
     if (!command_ || !command_->is_ours())
         return;

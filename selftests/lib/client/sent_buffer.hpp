@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A descriptor, of a dma-buf or not, that a command sends through a socket, and the command, which
- * runs meanwhile. */
+/*
+ * A descriptor that a command sends through a socket. The descriptor may be of something else than
+ * a dma-buf. The command runs for as long as the object exists.
+ */
 #pragma once
 
 #include <chrono>
@@ -30,7 +32,7 @@ public:
     SentBuffer(const SentBuffer&) = delete;
     SentBuffer& operator=(const SentBuffer&) = delete;
 
-    /* The command reads end of file. If it goes on running, signals end it and what it started. */
+    /* The command reads end of file. If it goes on, signals end the command and its children. */
     ~SentBuffer();
 
     int fd() const { return buffer_.get(); }

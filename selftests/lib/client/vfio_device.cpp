@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/* A struct of VFIO with its size set and everything else zero. */
+/* A struct of VFIO. Its size is set, and all other members are zero. */
 template <typename Argument> Argument with_argsz() {
     Argument argument{};
 
@@ -78,7 +78,7 @@ std::string cdev_name(const fs::path& directory) {
     return "";
 }
 
-/* Why VFIO has no such device, if this is so. */
+/* Why VFIO does not have the device; nothing where VFIO has the device. */
 std::optional<Error> find_problem(const std::string& device, const VfioPaths& paths) {
     const fs::path directory = paths.devices / device;
 
@@ -137,7 +137,7 @@ Result<Fd> make_container(const fs::path& node, const Fd& group, bool is_noiommu
     return container;
 }
 
-/* The argument of VFIO_DEVICE_FEATURE; in whole words, because the ranges have 64-bit members. */
+/* The argument of VFIO_DEVICE_FEATURE, in 64-bit words: the ranges have 64-bit members. */
 std::vector<std::uint64_t> dma_buf_request(std::uint32_t region,
                                            std::span<const VfioRange> ranges) {
     const uapi::FeatureDmaBuf header{

@@ -7,7 +7,7 @@
 
 namespace testexp {
 
-/* While it lives, a trace buffer of its own records the tracepoints of dma-buf. */
+/* While the object exists, a trace buffer of its own records the tracepoints of dma-buf. */
 class DmaBufTrace {
 public:
     /* Skips where the kernel has no such tracepoints. */

@@ -22,7 +22,7 @@ std::string read_symbols() {
     return symbols;
 }
 
-/* A failure means that there is no such module, and the caller finds no card. */
+/* When this fails, the kernel has no such module, and the caller finds no card. */
 void load_module(const char* name) {
     Result<Child> modprobe = Child::execute({"modprobe", "-q", name});
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Reads what the kernel logs from a moment on, for example to see whether a call gives a WARNING.
- * It sees all messages, not only those that this process causes.
+ * The reader sees all messages, not only those that this process causes.
  */
 #pragma once
 

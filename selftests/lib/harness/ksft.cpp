@@ -105,7 +105,7 @@ void report(const Case& test, const Outcome& outcome) {
     }
 }
 
-/* Memory that the children share; it lives as long as the program. */
+/* Memory that the children share. It stays until the program ends. */
 Outcome& shared_outcome() {
     void* memory =
         mmap(nullptr, sizeof(Outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
