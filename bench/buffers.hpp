@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The buffers that are being measured. Making one is expensive, so they are shared. */
+/* The buffers that are measured. Making a buffer is expensive, so cases share buffers. */
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,14 @@ struct Target {
 class Buffers {
 public:
     /*
-     * @device must outlive this. Beside the buffer that was asked for last, others are
-     * kept for later up to @keep_bytes in all.
+     * @device must outlive this object. Beside the buffer that was asked for last, the
+     * object keeps other buffers for later, up to @keep_bytes in total.
      */
     Buffers(const testexp::Device& device, std::uint64_t keep_bytes)
         : device_(device), keep_bytes_(keep_bytes) {}
 
     /**
-     * A buffer of @shape, which is made now unless it was kept. It is there until the
+     * A buffer of @shape. The buffer is made now unless it was kept, and exists until the
      * next call. If this machine cannot have such a buffer, the error's text begins with
      * requires_prefix.
      */
@@ -40,7 +40,7 @@ private:
         Shape shape;
         testexp::Importer importer; /* keeps the buffer alive */
         std::optional<testexp::Mapping> mapping;
-        std::optional<testexp::ForeignBuffer> foreign; /* VFIO revokes it without its device */
+        std::optional<testexp::ForeignBuffer> foreign; /* closing a VFIO device revokes */
         std::optional<Found> found;
 
         testexp::Status map(int fd);
@@ -53,7 +53,7 @@ private:
 
     const testexp::Device& device_;
     std::uint64_t keep_bytes_;
-    std::list<Kept> kept_; /* the one used last at the end */
+    std::list<Kept> kept_; /* the buffer used last is at the end */
 };
 
 } // namespace bench

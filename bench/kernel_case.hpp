@@ -13,12 +13,12 @@ namespace bench {
 /* Measures once: some batches of operations. */
 using Measure = std::function<testexp::Result<testexp::Measurement>()>;
 
-/* Counters of a case that are no measurements. Asked for after the last measurement. */
+/* Counters of a case that are no measurements. Called after the last measurement. */
 using Facts = std::function<std::map<std::string, double>()>;
 
 /**
  * Registers a case under @name. @prepare runs once before the first measurement. What the
- * returned Measure owns stays alive until the last one, for instance a tracer.
+ * returned Measure owns, for instance a tracer, stays alive until the last measurement.
  */
 void register_case(const std::string& name, const testexp::Device& device,
                    const std::function<testexp::Result<Measure>()>& prepare,

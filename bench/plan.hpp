@@ -39,16 +39,16 @@ extern const Preset quick_preset;
 extern const Preset default_preset;
 extern const Preset full_preset;
 
-/* nullptr when there is none of that name. */
+/* nullptr when no preset has this name. */
 const Preset* find_preset(const std::string& name);
 
 /**
- * All cases, each once. Those with the same shape follow one another, so that one
+ * All cases, each once. Cases with the same shape follow one another, so that one
  * buffer at a time is enough.
  */
 std::vector<Case> make_plan(const Preset& preset);
 
-/* The baselines alone: cases of another exporter are read beside them. */
+/* The baselines alone. A reader compares the cases of another exporter with these baselines. */
 std::vector<Case> make_baselines();
 
 /* The cases of another exporter than the test exporter: every path on one buffer. */

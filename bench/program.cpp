@@ -30,7 +30,7 @@ int complain(const Program& program, const std::string& what) {
     return 1;
 }
 
-/* Debug options make locks and allocations many times dearer: no number of them is one. */
+/* Debug options make locks and allocations many times dearer, so their numbers are useless. */
 bool distorts(const std::string& option) {
     return option == "lockdep" || option == "kasan";
 }
@@ -71,8 +71,8 @@ int run(const Program& program, const Options& options) {
 
     if (debug && !options.force)
         return complain(program,
-                        "this kernel has debug options on that distort all costs; take another, "
-                        "or say --force to get numbers that are marked");
+                        "this kernel has debug options on that distort all costs; boot another "
+                        "kernel, or say --force to get numbers that are marked");
 
     Reporter reporter(environment.unit);
 
@@ -140,7 +140,9 @@ std::vector<std::string> process_arguments(const Program& program, const CLI::Ap
     return arguments;
 }
 
-/* What processes that came to their end have measured is kept; one that did not counts for nothing.
+/*
+ * Keeps the results of the processes that came to their end. An interrupted process adds nothing to
+ * the results.
  */
 int run_processes(const Program& program, const Options& options,
                   const std::vector<std::string>& arguments) {
@@ -241,12 +243,12 @@ int parse_and_run(const Program& program, int argc, char** argv) {
         declare_exporters(app, options);
     app.add_flag("--force", options.force, "measure on a debug kernel too; results are marked");
     app.add_option("--repetitions", options.repetitions,
-                   "take each case so often in a process, all of them in a random order")
+                   "measure each case N times in a process, the cases in a random order")
         ->type_name("N")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--processes", options.processes,
-                   "do all of it in so many processes, one after another, each with buffers of its "
+                   "measure everything in N processes, one after another, each with buffers of its "
                    "own; comparing times needs 9")
         ->type_name("N")
         ->check(CLI::Range(1, 1000))

@@ -52,7 +52,7 @@ struct Shape {
     Memory memory = Memory::ram;
     const Exporter* exporter = &exporters[0];
     CpuMapping cpu = CpuMapping::none;
-    bool fresh = false; /* made anew for each measurement: nobody has touched it */
+    bool fresh = false; /* made anew for each measurement, so no call has used the buffer */
     std::optional<testexp::ForeignSpec> foreign = std::nullopt; /* none: the test exporter */
 
     bool operator==(const Shape&) const = default;

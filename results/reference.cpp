@@ -59,9 +59,9 @@ std::vector<Change> moved_counters(const std::string& name,
 }
 
 /*
- * Whether another boot counts the same. It does not where the count depends on the place of the
- * pages in memory: how many pages a block or a run has, unless all pages have one order, and what a
- * fault costs that looks up the cache mode of each page.
+ * Whether each boot has the same count. The count differs where it depends on the place of the
+ * pages in memory. This is so for paths that deliver blocks or runs, unless all pages have one
+ * order, and for a fault, which looks up the cache mode of each page.
  */
 bool repeats(const BenchCase& row) {
     const testexp::Path* path = testexp::find_path(row.path);

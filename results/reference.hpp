@@ -29,7 +29,7 @@ Counts parse_reference(const nlohmann::json& object);
 /* The file's text: a line for each case, so that a change of one shows as one. */
 std::string reference_text(const Counts& counts);
 
-/* What repeats of a pass; its clock must be icount. See schema.md for what does not repeat. */
+/* The counts of a pass that repeat in each boot; schema.md names the others. Needs icount. */
 Counts counts_of(const Bench& bench);
 
 /* Counts of a reference file, or of a pass that counted instructions; throws as the two above. */

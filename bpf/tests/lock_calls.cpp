@@ -2,9 +2,9 @@
 /*
  * Takes reservation locks a known number of times. A probe must see each of them.
  *
- *   lock_calls poll N EXPORTER...   one buffer each of testexp, udmabuf or system (the
- *                                   heap), or as bench_resolve names it; polls each N times: N
- *                                   waits, N holds
+ *   lock_calls poll N EXPORTER...   makes a buffer of each exporter, and polls each buffer N times:
+ *                                   N waits, N holds. EXPORTER is testexp, udmabuf, system (the
+ *                                   heap), or a name as bench_resolve --exporter has it
  *   lock_calls map N EXPORTER...    attaches to one buffer each once; maps and unmaps each, and
  *                                   begins and ends access by the CPU, each N times
  *   lock_calls resolve N EXPORTER... attaches to one buffer each, and asks for the PFNs of the
@@ -130,7 +130,9 @@ int map_all(std::span<char*> words) {
     return 0;
 }
 
-/* Asks for the PFNs of the first pages by unlocked calls. VFIO refuses importers without callback.
+/*
+ * Asks for the PFNs of the first pages by unlocked calls. The importer is dynamic, because VFIO
+ * refuses importers without a callback.
  */
 int resolve_all(std::span<char*> words) {
     const auto count = static_cast<std::uint64_t>(std::atoi(words[0]));
