@@ -21,5 +21,5 @@ def arguments():
 
 
 def prepare():
-    """In the guest. What is still missing afterwards, the benchmark names case by case."""
+    """Prepares the guest. The benchmark names what is still missing afterwards, case by case."""
     subprocess.run([PREPARE], stdin=subprocess.DEVNULL, check=False)

@@ -10,7 +10,7 @@ import exporters
 
 @dataclasses.dataclass
 class Ended:
-    """A guest at its end: the status it had, what it printed, and where its results are."""
+    """A guest at its end: its exit status, its log, and the places of its results."""
     status: int
     log: pathlib.Path
     ktap: pathlib.Path
@@ -43,7 +43,7 @@ def self_tests(checks, name, kernel, programs=(), *, cases="", preset="", short=
 
 
 def judged(checks, name, kernel, programs=(), **options):
-    """The same, and what they found is counted."""
+    """Runs self-tests as self_tests() does, and counts their results."""
     ended = self_tests(checks, name, kernel, programs, **options)
     checks.self_tests(name, ended.ktap, ended.status, ended.log)
     return ended

@@ -171,7 +171,7 @@ class Job:
 
     @contextlib.contextmanager
     def loaded_module(self):
-        """With the module loaded, as it is without parameters: a benchmark misuses nothing. Yields whether it is."""
+        """Loads the module without parameters, and unloads it afterwards. Yields whether the module was loaded."""
         loaded = self.load()
         try:
             yield loaded

@@ -234,8 +234,8 @@ def probes(checks):
 
 
 def faults(checks):
-    """The same ones every time: a fault that nobody has tried yet is no reason to refuse a change that has nothing to
-    do with it."""
+    """Tries the same faults each time. A new sample could have a fault that no test finds, and would then refuse a
+    change that has nothing to do with this fault."""
     out, of_newest = checks.directory / "faults", checks.results_of(NEWEST)
     if of_newest and (of_newest / "run/report.html").is_file():
         out = of_newest / "run"
