@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What scripts/run does on the kernel under test, be it a guest's or this machine's: self-tests, benchmark, probes.
+"""The part of scripts/run on the kernel under test, in a guest or on this machine: self-tests, benchmark, probes.
 
-Each part leaves its file in --out. A part that fails is named, and the next one goes on. The host's side alone writes
-missing.txt: this side may be root where the host's is not, and may be lost at any time. It leaves what it has to say
-in job-NAME.json, which is whole after each part.
+Each part leaves its file in --out. A part that fails is named, and the next part runs. Only the host's side writes
+missing.txt: the job may be root where the host's side is not, and may be lost at any time. The job writes what it could
+not do to job-NAME.json, which is whole after each part.
 """
 import contextlib
 import json
@@ -28,7 +28,7 @@ tests       env.json, env-after.json, ktap/, bench.json, latency.json, timeline.
 icount      bench-icount.json and probe-icount.json; for a guest started with --icount
 contention  bench-contention.json only; up to nine threads, each wants a processor of its own. A guest is sealed and
             has no job: see contention.py
-All leave job-NAME.json, which says whether the job ended, and what could not be done.
+Each job leaves job-NAME.json, which says whether the job ended, and what could not be done.
 exit status: 0 all passed and measured, 1 a test failed, the kernel reported a bug, or a part is missing"""
 
 
@@ -38,10 +38,10 @@ def account_path(out, name):
 
 
 class KernelLog:
-    """Follows the kernel's log into dmesg.txt while the job runs, and judges it in the end. What was logged before
-    belongs to nobody here.
+    """Follows the kernel's log into dmesg.txt while the job runs, and judges it in the end. Lines
+    that were logged before the job do not count.
 
-    It sleeps until the kernel logs something, so that it takes nothing from a benchmark.
+    The thread sleeps until the kernel logs something, so the thread does not disturb a benchmark.
     """
 
     def __init__(self, out, device="/dev/kmsg"):

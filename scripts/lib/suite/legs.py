@@ -27,16 +27,16 @@ class Leg:
     kernels: tuple = ()  # got or built before it runs
     builds: tuple = ()  # targets of user space, each with its preset
     after: tuple = ()  # legs whose results it reads, where these run as well
-    not_beside: tuple = ()  # legs that it disturbs
+    not_beside: tuple = ()  # legs that this leg disturbs
     by_default: bool = False  # part of a run without a word
     in_all: bool = True  # part of `all`
-    may_skip_all: bool = False  # it is no failure when it finds nothing that it could run
+    may_skip_all: bool = False  # no failure when the leg finds nothing to run
 
     def minutes(self, quick):
         return self.quick_minutes if quick else self.full_minutes
 
 
-# The kernels of the legs: the newest one is tested in every way. A flavour that is not here runs when it is named.
+# The kernels of the legs: the newest kernel is tested in every way. Other flavours run when a user names them.
 NEWEST, DEBUG, OLDER = legs_kernel.NEWEST, legs_kernel.DEBUG, legs_kernel.OLDER
 
 GUEST = ("userspace", "module", "kernel", "vm")

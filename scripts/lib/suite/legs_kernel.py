@@ -72,8 +72,8 @@ NO_SUCH_KERNEL = ": this Debian has no such kernel"  # what stock.sh says when a
 
 
 def kernel_or_skip(checks, kernel):
-    """Gets a kernel of Debian. Debian drops old releases from its archive, and what it has no more is no failure. A
-    mirror that does not answer is one."""
+    """Gets a kernel of Debian. Debian drops old releases from its archive, so a kernel that Debian has no more is no
+    failure. A mirror that does not answer is a failure."""
     log = checks.log(f"kernel {kernel}")
     if core.call_logged([core.SCRIPTS / "kernel", "build", kernel], log) == 0:
         return True

@@ -56,11 +56,11 @@ def vfio_devices(checks):
 
 
 def with_vfio(devices, words):
-    """Gives the devices to vfio-pci before. Returns the words, and the options of scripts/vm for such devices."""
+    """Returns the words, which first give the devices to vfio-pci, and the options of scripts/vm for such devices."""
     bind = f'{core.LIB}/guest/vfio-bind "$1" && shift && exec "$@"'
     for device in dict.fromkeys(devices):
         words = ["sh", "-c", bind, "sh", device, *words]
-    # without the last word, VFIO refuses a device without interrupt remapping
+    # without the last of these words, VFIO refuses a device without interrupt remapping
     return words, ["--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"] if devices else []
 
 
@@ -98,7 +98,7 @@ def logs_of(options, name):
 
 
 def told(options, programs, status, seconds):
-    """Says where the logs are, and why a run failed in which no case did. Returns the exit status."""
+    """Says where the logs are, and why the run failed where no case failed. Returns the exit status."""
     logs = [path for name in programs for path in logs_of(options, name)]
     if status in core.GUEST_ENDS:
         core.say(f"failed: {core.GUEST_ENDS[status]}; see the lines above")

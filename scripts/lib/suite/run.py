@@ -40,8 +40,8 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
                     log is out/only/TEST.ktap, which the next run writes anew. There are no benchmarks and no report
 --check ARGUMENTS   runs only dmabuf-check with these arguments, for example --check "--udmabuf 2M" (again for more).
                     The logs are out/only/dmabuf-check_ARGUMENTS.ktap; docs/dmabuf-check.md
---keep              with --only and --check: keeps the guest for the next run, which then need not boot (scripts/vm
-                    --keep; it ends after ten minutes without a run; scripts/vm --list shows it, --stop ends it)
+--keep              with --only and --check: keeps the guest, so that the next run boots no guest (scripts/vm --keep).
+                    The guest ends after ten minutes without a run. scripts/vm --list shows the guest, --stop ends it
 
 DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt,
 kernel-log.json, regression.json, summary.txt and report.html. The mutation score is no part of a run: scripts/mutants
@@ -155,7 +155,7 @@ class Run:
                 core.say(f"what root made in {self.out} stays root's: sudo chown failed")
 
     def take_account(self, name, status, console=""):
-        """What a job could not do, in its own words; and in ours when it did not come to its end."""
+        """Records what a job could not do, and whether the job came to its end."""
         path = job.account_path(self.out, name)
         account = job.read_json(path)
         for line in account.get("missing", []):
@@ -168,7 +168,7 @@ class Run:
         self.status = self.status or int(status != 0)
 
     def guest_end(self, what, status, console):
-        """Whether the status is the guest's, not that of what ran in it; then it is named."""
+        """Whether the status says how the guest ended, not how the job ended. Such an end is recorded as missing."""
         if self.here or status not in core.GUEST_ENDS:
             return False
         self.missing(f"{what}: {core.GUEST_ENDS[status]}; see the lines above and {console}")
@@ -202,7 +202,7 @@ class Run:
         self.run_job("icount", console="console-icount.txt", arguments=["--icount"])
 
     def contention(self):
-        """Short of processors, this machine or a guest says so case by case."""
+        """Where processors are missing, the benchmark says so case by case."""
         self.step("contention")
         if self.here:
             self.run_job("contention")
@@ -232,7 +232,7 @@ class Run:
             core.say(f"there is no report: results_report ended with status {status}; the results are in {self.out}")
 
     def all(self):
-        """Whatever ends the run, the results so far are worth a report."""
+        """Measures, and makes the report, also when the run was interrupted."""
         try:
             self.measure()
         except KeyboardInterrupt:
