@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What each path costs in instructions on a kernel, against the kernel's reference file in the repository."""
+import json
 import os
 import sys
 import tempfile
@@ -73,6 +74,8 @@ def main(arguments):
         built = count(options.kernel, out)
         if options.no_compare:
             return 0
+        results = out / "bench-icount.json"
+        core.write_json(results, exporters.without_one_boot(json.loads(results.read_text(encoding="utf-8"))))
         status = core.call([built / "results/results_compare", *["--update"] * options.update, options.reference, out])
     if status == MOVED:
         core.say(f"if this is wanted, run scripts/costs --kernel {options.kernel} --update and commit the file with "

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Buffers of the kernel's own exporters that the benchmark measures beside those of the test exporter."""
+import re
 import subprocess
 
 import core
@@ -23,3 +24,14 @@ def arguments():
 def prepare():
     """Prepares the guest. The benchmark names what is still missing afterwards, case by case."""
     subprocess.run([PREPARE], stdin=subprocess.DEVNULL, check=False)
+
+
+# udmabuf merges pages that follow each other in memory. So these paths have another number of blocks and segments in
+# each boot, and no reference can have their counts.
+OF_ONE_BOOT = re.compile(r"^resolve/path:(get_pfn_stride|sgt_\w+)/exporter:udmabuf")
+
+
+def without_one_boot(document):
+    """The JSON of a benchmark, without the cases whose counts are those of one boot."""
+    kept = [row for row in document["benchmarks"] if not OF_ONE_BOOT.match(row["name"])]
+    return {**document, "benchmarks": kept}
