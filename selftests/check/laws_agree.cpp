@@ -160,7 +160,8 @@ constexpr std::uint64_t most_while_mapped = 4096;
 void while_mapped(const Subject& subject) {
     const std::vector<Window> pages = {{0, std::min(subject.nr_pages, most_while_mapped)}};
     const Importer importer = attach_for_map(subject);
-    const std::vector<Answer> before = ask_windows(importer, pages);
+    const Importer other = attach(subject);
+    const std::vector<Answer> before = ask_windows(other, pages);
 
     if (!device().has(TESTEXP_FEAT_MOVE_NOTIFY))
         ksft::skip("without CONFIG_DMABUF_MOVE_NOTIFY no importer can hold a mapping");
@@ -168,11 +169,14 @@ void while_mapped(const Subject& subject) {
     until_seen([&] {
         HeldMapping mapping(importer);
         const std::vector<Answer> answers = ask_windows(importer, pages);
+        const std::vector<Answer> of_other = ask_windows(other, pages);
         const bool seen = mapping.is_held();
 
         mapping.release();
-        if (seen)
+        if (seen) {
             expect_same_answers(answers, before, "while the importer has the buffer mapped");
+            expect_same_answers(of_other, before, "while another importer has the buffer mapped");
+        }
         return seen;
     });
 }
@@ -299,7 +303,7 @@ std::vector<Law> agreement_laws() {
          {Need::get_pfn},
          with_dma_addresses},
         {"agree.while_mapped",
-         "each PFN is the same while the importer has the buffer mapped (P17)",
+         "each PFN is the same while this or another importer has the buffer mapped (P17)",
          {Need::get_pfn},
          while_mapped},
         {"agree.memory_map",

@@ -36,8 +36,14 @@ void ask_again_and_again(const Subject& subject, const Importer& importer, unsig
         const Form& form = forms[round % std::size(forms)];
         const std::vector<Answer> answers = ask_pages(subject, importer, form.flags);
 
+        /* Which pages are asked depends on the answers. */
+        if (answers.size() != subject.first_answers.size()) {
+            found.add("other blocks than before");
+            continue;
+        }
         for (std::size_t i = 0; i < answers.size(); i++)
-            if (!same(answers[i].result, subject.first_answers[i].result))
+            if (answers[i].pgoff != subject.first_answers[i].pgoff ||
+                !same(answers[i].result, subject.first_answers[i].result))
                 found.add("page " + std::to_string(answers[i].pgoff) + ", " + form.name + ": is " +
                           describe(answers[i].result) + ", was " +
                           describe(subject.first_answers[i].result));

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P3, P8, P9 and P13: which importers an exporter accepts, and what they see of one another. */
 #include <algorithm>
-#include <thread>
 
 #include "bufinfo.hpp"
-#include "child.hpp"
 #include "counts.hpp"
 #include "dma_buf_trace.hpp"
 #include "fixture.hpp"
 #include "importer_kinds.hpp"
 #include "law.hpp"
-#include "limits.hpp"
 
 namespace check {
 
@@ -191,57 +188,6 @@ void tracepoints(const Subject& subject) {
                      std::to_string(attaches) + " and " + std::to_string(detaches));
 }
 
-/* --- beside a mapping ------------------------------------------------------ */
-
-/* Keeps the buffer mapped until the process is killed. */
-int keep_mapped(const Subject& subject, std::uint32_t flags) {
-    const Importer importer = device().attach(subject.fd(), flags).value();
-
-    (void)importer
-        .measure({.path = TESTEXP_PATH_SGT_CACHED,
-                  .nr_pages = subject.nr_pages,
-                  .batches = ~std::uint64_t{0}})
-        .value();
-    return 0;
-}
-
-/* Flags of an importer that can map; nothing where no importer can. */
-std::optional<std::uint32_t> flags_for_map(const Subject& subject) {
-    for (const std::uint32_t flags : {std::uint32_t{TESTEXP_ATTACH_DYNAMIC}, std::uint32_t{0}}) {
-        const Result<Importer> importer = device().attach(subject.fd(), flags);
-
-        if (importer && importer.value().map())
-            return flags;
-    }
-    return std::nullopt;
-}
-
-/*
- * The other importer maps at some time after its start, so this law asks many times. Asking too
- * early proves nothing, and is no failure.
- */
-void while_mapped(const Subject& subject) {
-    const unsigned int rounds = quick() || is_debug_kernel() ? 20 : 100;
-    const std::optional<std::uint32_t> flags = flags_for_map(subject);
-
-    if (!flags)
-        ksft::skip("the buffer cannot be mapped for the device " +
-                   std::string(device().info().importer_device));
-
-    const Importer importer = attach(subject);
-    Child mapper([&] { return keep_mapped(subject, *flags); });
-
-    for (unsigned int round = 0; round < rounds; round++) {
-        expect_same_answers(ask_pages(subject, importer), subject.first_answers,
-                            "while another importer has the buffer mapped");
-        std::this_thread::sleep_for(limits::look_again);
-    }
-    ksft::expect(!mapper.has_ended(), "the other importer still has the buffer mapped");
-    mapper.kill();
-    expect_same_answers(ask_pages(subject, importer), subject.first_answers,
-                        "after the other importer was killed");
-}
-
 /* Closes the older of two importers first, then the younger. The other importer still works. */
 void closed_in_any_order(const Subject& subject) {
     const Counts before = count_all(subject);
@@ -284,10 +230,6 @@ std::vector<Law> importer_laws() {
                     "(contract 1b, P9)",
                     {},
                     tracepoints});
-    laws.push_back({"importer.while_mapped",
-                    "a mapping of another importer does not change the answers (contract 1)",
-                    {Need::get_pfn},
-                    while_mapped});
     laws.push_back({"importer.closed_in_any_order",
                     "importers of one buffer may be closed in any order (P9)",
                     {},

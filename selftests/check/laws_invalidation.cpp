@@ -2,6 +2,8 @@
 /* P1, P2, P4, P5 and P16: how an exporter takes pages away, and gives them back. */
 #include <algorithm>
 #include <csignal>
+#include <map>
+#include <utility>
 
 #include "block_law.hpp"
 #include "fixture.hpp"
@@ -82,11 +84,19 @@ void expect_told(const Importer& importer, const testexp_audit& before, const st
     ksft::expect_eq(after.entries, 0, who + ": PFNs that the importer still has");
 }
 
-/* Two importers with a callback. Their tables have PFNs. */
+/* An importer with a device, where the exporter accepts such an importer. */
+Importer attach_with_device(const Subject& subject) {
+    Result<Importer> importer =
+        device().attach(subject.fd(), subject.attach_flags & ~TESTEXP_ATTACH_NO_DEVICE);
+
+    return importer ? std::move(importer).value() : attach(subject);
+}
+
+/* Two importers with a callback, with and without a device. Their tables have PFNs. */
 void told_by(const Subject& subject, const Invalidation& how) {
     const std::uint64_t count = pages_to_fill(subject);
     const Importer first = attach(subject);
-    const Importer second = attach(subject);
+    const Importer second = attach_with_device(subject);
 
     if (count == 0)
         ksft::skip("the first page has no PFN");
@@ -179,9 +189,14 @@ void expect_block_law(const Subject& subject, const Importer& importer, const st
 /* A page has a PFN afterwards exactly when it had one before. */
 void expect_same_kinds(const Subject& subject, const std::vector<Answer>& answers,
                        const std::string& when) {
-    for (std::size_t i = 0; i < std::min(answers.size(), subject.first_answers.size()); i++)
-        ksft::expect_eq(answers[i].result.error, subject.first_answers[i].result.error,
-                        "error of page " + std::to_string(answers[i].pgoff) + ", " + when);
+    std::map<std::uint64_t, int> before; /* pgoff: error */
+
+    for (const Answer& answer : subject.first_answers)
+        before[answer.pgoff] = answer.result.error;
+    for (const Answer& answer : answers)
+        if (const auto found = before.find(answer.pgoff); found != before.end())
+            ksft::expect_eq(answer.result.error, found->second,
+                            "error of page " + std::to_string(answer.pgoff) + ", " + when);
 }
 
 void good_again_after(const Subject& subject, const Invalidation& how) {

@@ -172,6 +172,11 @@ void refused_without_get_pfn(const Subject& subject) {
 
 std::vector<Law> page_laws() {
     return {
+        {"page.silent_at_first",
+         "the kernel reports no bug while the buffer is made and each page is asked for the first "
+         "time (contract 1)",
+         {},
+         [](const Subject& subject) { expect_no_bugs(subject.first_bugs); }},
         {"page.answers",
          "each page has a PFN, or the error -ENXIO or -EOPNOTSUPP that writes nothing (contract 1)",
          {Need::get_pfn},

@@ -42,12 +42,19 @@ void check_law(const Law& law, const Subject& subject) {
             ksft::skip(why);
 
     testexp::Kmsg log;
+    const auto judge = [&] {
+        expect_no_bugs(log.new_bugs());
+        if (ksft::failures_so_far())
+            ksft::note("the requirement: " + law.requirement);
+    };
 
-    law.run(subject);
-    for (const std::string& line : log.new_bugs())
-        ksft::record_failure("the kernel log: " + line, __FILE__, __LINE__);
-    if (ksft::failures_so_far())
-        ksft::note("the requirement: " + law.requirement);
+    try {
+        law.run(subject);
+    } catch (...) { /* a skip or a failure; the log counts all the same */
+        judge();
+        throw;
+    }
+    judge();
 }
 
 /* A case for each callback that the user requires with --require. */
@@ -75,6 +82,7 @@ int check_all(const Subject& subject, const Options& options) {
 Subject subject_of(const Options& options) {
     (void)testexp::device();
 
+    testexp::Kmsg log;
     Source source = options.kind->make(options.argument, options.settings);
 
     if (!options.revoke_by.empty())
@@ -86,6 +94,7 @@ Subject subject_of(const Options& options) {
         subject.make_another = [options] {
             return options.kind->make(options.argument, options.settings);
         };
+    subject.first_bugs = log.new_bugs();
     return subject;
 }
 

@@ -5,6 +5,7 @@
  * the buffer for a reset, while memory decode is off, and when the device is closed.
  */
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
 #include "foreign_buffer.hpp"
@@ -49,8 +50,10 @@ Reference bar_in_sysfs(const VfioSpec& spec) {
 void add_physical_addresses(Source& source, const VfioDevice& device, std::uint64_t bytes) {
     const auto pfns = device.pfns_without_iommu(source.buffer.get(), bytes);
 
+    if (pfns.code() == EOPNOTSUPP || pfns.code() == ENOTTY)
+        return; /* the device has an IOMMU, the kernel has no such ioctl, or there are two ranges */
     if (!pfns)
-        return;
+        throw std::runtime_error("--vfio: " + pfns.error().what);
     source.references.push_back(
         {"IOMMU_IOAS_NOIOMMU_GET_PA",
          [pfns = pfns.value()](std::uint64_t pgoff) -> std::optional<std::uint64_t> {

@@ -81,6 +81,11 @@ Subject make_subject(Source source, std::uint64_t page_limit) {
     throw std::runtime_error("no importer can attach: " + refusals);
 }
 
+void expect_no_bugs(const std::vector<std::string>& bugs) {
+    for (const std::string& line : bugs)
+        ksft::record_failure("the kernel log: " + line, __FILE__, __LINE__);
+}
+
 std::string summary_of(const Subject& subject) {
     return subject.source.name + ": " + std::to_string(subject.nr_pages) +
            " pages; get_pfn: " + (subject.has_get_pfn ? "yes" : "no") +

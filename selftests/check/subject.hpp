@@ -32,11 +32,17 @@ struct Subject {
     /* ask_pages() before the first law; empty without get_pfn. */
     std::vector<Answer> first_answers;
 
+    /* Bugs that the kernel reported before the first law: in the making, or in these answers. */
+    std::vector<std::string> first_bugs;
+
     int fd() const { return source.buffer.get(); }
 };
 
 /* Asks the exporter what it can do. Throws std::runtime_error where no importer can attach. */
 Subject make_subject(Source source, std::uint64_t page_limit);
+
+/* Each line of the kernel log that begins the report of a bug is a failure. */
+void expect_no_bugs(const std::vector<std::string>& bugs);
 
 /* One line for the output: the exporter, the length, and what the exporter has. */
 std::string summary_of(const Subject& subject);

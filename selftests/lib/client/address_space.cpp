@@ -79,6 +79,8 @@ Result<std::vector<std::uint64_t>> AddressSpace::pfns_at(std::uint64_t address,
 
         if (!run)
             return run.error();
+        if (run.value().length < page_bytes())
+            return Error{EIO, "IOMMU_IOAS_NOIOMMU_GET_PA returned less than a page"};
         for (std::uint64_t at = 0; at < run.value().length; at += page_bytes())
             pfns.push_back((run.value().out_phys + at) / page_bytes());
     }
