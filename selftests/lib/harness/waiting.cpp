@@ -109,7 +109,7 @@ HeldMapping::HeldMapping(const Importer& importer)
     : room_(Mapping::map(lock_.buffer().fd.get(), 1).value()), mapper_([this, &importer] {
           args_.size = sizeof(args_);
           args_.entries = address_of(room_);
-          args_.capacity = 1;
+          args_.capacity = most_segments;
           return ioctl(importer.fd(), TESTEXP_IOC_MAP, &args_) < 0 ? errno : 0;
       }),
       asleep_(mapper_.wait_until_asleep()) {

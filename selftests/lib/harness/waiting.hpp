@@ -77,6 +77,9 @@ private:
  */
 class HeldMapping {
 public:
+    /* A page of results has no room for more. */
+    static constexpr std::size_t most_segments = 4096 / sizeof(testexp_map_entry);
+
     explicit HeldMapping(const Importer& importer);
 
     /* Whether the MAP waited there, and still does. */
