@@ -63,6 +63,8 @@ def count(kernel, out):
         stdout=sys.stderr)
     if status != 0:
         raise core.Problem(f"instructions were not counted (status {status}); see above")
+    results = out / "bench-icount.json"
+    core.write_json(results, exporters.without_one_boot(json.loads(results.read_text(encoding="utf-8"))))
     return built
 
 
@@ -74,8 +76,6 @@ def main(arguments):
         built = count(options.kernel, out)
         if options.no_compare:
             return 0
-        results = out / "bench-icount.json"
-        core.write_json(results, exporters.without_one_boot(json.loads(results.read_text(encoding="utf-8"))))
         status = core.call([built / "results/results_compare", *["--update"] * options.update, options.reference, out])
     if status == MOVED:
         core.say(f"if this is wanted, run scripts/costs --kernel {options.kernel} --update and commit the file with "
