@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Claim: selftests/run judges rightly programs that lie, crash, hang or stop short; shell scripts stand for them."""
+import argparse
 import contextlib
 import glob
 import importlib.machinery
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import unittest.mock
 import xml.etree.ElementTree as xml
@@ -293,6 +295,23 @@ class RunTest(unittest.TestCase):
         self.assertFalse(self.verdicts()["complete"])
         with open(there, encoding="ascii") as file:
             self.assertRaises(ProcessLookupError, os.kill, int(file.read()), 0)
+
+    def test_interrupted_at_the_start(self):
+        """A signal that comes while the program is being started ends the program too."""
+        run, started, start = load_run(), [], subprocess.Popen
+
+        def signalled_start(*args, **options):
+            started.append(start(*args, **options))
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0)  # Python calls the handler here at the latest
+            return started[0]
+
+        self.addCleanup(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, run.interrupt))
+        args = argparse.Namespace(live=False, timeout=1000)
+        with unittest.mock.patch.object(subprocess, "Popen", signalled_start), self.assertRaises(KeyboardInterrupt):
+            run.run_program(["/bin/sleep", "1000"], os.path.join(self.directory, "sleep.ktap"), os.environ, args)
+        self.addCleanup(started[0].kill)
+        self.assertEqual(started[0].returncode, -signal.SIGKILL)
 
     def test_old_verdicts_go(self):
         self.add("good", CASES["good"][0])

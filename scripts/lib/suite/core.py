@@ -20,6 +20,9 @@ import tempfile
 import threading
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent.parent / "selftests"))
+import interrupts  # pylint: disable=wrong-import-position
+
 LIB = pathlib.Path(__file__).resolve().parent.parent
 ROOT = LIB.parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -145,17 +148,19 @@ def child(command, **options):
     options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
     if options["start_new_session"]:
         words = ["setpriv", "--pdeathsig", "TERM", "--", *words]
-    with _children_lock:
-        if _stopped.is_set():
-            raise Stopped
-        process = subprocess.Popen(words, **options)  # pylint: disable=consider-using-with
-        _children.add(process)
+    process = None
     try:
+        with interrupts.held(), _children_lock:
+            if _stopped.is_set():
+                raise Stopped
+            process = subprocess.Popen(words, **options)  # pylint: disable=consider-using-with
+            _children.add(process)
         yield process
         process.wait()
     finally:
-        _end(process)
-        _children.discard(process)
+        if process:
+            _end(process)
+            _children.discard(process)
 
 
 def call(command, **options):
