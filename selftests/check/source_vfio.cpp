@@ -51,7 +51,7 @@ void add_physical_addresses(Source& source, const VfioDevice& device, std::uint6
     const auto pfns = device.pfns_without_iommu(source.buffer.get(), bytes);
 
     if (pfns.code() == EOPNOTSUPP || pfns.code() == ENOTTY)
-        return; /* the device has an IOMMU, the kernel has no such ioctl, or there are two ranges */
+        return; /* an IOMMU, no such ioctl, or an iommufd that takes one range only */
     if (!pfns)
         throw std::runtime_error("--vfio: " + pfns.error().what);
     source.references.push_back(

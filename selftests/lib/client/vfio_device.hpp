@@ -59,7 +59,7 @@ public:
 
     /**
      * The PFN of each page of a dma-buf of this device, as iommufd knows them. Only for a device
-     * without IOMMU, and for a dma-buf of one range (EOPNOTSUPP).
+     * without IOMMU. A kernel whose iommufd does not use get_pfn takes one range only (EOPNOTSUPP).
      */
     Result<std::vector<std::uint64_t>> pfns_without_iommu(int buffer, std::uint64_t bytes) const;
 
