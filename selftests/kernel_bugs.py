@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Finds the lines of a kernel log that report a bug, for the judge of a program and the judge of a guest's console."""
+"""Finds the lines of a kernel log that report a bug, for the judge of a program and the judge of a guest's console.
+
+iommu_faults.py judges what an IOMMU reports.
+"""
 import re
+
+import iommu_faults
 
 # The prefix of a message on a console: "[   12.345678][  T123] ".
 CONSOLE_PREFIX = re.compile(r"\[[ \d.]+\](?:\[ *[TC]\d+\])? ")
@@ -40,11 +45,16 @@ class Judge:
         self.found = 0
         self.announced_bugs = 0  # bugs that a test had announced
         self.lockdep_spent = False  # lockdep has switched itself off after a report that was announced
+        self.iommu = iommu_faults.Judge()
 
     def bug(self, message):
         """The bug that this message reports, or None."""
         if match := EXPECT.match(message):
             return self.announced(match)
+        announced_faults = self.iommu.announced_faults
+        if bug := self.iommu.bug(message):
+            return bug
+        self.announced_bugs += self.iommu.announced_faults - announced_faults
         if not (BUG.match(message) or WARNING.match(message)):
             return None
         if self.kind == "splat" and self.text in message:
@@ -63,6 +73,10 @@ class Judge:
         self.lockdep_spent = self.lockdep_spent or (found == 1 and text.startswith("possible "))
         return None if found == 1 else f"'{text}' was announced, but reported {found} times"
 
+    def unended(self):
+        """The bug that an announcement has no end where there must be one: at the end of a program or of the log."""
+        return self.iommu.forget() or ("the log ends within what a test had announced" if self.kind else None)
+
 
 def judge_text(text):
     """Judges a whole log in the format of `dmesg`. Returns the content of kernel-log.json.
@@ -75,7 +89,7 @@ def judge_text(text):
     for line in lines:
         if bug := judge.bug(message(line)):
             bugs.append(line if bug in line else bug)
-    if judge.kind:
-        bugs.append("the log ends within what a test had announced")
+    if unended := judge.unended():
+        bugs.append(unended)
     why = "" if lines else "the log has no line with the kernel's time stamp"
     return {"judged": bool(lines), "why": why, "bugs": bugs, "announced": judge.announced_bugs}

@@ -79,6 +79,14 @@ class KernelLog:
         self.bugs += bugs
         return bugs
 
+    def bugs_of_program(self):
+        """The new bugs, at the end of a program: from now on nothing is announced any more."""
+        bugs = self.new_bugs()
+        if unended := self.judge.iommu.forget():
+            bugs.append(unended)
+            self.bugs.append(unended)
+        return bugs
+
     def summary(self):
         return {"judged": not self.why, "why": self.why, "bugs": self.bugs, "announced": self.announced}
 

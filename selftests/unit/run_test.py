@@ -526,9 +526,18 @@ class JunitTest(unittest.TestCase):
 
 
 class KernelTest(unittest.TestCase):
+    WARNINGS = "dmabuf_testexp: expect-warning: begin"
+    FAULTS = "expect-iommu-fault: begin 0000:00:10.0 0x100000 0x1fffff"
+    KINDS = {(True, True, True): "bug", (True, False, True): "warning", (True, True, False): "iommu",
+             (False, False, False): "fine"}
+
+    def kind(self, message):
+        """The kind of a message: is it a bug alone, among announced warnings, among announced faults of an IOMMU?"""
+        return self.KINDS[tuple(bool(self.judge(*before, message)) for before in ([], [self.WARNINGS], [self.FAULTS]))]
+
     def test_log_lines(self):
         """Lines that kernels really print."""
-        counts = {"bug": 0, "warning": 0, "fine": 0}
+        counts = dict.fromkeys(self.KINDS.values(), 0)
         with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
         for kind, text in lines:
@@ -536,9 +545,8 @@ class KernelTest(unittest.TestCase):
             for line in (f"[   12.345678] {text}", f"[   12.345678][  T123] {text}"):
                 message = kernel_bugs.message(line)
                 self.assertEqual(message, text)
-                warning = "warning" if kernel_bugs.WARNING.match(message) else "fine"
-                self.assertEqual("bug" if kernel_bugs.BUG.match(message) else warning, kind, text)
-        self.assertTrue(all(count > 10 for count in counts.values()), counts)
+                self.assertEqual(self.kind(message), kind, text)
+        self.assertTrue(all(count >= 10 for count in counts.values()), counts)
 
     def test_not_the_kernels(self):
         self.assertEqual(kernel_bugs.message("BUG: written to the console by hand"), "")
@@ -593,6 +601,46 @@ class KernelTest(unittest.TestCase):
         self.assertEqual(self.judge(begin, splat, other, end), [other])
         self.assertEqual(self.judge(begin, splat, end, splat), [splat])
         self.assertEqual(self.judge(splat), [splat])
+
+    @staticmethod
+    def fault(iova, device="0000:00:10.0"):
+        return f"DMAR: [DMA Write NO_PASID] Request device [{device}] fault addr {iova:#x} [fault reason 0x05] PTE"
+
+    def test_announced_faults(self):
+        end = self.FAULTS.replace("begin", "end")
+        inside = [self.fault(0x100000), "DMAR: DRHD: handling fault status reg 2", self.fault(0x1fffff)]
+        self.assertEqual(self.judge(self.FAULTS, *inside, end), [])
+        for late in inside:
+            self.assertEqual(self.judge(self.FAULTS, *inside, end, late), [late])
+        for other in (self.fault(0xff000), self.fault(0x200000), self.fault(0x100000, "0000:00:11.0"),
+                      self.fault(0x100000, "0001:00:10.0")):
+            self.assertEqual(self.judge(self.FAULTS, inside[0], other, end), [other])
+
+    def test_announced_faults_must_come(self):
+        end = self.FAULTS.replace("begin", "end")
+        self.assertEqual(self.judge(self.FAULTS, end), [f"announced, but no fault came: {end}"])
+        self.assertEqual(self.judge(self.FAULTS, self.FAULTS), [f"announced twice: {self.FAULTS}"])
+        self.assertEqual(self.judge(end), [f"not announced before: {end}"])
+
+    def test_announcements_of_faults_overlap(self):
+        other = "expect-iommu-fault: begin 0000:00:10.0 0x1ff000 0x2fffff"
+        both, second = self.fault(0x1ff000), self.fault(0x200000)
+        ends = [line.replace("begin", "end") for line in (self.FAULTS, other)]
+        self.assertEqual(self.judge(self.FAULTS, other, both, ends[0], second, ends[1], second), [second])
+
+    def test_announced_faults_are_counted(self):
+        lines = [self.FAULTS, self.fault(0x100000), self.fault(0x101000), self.FAULTS.replace("begin", "end")]
+        value = kernel_bugs.judge_text("".join(f"[    1.000000] {line}\n" for line in lines))
+        self.assertEqual((value["bugs"], value["announced"]), ([], 2))
+
+    def test_announced_faults_without_an_end(self):
+        why = "IOMMU faults of 0000:00:10.0 at 0x100000 to 0x1fffff were announced without an end"
+        self.assertEqual(kernel_bugs.judge_text(f"[    1.000000] {self.FAULTS}\n")["bugs"], [why])
+        log = self.lockdep_log(None, None, self.FAULTS, self.fault(0x100000))
+        self.assertEqual(log.bugs_of_program(), [why])
+        log.new_lines = lambda: [self.fault(0x100000)]
+        self.assertEqual(log.bugs_of_program(), [self.fault(0x100000)])
+        self.assertEqual(log.summary()["bugs"], [why, self.fault(0x100000)])
 
     def lockdep_log(self, before, after, *messages):
         log = self.kernel_log(before)

@@ -46,10 +46,27 @@ unsigned int Kmsg::new_warnings() {
 std::vector<std::string> Kmsg::new_bugs() {
     /* selftests/kernel_bugs.py has the complete list; lines with these parts are on it. */
     static constexpr const char* parts[] = {
-        "WARNING: ",       "BUG: ",       "kernel BUG at ",    "Oops",   "general protection fault",
-        "INFO: possible ", "KASAN: ",     "INFO: task ",       "UBSAN:", "refcount_t: ",
-        "KFENCE: ",        "KCSAN:",      "list_del corrupti", "[ BUG:", "list_add corrupti",
-        "DMA-API: device", "rcu: INFO: ",
+        "WARNING: ",
+        "BUG: ",
+        "kernel BUG at ",
+        "Oops",
+        "general protection fault",
+        "INFO: possible ",
+        "KASAN: ",
+        "INFO: task ",
+        "UBSAN:",
+        "refcount_t: ",
+        "KFENCE: ",
+        "KCSAN:",
+        "list_del corrupti",
+        "[ BUG:",
+        "list_add corrupti",
+        "DMA-API: device",
+        "rcu: INFO: ",
+        "DMAR: [DMA ",
+        "DMAR: [I",
+        "DMAR: VT-d detected",
+        "AMD-Vi: Event l",
     };
     std::vector<std::string> lines = new_lines();
 
