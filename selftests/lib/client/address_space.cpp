@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "address_space.hpp"
 
+#include <cerrno>
+
+#include <fcntl.h>
+
 #include "call.hpp"
 #include "layout.hpp"
 #include "vfio_uapi.hpp"
@@ -16,54 +20,100 @@ void destroy(int iommufd, std::uint32_t id) {
     (void)ioctl(iommufd, uapi::destroy_object, &request);
 }
 
+std::uint32_t flags_of(Access access) {
+    switch (access) {
+    case Access::read:
+        return uapi::map_readable;
+    case Access::write:
+        return uapi::map_writeable;
+    default:
+        return uapi::map_readable | uapi::map_writeable;
+    }
+}
+
 } // namespace
 
-Result<AddressSpace> AddressSpace::make(int iommufd, int device) {
+Result<Fd> open_iommufd(const std::filesystem::path& node) {
+    Fd fd(open(node.c_str(), O_RDWR | O_CLOEXEC));
+
+    if (!fd && (errno == ENOENT || errno == ENODEV))
+        return Error{EOPNOTSUPP, node.string() + ", which needs CONFIG_IOMMUFD; modprobe iommufd"};
+    if (!fd)
+        return errno_error("open " + node.string());
+    return fd;
+}
+
+Result<AddressSpace> AddressSpace::make(int iommufd) {
     const auto made = ask(iommufd, uapi::address_space_alloc, sized<uapi::AddressSpaceAlloc>(),
                           "IOMMU_IOAS_ALLOC");
 
     if (!made)
         return made.error();
-
-    uapi::AttachAddressSpace attach{
-        .argsz = sizeof(attach), .flags = 0, .pt_id = made.value().out_ioas_id};
-    const Status attached =
-        call(device, uapi::attach_address_space, attach, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
-
-    if (!attached) {
-        destroy(iommufd, made.value().out_ioas_id);
-        return attached.error();
-    }
-    return AddressSpace(iommufd, device, made.value().out_ioas_id);
+    return AddressSpace(iommufd, made.value().out_ioas_id);
 }
 
 AddressSpace::~AddressSpace() {
-    if (device_ < 0)
-        return;
-
-    uapi::DetachAddressSpace detach{.argsz = sizeof(detach), .flags = 0};
-
-    (void)ioctl(device_, uapi::detach_address_space, &detach);
-    destroy(iommufd_, id_);
+    if (id_ != 0)
+        destroy(iommufd_, id_);
 }
 
-Result<std::uint64_t> AddressSpace::map(int buffer, std::uint64_t bytes) const {
-    auto request = sized<uapi::AddressSpaceMapFile>();
+Result<std::uint64_t> AddressSpace::map(const MapRequest& request) const {
+    auto argument = sized<uapi::AddressSpaceMapFile>();
 
-    request.flags = uapi::map_readable | uapi::map_writeable;
-    request.ioas_id = id_;
-    request.fd = buffer;
-    request.length = bytes;
+    argument.flags = flags_of(request.access) | (request.iova ? uapi::map_fixed_iova : 0);
+    argument.ioas_id = id_;
+    argument.fd = request.file;
+    argument.start = request.start_bytes;
+    argument.length = request.length_bytes;
+    argument.iova = request.iova.value_or(0);
 
-    const auto mapped = ask(iommufd_, uapi::address_space_map_file, request, "IOMMU_IOAS_MAP_FILE");
+    const auto mapped =
+        ask(iommufd_, uapi::address_space_map_file, argument, "IOMMU_IOAS_MAP_FILE");
 
     if (!mapped)
         return mapped.error();
     return mapped.value().iova;
 }
 
+Result<std::uint64_t> AddressSpace::unmap(std::uint64_t iova, std::uint64_t bytes) const {
+    auto argument = sized<uapi::AddressSpaceUnmap>();
+
+    argument.ioas_id = id_;
+    argument.iova = iova;
+    argument.length = bytes;
+
+    const auto unmapped = ask(iommufd_, uapi::address_space_unmap, argument, "IOMMU_IOAS_UNMAP");
+
+    if (!unmapped)
+        return unmapped.error();
+    return unmapped.value().length;
+}
+
+Result<std::uint64_t> AddressSpace::unmap_all() const {
+    return unmap(0, UINT64_MAX);
+}
+
+Result<std::uint64_t> AddressSpace::copy(const AddressSpace& from, std::uint64_t source,
+                                         std::uint64_t bytes,
+                                         std::optional<std::uint64_t> iova) const {
+    auto argument = sized<uapi::AddressSpaceCopy>();
+
+    argument.flags = uapi::map_readable | uapi::map_writeable | (iova ? uapi::map_fixed_iova : 0);
+    argument.dst_ioas_id = id_;
+    argument.src_ioas_id = from.id_;
+    argument.length = bytes;
+    argument.dst_iova = iova.value_or(0);
+    argument.src_iova = source;
+
+    const auto copied = ask(iommufd_, uapi::address_space_copy, argument, "IOMMU_IOAS_COPY");
+
+    if (!copied)
+        return copied.error();
+    return copied.value().dst_iova;
+}
+
 /* The kernel tells the length of each physically contiguous run. */
-Result<std::vector<std::uint64_t>> AddressSpace::pfns_at(std::uint64_t address,
+Result<std::vector<std::uint64_t>> AddressSpace::pfns_at(std::uint64_t iova,
                                                          std::uint64_t bytes) const {
     std::vector<std::uint64_t> pfns;
 
@@ -71,7 +121,7 @@ Result<std::vector<std::uint64_t>> AddressSpace::pfns_at(std::uint64_t address,
         auto request = sized<uapi::AddressSpaceGetPhysical>();
 
         request.ioas_id = id_;
-        request.iova = address + pfns.size() * page_bytes();
+        request.iova = iova + pfns.size() * page_bytes();
         request.length = bytes - pfns.size() * page_bytes();
 
         const auto run =
@@ -85,6 +135,43 @@ Result<std::vector<std::uint64_t>> AddressSpace::pfns_at(std::uint64_t address,
             pfns.push_back((run.value().out_phys + at) / page_bytes());
     }
     return pfns;
+}
+
+Result<Domain> Domain::make(int iommufd, std::uint32_t device, const AddressSpace& space) {
+    auto argument = sized<uapi::DomainAlloc>();
+
+    argument.dev_id = device;
+    argument.pt_id = space.id();
+
+    const auto made = ask(iommufd, uapi::domain_alloc, argument, "IOMMU_HWPT_ALLOC");
+
+    if (!made)
+        return made.error();
+    return Domain(iommufd, made.value().out_hwpt_id);
+}
+
+Domain::~Domain() {
+    if (id_ != 0)
+        destroy(iommufd_, id_);
+}
+
+Result<Attached> Attached::attach(int device, std::uint32_t id) {
+    uapi::AttachAddressSpace argument{.argsz = sizeof(argument), .flags = 0, .pt_id = id};
+    const Status attached =
+        call(device, uapi::attach_address_space, argument, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
+
+    if (!attached)
+        return attached.error();
+    return Attached(device);
+}
+
+Attached::~Attached() {
+    if (device_ < 0)
+        return;
+
+    uapi::DetachAddressSpace argument{.argsz = sizeof(argument), .flags = 0};
+
+    (void)ioctl(device_, uapi::detach_address_space, &argument);
 }
 
 } // namespace testexp

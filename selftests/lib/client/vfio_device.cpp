@@ -78,6 +78,10 @@ std::string cdev_name(const fs::path& directory) {
     return "";
 }
 
+fs::path cdev_node(const std::string& device, const VfioPaths& paths) {
+    return paths.dev / "vfio/devices" / cdev_name(paths.devices / device);
+}
+
 /* Why VFIO does not have the device; nothing where VFIO has the device. */
 std::optional<Error> find_problem(const std::string& device, const VfioPaths& paths) {
     const fs::path directory = paths.devices / device;
@@ -161,29 +165,44 @@ Result<VfioDevice> VfioDevice::open(const std::string& device, const VfioPaths& 
     if (const auto problem = find_problem(device, paths))
         return *problem;
 
-    const fs::path node = paths.dev / "vfio/devices" / cdev_name(paths.devices / device);
-    Result<VfioDevice> opened =
-        fs::exists(node) ? open_cdev(device, node, paths) : open_group(device, paths);
+    const fs::path node = cdev_node(device, paths);
 
+    return decoding(fs::exists(node) ? open_cdev(device, node, open_node(paths.dev / "iommu"))
+                                     : open_group(device, paths));
+}
+
+Result<VfioDevice> VfioDevice::open_beside(const VfioDevice& other, const std::string& device,
+                                           const VfioPaths& paths) {
+    if (const auto problem = find_problem(device, paths))
+        return *problem;
+    if (!other.iommufd_)
+        return lacking("character devices of VFIO, which need CONFIG_VFIO_DEVICE_CDEV");
+
+    Fd iommufd(fcntl(other.iommufd(), F_DUPFD_CLOEXEC, 0));
+
+    if (!iommufd)
+        return errno_error("a second descriptor of /dev/iommu");
+    return decoding(open_cdev(device, cdev_node(device, paths), std::move(iommufd)));
+}
+
+/* Switches memory decode on. */
+Result<VfioDevice> VfioDevice::decoding(Result<VfioDevice> opened) {
     if (!opened)
         return opened;
 
-    const Status decoding = opened.value().set_memory_decode(true);
+    const Status done = opened.value().set_memory_decode(true);
 
-    if (!decoding)
-        return decoding.error();
+    if (!done)
+        return done.error();
     return opened;
 }
 
 Result<VfioDevice> VfioDevice::open_cdev(const std::string& device, const fs::path& node,
-                                         const VfioPaths& paths) {
+                                         Result<Fd> iommufd) {
     Result<Fd> fd = open_node(node);
 
     if (!fd)
         return fd.error();
-
-    Result<Fd> iommufd = open_node(paths.dev / "iommu");
-
     if (!iommufd)
         return iommufd.error();
 
@@ -197,6 +216,7 @@ Result<VfioDevice> VfioDevice::open_cdev(const std::string& device, const fs::pa
                       node.filename().string().starts_with("noiommu-"));
 
     opened.iommufd_ = std::move(iommufd).value();
+    opened.id_in_iommufd_ = bind.out_devid;
     return opened;
 }
 
@@ -259,12 +279,17 @@ Result<std::vector<std::uint64_t>> VfioDevice::pfns_without_iommu(int buffer,
     if (!is_noiommu_ || !iommufd_)
         return lacking("a device that iommufd has without IOMMU");
 
-    const Result<AddressSpace> space = AddressSpace::make(iommufd(), fd());
+    const Result<AddressSpace> space = AddressSpace::make(iommufd());
 
     if (!space)
         return space.error();
 
-    const Result<std::uint64_t> start = space.value().map(buffer, bytes);
+    const Result<Attached> attached = Attached::attach(fd(), space.value().id());
+
+    if (!attached)
+        return attached.error();
+
+    const Result<std::uint64_t> start = space.value().map({.file = buffer, .length_bytes = bytes});
 
     if (!start)
         return start.error();

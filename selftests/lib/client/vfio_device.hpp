@@ -38,6 +38,13 @@ public:
      */
     static Result<VfioDevice> open(const std::string& device, const VfioPaths& paths = {});
 
+    /**
+     * The same for a device that uses the iommufd of @other, so that both devices can have the same
+     * address spaces.
+     */
+    static Result<VfioDevice> open_beside(const VfioDevice& other, const std::string& device,
+                                          const VfioPaths& paths = {});
+
     /* The dma-buf of these ranges of a BAR, in this order. */
     Result<Fd> export_dma_buf(std::uint32_t region, std::span<const VfioRange> ranges) const;
 
@@ -67,6 +74,11 @@ public:
     int fd() const { return device_.get(); }
     int iommufd() const { return iommufd_.get(); }
 
+    /* The device's number in iommufd; 0 for a device of a group. */
+    std::uint32_t id_in_iommufd() const { return id_in_iommufd_; }
+
+    const std::string& name() const { return name_; }
+
     /* Whether no IOMMU is between the device and memory. */
     bool is_noiommu() const { return is_noiommu_; }
 
@@ -74,8 +86,9 @@ private:
     VfioDevice(std::string name, Fd device, bool is_noiommu)
         : device_(std::move(device)), name_(std::move(name)), is_noiommu_(is_noiommu) {}
 
+    static Result<VfioDevice> decoding(Result<VfioDevice> opened);
     static Result<VfioDevice> open_cdev(const std::string& device,
-                                        const std::filesystem::path& node, const VfioPaths& paths);
+                                        const std::filesystem::path& node, Result<Fd> iommufd);
     static Result<VfioDevice> open_group(const std::string& device, const VfioPaths& paths);
 
     Status change_command(std::uint16_t bit, bool on) const;
@@ -87,6 +100,7 @@ private:
     Fd device_;
     std::string name_;
     bool is_noiommu_;
+    std::uint32_t id_in_iommufd_ = 0;
 };
 
 } // namespace testexp

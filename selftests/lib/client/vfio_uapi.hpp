@@ -62,8 +62,44 @@ struct AddressSpaceAlloc {
 };
 inline constexpr unsigned long address_space_alloc = _IO(iommufd_type, 0x81);
 
+inline constexpr std::uint32_t map_fixed_iova = 1;
 inline constexpr std::uint32_t map_writeable = 2;
 inline constexpr std::uint32_t map_readable = 4;
+
+struct AddressSpaceCopy {
+    std::uint32_t size;
+    std::uint32_t flags;
+    std::uint32_t dst_ioas_id;
+    std::uint32_t src_ioas_id;
+    std::uint64_t length;
+    std::uint64_t dst_iova;
+    std::uint64_t src_iova;
+};
+inline constexpr unsigned long address_space_copy = _IO(iommufd_type, 0x83);
+
+struct AddressSpaceUnmap {
+    std::uint32_t size;
+    std::uint32_t ioas_id;
+    std::uint64_t iova;
+    std::uint64_t length;
+};
+inline constexpr unsigned long address_space_unmap = _IO(iommufd_type, 0x86);
+
+/* Since 6.6 */
+struct DomainAlloc {
+    std::uint32_t size;
+    std::uint32_t flags;
+    std::uint32_t dev_id;
+    std::uint32_t pt_id;
+    std::uint32_t out_hwpt_id;
+    std::uint32_t reserved;
+    std::uint32_t data_type;
+    std::uint32_t data_len;
+    std::uint64_t data_uptr;
+    std::uint32_t fault_id;
+    std::uint32_t reserved2;
+};
+inline constexpr unsigned long domain_alloc = _IO(iommufd_type, 0x89);
 
 /* Since 6.13 */
 struct AddressSpaceMapFile {
