@@ -20,12 +20,13 @@
 #include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "child.hpp"
+#include "edu.hpp"
 #include "fixture.hpp"
 #include "foreign_buffer.hpp"
 #include "kernel_exporters.hpp"
+#include "vfio_binding.hpp"
 
 using namespace testexp;
 
@@ -243,39 +244,6 @@ void system_heap_is_exact(std::uint64_t nr_pages) {
 
 /* --- vfio-pci ------------------------------------------------------------- */
 
-constexpr PciId edu = {0x1234, 0x11e8};
-
-void write_to(const std::string& path, const std::string& text) {
-    std::ofstream(path) << text;
-}
-
-/* The edu device. vfio-pci drives the device while the object exists. */
-class VfioEdu {
-public:
-    VfioEdu() : device_(find_free_device(edu)) {
-        REQUIRE(!device_.empty(), "this machine has no edu device without a driver");
-        (void)Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
-        write_to(directory() + "/driver_override", "vfio-pci");
-        write_to("/sys/bus/pci/drivers_probe", device_);
-        REQUIRE(access((directory() + "/vfio-dev").c_str(), F_OK) == 0,
-                "vfio-pci does not take the edu device: it needs an IOMMU (scripts/vm --iommu)");
-    }
-    ~VfioEdu() {
-        write_to(directory() + "/driver/unbind", device_);
-        write_to(directory() + "/driver_override", "\n");
-    }
-    VfioEdu(const VfioEdu&) = delete;
-    VfioEdu& operator=(const VfioEdu&) = delete;
-
-    const std::string& device() const { return device_; }
-    PciBar bar() const { return find_bar(device_ + "/0").value(); }
-
-private:
-    std::string directory() const { return "/sys/bus/pci/devices/" + device_; }
-
-    std::string device_;
-};
-
 struct Ranges {
     const char* name;
     std::vector<Piece> pieces; /* pages of the BAR, which has 256 */
@@ -294,8 +262,8 @@ std::vector<Ranges> ranges() {
     };
 }
 
-VfioSpec spec_of(const VfioEdu& edu_device, const std::vector<Piece>& pieces) {
-    VfioSpec spec{.device = edu_device.device(), .region = 0, .ranges = {}};
+VfioSpec spec_of(const VfioBinding& edu, const std::vector<Piece>& pieces) {
+    VfioSpec spec{.device = edu.device(), .region = 0, .ranges = {}};
 
     for (const Piece& piece : pieces)
         spec.ranges.push_back({piece.first * page_bytes(), piece.count * page_bytes()});
@@ -324,9 +292,9 @@ constexpr std::uint32_t pfn_importer = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_N
 void vfio_is_exact(const Ranges& wanted) {
     require_vfio();
 
-    const VfioEdu device_of_vfio;
-    const ForeignBuffer buffer = value_or_skip(make_vfio(spec_of(device_of_vfio, wanted.pieces)));
-    const Oracle oracle = oracle_of_bar(device_of_vfio.bar(), wanted.pieces);
+    const VfioBinding edu(edu_id);
+    const ForeignBuffer buffer = value_or_skip(make_vfio(spec_of(edu, wanted.pieces)));
+    const Oracle oracle = oracle_of_bar(edu.bar(0), wanted.pieces);
     const Importer importer = device().attach(buffer.fd.get(), pfn_importer).value();
 
     expect_exact(importer, oracle);
@@ -344,10 +312,10 @@ void expect_revoked(const Importer& importer) {
 void vfio_revokes() {
     require_vfio();
 
-    const VfioEdu device_of_vfio;
+    const VfioBinding edu(edu_id);
     const std::vector<Piece> pieces = {{128, 128}, {0, 64}};
-    ForeignBuffer buffer = value_or_skip(make_vfio(spec_of(device_of_vfio, pieces)));
-    const Oracle oracle = oracle_of_bar(device_of_vfio.bar(), pieces);
+    ForeignBuffer buffer = value_or_skip(make_vfio(spec_of(edu, pieces)));
+    const Oracle oracle = oracle_of_bar(edu.bar(0), pieces);
     const Importer importer = device().attach(buffer.fd.get(), pfn_importer).value();
     const auto fill_all = [&] { return importer.fill({.count = oracle.nr_pages()}).code(); };
 

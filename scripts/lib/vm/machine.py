@@ -145,7 +145,7 @@ def machine(options, job, console):
     # q35 routes interrupts by a table. The older pc has a program for this, which a debug kernel runs for 90 seconds.
     arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
-        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10"]
+        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10,dma_mask=0xffffffffffffffff"]
     # A BAR without a driver, for extents of MMIO. QEMU takes its memory page by page, as the guest touches it.
     arguments += ["-object", f"memory-backend-ram,id=bar,size={'4G' if options.iommu else '64M'}",
                   "-device", "ivshmem-plain,memdev=bar,addr=0x11"]
