@@ -44,7 +44,7 @@ SELFTESTS = (("selftests", ""),)
 
 LEGS = [
     Leg("lint", "style and static checks of scripts, C++, module and patches. Needs the built trees of "
-        f"{NEWEST} and {OLDER}, for checkpatch, kernel-doc and the objects of drivers/dma-buf", legs_source.lint, 2, 2,
+        f"{NEWEST} and {OLDER}, for checkpatch, kernel-doc and the objects of the series", legs_source.lint, 2, 2,
         needs=("lint", "module", "kernel", "sources", "sparse"), kernels=(NEWEST, OLDER), by_default=True),
     Leg("native", "unit tests of the parts that need no kernel", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Legs about the source: style, unit tests, scripts, fuzzers, a new machine."""
+import collections
 import concurrent.futures
 import functools
 import hashlib
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -82,13 +84,20 @@ def patched_files(version):
     return sorted(set(re.findall(r"^--- a/(\S+)$", text, re.MULTILINE)))
 
 
+def patched_directories(version):
+    """The directories of the C files that the series changes. A directory below another one of them is left out."""
+    directories = {pathlib.PurePosixPath(name).parent for name in patched_files(version) if name.endswith(".c")}
+    return sorted(one for one in directories if not directories & set(one.parents))
+
+
 def patches_apply(log, version, scratch):
-    """git am on the files as Debian has them."""
+    """git am on the files as Debian has them, with the whole directories that have C files of the series. Files of a
+    directory within another one include headers from there."""
     tarball = core.script("kernel", "source", version)
-    log.run([
-        "tar", "-C", scratch, "--strip-components=1", "-xf", tarball,
-        *(f"linux-source-{version}/{name}" for name in patched_files(version))
-    ])
+    wanted = [*patched_files(version), *patched_directories(version),
+              *{f"{directory.parent}/*.h" for directory in patched_directories(version) if len(directory.parts) > 2}]
+    log.run(["tar", "-C", scratch, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash", "-xf", tarball,
+             *(f"linux-source-{version}/{name}" for name in wanted)])
     git = ["git", "-C", scratch, "-c", "user.name=test", "-c", "user.email=test@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "base"], ["am", "-q", *series(version)]):
         log.run([*git, *words])
@@ -100,18 +109,29 @@ def is_upstreams(warning, changed):
     return header is not None and header[1] not in changed
 
 
-def core_warnings(log, version, scratch, tree):
-    """Builds the kernel's drivers/dma-buf in a directory of its own: a built tree of ours has no objects left to build
-    in."""
-    sources = tree / "drivers/dma-buf"
-    for path in (*sources.glob("*.[ch]"), sources / "Makefile"):
-        shutil.copy(path, scratch)
-    objects = re.findall(r"^  CC +drivers/dma-buf/([^/\s]+\.o)$", (tree / "build.log").read_text(errors="replace"),
-                         re.MULTILINE)
-    log.expect(objects, f"{tree}/build.log names no object of drivers/dma-buf")
-    log.run(["make", "-C", tree, f"M={scratch}", "W=1", "C=1", SPARSE, *objects])
+def objects_of(version, tree):
+    """{directory: names of the objects} of the C files that the series changes and that this kernel has."""
+    built = set(re.findall(r"^  CC (?:\[M\])? +(\S+)\.o$", (tree / "build.log").read_text(errors="replace"),
+                           re.MULTILINE))
+    objects = collections.defaultdict(list)
+    for name in patched_files(version):
+        path = pathlib.PurePosixPath(name)
+        if path.suffix == ".c" and str(path.with_suffix("")) in built:
+            objects[path.parent].append(path.with_suffix(".o").name)
+    return objects
+
+
+def series_warnings(log, version, scratch, tree):
+    """Builds the C files of the series as patches_apply() has left them: a built tree of ours has no objects left to
+    build in."""
+    objects = objects_of(version, tree)
+    log.expect(objects, f"{tree}/build.log names no object of the series")
+    for directory, names in objects.items():
+        log.run(["make", "-C", tree, f"M={scratch / directory}", "W=1", "C=1", SPARSE, *names])
     text = open(log.file.name, encoding="utf-8", errors="replace").read()
-    log.expect(re.search(r"^  CHECK .*\bdma-buf\.c$", text, re.MULTILINE), "sparse did not run on dma-buf.c")
+    for name in sum(objects.values(), []):
+        log.expect(re.search(rf"^  CHECK .*\b{re.escape(name[:-2])}\.c$", text, re.MULTILINE),
+                   f"sparse did not run on {name[:-2]}.c")
     changed = patched_files(version)
     warnings = [line for line in re.findall(r".*(?:warning:|error:).*", text) if not is_upstreams(line, changed)]
     log.expect(not warnings, warnings and warnings[0])
@@ -132,9 +152,8 @@ def lint_version(checks, version):
         ]))
     with checks.scratch() as scratch:
         checks.check(f"git am of {version}", lambda log: patches_apply(log, version, scratch))
-    with checks.scratch() as scratch:
-        checks.check(f"drivers/dma-buf of {version} with W=1 C=1",
-                     lambda log: core_warnings(log, version, scratch, tree))
+        checks.check(f"C files of the series of {version} with W=1 C=1",
+                     lambda log: series_warnings(log, version, scratch, tree))
     documented = [tree / "drivers/dma-buf/dma-buf.c", tree / "include/linux/dma-buf.h"]
     checks.command(f"kernel-doc of the patches of {version}",
                    [tree / "scripts/kernel-doc", "-none", "-Werror", *documented])
