@@ -12,7 +12,7 @@ namespace report {
 namespace {
 
 struct Mutant {
-    std::string kind; /* module, kernel or exporters */
+    std::string kind; /* module, kernel, exporters or importers */
     std::string name;
     std::string text; /* what is wrong */
     std::string flavour;

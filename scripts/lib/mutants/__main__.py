@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Puts faults into the module, the kernel patch and the exporters, one at a time, and reports which faults the
-self-tests find; see --help."""
+"""Puts faults into the module, the kernel patch, the exporters and the importers, one at a time, and reports which
+faults the self-tests find; see --help."""
 
 import argparse
 import collections
@@ -34,17 +34,18 @@ docs/mutation.md has the details."""
 
 def parse(argv):
     parser = core.Parser(prog="scripts/mutants", epilog=EPILOG,
-                         description="Breaks the module, the kernel patch or an exporter on purpose, one fault at a "
-                         "time, and reports which faults the self-tests find.")
+                         description="Breaks the module, the kernel patch, an exporter or an importer on purpose, one "
+                         "fault at a time, and reports which faults the self-tests find.")
     parser.add_argument("--list", action="store_true",
                         help="list the faults, what each fault changes, and the programs that must find the fault")
     parser.add_argument("--generated", action="store_true",
                         help="try faults that rules make, instead of the faults that were made by hand")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="try this fault (repeat the option for more faults)")
-    parser.add_argument("--kind", choices=["module", "kernel", "exporters"],
-                        help="try only the faults of the module, of the kernel patch, or of the kernel's exporters: "
-                        "udmabuf, the system heap, vfio-pci (default: all; with --generated: module)")
+    parser.add_argument("--kind", choices=["module", "kernel", "exporters", "importers"],
+                        help="try only the faults of the module, of the kernel patch, of the kernel's exporters "
+                        "(udmabuf, the system heap, vfio-pci), or of its importer iommufd (default: all; with "
+                        "--generated: module)")
     parser.add_argument("--kernel", metavar="FLAVOUR",
                         help="try the faults on this version of Linux: each version has its own faults of the kernel "
                         f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}). With "
@@ -70,8 +71,8 @@ def parse(argv):
         parser.error("--budget goes only with --generated")
     if not options.generated and options.kernel not in (None, *hand_made.versions()):
         parser.error(f"no faults for the kernel '{options.kernel}'; there are: {' '.join(hand_made.versions())}")
-    if options.generated and options.kind == "exporters":
-        parser.error("--generated has no faults of exporters; say --kind module or --kind kernel")
+    if options.generated and options.kind in ("exporters", "importers"):
+        parser.error(f"--generated has no faults of {options.kind}; say --kind module or --kind kernel")
     options.kernel = options.kernel or (generated.FLAVOUR if options.generated else hand_made.DEFAULT_VERSION)
     return options
 

@@ -32,9 +32,10 @@ SILENCE_S = 300
 #     programs of one entry; None as the limit of a case means the case's own limit
 # control: the job has no fault
 # sites: report which sites were executed
-# mutants: the numbers of the generated faults to switch on, in the module or the kernel, as `where` says
-Job = collections.namedtuple("Job", "name module programs control sites mutants where",
-                             defaults=(False, False, (), None))
+# mutants: the numbers of the faults to switch on, in the test module or elsewhere, as `where` says (guest.SWITCHES)
+# faulty: the file of the kernel's module that has the faults, or ""
+Job = collections.namedtuple("Job", "name module programs control sites mutants where faulty",
+                             defaults=(False, False, (), None, ""))
 
 
 def complaint(log):
@@ -207,7 +208,7 @@ class Engine:
             del programs[0]
         kernel, module = self.right or (self.kernel, job.module)
         control = Job("control-of-it", module, [entry for entry in programs if entry[0][0] in doubted], True,
-                      where=job.where)
+                      where=job.where, faulty=job.faulty)
         fault = job._replace(programs=programs)
         if kernel == self.kernel:
             attempts = self.boot([control, fault])

@@ -20,7 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 SELFTESTS = ROOT / "selftests"
 MODULE = "dmabuf_testexp"
 LOADED = "dmabuf_testex*"  # the module, and the copy that load_rules loads
-KERNEL_PARAMETERS = pathlib.Path("/sys/module/dma_buf/parameters")
+MODULES = pathlib.Path("/sys/module")
+# {where the faults are: the module whose parameters switch the faults on at any time}. A fault of the test module is
+# switched on when the module is loaded.
+SWITCHES = {"kernel": "dma_buf", "importers": "iommufd"}
 DIRTY = 75  # the state of the kernel is in doubt, so the next fault needs a new guest
 # How long selftests/run waits for a program after SIGKILL. The default is longer, but a program that hangs is tried
 # again, alone.
@@ -111,25 +114,40 @@ def numbers_of(job):
     return ",".join(map(str, job["mutants"])) or "0"
 
 
+def parameters_of(where):
+    """Returns the directory of the parameters that switch faults on, or None for the test module."""
+    return MODULES / SWITCHES[where] / "parameters" if where in SWITCHES else None
+
+
+def load_faulty(job):
+    """Loads the kernel's module with the faults, so no program loads the right one. Its parameters are those of the
+    kernel's command line, as for modprobe."""
+    name = SWITCHES.get(job["where"])
+    if job["faulty"] and not (MODULES / name).exists():
+        words = pathlib.Path("/proc/cmdline").read_text(encoding="utf-8").split()
+        subprocess.run(["insmod", job["faulty"], *(word.removeprefix(f"{name}.") for word in words
+                                                   if word.startswith(f"{name}."))], check=True)
+
+
 def switch_on(job):
-    """Switches the kernel's faults on. The module's faults are switched on when the module is loaded."""
-    if job["where"] == "kernel":
-        (KERNEL_PARAMETERS / "sites").write_text("0")
-        (KERNEL_PARAMETERS / "mutant").write_text(numbers_of(job))
+    """Switches the faults of the kernel or of a module of the kernel on."""
+    if parameters := parameters_of(job["where"]):
+        (parameters / "sites").write_text("0")
+        (parameters / "mutant").write_text(numbers_of(job))
     elif job["sites"]:
         subprocess.run(["dmesg", "--clear"], check=False)
 
 
 def switch_off(job):
-    if job["where"] == "kernel":
-        (KERNEL_PARAMETERS / "mutant").write_text("0")
+    if parameters := parameters_of(job["where"]):
+        (parameters / "mutant").write_text("0")
 
 
 def executed_sites(where):
     """Returns the sites that the kernel or the module reported, or None if there is no report. A copy of the module
     that was refused, or unloaded, reports its sites as well."""
-    if where == "kernel":
-        words = (KERNEL_PARAMETERS / "sites").read_text().replace(",", "")
+    if parameters := parameters_of(where):
+        words = (parameters / "sites").read_text().replace(",", "")
         return [bit for bit in range(len(words) * 4) if int(words, 16) >> bit & 1]
     log = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace", check=False).stdout
     if "testexp-sites: begin" not in log:
@@ -240,6 +258,7 @@ def hunt(jobs):
     """Tries each job. A control continues after a failure, because each of its programs counts."""
     runner = Runner()
     for job in jobs:
+        load_faulty(job)
         clean = True
         for names, limit, case_limit in job["programs"]:
             tell(job=job["name"], begins=names)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/VERSION and
-kernel/mutants/VERSION/exporters.
+"""Reads the faults made by hand: the entries of the file `module`, and the patches of kernel/mutants/VERSION and its
+directories exporters and importers.
 
 Each fault names the programs that must find it.
 """
@@ -17,17 +17,19 @@ MODULE_FAULTS = pathlib.Path(__file__).resolve().parent / "module"
 KERNEL_FAULTS = core.ROOT / "kernel/mutants"
 DEFAULT_VERSION = "6.12"
 
-# kind: module, kernel or exporters; file: the file that the fault changes, or the patch; flavour: the kernel on which a
-# test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: the guest that shows the fault.
+# kind: module, kernel, exporters or importers; file: the file that the fault changes, or the patch; flavour: the kernel
+# on which a test can see the fault; edits: [(function or "", old, new)], or [] for a patch; guest: the guest that shows
+# the fault.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=("usual",))
 # {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO
 # refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
 GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
+          "devices": ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
           "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
 # dmabuf-check has its arguments in brackets.
 PROGRAM = re.compile(r"[\w-]+(?:\[[^\]]*\])?")
 # {kind: (directory below kernel/mutants/VERSION, the NAME of the flavour VERSION-NAME that shows the faults)}
-PATCHES = {"kernel": ("", None), "exporters": ("exporters", "exporters")}
+PATCHES = {"kernel": ("", None), "exporters": ("exporters", "exporters"), "importers": ("importers", None)}
 
 HEADING = re.compile(r"== (?P<name>[a-z0-9-]+) +(?P<file>[\w./]+) +(?P<programs>\w+(?: \w+)*?)"
                      r"(?: kernel=(?P<flavour>[\w.-]+))?$")
@@ -98,7 +100,7 @@ def read_patch(path, version, kind):
 
 
 def all_faults(version=DEFAULT_VERSION):
-    """Returns the faults of the module, of the kernel and of the exporters of this version.
+    """Returns the faults of the module, of the kernel, of the exporters and of the importers of this version.
 
     The faults that only the kernel nomove shows are left out where a version has no such kernel.
     """

@@ -2,9 +2,11 @@
 """Tries the faults made by hand.
 
 One guest tries many modules. Most faults of the kernel are in one kernel, and a parameter switches a fault on; the
-exporters have such a kernel too. Each other fault of the kernel or an exporter has its own kernel and guest.
+exporters have such a kernel too. Each other fault of the kernel or an exporter has its own kernel and guest. The faults
+of the importers are in one module of the usual kernel.
 """
 
+import collections
 import concurrent.futures
 import os
 import pathlib
@@ -14,12 +16,17 @@ import time
 import build
 import core
 import engine
+import importer_module
 import kernel_image
 import merged
 from engine import Job, limited
 from hand_made import GUESTS, Mistake
 from record import Record
 from verdicts import Verdict
+
+# What many faults share. faults: [Merged]; kernel: the image or the flavour to boot; module: the test module; where,
+# faulty: as in a Job.
+Shared = collections.namedtuple("Shared", "faults kernel module where faulty")
 
 
 def groups(faults):
@@ -41,6 +48,12 @@ def control_name(kind, flavour, guest="usual"):
 
 def programs_of(faults):
     return sorted({program for fault in faults for program in fault.programs})
+
+
+def test_module(tree, work):
+    """Builds the test module without a fault; returns its path."""
+    build.ModuleTree(work / "tree", tree).build(None, work / "module")
+    return str(work / "module" / f"{build.MODULE}.ko")
 
 
 class Hunt:
@@ -111,7 +124,7 @@ class Hunt:
         jobs += [Job(fault.name, paths[fault.name], limited(fault.programs)) for fault in built]
         engine.Engine(flavour, self.binaries, work / "boots", report, (flavour, paths["control"])).run(jobs)
 
-    # --- the kernel and the exporters ---
+    # --- the kernel, the exporters and the importers ---
 
     def hunt_kernels(self, kind, flavour, faults, guests):
         """Builds the kernel that most faults share, then a kernel for each other fault. Yields the tries.
@@ -120,9 +133,10 @@ class Hunt:
         """
         work = self.work / f"{kind}-{flavour}"
         work.mkdir()
-        shared, others, right = self.build_shared(kind, flavour, faults, work)
+        build_shared = self.build_importers if kind == "importers" else self.build_kernel
+        shared, others = build_shared(kind, flavour, faults, work)
         for guest, of_guest in by_guest(faults).items():
-            yield guests.submit(self.try_shared, control_name(kind, flavour, guest), of_guest, shared, right, work)
+            yield guests.submit(self.try_shared, control_name(kind, flavour, guest), of_guest, shared, work)
         for fault, reason in others:
             core.say(f"building kernel {flavour}: {fault.name}, which needs its own build: {reason}")
             directory = work / fault.name
@@ -132,32 +146,56 @@ class Hunt:
             except Mistake as mistake:
                 self.record.fault(fault, Verdict("error", None, str(mistake), None))
                 continue
-            yield guests.submit(self.try_alone, fault, directory, right)
+            yield guests.submit(self.try_alone, fault, directory, shared)
 
-    def build_shared(self, kind, flavour, faults, work):
-        """Returns ([Merged], [(fault, reason)] of the others, (image, module)).
+    def build_merged(self, what, sources, faults, build_texts):
+        """Builds the faults that can be merged. what: names the build; sources: {path: text} of the files that may have
+        faults; build_texts: builds all faults that the compiler accepts, see kernel_image.build_accepted().
 
-        With all faults switched off, the image is the kernel without a fault. So it is the control of the others too.
+        Returns ([Merged], [(fault, reason)] of the others, what the build returned).
         """
-        sources = kernel_image.sources_in(build.last_line_of("kernel", "mutant", "--tree", flavour), kind)
         shared, others = merged.split(sources, faults, lambda fault: (core.ROOT / fault.file).read_text())
-        core.say(f"building kernel {flavour} with {len(shared)} of {len(faults)} faults")
+        core.say(f"building {what} with {len(shared)} of {len(faults)} faults")
 
         def write(refused):
             left = [one for one in shared if one.fault.name not in refused]
             texts, lines = merged.write_all(sources, left, lambda path: kernel_image.prelude_of(path, len(shared)))
             return left, texts, lines
 
-        built, refused, tree = kernel_image.build_image(sources, write, work, flavour)
+        built, refused, result = build_texts(write)
         for one in shared:
             if one.fault.name in refused:
-                self.record.fault(one.fault, Verdict("error", None, "does not build: see scripts/kernel mutant", None))
-        build.ModuleTree(work / "tree", tree).build(None, work / "module")
-        return built, others, (str(work / "bzImage"), str(work / "module" / f"{build.MODULE}.ko"))
+                self.record.fault(one.fault, Verdict("error", None, "the compiler refuses the fault", None))
+        return built, others, result
 
-    def try_shared(self, name, faults, shared, right, work):
+    def build_kernel(self, kind, flavour, faults, work):
+        """Returns (Shared, [(fault, reason)] of the others).
+
+        With all faults switched off, the image is the kernel without a fault. So it is the control of the others too.
+        """
+        sources = kernel_image.sources_in(build.last_line_of("kernel", "mutant", "--tree", flavour), kind)
+        built, others, tree = self.build_merged(
+            f"kernel {flavour}", sources, faults,
+            lambda write: kernel_image.build_image(sources, write, work, flavour))
+        return Shared(built, str(work / "bzImage"), test_module(tree, work), "kernel", ""), others
+
+    def build_importers(self, kind, flavour, faults, work):
+        """The same for faults in the module of an importer, for the usual kernel. The others get no build of their
+        own."""
+        importer_module.unpack(flavour.partition("-")[0], work / "source")
+        sources = kernel_image.sources_in(work / "source", kind)
+        kdir = build.last_line_of("kernel", "build", flavour)
+        built, others, faulty = self.build_merged(
+            importer_module.MODULE, sources, faults,
+            lambda write: kernel_image.build_accepted(write, lambda texts: importer_module.build_module(
+                work / "source", kdir, texts, work / "build.log")))
+        for fault, reason in others:
+            self.record.fault(fault, Verdict("error", None, reason, None))
+        return Shared(built, flavour, test_module(kdir, work), "importers", str(faulty)), []
+
+    def try_shared(self, name, faults, shared, work):
         """Tries the control of some faults, which need the same guest, then those that are in the shared kernel."""
-        here = [one for one in shared if one.fault in faults]
+        here = [one for one in shared.faults if one.fault in faults]
         by_name = {one.fault.name: one.fault for one in here}
 
         def report(job, verdict):
@@ -166,16 +204,18 @@ class Hunt:
             else:
                 self.record.fault(by_name[job.name], verdict)
 
-        image, module = right
-        jobs = [Job(f"control-{name}", module, limited(programs_of(faults)), True, where="kernel")]
-        jobs += [Job(one.fault.name, module, limited(one.fault.programs), False, mutants=[one.number], where="kernel")
-                 for one in here]
-        engine.Engine(image, self.binaries, work / f"boots-{name}", report, arguments=GUESTS[faults[0].guest]).run(
-            jobs)
+        def job(name, programs, control, mutants=()):
+            return Job(name, shared.module, limited(programs), control, mutants=mutants, where=shared.where,
+                       faulty=shared.faulty)
 
-    def try_alone(self, fault, directory, right):
+        jobs = [job(f"control-{name}", programs_of(faults), True)]
+        jobs += [job(one.fault.name, one.fault.programs, False, [one.number]) for one in here]
+        engine.Engine(shared.kernel, self.binaries, work / f"boots-{name}", report,
+                      arguments=GUESTS[faults[0].guest]).run(jobs)
+
+    def try_alone(self, fault, directory, shared):
         engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",
-                      lambda job, verdict: self.record.fault(fault, verdict), right,
+                      lambda job, verdict: self.record.fault(fault, verdict), (shared.kernel, shared.module),
                       arguments=GUESTS[fault.guest]).run(
-                          [Job(fault.name, right[1], limited(fault.programs), False)])
+                          [Job(fault.name, shared.module, limited(fault.programs), False)])
         (directory / "bzImage").unlink()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds a kernel whose dma-buf.c and exporters have many faults. Parameters of the built-in dma_buf switch faults on
-and report the executed sites, so one guest can try one fault after the other.
+and report the executed sites, so one guest can try one fault after the other. importer_module.py does the same for a
+module of the kernel, with the parts of this file that both need.
 """
 
 import contextlib
@@ -13,11 +14,12 @@ import core
 import schemata
 
 SUBJECT = "drivers/dma-buf/dma-buf.c"
-# {kind of a fault: the files that the fault may change}. All files are in one image: the flavour `exporters` has
-# vfio-pci built in.
+# {kind of a fault: the files that the fault may change}. The first file of a kind has the parameters. All files of a
+# kind are in one image or in one module: the flavour `exporters` has vfio-pci built in.
 FILES = {"kernel": (SUBJECT,),
          "exporters": (SUBJECT, "drivers/dma-buf/udmabuf.c", "drivers/dma-buf/heaps/system_heap.c",
-                       "drivers/vfio/pci/vfio_pci_dmabuf.c")}
+                       "drivers/vfio/pci/vfio_pci_dmabuf.c"),
+         "importers": ("drivers/iommu/iommufd/pages.c", "drivers/iommu/iommufd/io_pagetable.c")}
 ROUNDS = 8  # each round compiles without the faults that the compiler refused
 PRELUDE = """\
 #include <linux/bitmap.h>
@@ -69,8 +71,8 @@ static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
 }
 
 """
-# The faults of an exporter are switched on by the parameter of dma_buf as well.
-PRELUDE_OF_EXPORTERS = """\
+# The parameter of the first file switches on the faults of the other files as well.
+PRELUDE_OF_OTHERS = """\
 #include <linux/bitops.h>
 
 extern unsigned long testexp_mutants[];
@@ -104,7 +106,8 @@ def with_numbers(text, mutants, sites=0):
 
 def prelude_of(path, mutants):
     """Returns the prelude of a file, for so many faults of all files."""
-    return with_numbers(PRELUDE, mutants) if path == SUBJECT else PRELUDE_OF_EXPORTERS
+    is_first = path in [paths[0] for paths in FILES.values()]
+    return with_numbers(PRELUDE, mutants) if is_first else PRELUDE_OF_OTHERS
 
 
 def patch_of(sources, texts):
@@ -113,20 +116,18 @@ def patch_of(sources, texts):
                                                 f"b/{path}")) for path, text in texts.items())
 
 
-def build_image(sources, write, directory, flavour):
-    """Puts the image with all faults that the compiler accepts into the directory.
+def build_accepted(write, build_texts):
+    """Builds all faults that the compiler accepts.
 
-    sources: {path: text} of the files that may have faults; write(dropped): returns (faults, {path: text with these
-    faults}, {path: {line: id of the fault in the line}}), without the faults whose id is dropped. Returns (faults, ids
-    of the refused faults, kernel tree).
+    write(dropped): returns (faults, {path: text with these faults}, {path: {line: id of the fault in the line}}),
+    without the faults whose id is dropped; build_texts(texts): builds; its Mistake names the log. Returns (faults, ids
+    of the refused faults, what build_texts returned).
     """
     dropped = set()
     for _ in range(ROUNDS):
         faults, texts, lines = write(dropped)
-        core.write_whole(directory / "faults.patch", patch_of(sources, texts))
         try:
-            return faults, dropped, build.last_line_of("kernel", "mutant", directory / "faults.patch",
-                                                       directory / "bzImage", flavour)
+            return faults, dropped, build_texts(texts)
         except build.Mistake as mistake:
             log = re.search(r"\(log: (.*)\)$", str(mistake))
             refused = set()
@@ -137,4 +138,17 @@ def build_image(sources, write, directory, flavour):
                 raise
             dropped |= refused
             core.say(f"the compiler refused {len(refused)} faults; compiling again without them")
-    raise core.Problem(f"the kernel with many faults does not build after {ROUNDS} rounds")
+    raise core.Problem(f"many faults in one build: it still fails after {ROUNDS} rounds")
+
+
+def build_image(sources, write, directory, flavour):
+    """Puts the image with all faults that the compiler accepts into the directory.
+
+    sources: {path: text} of the files that may have faults; write: as for build_accepted(). Returns (faults, ids of the
+    refused faults, kernel tree).
+    """
+    def build_texts(texts):
+        core.write_whole(directory / "faults.patch", patch_of(sources, texts))
+        return build.last_line_of("kernel", "mutant", directory / "faults.patch", directory / "bzImage", flavour)
+
+    return build_accepted(write, build_texts)
