@@ -2,12 +2,12 @@
 """Judges the lines of a kernel log in which an IOMMU reports a fault: DMAR is Intel's IOMMU, AMD-Vi is AMD's.
 
 A fault is a bug, unless a test has announced faults of this device at this IOVA at this time. The test writes the
-announcement to /dev/kmsg: one line before its accesses, and one after the last fault is in the log:
+announcement to /dev/kmsg: one line before its accesses, and one when the kernel has reported the last fault:
 
     expect-iommu-fault: begin 0000:00:10.0 0x100000 0x1fffff
     expect-iommu-fault: end 0000:00:10.0 0x100000 0x1fffff
 
-Several announcements may overlap.
+Several announcements may overlap. A fault need not come: the kernel limits how many it reports within five seconds.
 """
 import re
 
@@ -45,7 +45,7 @@ class Judge:
     """Follows the messages of a kernel log. `announced_faults` counts the faults that a test had announced."""
 
     def __init__(self):
-        self.expected = {}  # announcement (device, first, last): number of its faults
+        self.expected = set()  # announcements: (device, first, last)
         self.announced_faults = 0
 
     def bug(self, message):
@@ -60,28 +60,22 @@ class Judge:
         return message if ERROR.match(message) else None
 
     def expects(self, device, iova):
-        known = [key for key in self.expected if key[0] == device and key[1] <= iova <= key[2]]
-        for key in known:
-            self.expected[key] += 1
-        self.announced_faults += bool(known)
-        return bool(known)
+        known = any(device == expected and first <= iova <= last for expected, first, last in self.expected)
+        self.announced_faults += known
+        return known
 
     def announcement(self, message):
         match = EXPECT.match(message)
         if not match:
             return f"not understood: {message}"
         key = (whole_address(match[2]), int(match[3], 16), int(match[4], 16))
-        if match[1] == "begin":
-            again = key in self.expected
-            self.expected[key] = 0
-            return f"announced twice: {message}" if again else None
-        count = self.expected.pop(key, None)
-        if count is None:
-            return f"not announced before: {message}"
-        return None if count else f"announced, but no fault came: {message}"
+        if (match[1] == "begin") == (key in self.expected):
+            return f"announced twice: {message}" if match[1] == "begin" else f"not announced before: {message}"
+        self.expected ^= {key}
+        return None
 
     def forget(self):
         """The bug that announcements have no end, or None. Ends them."""
-        unended, self.expected = list(self.expected), {}
+        unended, self.expected = sorted(self.expected), set()
         return "; ".join(f"IOMMU faults of {device} at {first:#x} to {last:#x} were announced without an end"
                          for device, first, last in unended) or None
