@@ -22,6 +22,15 @@ constexpr std::uint64_t from_memory = 0;
 constexpr std::uint64_t to_memory = 2;
 constexpr std::uint64_t own_buffer = 0x40000;
 
+/* QEMU ends when a DMA does not fit. */
+bool fits(std::uint64_t bytes, std::uint64_t at) {
+    return bytes > 0 && at <= Edu::most_bytes && bytes <= Edu::most_bytes - at;
+}
+
+Error too_long() {
+    return {EINVAL, "the device edu copies 1 to " + std::to_string(Edu::most_bytes) + " bytes"};
+}
+
 } // namespace
 
 Result<Edu> Edu::make(const VfioDevice& device) {
@@ -42,31 +51,53 @@ Result<Edu> Edu::make(const VfioDevice& device) {
     return Edu(std::move(registers).value());
 }
 
-Status Edu::read(std::uint64_t iova, std::uint64_t bytes) {
-    return run(iova, own_buffer, bytes, from_memory);
+Status Edu::start_read(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at) {
+    if (!fits(bytes, at))
+        return too_long();
+    begin(iova, own_buffer + at, bytes, from_memory);
+    return std::monostate{};
 }
 
-Status Edu::write(std::uint64_t iova, std::uint64_t bytes) {
-    return run(own_buffer, iova, bytes, to_memory);
+Status Edu::start_write(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at) {
+    if (!fits(bytes, at))
+        return too_long();
+    begin(own_buffer + at, iova, bytes, to_memory);
+    return std::monostate{};
 }
 
-Status Edu::run(std::uint64_t source, std::uint64_t target, std::uint64_t bytes,
+void Edu::begin(std::uint64_t source, std::uint64_t target, std::uint64_t bytes,
                 std::uint64_t direction) {
-    if (bytes == 0 || bytes > most_bytes) /* QEMU would end */
-        return Error{EINVAL, "the device edu copies 1 to " + std::to_string(most_bytes) + " bytes"};
     set(dma_source, source);
     set(dma_target, target);
     set(dma_count, bytes);
     set(dma_command, start | direction);
+}
 
+bool Edu::is_running() const {
+    return (get(dma_command) & start) != 0;
+}
+
+Status Edu::wait() const {
     const auto end = std::chrono::steady_clock::now() + limits::dma;
 
-    while ((get(dma_command) & start) != 0) {
+    while (is_running()) {
         if (std::chrono::steady_clock::now() > end)
             return Error{ETIMEDOUT, "the device edu does not end its DMA"};
         std::this_thread::sleep_for(limits::look_again);
     }
     return std::monostate{};
+}
+
+Status Edu::read(std::uint64_t iova, std::uint64_t bytes) {
+    const Status started = start_read(iova, bytes);
+
+    return started ? wait() : started;
+}
+
+Status Edu::write(std::uint64_t iova, std::uint64_t bytes) {
+    const Status started = start_write(iova, bytes);
+
+    return started ? wait() : started;
 }
 
 /* The device takes accesses of 64 bits there. */

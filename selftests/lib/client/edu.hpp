@@ -27,17 +27,28 @@ public:
     static Result<Edu> make(const VfioDevice& device);
 
     /**
-     * DMA from these addresses (IOVA) to the device's own buffer, and the other way round. Both
-     * wait for the end of the DMA. EINVAL for more than most_bytes. The device does not notice when
-     * the IOMMU refuses the DMA: then the copy does not take place.
+     * DMA from these addresses (IOVA) to the device's own buffer, and the other way round, from
+     * byte
+     * @at of the buffer on. EINVAL for what does not fit into most_bytes. The device does not
+     * notice when the IOMMU refuses the DMA: then the copy does not take place.
      */
+    Status start_read(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at = 0);
+    Status start_write(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at = 0);
+
+    /* Whether the DMA that was started has not taken place yet. */
+    bool is_running() const;
+
+    /* Waits until the DMA has taken place, or was refused. */
+    Status wait() const;
+
+    /* Start and wait. */
     Status read(std::uint64_t iova, std::uint64_t bytes = most_bytes);
     Status write(std::uint64_t iova, std::uint64_t bytes = most_bytes);
 
 private:
     explicit Edu(Mapping registers) : registers_(std::move(registers)) {}
 
-    Status run(std::uint64_t source, std::uint64_t target, std::uint64_t bytes,
+    void begin(std::uint64_t source, std::uint64_t target, std::uint64_t bytes,
                std::uint64_t direction);
     void set(std::size_t offset, std::uint64_t value);
     std::uint64_t get(std::size_t offset) const;
