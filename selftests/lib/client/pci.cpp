@@ -22,7 +22,8 @@ unsigned int read_hex(const std::filesystem::path& path) {
 
 } // namespace
 
-std::string find_free_device(const PciId& id, const std::filesystem::path& devices) {
+std::string find_free_device(const PciId& id, const std::filesystem::path& devices,
+                             const std::string& except) {
     std::set<std::filesystem::path> paths; /* sorted, because the directory is not */
     std::error_code error;
 
@@ -30,7 +31,7 @@ std::string find_free_device(const PciId& id, const std::filesystem::path& devic
         paths.insert(entry.path());
     for (const std::filesystem::path& path : paths)
         if (read_hex(path / "vendor") == id.vendor && read_hex(path / "device") == id.device &&
-            !std::filesystem::exists(path / "driver"))
+            !std::filesystem::exists(path / "driver") && path.filename() != except)
             return path.filename();
     return "";
 }

@@ -14,9 +14,13 @@ struct PciId {
     unsigned int device;
 };
 
-/* Name of the first device with this id and without a driver, e.g. "0000:00:11.0"; "" for none. */
+/*
+ * Name of the first device with this id and without a driver, e.g. "0000:00:11.0"; "" for none. The
+ * device with the name @except does not count.
+ */
 std::string find_free_device(const PciId& id,
-                             const std::filesystem::path& devices = "/sys/bus/pci/devices");
+                             const std::filesystem::path& devices = "/sys/bus/pci/devices",
+                             const std::string& except = "");
 
 /* A BAR, by the name that the module's parameter mmio_bar uses: "0000:00:11.0/2". */
 struct PciBar {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "child.hpp"
+#include "fixture.hpp"
 #include "ksft.hpp"
 
 namespace testexp {
@@ -24,11 +25,19 @@ std::string name_of(const PciId& id) {
     return name;
 }
 
+/* The module may have claimed a BAR, see the parameter mmio_bar. VFIO cannot use such a device. */
+std::string device_of_module() {
+    const std::string bar = testexp::device().info().mmio_bar;
+
+    return bar.substr(0, bar.find('/'));
+}
+
 } // namespace
 
-VfioBinding::VfioBinding(const PciId& id) : device_(find_free_device(id)) {
-    REQUIRE(!device_.empty(),
-            "this machine has no PCI device " + name_of(id) + " without a driver");
+VfioBinding::VfioBinding(const PciId& id)
+    : device_(find_free_device(id, "/sys/bus/pci/devices", device_of_module())) {
+    REQUIRE(!device_.empty(), "this machine has no PCI device " + name_of(id) +
+                                  " without a driver, and whose BAR the module does not use");
     (void)Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
     write_to(directory() + "/driver_override", "vfio-pci");
     write_to("/sys/bus/pci/drivers_probe", device_);

@@ -8,7 +8,10 @@
 
 namespace testexp {
 
-/* While the object exists, vfio-pci drives the first device of this kind that has no driver. */
+/*
+ * While the object exists, vfio-pci drives the first device of this kind that has no driver, and
+ * whose BAR the module has not claimed.
+ */
 class VfioBinding {
 public:
     /* Skips where there is no such device, or where VFIO refuses the device. */
