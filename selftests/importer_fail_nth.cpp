@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: whenever the kernel fails to allocate or to copy in the middle of a call of iommufd that
+ * maps a dma-buf, the call fails with ENOMEM or EFAULT, or succeeds without that memory. Nothing is
+ * left half-made (pins, attachments, entries in the page table of the IOMMU), and the same call
+ * works right afterwards (P8, P23).
+ *
+ * Method: fail-nth, as in fail_nth.cpp: the first possible failure of a call happens, then the
+ * second, and so on until the call meets no failure any more.
+ *
+ * Does not see: two failures in one call; leaks of memory, which selftests/run finds.
+ */
+#include <functional>
+
+#include "call.hpp"
+#include "dma_device.hpp"
+#include "fault_injection.hpp"
+#include "iommu_table.hpp"
+#include "lifetime.hpp"
+#include "vfio_uapi.hpp"
+
+using namespace testexp;
+
+namespace {
+
+/* No call here has so many points. A call that reaches this number makes no progress. */
+constexpr unsigned int max_points = 2000;
+
+constexpr std::uint64_t base = DmaDevice::tested.first;
+constexpr std::uint64_t copy_base = base + 0x100'0000;
+constexpr std::uint64_t nr_pages = 24; /* each is a run of its own */
+
+/* What the calls work on. */
+struct Scene {
+    DmaDevice dma;
+    AddressSpace lone = AddressSpace::make(dma.vfio().iommufd()).value(); /* without a domain */
+    Buffer buffer = device()
+                        .create({.layout = Layout{}.ram(1, {.repeat = nr_pages}),
+                                 .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER})
+                        .value();
+
+    int iommufd() const { return dma.vfio().iommufd(); }
+    std::uint64_t bytes() const { return nr_pages * page_bytes(); }
+};
+
+/* What is held of the buffer. */
+struct Held {
+    std::uint64_t pins;
+    std::uint64_t attachments;
+    bool is_mapped; /* in the tested range, for edu */
+
+    bool operator==(const Held&) const = default;
+};
+
+Held held_in(const Scene& scene) {
+    const testexp_stats stats = device().stats(scene.buffer.fd.get()).value();
+    bool is_mapped = false;
+
+    for (const IommuLeaf& leaf : read_iommu_table(scene.dma.name()).value())
+        is_mapped = is_mapped ||
+                    (leaf.end() > DmaDevice::tested.first && leaf.iova <= DmaDevice::tested.last);
+    return {stats.pins - stats.unpins, stats.attaches - stats.detaches, is_mapped};
+}
+
+std::string describe(const Held& held) {
+    return std::to_string(held.pins) + " pins, " + std::to_string(held.attachments) +
+           " attachments, " + (held.is_mapped ? "mapped" : "not mapped");
+}
+
+/* --- The calls -------------------------------------------------------------- */
+
+int map_into(const Scene& scene, std::uint32_t space) {
+    auto request = sized<uapi::AddressSpaceMapFile>();
+
+    request.flags = uapi::map_fixed_iova | uapi::map_readable | uapi::map_writeable;
+    request.ioas_id = space;
+    request.fd = scene.buffer.fd.get();
+    request.length = scene.bytes();
+    request.iova = base;
+    return errno_of_call(scene.iommufd(), uapi::address_space_map_file, &request);
+}
+
+int unmap_from(const Scene& scene, std::uint32_t space, std::uint64_t iova) {
+    auto request = sized<uapi::AddressSpaceUnmap>();
+
+    request.ioas_id = space;
+    request.iova = iova;
+    request.length = scene.bytes();
+    return errno_of_call(scene.iommufd(), uapi::address_space_unmap, &request);
+}
+
+int copy(const Scene& scene) {
+    auto request = sized<uapi::AddressSpaceCopy>();
+
+    request.flags = uapi::map_fixed_iova | uapi::map_readable | uapi::map_writeable;
+    request.dst_ioas_id = scene.dma.space().id();
+    request.src_ioas_id = scene.lone.id();
+    request.length = scene.bytes();
+    request.dst_iova = copy_base;
+    request.src_iova = base;
+    return errno_of_call(scene.iommufd(), uapi::address_space_copy, &request);
+}
+
+/* A domain of the device for the address space that has the mapping, filled when it is made. */
+int make_domain(const Scene& scene, std::uint32_t& made) {
+    auto request = sized<uapi::DomainAlloc>();
+
+    request.dev_id = scene.dma.vfio().id_in_iommufd();
+    request.pt_id = scene.lone.id();
+
+    const int code = errno_of_call(scene.iommufd(), uapi::domain_alloc, &request);
+
+    made = code == 0 ? request.out_hwpt_id : 0;
+    return code;
+}
+
+int destroy(const Scene& scene, std::uint32_t id) {
+    auto request = sized<uapi::DestroyObject>();
+
+    request.id = id;
+    return errno_of_call(scene.iommufd(), uapi::destroy_object, &request);
+}
+
+int revoke(const Scene& scene) {
+    auto request = sized<testexp_revoke>();
+
+    request.fd = scene.buffer.fd.get();
+    return errno_of_call(device().fd(), TESTEXP_IOC_REVOKE, &request);
+}
+
+/*
+ * A call that must not allocate in user space, because that allocation could fail instead. The
+ * other functions run without failures.
+ */
+struct Operation {
+    const char* name;
+    std::function<void(const Scene&)> prepare;
+    std::function<int(const Scene&)> call;
+    std::function<void(const Scene&)> undo;  /* what a successful call did */
+    std::function<void(const Scene&)> clean; /* what prepare() did */
+    bool allocates = true;                   /* whether some attempt must give ENOMEM */
+};
+
+void expect_done(int code, const char* what) {
+    ksft::expect_eq(code, 0, std::string("errno of ") + what);
+}
+
+std::vector<Operation> operations() {
+    static std::uint32_t domain = 0;
+    const auto nothing = [](const Scene&) {};
+    const auto map_lone = [](const Scene& scene) {
+        expect_done(map_into(scene, scene.lone.id()), "MAP_FILE");
+    };
+    const auto unmap_lone = [](const Scene& scene) {
+        expect_done(unmap_from(scene, scene.lone.id(), base), "UNMAP");
+    };
+    const auto map_edu = [](const Scene& scene) {
+        expect_done(map_into(scene, scene.dma.space().id()), "MAP_FILE");
+    };
+    const auto unmap_edu = [](const Scene& scene) {
+        expect_done(unmap_from(scene, scene.dma.space().id(), base), "UNMAP");
+    };
+
+    return {
+        {"MAP_FILE,domain=none", nothing,
+         [](const Scene& scene) { return map_into(scene, scene.lone.id()); }, unmap_lone, nothing},
+        {"MAP_FILE,domain=edu", nothing,
+         [](const Scene& scene) { return map_into(scene, scene.dma.space().id()); }, unmap_edu,
+         nothing},
+        {"COPY,domain=edu", map_lone, copy,
+         [](const Scene& scene) {
+             expect_done(unmap_from(scene, scene.dma.space().id(), copy_base), "UNMAP");
+         },
+         unmap_lone},
+        {"HWPT_ALLOC", map_lone, [](const Scene& scene) { return make_domain(scene, domain); },
+         [](const Scene& scene) { expect_done(destroy(scene, domain), "DESTROY"); }, unmap_lone},
+        {"UNMAP,domain=edu", map_edu,
+         [](const Scene& scene) { return unmap_from(scene, scene.dma.space().id(), base); },
+         map_edu, unmap_edu, false},
+        {"REVOKE,domain=edu", map_edu, revoke,
+         [unmap_edu, map_edu](const Scene& scene) {
+             device().restore(scene.buffer.fd.get()).value();
+             unmap_edu(scene);
+             map_edu(scene);
+         },
+         unmap_edu, false},
+    };
+}
+
+/* --- The sweep -------------------------------------------------------------- */
+
+struct Tally {
+    unsigned int out_of_memory = 0;
+    unsigned int faults = 0;
+    unsigned int without = 0; /* calls that succeeded although something failed */
+};
+
+/* Returns whether the call met the failure. */
+bool failing_call(const Operation& operation, const Scene& scene, unsigned int nth, Tally& tally) {
+    const NthFault fault;
+    const Held before = held_in(scene);
+    const std::string at = std::string(operation.name) + ", point " + std::to_string(nth);
+
+    fault.arm(nth);
+    const int code = operation.call(scene);
+    const bool met = fault.disarm();
+
+    if (code == 0) {
+        tally.without += met;
+        operation.undo(scene);
+    } else {
+        tally.out_of_memory += code == ENOMEM;
+        tally.faults += code == EFAULT;
+        ksft::expect(met && (code == ENOMEM || code == EFAULT),
+                     at + ": errno " + std::to_string(code) + " is one it may come to");
+        ksft::expect_eq(describe(held_in(scene)), describe(before), at + ", after the failure");
+        expect_done(operation.call(scene), at.c_str());
+        operation.undo(scene);
+    }
+    ksft::expect_eq(describe(held_in(scene)), describe(before), at + ", undone");
+    return met;
+}
+
+void sweep(const Operation& operation, const FaultInjection& injection) {
+    require_pfn_importer();
+    mount_debugfs();
+
+    const Scene scene;
+    const Held idle = held_in(scene);
+    Tally tally;
+
+    for (const FaultKind kind : {FaultKind::slab, FaultKind::pages}) {
+        unsigned int nth = 1;
+
+        operation.prepare(scene);
+        expect_done(operation.call(scene), "the call, undisturbed");
+        operation.undo(scene);
+        injection.select(kind);
+        while (nth <= max_points && failing_call(operation, scene, nth, tally))
+            nth++;
+        ksft::expect(nth <= max_points, "the call makes progress");
+        operation.clean(scene);
+        ksft::expect_eq(describe(held_in(scene)), describe(idle), "at the end");
+    }
+    ksft::note(std::string(operation.name) + ": " + std::to_string(tally.out_of_memory) +
+               " ENOMEM, " + std::to_string(tally.faults) + " EFAULT, " +
+               std::to_string(tally.without) + " done without");
+    if (operation.allocates)
+        ksft::expect(tally.out_of_memory > 0, "a failed allocation was seen");
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    try {
+        static const FaultInjection injection;
+
+        for (const Operation& operation : operations())
+            plan.add(std::string("P8.iommufd_fail_nth[call=") + operation.name + "]",
+                     [operation] { sweep(operation, injection); });
+    } catch (const ksft::Skip& none) {
+        plan.add("P8.iommufd_fail_nth", [none] { throw none; });
+    }
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
