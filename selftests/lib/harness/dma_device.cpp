@@ -6,11 +6,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "child.hpp"
 #include "fixture.hpp"
 #include "kernel_exporters.hpp"
 #include "ksft.hpp"
 #include "layout.hpp"
+#include "value_or_skip.hpp"
 
 namespace testexp {
 
@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::uint64_t own_iova = 0x1000'0000;
 constexpr std::uint64_t first_word = 0xed00'0000'0000'0000;
-
-template <typename T> T value_or_skip(Result<T> result) {
-    if (result.code() == EOPNOTSUPP)
-        ksft::skip("this test needs " + result.error().what);
-    return std::move(result).value();
-}
 
 Fd page_of_memory() {
     Fd memory(memfd_create("dma_device", MFD_CLOEXEC));
@@ -93,7 +87,7 @@ void DmaDevice::end(ExpectedFaults& faults) {
 }
 
 void require_pfn_importer() {
-    (void)Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
+    load_vfio();
     REQUIRE(kernel_has_symbol("iopt_revoke_notify") &&
                 !kernel_has_symbol("vfio_pci_dma_buf_iommufd_map"),
             "this kernel's iommufd does not import dma-bufs by get_pfn");

@@ -75,7 +75,8 @@ private:
 
 /*
  * Skips where the IOMMU is missing, or where iommufd does not ask exporters for PFNs. The answer
- * comes from /proc/kallsyms: an answer from iommufd would hide that iommufd is broken.
+ * comes from /proc/kallsyms: an answer from iommufd would hide that iommufd is broken. Called in
+ * the plan, /proc/kallsyms is read once for all cases.
  */
 void require_pfn_importer();
 

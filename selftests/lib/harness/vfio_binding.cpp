@@ -34,11 +34,18 @@ std::string device_of_module() {
 
 } // namespace
 
+void load_vfio() {
+    static const int status =
+        Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
+
+    (void)status; /* a kernel without these modules may have them built in */
+}
+
 VfioBinding::VfioBinding(const PciId& id)
     : device_(find_free_device(id, "/sys/bus/pci/devices", device_of_module())) {
     REQUIRE(!device_.empty(), "this machine has no PCI device " + name_of(id) +
                                   " without a driver, and whose BAR the module does not use");
-    (void)Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
+    load_vfio();
     write_to(directory() + "/driver_override", "vfio-pci");
     write_to("/sys/bus/pci/drivers_probe", device_);
     if (access((directory() + "/vfio-dev").c_str(), F_OK) != 0) {

@@ -9,6 +9,12 @@
 namespace testexp {
 
 /*
+ * Loads vfio-pci and iommufd, where they are modules. Called in the plan, the modules are loaded
+ * once for all cases.
+ */
+void load_vfio();
+
+/*
  * While the object exists, vfio-pci drives the first device of this kind that has no driver, and
  * whose BAR the module has not claimed.
  */

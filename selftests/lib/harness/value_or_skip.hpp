@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* For calls that may need what this machine lacks. */
+#pragma once
+
+#include <cerrno>
+#include <utility>
+
+#include "ksft.hpp"
+#include "testexp.hpp"
+
+namespace testexp {
+
+/* Skips where this machine lacks something, or where VFIO needs interrupt remapping. */
+template <typename T> T value_or_skip(Result<T> result) {
+    if (result.code() == EOPNOTSUPP)
+        ksft::skip("this machine lacks " + result.error().what);
+    if (result.code() == EPERM)
+        ksft::skip(result.error().what);
+    return std::move(result).value();
+}
+
+} // namespace testexp
