@@ -20,6 +20,12 @@ void destroy(int iommufd, std::uint32_t id) {
     (void)ioctl(iommufd, uapi::destroy_object, &request);
 }
 
+Status attach_to(int device, std::uint32_t id) {
+    uapi::AttachAddressSpace argument{.argsz = sizeof(argument), .flags = 0, .pt_id = id};
+
+    return call(device, uapi::attach_address_space, argument, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
+}
+
 std::uint32_t flags_of(Access access) {
     switch (access) {
     case Access::read:
@@ -156,13 +162,15 @@ Domain::~Domain() {
 }
 
 Result<Attached> Attached::attach(int device, std::uint32_t id) {
-    uapi::AttachAddressSpace argument{.argsz = sizeof(argument), .flags = 0, .pt_id = id};
-    const Status attached =
-        call(device, uapi::attach_address_space, argument, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
+    const Status done = attach_to(device, id);
 
-    if (!attached)
-        return attached.error();
+    if (!done)
+        return done.error();
     return Attached(device);
+}
+
+Status Attached::change_to(std::uint32_t id) const {
+    return attach_to(device_, id);
 }
 
 Attached::~Attached() {

@@ -94,6 +94,9 @@ public:
     /* @device: the descriptor of the device. @id: of an address space or of a domain. */
     static Result<Attached> attach(int device, std::uint32_t id);
 
+    /* From now on the device uses this address space or domain. */
+    Status change_to(std::uint32_t id) const;
+
     Attached(Attached&& other) noexcept : device_(std::exchange(other.device_, -1)) {}
     Attached& operator=(Attached&&) = delete;
     Attached(const Attached&) = delete;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "map_trace.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.hpp"
+
+namespace testexp {
+
+namespace {
+
+const std::string tracefs = "/sys/kernel/tracing";
+
+/* A stream that appends would seek to the end first, which tracefs refuses. */
+bool write_to(const std::string& path, const std::string& text) {
+    const Fd file(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+
+    return write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+/* The number behind "name=" in a line of the trace. */
+std::uint64_t value_of(const std::string& line, const std::string& name) {
+    const auto at = line.find(' ' + name + '=');
+
+    if (at == std::string::npos)
+        ksft::fail("a line of the trace has no " + name + ": " + line);
+    return std::strtoull(line.c_str() + at + name.size() + 2, nullptr, 16);
+}
+
+} // namespace
+
+MapTrace::MapTrace()
+    : event_("iommu_map_" + std::to_string(getpid())), instance_(tracefs + "/instances/" + event_) {
+    mount_tracefs();
+    if (mkdir(instance_.c_str(), 0700) < 0)
+        ksft::skip(errno_error("cannot make an instance of tracefs").what);
+    /* skip() throws, so the destructor does not run. */
+    if (!write_to(tracefs + "/kprobe_events",
+                  "p:dmabuf/" + event_ +
+                      " iommu_map domain=$arg1:x64 iova=$arg2:x64 "
+                      "physical=$arg3:x64 bytes=$arg4:x64 prot=$arg5:x32\n") ||
+        !write_to(instance_ + "/events/dmabuf/" + event_ + "/enable", "1")) {
+        remove();
+        ksft::skip("the kernel cannot trace iommu_map(): it needs CONFIG_KPROBE_EVENTS");
+    }
+}
+
+MapTrace::~MapTrace() {
+    remove();
+}
+
+void MapTrace::remove() const {
+    (void)write_to(instance_ + "/events/dmabuf/" + event_ + "/enable", "0");
+    rmdir(instance_.c_str());
+    (void)write_to(tracefs + "/kprobe_events", "-:dmabuf/" + event_ + "\n");
+}
+
+std::vector<MapCall> MapTrace::calls() const {
+    std::ifstream file(instance_ + "/trace");
+    std::vector<MapCall> calls;
+
+    for (std::string line; std::getline(file, line);)
+        if (line.find(event_ + ": ") != std::string::npos)
+            calls.push_back({.domain = value_of(line, "domain"),
+                             .iova = value_of(line, "iova"),
+                             .physical = value_of(line, "physical"),
+                             .bytes = value_of(line, "bytes"),
+                             .prot = value_of(line, "prot")});
+    return calls;
+}
+
+} // namespace testexp
