@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The legs of scripts/test: what each is, what it needs, and how long it takes. legs_source.py, legs_kernel.py,
-legs_exporters.py and legs_count.py have how each runs.
+legs_exporters.py, legs_importers.py and legs_count.py have how each runs.
 
 Minutes are those of two processors without KVM while another leg runs beside this one, with kernels and objects cached.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import legs_count
 import legs_exporters
+import legs_importers
 import legs_kernel
 import legs_source
 
@@ -84,6 +85,9 @@ LEGS = [
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
         f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 15, 3,
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+    Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and what "
+        f"is refused, in a guest with an IOMMU and in a guest without. Full: at full bounds, and on {DEBUG}",
+        legs_importers.importers, 15, 3, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "

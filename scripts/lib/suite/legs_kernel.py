@@ -184,7 +184,8 @@ def parallel(checks):
 # The legs that run the contract's tests, and the name of each in docs/contract.md.
 CONTRACT_RUNS = {
     NEWEST: NEWEST, OLDER: OLDER, f"{OLDER}-nomove": f"{OLDER}-nomove", "stock": "stock",
-    f"{NEWEST}-upstream": f"{NEWEST}-upstream", DEBUG: DEBUG, "locking": DEBUG, "witnesses": "witnesses"
+    f"{NEWEST}-upstream": f"{NEWEST}-upstream", DEBUG: DEBUG, "locking": DEBUG, "witnesses": "witnesses",
+    "importers": "importers"
 }
 CONTRACT_GROUPS = {"native": (NEWEST, OLDER)}
 

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The leg importers: IOMMUFD maps dma-bufs in guests, one with an IOMMU and one without."""
+import dataclasses
+
+import core
+import guests
+import legs_kernel
+
+
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """A guest for some programs. `before` is a command of the shell; `arguments` are options of scripts/vm. For each
+    pattern of `must_pass` a case must have passed, because these cases are skipped where the guest lacks a device. The
+    cases of `traced` also need a kernel that traces arguments of functions; the debug kernel does not."""
+    name: str
+    programs: tuple
+    must_pass: tuple
+    traced: tuple = ()
+    before: str = ""
+    arguments: tuple = ()
+    environment: dict = dataclasses.field(default_factory=dict)
+
+
+GUESTS = (
+    # The module has the BAR of 4 GiB, and VFIO has the BAR of 64 MiB. The device edu makes the DMA. Without the last
+    # option VFIO refuses a device without interrupt remapping.
+    Guest("iommu", ("real_importers", "importer_errors", "importer_storm"), (
+        r"P23\.table\[exporter=vfio,ranges=two\]", r"P23\.table\[exporter=vfio,ranges=64M\]",
+        r"P23\.table\[exporter=udmabuf,list=huge\]", r"P23\.table\[exporter=system_heap,.*\]",
+        r"P23\.table\[exporter=testexp,layout=mixed\]", r"P23\.dma\[exporter=vfio,.*\]",
+        r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]"),
+          traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
+          arguments=("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1")),
+    # The BAR belongs to VFIO, so the module has none.
+    Guest("no iommu", ("real_importers", "importer_errors"), (
+        r"P23\.no_iommu\[exporter=vfio,ranges=two\]", r"P23\.no_iommu\[exporter=udmabuf,list=huge\]",
+        r"P23\.no_iommu\[exporter=system_heap\]", r"P23\.no_iommu\[exporter=testexp,layout=many_runs\]",
+        r"P23\.refused\[buffer=vgem\]"),
+          before=f"{core.LIB}/guest/vfio-bind --noiommu 0000:00:11.0 && {{ modprobe vgem || :; }}",
+          environment={"TESTEXP_MMIO_BAR": ""}),
+)
+
+
+def import_in(checks, kernel, guest, short):
+    """Runs the programs of one guest."""
+    ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
+                          short=short, before=guest.before, arguments=guest.arguments, environment=guest.environment)
+    checks.must_pass(ended.ktap, *guest.must_pass, *(() if kernel == legs_kernel.DEBUG else guest.traced))
+
+
+def importers(checks):
+    for guest in GUESTS:
+        import_in(checks, legs_kernel.NEWEST, guest, short=checks.quick)
+    if not checks.quick:
+        for guest in GUESTS:
+            import_in(checks, legs_kernel.DEBUG, guest, short=True)
