@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "ioctl_cost.hpp"
 
-#include <algorithm>
-#include <limits>
-
 #include <sys/ioctl.h>
 
 #include "clock.hpp"
@@ -13,18 +10,6 @@
 namespace bench {
 
 namespace {
-
-std::uint64_t clock_cost() {
-    constexpr int readings = 64;
-    std::uint64_t cost = std::numeric_limits<std::uint64_t>::max();
-
-    for (int i = 0; i < readings; i++) {
-        const std::uint64_t before = read_clock();
-
-        cost = std::min(cost, read_clock() - before);
-    }
-    return cost;
-}
 
 /* Ticks of @ops ioctls. */
 testexp::Result<std::uint64_t> run_batch(int fd, std::uint32_t ops) {

@@ -7,6 +7,7 @@ import tempfile
 
 import core
 import exporters
+import importers
 
 REFERENCES = core.ROOT / "results/reference"
 IN_GUEST = 'module=$1 prepare=$2; shift 2; $prepare; insmod "$module" && exec "$@"'
@@ -32,7 +33,8 @@ def parse(arguments):
                         "with the change that moved them")
     parser.add_argument("--no-compare", action="store_true", help="count only")
     parser.add_argument("--out", type=core.named_path, metavar="DIR",
-                        help="keep bench-icount.json there (default: it is not kept)")
+                        help="keep bench-icount.json there, and bench-import.json, which has all buffers that iommufd "
+                        "maps (default: nothing is kept)")
     options = parser.parse_args(arguments)
     if options.update and options.no_compare:
         parser.error("--update and --no-compare exclude each other")
@@ -48,23 +50,34 @@ def parse(arguments):
     return options
 
 
-def count(kernel, out):
-    """Leaves bench-icount.json in the directory; returns where user space is built."""
-    core.build_userspace("bench_resolve")
-    built = core.build_userspace("results_compare")
-    core.kernel_tree(kernel)
-    module = core.module_for(kernel)
-    os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=kernel)
-    prepare, more = (exporters.PREPARE, exporters.arguments()) if exporters.are_measured(kernel) else ("", [])
-    command = ["sh", "-c", IN_GUEST, "sh", module, prepare, built / "bench/bench_resolve", "--quick", "--out",
-               out / "bench-icount.json", *more]
-    status = core.call(
-        core.vm_command(kernel, command, timeout=core.GUEST_TIMEOUT_S, share=out, arguments=["--icount"]),
-        stdout=sys.stderr)
+def count_in_guest(kernel, prepare, command, results, guest=()):
+    """Runs a benchmark in a guest that counts instructions; returns the JSON that the benchmark leaves in the file
+    `results`. prepare: a program that prepares the guest, or "". guest: more options of scripts/vm."""
+    words = ["sh", "-c", IN_GUEST, "sh", core.module_for(kernel), prepare, *command, "--out", results]
+    status = core.call(core.vm_command(kernel, words, timeout=core.GUEST_TIMEOUT_S, share=results.parent,
+                                       arguments=["--icount", *guest]), stdout=sys.stderr)
     if status != 0:
         raise core.Problem(f"instructions were not counted (status {status}); see above")
+    return json.loads(results.read_text(encoding="utf-8"))
+
+
+def count(kernel, out):
+    """Leaves bench-icount.json in the directory; returns where user space is built."""
+    for program in ["bench_resolve"] + ["bench_import"] * importers.are_measured(kernel):
+        core.build_userspace(program)
+    built = core.build_userspace("results_compare")
+    core.kernel_tree(kernel)
+    os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=kernel)
+    prepare, more = (exporters.PREPARE, exporters.arguments()) if exporters.are_measured(kernel) else ("", [])
     results = out / "bench-icount.json"
-    core.write_json(results, exporters.without_one_boot(json.loads(results.read_text(encoding="utf-8"))))
+    document = exporters.without_one_boot(
+        count_in_guest(kernel, prepare, [built / "bench/bench_resolve", "--quick", *more], results))
+    if importers.are_measured(kernel):
+        more = importers.without_one_boot(
+            count_in_guest(kernel, importers.PREPARE, [built / "bench/bench_import", *importers.arguments()],
+                           out / "bench-import.json", importers.GUEST))
+        document["benchmarks"] += more["benchmarks"]
+    core.write_json(results, document)
     return built
 
 

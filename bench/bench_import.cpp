@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What does it cost to map a buffer for a device? IOMMU_IOAS_MAP_FILE puts the pages of a dma-buf,
+ * or of a memfd, into the page table of an IOMMU, and IOMMU_IOAS_UNMAP takes the pages out. Each is
+ * measured as the ioctl that user space makes.
+ *
+ * The buffers are those of the exporters that the user names, and a memfd for comparison. The test
+ * exporter has buffers of one size and many numbers of runs: a run is pages that follow each other
+ * in memory. A case with domain:none has no page table, so that only the list of PFNs costs
+ * something.
+ *
+ * Not measured: VFIO type1 over a mapping of the BAR. iommufd's container cannot map VM_PFNMAP, and
+ * the kernels of this project have no VFIO_GROUP.
+ */
+#include <memory>
+#include <optional>
+
+#include "import_plan.hpp"
+#include "imported.hpp"
+#include "kernel_case.hpp"
+#include "program.hpp"
+
+namespace {
+
+using bench::Measure;
+using testexp::Result;
+
+/* The device and one buffer, which the cases share. */
+class Imports {
+public:
+    Imports(const testexp::Device& device, std::vector<std::string> exporting)
+        : device_(device), exporting_(std::move(exporting)) {}
+
+    Result<Measure> prepare(const bench::ImportCase& row) {
+        if (!translated_)
+            translated_.emplace(bench::Translated::make(exporting_));
+        if (!*translated_)
+            return translated_->error();
+        if (const testexp::Status made = make(row.buffer); !made)
+            return made.error();
+
+        const testexp::AddressSpace& space = row.op == bench::ImportOp::map_alone
+                                                 ? translated_->value().alone()
+                                                 : translated_->value().space();
+
+        return Measure([buffer = buffer_, &space, row] {
+            return bench::measure_import(space, *buffer, row.op == bench::ImportOp::unmap,
+                                         row.batches);
+        });
+    }
+
+private:
+    /* Makes the buffer, unless it is the last one. */
+    testexp::Status make(const bench::ImportBuffer& spec) {
+        if (buffer_ && spec == spec_)
+            return std::monostate{};
+        buffer_ = nullptr; /* before the next one: there may not be memory for both */
+
+        Result<bench::Imported> made = bench::make_imported(spec, device_);
+
+        if (!made)
+            return made.error();
+        buffer_ = std::make_shared<bench::Imported>(std::move(made).value());
+        spec_ = spec;
+        return std::monostate{};
+    }
+
+    const testexp::Device& device_;
+    std::vector<std::string> exporting_;
+    std::optional<Result<bench::Translated>> translated_;
+    bench::ImportBuffer spec_; /* of the buffer */
+    std::shared_ptr<const bench::Imported> buffer_;
+};
+
+/* The devices whose BARs are exported: VFIO opens a device only once. */
+std::vector<std::string> exporting_devices(const std::vector<bench::ImportCase>& plan) {
+    std::vector<std::string> names;
+
+    for (const bench::ImportCase& row : plan)
+        if (const auto* foreign = std::get_if<testexp::ForeignSpec>(&row.buffer))
+            if (const auto* vfio = std::get_if<testexp::VfioSpec>(foreign))
+                names.push_back(vfio->device);
+    return names;
+}
+
+testexp::Status register_all(const bench::Options& options, const testexp::Device& device,
+                             const testexp::Environment&) {
+    std::vector<std::string> exporters = options.exporters;
+
+    if (exporters.empty())
+        exporters.emplace_back(bench::test_exporter);
+
+    const std::vector<bench::ImportCase> plan = bench::make_import_plan(exporters);
+    const auto imports = std::make_shared<Imports>(device, exporting_devices(plan));
+
+    for (const bench::ImportCase& row : plan)
+        bench::register_case(row.name, device, [imports, row] { return imports->prepare(row); });
+    return std::monostate{};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return bench::run_program({"bench_import",
+                               "Measures what mapping a buffer into the page table of an IOMMU "
+                               "costs. Needs a PCI device that has the driver vfio-pci.",
+                               nullptr,
+                               {"default"},
+                               register_all,
+                               true},
+                              argc, argv);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "import_plan.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "program.hpp"
+
+namespace bench {
+
+namespace {
+
+constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
+
+constexpr std::array memfd_bytes = {2 * mebibyte, 128 * mebibyte};
+
+constexpr std::uint64_t runs_bytes = 16 * mebibyte;
+constexpr std::array<std::uint64_t, 4> numbers_of_runs = {1, 16, 256, 4096};
+
+/*
+ * An operation on a large buffer of small pages takes longer than the kernel's timer period, so
+ * more batches would not find one without a tick.
+ */
+constexpr std::uint64_t large_bytes = 64 * mebibyte;
+
+struct Operation {
+    ImportOp op;
+    const char* name;
+    const char* domain; /* in the name of the case */
+};
+
+constexpr std::array operations = {
+    Operation{ImportOp::map, "map", ""},
+    Operation{ImportOp::unmap, "unmap", ""},
+    Operation{ImportOp::map_alone, "map", "/domain:none"},
+};
+
+std::string name_of(const ImportBuffer& buffer) {
+    const std::string bytes = "/bytes:" + std::to_string(size_bytes_of(buffer));
+
+    if (std::holds_alternative<MemfdSpec>(buffer))
+        return "buffer:memfd" + bytes;
+    if (const auto* runs = std::get_if<RunsSpec>(&buffer))
+        return "buffer:testexp" + bytes + "/runs:" + std::to_string(runs->nr_runs);
+    return "buffer:" + testexp::exporter_of(std::get<testexp::ForeignSpec>(buffer)) + bytes;
+}
+
+void add_buffer(std::vector<ImportCase>& plan, const ImportBuffer& buffer) {
+    const std::uint64_t batches = size_bytes_of(buffer) < large_bytes ? 20 : 4;
+
+    for (const Operation& operation : operations)
+        plan.push_back(
+            {std::string("import/op:") + operation.name + "/" + name_of(buffer) + operation.domain,
+             buffer, operation.op, batches});
+}
+
+} // namespace
+
+std::uint64_t size_bytes_of(const ImportBuffer& buffer) {
+    if (const auto* memfd = std::get_if<MemfdSpec>(&buffer))
+        return memfd->size_bytes;
+    if (const auto* runs = std::get_if<RunsSpec>(&buffer))
+        return runs->size_bytes;
+    return testexp::size_bytes_of(std::get<testexp::ForeignSpec>(buffer));
+}
+
+std::vector<ImportCase> make_import_plan(const std::vector<std::string>& exporters) {
+    std::vector<ImportCase> plan;
+
+    for (const std::uint64_t bytes : memfd_bytes)
+        add_buffer(plan, MemfdSpec{bytes});
+    for (const std::string& exporter : exporters) {
+        if (exporter != test_exporter)
+            add_buffer(plan, testexp::parse_foreign(exporter).value());
+        else
+            for (const std::uint64_t nr_runs : numbers_of_runs)
+                add_buffer(plan, RunsSpec{runs_bytes, nr_runs});
+    }
+    return plan;
+}
+
+} // namespace bench

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "imported.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "clock.hpp"
+#include "found.hpp"
+#include "hist.hpp"
+#include "signals.hpp"
+
+namespace bench {
+
+namespace {
+
+using testexp::Error;
+using testexp::Fd;
+using testexp::Result;
+
+namespace fs = std::filesystem;
+
+Error lacking(const Error& error) {
+    return {error.code, requires_prefix + error.what};
+}
+
+/* The errors that mean a lack of this machine or of its kernel, and not a mistake of ours. */
+Error explain(const Error& error) {
+    return error.code == EOPNOTSUPP || error.code == ENOSPC || error.code == ENOMEM ? lacking(error)
+                                                                                    : error;
+}
+
+/* The PCI devices that VFIO has. */
+std::vector<std::string> devices_of_vfio() {
+    std::vector<std::string> names;
+    std::error_code error;
+
+    for (const auto& entry : fs::directory_iterator("/sys/bus/pci/drivers/vfio-pci", error))
+        if (entry.is_symlink() && fs::exists(entry.path() / "vfio-dev"))
+            names.push_back(entry.path().filename());
+    std::ranges::sort(names);
+    return names;
+}
+
+Result<Fd> make_memfd(std::uint64_t size_bytes) {
+    Fd fd(memfd_create("bench_import", MFD_CLOEXEC));
+
+    if (!fd)
+        return testexp::errno_error("memfd_create");
+    if (fallocate(fd.get(), 0, 0, static_cast<off_t>(size_bytes)) != 0)
+        return testexp::errno_error("allocate the pages of a memfd");
+    return fd;
+}
+
+/* A buffer of one run may be larger than the kernel's largest block, and is aligned to its size. */
+testexp::Layout layout_of(const RunsSpec& spec) {
+    const std::uint64_t pages = spec.size_bytes / testexp::page_bytes() / spec.nr_runs;
+    const auto order = static_cast<std::uint32_t>(std::countr_zero(pages));
+
+    return testexp::Layout{}.ram(pages, {.align_order = order, .repeat = spec.nr_runs});
+}
+
+Result<testexp::ForeignBuffer> make_buffer(const ImportBuffer& spec,
+                                           const testexp::Device& device) {
+    testexp::ForeignBuffer made;
+
+    if (const auto* memfd = std::get_if<MemfdSpec>(&spec)) {
+        Result<Fd> fd = make_memfd(memfd->size_bytes);
+
+        if (!fd)
+            return fd.error();
+        made.fd = std::move(fd).value();
+    } else if (const auto* runs = std::get_if<RunsSpec>(&spec)) {
+        Result<testexp::Buffer> buffer =
+            device.create({.layout = layout_of(*runs), .flags = TESTEXP_CREATE_SCATTER});
+
+        if (!buffer)
+            return buffer.error();
+        made.fd = std::move(buffer).value().fd;
+    } else {
+        return testexp::make_foreign(std::get<testexp::ForeignSpec>(spec));
+    }
+    return made;
+}
+
+struct Ticks {
+    std::uint64_t map;
+    std::uint64_t unmap;
+};
+
+Result<Ticks> map_and_unmap(const testexp::AddressSpace& space, const Imported& imported) {
+    const std::uint64_t begin = read_clock();
+    const Result<std::uint64_t> iova =
+        space.map({.file = imported.buffer.fd.get(), .length_bytes = imported.size_bytes});
+    const std::uint64_t mapped = read_clock();
+
+    if (!iova)
+        return explain(iova.error());
+
+    const std::uint64_t again = read_clock();
+    const Result<std::uint64_t> bytes = space.unmap(iova.value(), imported.size_bytes);
+    const std::uint64_t unmapped = read_clock();
+
+    if (!bytes)
+        return bytes.error();
+    return Ticks{mapped - begin, unmapped - again};
+}
+
+} // namespace
+
+Result<Translated> Translated::make(const std::vector<std::string>& others) {
+    Error last{EOPNOTSUPP, "an IOMMU, and a device of VFIO behind the IOMMU beside the exporters"};
+
+    for (const std::string& name : devices_of_vfio()) {
+        if (std::ranges::find(others, name) != others.end())
+            continue;
+
+        Result<testexp::VfioDevice> device = testexp::VfioDevice::open(name);
+
+        if (!device || device.value().is_noiommu() || device.value().iommufd() < 0)
+            continue;
+
+        Result<testexp::AddressSpace> space = testexp::AddressSpace::make(device.value().iommufd());
+        Result<testexp::AddressSpace> alone = testexp::AddressSpace::make(device.value().iommufd());
+
+        if (!space || !alone)
+            return (space ? alone : space).error();
+
+        Result<testexp::Attached> attached =
+            testexp::Attached::attach(device.value().fd(), space.value().id());
+
+        if (!attached)
+            return attached.error();
+        return Translated(std::move(device).value(), std::move(space).value(),
+                          std::move(alone).value(), std::move(attached).value());
+    }
+    return lacking(last);
+}
+
+Result<Imported> make_imported(const ImportBuffer& buffer, const testexp::Device& device) {
+    Result<testexp::ForeignBuffer> made = make_buffer(buffer, device);
+
+    if (!made)
+        return explain(made.error());
+    return Imported{std::move(made).value(), size_bytes_of(buffer)};
+}
+
+Result<testexp::Measurement> measure_import(const testexp::AddressSpace& space,
+                                            const Imported& imported, bool unmap,
+                                            std::uint64_t batches) {
+    testexp::Measurement result{{}, testexp::empty_hist()};
+    testexp_measure& totals = result.totals;
+
+    totals.ops_per_batch = 1;
+    totals.batches = batches;
+    totals.ops = batches;
+    totals.pages = batches * (imported.size_bytes / testexp::page_bytes());
+    totals.clock_cost_ticks = clock_cost();
+
+    /* The first call makes what the later calls find: page tables of the IOMMU stay. */
+    for (std::uint64_t batch = 0; batch <= batches; batch++) {
+        const Result<Ticks> ticks = map_and_unmap(space, imported);
+
+        if (!ticks)
+            return ticks.error();
+        if (caught_signal() != 0)
+            return Error{EINTR, "interrupted"};
+        if (batch > 0)
+            testexp_hist_add(&result.hist, unmap ? ticks.value().unmap : ticks.value().map);
+    }
+    totals.ticks = result.hist.sum;
+    totals.min_batch_ticks = result.hist.min;
+    return result;
+}
+
+} // namespace bench

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The plan of the import benchmark has each buffer three times, and the buffers one by one. */
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "import_plan.hpp"
+#include "program.hpp"
+
+namespace {
+
+using bench::ImportCase;
+using bench::ImportOp;
+
+const std::vector<std::string> exporters = {bench::test_exporter, "udmabuf:2M,huge",
+                                            "vfio:0000:00:11.0,2,0+1G"};
+
+const ImportCase* find(const std::vector<ImportCase>& plan, const std::string& name) {
+    const auto found = std::ranges::find(plan, name, &ImportCase::name);
+
+    return found == plan.end() ? nullptr : &*found;
+}
+
+TEST(ImportPlan, NamesAreThoseOfTheSchemaAndUnique) {
+    const auto plan = bench::make_import_plan(exporters);
+    std::set<std::string> names;
+
+    for (const ImportCase& row : plan)
+        EXPECT_TRUE(names.insert(row.name).second) << row.name;
+    for (const char* name : {"import/op:map/buffer:memfd/bytes:2097152",
+                             "import/op:unmap/buffer:udmabuf,huge/bytes:2097152",
+                             "import/op:map/buffer:testexp/bytes:16777216/runs:256/domain:none",
+                             "import/op:map/buffer:vfio:0000:00:11.0,2/bytes:1073741824"})
+        EXPECT_TRUE(names.contains(name)) << name;
+}
+
+TEST(ImportPlan, OnlyTheNameSaysWhetherThereIsADomain) {
+    for (const ImportCase& row : bench::make_import_plan(exporters)) {
+        EXPECT_EQ(row.op == ImportOp::map_alone, row.name.ends_with("/domain:none")) << row.name;
+        EXPECT_EQ(row.op == ImportOp::unmap, row.name.starts_with("import/op:unmap/")) << row.name;
+    }
+}
+
+TEST(ImportPlan, EachBufferIsMadeOnce) {
+    std::vector<bench::ImportBuffer> buffers;
+
+    for (const ImportCase& row : bench::make_import_plan(exporters))
+        if (buffers.empty() || buffers.back() != row.buffer)
+            buffers.push_back(row.buffer);
+    /* two memfds, four numbers of runs, and the two other exporters */
+    EXPECT_EQ(buffers.size(), 8u);
+}
+
+TEST(ImportPlan, AllRunsHaveOneSizeOfBuffer) {
+    for (const std::uint64_t runs : {1, 16, 256, 4096}) {
+        const auto plan = bench::make_import_plan({bench::test_exporter});
+        const ImportCase* const row =
+            find(plan, "import/op:map/buffer:testexp/bytes:16777216/runs:" + std::to_string(runs));
+
+        ASSERT_NE(row, nullptr) << runs;
+        EXPECT_EQ(std::get<bench::RunsSpec>(row->buffer).nr_runs, runs);
+        EXPECT_EQ(bench::size_bytes_of(row->buffer), std::uint64_t{1} << 24);
+    }
+}
+
+} // namespace

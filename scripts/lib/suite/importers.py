@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Buffers that iommufd maps for a device, in the benchmark of importers."""
+import re
+
+import core
+
+KERNELS = ("7.3", "7.3-upstream")  # upstream maps one range of a BAR, and a memfd
+# One range of the BAR of an ivshmem device that has 4 GiB, huge pages of udmabuf, and memory of the system heap.
+BUFFERS = (*(f"vfio:0000:00:11.0,2,0+{size}" for size in ("2M", "16M", "128M", "1G")), "udmabuf:2M,huge",
+           "udmabuf:128M,huge", "heap:system,2M", "heap:system,128M")
+PREPARE = core.LIB / "guest/prepare-importers"
+GUEST = ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1")  # QEMU's IOMMU does not remap interrupts
+
+
+def are_measured(kernel):
+    return kernel in KERNELS
+
+
+def arguments():
+    """Options of bench_import for the test exporter and for all of these buffers."""
+    return [word for exporter in ("testexp", *BUFFERS) for word in ("--exporter", exporter)]
+
+
+# Where the pages of these buffers are decides how many runs and leaves there are. So their counts are those of one
+# boot, and no reference can have their counts.
+OF_ONE_BOOT = re.compile(r"^import/.*/buffer:(memfd|udmabuf|heap)")
+
+
+def without_one_boot(document):
+    """The JSON of the benchmark, without the cases whose counts are those of one boot."""
+    return {**document, "benchmarks": [row for row in document["benchmarks"] if not OF_ONE_BOOT.match(row["name"])]}
