@@ -8,6 +8,7 @@
 #include "law.hpp"
 #include "lifetime.hpp"
 #include "mapped.hpp"
+#include "page_entry.hpp"
 #include "physical_reader.hpp"
 #include "waiting.hpp"
 
@@ -72,12 +73,11 @@ void with_mmap(const Subject& subject) {
     const MappedPages mapped = mapped_pages(subject, answers);
 
     for (std::size_t i = 0; i < answers.size(); i++) {
-        const testexp_walked& entry = mapped.entries[i];
-
         if (!answers[i].has_pfn())
             continue;
-        if (ksft::expect_eq(entry.error, 0, page(answers[i].pgoff) + " in the page table: error"))
-            expect_pfn(answers[i], entry.pfn, mapped.name);
+        if (const auto fault = entry_fault(answers[i].result, mapped.entries[i]))
+            ksft::record_failure(page(answers[i].pgoff) + ", by " + mapped.name + ": " + *fault,
+                                 __FILE__, __LINE__);
     }
     ksft::note("compared " + coverage(subject, answers) + " with " + mapped.name);
 }

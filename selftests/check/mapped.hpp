@@ -9,7 +9,10 @@
 
 namespace check {
 
-/* The whole buffer. Skips where the exporter has no mmap. */
+/* Maps the whole buffer. */
+testexp::Result<testexp::Mapping> map_buffer(const Subject& subject);
+
+/* As map_buffer(). Skips where the exporter has no mmap, or refuses one for this buffer. */
 testexp::Mapping map_or_skip(const Subject& subject);
 
 struct MappedPages {

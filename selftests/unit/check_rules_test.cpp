@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The parts of dmabuf-check that need no kernel: the law of blocks with each way to break it, which
- * pages are asked, the words of the command line, /proc/iomem, and the table of importers.
+ * pages are asked, the words of the command line, /proc/iomem, entries of the page table, and the
+ * table of importers.
  */
 #include <algorithm>
 #include <sstream>
@@ -12,6 +13,7 @@
 #include "importer_kinds.hpp"
 #include "iomem.hpp"
 #include "layout_text.hpp"
+#include "page_entry.hpp"
 #include "words.hpp"
 
 using namespace check;
@@ -331,6 +333,34 @@ TEST(Iomem, NamesTheRangesOfAnAddress) {
     EXPECT_TRUE(Iomem::is_memory(iomem.name_of(0x1ffffffff)));
     EXPECT_EQ(iomem.name_of(0x200000000), "");
     EXPECT_FALSE(Iomem::is_memory(""));
+}
+
+/* --- entries of the page table -------------------------------------------------- */
+
+testexp_result answer_of(std::uint64_t pfn, int error = 0) {
+    return {.pfn = pfn, .max_order = 0, .error = error};
+}
+
+testexp_walked entry_of(std::uint64_t pfn, int error = 0) {
+    return {.pfn = pfn, .cache = 0, .error = error};
+}
+
+TEST(PageEntry, TheSamePfnIsRight) {
+    EXPECT_FALSE(entry_fault(answer_of(0x1234), entry_of(0x1234)));
+}
+
+TEST(PageEntry, AnotherPfnIsAFault) {
+    const auto fault = entry_fault(answer_of(0x1234), entry_of(0x1235));
+
+    ASSERT_TRUE(fault);
+    EXPECT_EQ(*fault, "the page table has PFN 0x1235, and get_pfn says 0x1234");
+}
+
+/* With an error, the PFNs mean nothing, so they may be equal. */
+TEST(PageEntry, AnErrorOfEitherSideIsAFault) {
+    EXPECT_TRUE(entry_fault(answer_of(0, -ENODEV), entry_of(0)));
+    EXPECT_TRUE(entry_fault(answer_of(0), entry_of(0, -EFAULT)));
+    EXPECT_TRUE(entry_fault(answer_of(0, -ENODEV), entry_of(0, -EFAULT)));
 }
 
 /* --- the table of importers --------------------------------------------------- */
