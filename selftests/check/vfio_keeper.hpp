@@ -6,10 +6,7 @@
  */
 #pragma once
 
-#include <functional>
-#include <utility>
-
-#include "child.hpp"
+#include "asked_process.hpp"
 #include "vfio_device.hpp"
 
 namespace check {
@@ -21,19 +18,14 @@ public:
     explicit VfioKeeper(testexp::VfioDevice device);
 
     /* Any process may call this, one at a time. Throws std::runtime_error on failure. */
-    void ask(VfioRequest request) const;
+    void ask(VfioRequest request) const { process_.ask(static_cast<char>(request)); }
 
     /* A descriptor of the device for this process. It keeps the device open, too. */
     testexp::Fd device() const;
 
 private:
-    using Ends = std::pair<testexp::Fd, testexp::Fd>; /* of a socket: ours, and the keeper's */
-
-    VfioKeeper(testexp::VfioDevice device, Ends ends);
-
     int device_number_; /* number of the device's descriptor in the other process */
-    testexp::Fd socket_;
-    testexp::Child process_;
+    AskedProcess process_;
 };
 
 } // namespace check
