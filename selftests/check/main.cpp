@@ -86,7 +86,8 @@ Subject subject_of(const Options& options) {
     Source source = options.kind->make(options.argument, options.settings);
 
     if (!options.revoke_by.empty())
-        source.invalidations.push_back(invalidation_by(options.revoke_by, options.restore_by));
+        source.invalidations.push_back(
+            invalidation_by(options.revoke_by, options.restore_by, options.revoke_timeout));
 
     Subject subject = make_subject(std::move(source), options.page_limit);
 

@@ -23,6 +23,7 @@ enum Choice {
     revoke_choice,
     restore_choice,
     from_timeout_choice,
+    revoke_timeout_choice,
     first_source
 };
 
@@ -38,6 +39,7 @@ std::vector<option> table() {
         {"revoke-by", required_argument, nullptr, revoke_choice},
         {"restore-by", required_argument, nullptr, restore_choice},
         {"from-timeout", required_argument, nullptr, from_timeout_choice},
+        {"revoke-timeout", required_argument, nullptr, revoke_timeout_choice},
     };
     int choice = first_source;
 
@@ -51,12 +53,12 @@ std::vector<option> table() {
     throw std::runtime_error(text + "; see --help");
 }
 
-std::chrono::seconds seconds_of(const char* argument) {
+std::chrono::seconds seconds_of(const char* argument, const char* option) {
     constexpr std::uint64_t longest = 24 * 60 * 60;
-    const std::uint64_t number = number_of(argument, "--from-timeout");
+    const std::uint64_t number = number_of(argument, option);
 
     if (number == 0 || number > longest)
-        refuse("--from-timeout must be 1 to " + std::to_string(longest) + " seconds");
+        refuse(std::string(option) + " must be 1 to " + std::to_string(longest) + " seconds");
     return std::chrono::seconds(number);
 }
 
@@ -103,7 +105,10 @@ void take(Options& options, int choice, const char* argument) {
         options.restore_by = argument;
         break;
     case from_timeout_choice:
-        options.settings.from_timeout = seconds_of(argument);
+        options.settings.from_timeout = seconds_of(argument, "--from-timeout");
+        break;
+    case revoke_timeout_choice:
+        options.revoke_timeout = seconds_of(argument, "--revoke-timeout");
         break;
     default:
         choose_source(options, *source_kinds()[static_cast<std::size_t>(choice - first_source)],
@@ -167,6 +172,9 @@ std::string help_text() {
            "the\n"
            "                        buffer is revoked for good, and only by the last law\n"
            "  --restore-by COMMAND  a shell command that undoes the revoke\n"
+           "  --revoke-timeout SEC  a law fails when a command of --revoke-by or --restore-by has "
+           "not\n"
+           "                        ended within SEC seconds (default 300)\n"
            "  --from-timeout SEC    give up when the command of --from has sent nothing within "
            "SEC\n"
            "                        seconds (default 60)\n"

@@ -20,8 +20,9 @@ struct Options {
     Settings settings;
     std::string revoke_by; /* a command for the shell, or empty */
     std::string restore_by;
-    std::vector<Need> required; /* what the subject must have */
-    std::string only;           /* text in the names of the laws to check */
+    std::chrono::seconds revoke_timeout{300}; /* for each of these commands */
+    std::vector<Need> required;               /* what the subject must have */
+    std::string only;                         /* text in the names of the laws to check */
     std::uint64_t page_limit = 1 << 20;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "asked_process.hpp"
+#include "revoke_command.hpp"
 
 using namespace check;
 
@@ -65,6 +66,25 @@ TEST(AskedProcess, ALateAnswerIsNotTheNextOne) {
     EXPECT_EQ(failure_of(process, 'x'), "refused x");
     for (const int end : {go[0], go[1], seen[0], seen[1]})
         close(end);
+}
+
+std::string failure_of_command(const std::string& command, std::chrono::seconds limit) {
+    try {
+        invalidation_by(command, "", limit).take();
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    return "";
+}
+
+/* No test passes or fails because of the long limit. */
+TEST(RevokeCommand, ACommandHasALimit) {
+    constexpr std::chrono::seconds patient(600);
+
+    EXPECT_EQ(failure_of_command("true", patient), "");
+    EXPECT_EQ(failure_of_command("exit 3", patient), "'exit 3' ended with status 3");
+    EXPECT_EQ(failure_of_command("exec sleep 1000", std::chrono::seconds(1)),
+              "'exec sleep 1000' has not ended within 1 s; --revoke-timeout changes this limit");
 }
 
 } // namespace

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -176,6 +177,15 @@ int Child::wait() {
         throw_errno("waitpid");
     is_gone_ = true;
     return status;
+}
+
+bool ends_within(const Child& child, std::chrono::milliseconds limit) {
+    constexpr auto look_again = std::chrono::milliseconds(10);
+    const auto end = std::chrono::steady_clock::now() + limit;
+
+    while (!child.has_ended() && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(look_again);
+    return child.has_ended();
 }
 
 int signal_of(int status) {

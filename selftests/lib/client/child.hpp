@@ -2,6 +2,7 @@
 /* A process that this one starts, ends and waits for. */
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <span>
@@ -76,6 +77,9 @@ private:
     int last_signal_ = SIGKILL;
     bool is_gone_ = false;
 };
+
+/* Waits until the child has ended, but not for longer than @limit. Returns whether it has ended. */
+bool ends_within(const Child& child, std::chrono::milliseconds limit);
 
 /* The signal that ended a process with this status of waitpid(), or 0. */
 int signal_of(int status);

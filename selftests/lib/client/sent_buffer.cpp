@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include <poll.h>
@@ -58,15 +57,6 @@ Status wait_for_message(const Fd& socket, std::chrono::seconds limit) {
         if (poll(&waiting, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 1000))) > 0)
             return std::monostate{};
     }
-}
-
-/* Waits until the process has ended, but not for longer than @limit. */
-bool ends_within(const Child& process, std::chrono::milliseconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-
-    while (!process.has_ended() && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return process.has_ended();
 }
 
 struct Message {
