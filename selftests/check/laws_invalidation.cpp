@@ -11,6 +11,7 @@
 #include "lifetime.hpp"
 #include "mapped.hpp"
 #include "page_entry.hpp"
+#include "ways.hpp"
 
 namespace check {
 
@@ -47,24 +48,12 @@ private:
 
 using Body = void (*)(const Subject& subject, const Invalidation& how);
 
-bool is_for_good(const Invalidation& how) {
-    return !how.is_move && !how.give_back;
-}
-
-/* Runs @body for each way to take the pages away. A note names the way. */
-void for_each_way(const Subject& subject, Body body, bool for_good) {
-    unsigned int ways = 0;
-
-    for (const Invalidation& how : subject.source.invalidations) {
-        if (is_for_good(how) != for_good)
-            continue;
-        ksft::note("by " + how.name);
-        body(subject, how);
-        ways++;
+/* Runs @body for each of these ways. A note names the way. */
+void for_each_way(const Subject& subject, Body body, const std::vector<const Invalidation*>& ways) {
+    for (const Invalidation* how : ways) {
+        ksft::note("by " + how->name);
+        body(subject, *how);
     }
-    if (ways == 0)
-        ksft::skip(for_good ? "this source has no way to take the pages away for good"
-                            : "this source has no way that gives the pages back");
 }
 
 /* The first pages, as many as have a PFN: what FILL can install. */
@@ -291,11 +280,19 @@ void gone(const Subject& subject, const Invalidation& how) {
 
 /* The bodies of laws. */
 template <Body body> void each_that_ends(const Subject& subject) {
-    for_each_way(subject, body, false);
+    const auto ways = ways_that_end(subject.source.invalidations);
+
+    if (ways.empty())
+        ksft::skip("this source has no way that gives the pages back");
+    for_each_way(subject, body, ways);
 }
 
-template <Body body> void each_for_good(const Subject& subject) {
-    for_each_way(subject, body, true);
+template <Body body> void one_for_good(const Subject& subject) {
+    const auto ways = way_for_good(subject.source.invalidations);
+
+    if (ways.empty())
+        ksft::skip("this source has no way to take the pages away for good");
+    for_each_way(subject, body, ways);
 }
 
 } // namespace
@@ -325,7 +322,7 @@ std::vector<Law> invalidation_laws() {
         {"invalidate.for_good",
          "when the pages are gone for good, importers were told, and get_pfn and attach give "
          "-ENODEV (P2, P4)",
-         needs, each_for_good<gone>},
+         needs, one_for_good<gone>},
     };
 }
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: a law of dmabuf-check that takes the pages away for good does so once, and by the user's
+ * own command where there is one. All other ways are tried. It cannot see: what a way does.
+ */
+#include <gtest/gtest.h>
+
+#include "ways.hpp"
+
+using namespace check;
+
+namespace {
+
+Invalidation way(const std::string& name, bool gives_back, bool is_move = false) {
+    return {.name = name,
+            .take = [] {},
+            .give_back = gives_back ? [] {} : std::function<void()>(),
+            .is_move = is_move};
+}
+
+std::string names_of(const std::vector<const Invalidation*>& ways) {
+    std::string names;
+
+    for (const Invalidation* one : ways)
+        names += one->name + " ";
+    return names;
+}
+
+TEST(Ways, OfThoseThatAreForGoodOnlyTheUsersOwnIsTried) {
+    const std::vector<Invalidation> ways = {way("reset", false, true), way("decode", true),
+                                            way("close", false), way("command", false)};
+
+    EXPECT_EQ(names_of(ways_that_end(ways)), "reset decode ");
+    EXPECT_EQ(names_of(way_for_good(ways)), "command ");
+    EXPECT_EQ(names_of(way_for_good({ways.data(), 3})), "close ");
+    EXPECT_EQ(names_of(way_for_good({ways.data(), 2})), "");
+}
+
+} // namespace
