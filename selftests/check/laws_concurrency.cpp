@@ -9,6 +9,7 @@
 #include "counts.hpp"
 #include "fixture.hpp"
 #include "law.hpp"
+#include "thread_report.hpp"
 
 namespace check {
 
@@ -18,20 +19,9 @@ namespace {
 
 constexpr unsigned int nr_threads = 4;
 
-/* What a thread found. Only the thread that runs the case may record failures. */
-struct Found {
-    std::uint64_t differences = 0;
-    std::string first;
-
-    void add(const std::string& text) {
-        if (differences++ == 0)
-            first = text;
-    }
-};
-
 /* Asks for every page several times, in the two forms by turns. */
 void ask_again_and_again(const Subject& subject, const Importer& importer, unsigned int rounds,
-                         Found& found) {
+                         ThreadReport& found) {
     for (unsigned int round = 0; round < rounds; round++) {
         const Form& form = forms[round % std::size(forms)];
         const std::vector<Answer> answers = ask_pages(subject, importer, form.flags);
@@ -51,7 +41,8 @@ void ask_again_and_again(const Subject& subject, const Importer& importer, unsig
 }
 
 /* Attaches and detaches until the others are done. */
-void attach_meanwhile(const Subject& subject, const std::atomic<bool>& is_over, Found& found) {
+void attach_meanwhile(const Subject& subject, const std::atomic<bool>& is_over,
+                      ThreadReport& found) {
     while (!is_over) {
         const Result<Importer> importer = device().attach(subject.fd(), subject.attach_flags);
 
@@ -60,7 +51,7 @@ void attach_meanwhile(const Subject& subject, const std::atomic<bool>& is_over, 
     }
 }
 
-void judge(const Found& found, const std::string& who) {
+void judge(const ThreadReport& found, const std::string& who) {
     if (found.differences)
         ksft::record_failure(who + ": " + std::to_string(found.differences) +
                                  " differences, the first: " + found.first,
@@ -71,19 +62,24 @@ void judge(const Found& found, const std::string& who) {
 void threads(const Subject& subject, bool shared) {
     const unsigned int rounds = quick() || is_debug_kernel() ? 2 : 8;
     const Importer common = attach(subject);
-    std::vector<Found> found(nr_threads + 1);
+    std::vector<ThreadReport> found(nr_threads + 1);
     std::vector<std::jthread> workers;
     std::atomic<bool> is_over = false;
 
     for (unsigned int i = 0; i < nr_threads; i++)
         workers.emplace_back([&, i] {
-            if (shared)
-                ask_again_and_again(subject, common, rounds, found[i]);
-            else
-                ask_again_and_again(subject, attach(subject), rounds, found[i]);
+            run_and_report(found[i], [&] {
+                if (shared)
+                    ask_again_and_again(subject, common, rounds, found[i]);
+                else
+                    ask_again_and_again(subject, attach(subject), rounds, found[i]);
+            });
         });
 
-    std::jthread attacher([&] { attach_meanwhile(subject, is_over, found[nr_threads]); });
+    std::jthread attacher([&] {
+        run_and_report(found[nr_threads],
+                       [&] { attach_meanwhile(subject, is_over, found[nr_threads]); });
+    });
 
     workers.clear(); /* waits for each thread */
     is_over = true;

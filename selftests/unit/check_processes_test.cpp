@@ -5,16 +5,32 @@
  */
 #include <array>
 #include <cerrno>
+#include <stdexcept>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include "asked_process.hpp"
 #include "revoke_command.hpp"
+#include "thread_report.hpp"
 
 using namespace check;
 
 namespace {
+
+TEST(ThreadReport, AnExceptionIsADifference) {
+    ThreadReport report;
+
+    run_and_report(report, [] {});
+    EXPECT_EQ(report.differences, 0U);
+    std::jthread([&] {
+        run_and_report(report, [] { throw std::runtime_error("no importer"); });
+        run_and_report(report, [] { throw 1; });
+    }).join();
+    EXPECT_EQ(report.differences, 2U);
+    EXPECT_EQ(report.first, "no importer");
+}
 
 /* What ask() throws, or an empty text. */
 std::string failure_of(const AskedProcess& process, char request) {
