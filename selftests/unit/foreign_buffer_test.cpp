@@ -4,8 +4,12 @@
  * refused in one line that shows the right form. What this machine lacks is named.
  * It cannot see: whether the kernel makes such a buffer.
  */
-#include <gtest/gtest.h>
+#include <cerrno>
 
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "child.hpp"
 #include "foreign_buffer.hpp"
 
 namespace {
@@ -109,6 +113,19 @@ TEST(ForeignBuffer, WhatIsNotThereIsNamed) {
     EXPECT_NE(heap.error().what.find("/dev/dma_heap/no_such_heap"), std::string::npos);
     ASSERT_EQ(vfio.code(), EOPNOTSUPP);
     EXPECT_NE(vfio.error().what.find("ffff:ff:1f.7"), std::string::npos);
+}
+
+/* A process without room for a descriptor has no lack of huge pages. */
+TEST(ForeignBuffer, AFailureThatIsNoLackIsPassedOn) {
+    Child child([] {
+        const rlimit none{0, 0};
+
+        if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+            return -1;
+        return make_udmabuf_memory({2 * MiB, true}).code();
+    });
+
+    EXPECT_EQ(exit_status_of(child.wait()), EMFILE);
 }
 
 } // namespace

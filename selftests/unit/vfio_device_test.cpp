@@ -5,6 +5,7 @@
  * Method: directories that look like those of the kernel.
  * It cannot see: whether VFIO gives a device to anybody.
  */
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
@@ -70,6 +71,24 @@ TEST_F(VfioDeviceTest, ADeviceNodeThatIsNone) {
     std::ofstream(paths_.dev / "vfio/devices/noiommu-vfio0");
     std::ofstream(paths_.dev / "iommu");
     EXPECT_EQ(refusal(name, "cannot bind the device to /dev/iommu"), ENOTTY);
+}
+
+/* Only this refusal may become a skip: another EPERM is a failure. */
+TEST_F(VfioDeviceTest, EpermIsALackOnlyWhereUnsafeInterruptsAreNotAllowed) {
+    const fs::path parameters = scratch_.path / "module/iommufd/parameters";
+    const auto code_of = [&](int number) {
+        errno = number;
+        return vfio_refusal("no", name, "iommufd", paths_).code;
+    };
+
+    paths_.modules = scratch_.path / "module";
+    EXPECT_EQ(code_of(EPERM), EPERM);
+    fs::create_directories(parameters);
+    std::ofstream(parameters / "allow_unsafe_interrupts") << "Y\n";
+    EXPECT_EQ(code_of(EPERM), EPERM);
+    std::ofstream(parameters / "allow_unsafe_interrupts") << "N\n";
+    EXPECT_EQ(code_of(EPERM), EOPNOTSUPP);
+    EXPECT_EQ(code_of(EBUSY), EBUSY);
 }
 
 TEST_F(VfioDeviceTest, NeitherDeviceNodeNorGroup) {

@@ -105,6 +105,7 @@ bool is_number(const std::string& text) {
 }
 
 Result<Fd> export_dumb(const Fd& card, std::uint64_t bytes) {
+    const std::string driver = "the driver " + driver_of(card); /* before errno has a meaning */
     CreateDumb dumb{};
     PrimeHandle prime{};
 
@@ -112,14 +113,14 @@ Result<Fd> export_dumb(const Fd& card, std::uint64_t bytes) {
     dumb.width = static_cast<std::uint32_t>(page_bytes() * 8 / bits_per_pixel);
     dumb.height = static_cast<std::uint32_t>(bytes / page_bytes());
     if (ioctl(card.get(), create_dumb, &dumb) < 0)
-        return errno_error("the driver " + driver_of(card) + " makes no dumb buffer");
+        return errno_error(driver + " makes no dumb buffer");
     if (dumb.size != bytes)
-        return Error{EPROTO, "the driver " + driver_of(card) + " made a buffer of " +
-                                 std::to_string(dumb.size) + " bytes; ask for this size"};
+        return Error{EPROTO, driver + " made a buffer of " + std::to_string(dumb.size) +
+                                 " bytes; ask for this size"};
     prime.handle = dumb.handle;
     prime.flags = O_RDWR | O_CLOEXEC;
     if (ioctl(card.get(), prime_handle_to_fd, &prime) < 0)
-        return errno_error("the driver " + driver_of(card) + " exports no dma-buf");
+        return errno_error(driver + " exports no dma-buf");
     return Fd(prime.fd);
 }
 

@@ -94,26 +94,12 @@ Result<Fd> open_file(const std::string& path, const std::string& to_do) {
     return fd;
 }
 
-/* A memfd that cannot shrink, as udmabuf requires. */
-Result<Fd> make_memory(const UdmabufSpec& spec) {
-    const unsigned int huge = spec.huge ? MFD_HUGETLB | memfd_huge_2mb : 0U;
-    Fd memory(memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC | huge));
-
-    if (!memory && spec.huge)
-        return lacking("CONFIG_HUGETLBFS, for a memfd of huge pages");
-    if (!memory)
-        return errno_error("memfd_create");
-    if (ftruncate(memory.get(), static_cast<off_t>(spec.size_bytes)) < 0)
-        return errno_error("set the size of a memfd");
-    if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-        return errno_error("seal a memfd");
-    /* Allocates the pages now. UDMABUF_CREATE would do so too, but its errors say less. */
-    if (fallocate(memory.get(), 0, 0, static_cast<off_t>(spec.size_bytes)) == 0)
-        return memory;
-    if (spec.huge && (errno == ENOSPC || errno == ENOMEM))
-        return lacking(std::to_string(spec.size_bytes / huge_page_bytes) +
-                       " free huge pages of 2 MiB; /proc/sys/vm/nr_hugepages makes them");
-    return errno_error("fill a memfd with pages");
+/*
+ * Whether memfd_create() failed because the kernel has no hugetlb (ENOSYS, or EINVAL for the flag),
+ * no huge pages of this size (ENODEV), or no file system of them (ENOENT).
+ */
+bool has_no_huge_pages(int code) {
+    return code == ENOSYS || code == EINVAL || code == ENODEV || code == ENOENT;
 }
 
 } // namespace
@@ -239,13 +225,34 @@ std::string exporter_of(const ForeignSpec& spec) {
     return "vfio:" + vfio.device + "," + std::to_string(vfio.region);
 }
 
+Result<Fd> make_udmabuf_memory(const UdmabufSpec& spec) {
+    const unsigned int huge = spec.huge ? MFD_HUGETLB | memfd_huge_2mb : 0U;
+    Fd memory(memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC | huge));
+
+    if (!memory && spec.huge && has_no_huge_pages(errno))
+        return lacking("huge pages of 2 MiB (CONFIG_HUGETLBFS), for a memfd");
+    if (!memory)
+        return errno_error("memfd_create");
+    if (ftruncate(memory.get(), static_cast<off_t>(spec.size_bytes)) < 0)
+        return errno_error("set the size of a memfd");
+    if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return errno_error("seal a memfd");
+    /* Allocates the pages now. UDMABUF_CREATE would do so too, but its errors say less. */
+    if (fallocate(memory.get(), 0, 0, static_cast<off_t>(spec.size_bytes)) == 0)
+        return memory;
+    if (spec.huge && (errno == ENOSPC || errno == ENOMEM))
+        return lacking(std::to_string(spec.size_bytes / huge_page_bytes) +
+                       " free huge pages of 2 MiB; /proc/sys/vm/nr_hugepages makes them");
+    return errno_error("fill a memfd with pages");
+}
+
 Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec) {
     Result<Fd> control = open_file("/dev/udmabuf", ": it needs CONFIG_UDMABUF");
 
     if (!control)
         return control.error();
 
-    Result<Fd> memory = make_memory(spec);
+    Result<Fd> memory = make_udmabuf_memory(spec);
 
     if (!memory)
         return memory.error();

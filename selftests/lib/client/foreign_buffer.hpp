@@ -82,6 +82,9 @@ struct ForeignBuffer {
  * Its code is EOPNOTSUPP where this machine lacks the exporter, the device or the memory.
  */
 Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec);
+
+/* The memfd for such a buffer. The memfd cannot shrink, as udmabuf requires. */
+Result<Fd> make_udmabuf_memory(const UdmabufSpec& spec);
 Result<ForeignBuffer> make_heap(const HeapSpec& spec);
 Result<ForeignBuffer> make_vfio(const VfioSpec& spec);
 Result<ForeignBuffer> make_foreign(const ForeignSpec& spec);

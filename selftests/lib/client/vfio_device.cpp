@@ -53,13 +53,12 @@ Error open_error(const std::string& what) {
     return error;
 }
 
-Error bind_error(const std::string& device) {
-    Error error = open_error(device + ": cannot bind the device to /dev/iommu");
+/* Whether the module refuses devices without interrupt remapping. */
+bool demands_safe_interrupts(const std::string& module, const VfioPaths& paths) {
+    std::ifstream file(paths.modules / module / "parameters/allow_unsafe_interrupts");
+    char allows = '\0';
 
-    if (error.code == EPERM)
-        error.what += "; without interrupt remapping the kernel needs "
-                      "iommufd.allow_unsafe_interrupts=1 on its command line";
-    return error;
+    return file >> allows && allows == 'N';
 }
 
 std::string driver_of(const fs::path& directory) {
@@ -125,8 +124,9 @@ Result<Fd> open_node(const fs::path& node) {
 }
 
 /* A container with this group in it. */
-Result<Fd> make_container(const fs::path& node, const Fd& group, bool is_noiommu) {
-    Result<Fd> container = open_node(node);
+Result<Fd> make_container(const std::string& device, const VfioPaths& paths, const Fd& group,
+                          bool is_noiommu) {
+    Result<Fd> container = open_node(paths.dev / "vfio/vfio");
 
     if (!container)
         return container.error();
@@ -137,7 +137,8 @@ Result<Fd> make_container(const fs::path& node, const Fd& group, bool is_noiommu
     if (ioctl(group.get(), VFIO_GROUP_SET_CONTAINER, &number) < 0)
         return open_error("cannot put the device's group into a container");
     if (ioctl(fd, VFIO_SET_IOMMU, is_noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU) < 0)
-        return open_error("cannot give the container an IOMMU; modprobe vfio_iommu_type1");
+        return vfio_refusal("cannot give the container an IOMMU; modprobe vfio_iommu_type1", device,
+                            "vfio_iommu_type1", paths);
     return container;
 }
 
@@ -161,14 +162,23 @@ std::vector<std::uint64_t> dma_buf_request(std::uint32_t region,
 
 } // namespace
 
+Error vfio_refusal(const std::string& what, const std::string& device, const std::string& module,
+                   const VfioPaths& paths) {
+    Error error = open_error(what);
+
+    if (error.code == EPERM && demands_safe_interrupts(module, paths))
+        return lacking("interrupt remapping for " + device + "; say " + module +
+                       ".allow_unsafe_interrupts=1 on the command line of the kernel");
+    return error;
+}
+
 Result<VfioDevice> VfioDevice::open(const std::string& device, const VfioPaths& paths) {
     if (const auto problem = find_problem(device, paths))
         return *problem;
 
-    const fs::path node = cdev_node(device, paths);
-
-    return decoding(fs::exists(node) ? open_cdev(device, node, open_node(paths.dev / "iommu"))
-                                     : open_group(device, paths));
+    return decoding(fs::exists(cdev_node(device, paths))
+                        ? open_cdev(device, paths, open_node(paths.dev / "iommu"))
+                        : open_group(device, paths));
 }
 
 Result<VfioDevice> VfioDevice::open_beside(const VfioDevice& other, const std::string& device,
@@ -182,7 +192,7 @@ Result<VfioDevice> VfioDevice::open_beside(const VfioDevice& other, const std::s
 
     if (!iommufd)
         return errno_error("a second descriptor of /dev/iommu");
-    return decoding(open_cdev(device, cdev_node(device, paths), std::move(iommufd)));
+    return decoding(open_cdev(device, paths, std::move(iommufd)));
 }
 
 /* Switches memory decode on. */
@@ -197,8 +207,9 @@ Result<VfioDevice> VfioDevice::decoding(Result<VfioDevice> opened) {
     return opened;
 }
 
-Result<VfioDevice> VfioDevice::open_cdev(const std::string& device, const fs::path& node,
+Result<VfioDevice> VfioDevice::open_cdev(const std::string& device, const VfioPaths& paths,
                                          Result<Fd> iommufd) {
+    const fs::path node = cdev_node(device, paths);
     Result<Fd> fd = open_node(node);
 
     if (!fd)
@@ -210,7 +221,8 @@ Result<VfioDevice> VfioDevice::open_cdev(const std::string& device, const fs::pa
 
     bind.iommufd = iommufd.value().get();
     if (ioctl(fd.value().get(), uapi::bind_iommufd, &bind) < 0)
-        return bind_error(device);
+        return vfio_refusal(device + ": cannot bind the device to /dev/iommu", device, "iommufd",
+                            paths);
 
     VfioDevice opened(device, std::move(fd).value(),
                       node.filename().string().starts_with("noiommu-"));
@@ -231,8 +243,7 @@ Result<VfioDevice> VfioDevice::open_group(const std::string& device, const VfioP
     if (!group)
         return group.error();
 
-    Result<Fd> container =
-        make_container(paths.dev / "vfio/vfio", group.value(), found.value().is_noiommu);
+    Result<Fd> container = make_container(device, paths, group.value(), found.value().is_noiommu);
 
     if (!container)
         return container.error();

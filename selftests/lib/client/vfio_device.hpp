@@ -27,7 +27,16 @@ struct VfioRange {
 struct VfioPaths {
     std::filesystem::path devices = "/sys/bus/pci/devices";
     std::filesystem::path dev = "/dev";
+    std::filesystem::path modules = "/sys/module";
 };
+
+/**
+ * The error of a call that gives @device to the driver of the IOMMU, from errno. The kernel refuses
+ * a device without interrupt remapping (EPERM) unless @module allows such devices. This refusal is
+ * a lack of the machine, so its code is EOPNOTSUPP.
+ */
+Error vfio_refusal(const std::string& what, const std::string& device, const std::string& module,
+                   const VfioPaths& paths = {});
 
 class VfioDevice {
 public:
@@ -87,8 +96,8 @@ private:
         : device_(std::move(device)), name_(std::move(name)), is_noiommu_(is_noiommu) {}
 
     static Result<VfioDevice> decoding(Result<VfioDevice> opened);
-    static Result<VfioDevice> open_cdev(const std::string& device,
-                                        const std::filesystem::path& node, Result<Fd> iommufd);
+    static Result<VfioDevice> open_cdev(const std::string& device, const VfioPaths& paths,
+                                        Result<Fd> iommufd);
     static Result<VfioDevice> open_group(const std::string& device, const VfioPaths& paths);
 
     Status change_command(std::uint16_t bit, bool on) const;

@@ -10,12 +10,10 @@
 
 namespace testexp {
 
-/* Skips where this machine lacks something, or where VFIO needs interrupt remapping. */
+/* Skips where this machine lacks something. Any other error is a failure. */
 template <typename T> T value_or_skip(Result<T> result) {
     if (result.code() == EOPNOTSUPP)
         ksft::skip("this machine lacks " + result.error().what);
-    if (result.code() == EPERM)
-        ksft::skip(result.error().what);
     return std::move(result).value();
 }
 
