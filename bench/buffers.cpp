@@ -32,8 +32,8 @@ Error explain(const Error& error, const Shape& shape, const testexp_info& limits
                                    shape.nr_pages(), shape.nr_extents(), limits.max_pages,
                                    limits.max_extents));
     if (error.code == ENOMEM)
-        return lacking(error.code, fmt::format("{} MiB of free memory in blocks of 2^{} pages",
-                                               shape.size_bytes >> 20, shape.order));
+        return lacking(error.code, fmt::format("{} of free memory in blocks of 2^{} pages",
+                                               text_of_bytes(shape.size_bytes), shape.order));
     if (error.code == EOPNOTSUPP && shape.exporter->is_known_only_by_trying())
         return lacking(error.code, shape.exporter->requirement);
     return error;
@@ -115,8 +115,10 @@ Result<Found> examine(const testexp::Importer& importer, std::uint64_t nr_pages)
 
     if (segments)
         add_segments(found, segments.value());
-    else
+    else if (is_lack_of_exporter(segments.code()))
         found.no_map = "a DMA mapping for this importer; " + segments.error().what;
+    else
+        return segments.error();
     return found;
 }
 
@@ -164,8 +166,9 @@ Result<Buffers::Kept> Buffers::make_foreign(const Shape& shape) const {
               .found = found.value()};
 
     if (const auto mapped = made.map(made.foreign->fd.get()); !mapped)
-        return lacking(mapped.error().code,
-                       "a CPU mapping of the exporter; " + mapped.error().what);
+        return is_lack_of_exporter(mapped.code())
+                   ? lacking(mapped.code(), "a CPU mapping of the exporter; " + mapped.error().what)
+                   : mapped.error();
     return made;
 }
 

@@ -65,6 +65,18 @@ void add_segments(Found& found, std::span<const testexp_map_entry> segments) {
             found.runs++;
 }
 
+bool is_lack_of_exporter(int code) {
+    return code == EINVAL || code == EOPNOTSUPP || code == ENODEV;
+}
+
+std::string text_of_bytes(std::uint64_t bytes) {
+    constexpr unsigned int kib_shift = 10, mib_shift = 20;
+    const bool is_whole = bytes % (std::uint64_t{1} << mib_shift) == 0;
+
+    return std::to_string(bytes >> (is_whole ? mib_shift : kib_shift)) +
+           (is_whole ? " MiB" : " KiB");
+}
+
 std::string what_is_lacking(const Case& row, const Found& found, bool icount) {
     const Path& path = testexp::path_row(row.spec.path);
 

@@ -31,6 +31,12 @@ void add_pages(Found& found, std::span<const testexp_result> pages);
 /* @segments: the DMA mapping. Its runs count only where get_pfn gives no PFN. */
 void add_segments(Found& found, std::span<const testexp_map_entry> segments);
 
+/* Whether such an errno of map_dma_buf or mmap means that the exporter cannot do this at all. */
+bool is_lack_of_exporter(int code);
+
+/* "64 MiB", or "12 KiB" where this is no whole number of MiB. */
+std::string text_of_bytes(std::uint64_t bytes);
+
 /* What a buffer of another exporter lacks for @row, or "". @icount: instructions are counted. */
 std::string what_is_lacking(const Case& row, const Found& found, bool icount);
 

@@ -114,6 +114,19 @@ TEST(Found, RandomPagesNeedAPowerOfTwo) {
     EXPECT_NE(what_is_lacking(random_of("udmabuf:12M"), Found{}, false), "");
 }
 
+TEST(Found, OnlyAMissingCallbackIsALackOfTheExporter) {
+    for (const int code : {EINVAL, EOPNOTSUPP, ENODEV})
+        EXPECT_TRUE(is_lack_of_exporter(code)) << code;
+    for (const int code : {ENOMEM, EINTR, EFAULT, EPERM, EIO, ENOSPC, EBUSY})
+        EXPECT_FALSE(is_lack_of_exporter(code)) << code;
+}
+
+TEST(Found, BytesHaveAUnitThatShowsThem) {
+    EXPECT_EQ(text_of_bytes(std::uint64_t{64} << 20), "64 MiB");
+    EXPECT_EQ(text_of_bytes(4096), "4 KiB");
+    EXPECT_EQ(text_of_bytes(std::uint64_t{1536} << 10), "1536 KiB");
+}
+
 TEST(Found, OnlyErrorsOfALackAreNoFailures) {
     const auto explained = [](testexp_path path, int code) {
         return explain_measure(row_of(path), {code, "MEASURE"}).what.starts_with(requires_prefix);
