@@ -9,9 +9,11 @@
  * Does not see: what only the exporter knows, such as a PFN that is wrong in the same way in
  * get_pfn, map_dma_buf and mmap. A reference value of the source closes this gap.
  */
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <sstream>
 
 #include "fixture.hpp"
 #include "kmsg.hpp"
@@ -57,13 +59,33 @@ void check_law(const Law& law, const Subject& subject) {
     judge();
 }
 
-/* A case for each callback that the user requires with --require. */
+/* The case for a callback that the user requires with --require. */
+std::string name_of_requirement(Need need) {
+    return std::string("required[") + text_of(need) + "]";
+}
+
 void add_requirements(ksft::Plan& plan, const Subject& subject, const std::vector<Need>& needs) {
     for (const Need need : needs)
-        plan.add(std::string("required[") + text_of(need) + "]", [&subject, need] {
+        plan.add(name_of_requirement(need), [&subject, need] {
             if (const std::string why = missing(need, subject); !why.empty())
                 ksft::fail(why);
         });
+}
+
+/* Refuses a text that is in no name, before anything is made or started. */
+void check_only(const Options& options) {
+    std::vector<std::string> names;
+    std::istringstream patterns(options.only);
+
+    for (const Need need : options.required)
+        names.push_back(name_of_requirement(need));
+    for (const Law& law : all_laws())
+        names.push_back(law.name);
+    for (std::string pattern; std::getline(patterns, pattern);)
+        if (std::ranges::none_of(
+                names, [&](const std::string& name) { return ksft::matches(name, pattern); }))
+            throw std::runtime_error("--only: no law has '" + pattern +
+                                     "' in its name; see --list");
 }
 
 int check_all(const Subject& subject, const Options& options) {
@@ -116,6 +138,7 @@ int run(const Options& options) {
         list_laws();
         return EXIT_SUCCESS;
     }
+    check_only(options);
     set_environment(options);
 
     const Subject subject = subject_of(options);

@@ -122,20 +122,6 @@ unsigned int timeout_from_environment(unsigned int timeout_s) {
     return value > 0 ? static_cast<unsigned int>(value) : timeout_s;
 }
 
-/* Whether @name contains the parts of @pattern between its '*', in this order. */
-bool matches(std::string_view name, std::string_view pattern) {
-    while (true) {
-        const std::size_t star = pattern.find('*');
-        const std::string_view part = pattern.substr(0, star);
-        const std::size_t at = name.find(part);
-
-        if (at == std::string_view::npos || star == std::string_view::npos)
-            return at != std::string_view::npos;
-        name.remove_prefix(at + part.size());
-        pattern.remove_prefix(star + 1);
-    }
-}
-
 /* The lines of KSFT_CASES; without KSFT_CASES a pattern that matches every name. */
 std::vector<std::string> patterns_from_environment() {
     const char* text = std::getenv("KSFT_CASES");
@@ -218,6 +204,19 @@ bool expect(bool condition, const std::string& what, const char* file, int line)
     if (!condition)
         record_failure("not so: " + what, file, line);
     return condition;
+}
+
+bool matches(std::string_view name, std::string_view pattern) {
+    while (true) {
+        const std::size_t star = pattern.find('*');
+        const std::string_view part = pattern.substr(0, star);
+        const std::size_t at = name.find(part);
+
+        if (at == std::string_view::npos || star == std::string_view::npos)
+            return at != std::string_view::npos;
+        name.remove_prefix(at + part.size());
+        pattern.remove_prefix(star + 1);
+    }
 }
 
 Totals totals() {

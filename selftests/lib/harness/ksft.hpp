@@ -26,6 +26,7 @@
 #include <functional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -61,6 +62,9 @@ private:
  */
 int run(const std::function<void(Plan&)>& make_plan,
         unsigned int case_timeout_s = testexp::limits::case_s);
+
+/* Whether @name contains the parts of @pattern between its '*', in this order. */
+bool matches(std::string_view name, std::string_view pattern);
 
 /* How many cases ended in which way. */
 struct Totals {
