@@ -250,6 +250,19 @@ class RunTest(unittest.TestCase):
         output = run.ktap.read("TAP version 13\n# slow to begin\n1..2\n# hm\nok 1 a\nok 2 b\n")
         self.assertEqual(run.case_seconds(output.cases, [1, 5, 6, 7, 8.5, 8.75], output.starts_at), [2.5, 0.25])
 
+    def test_names_of_checks(self):
+        """Each run of dmabuf-check has a name of its own, and a file can have this name."""
+        checks_of = load_run().checks_of
+        self.assertEqual(checks_of(["--udmabuf 2M", "--udmabuf  2M"]), {
+            "dmabuf-check_udmabuf_2M": ["dmabuf-check", "--udmabuf", "2M"]})
+        alike = checks_of(["--from 'a;b'", "--from 'a b'", "--from a_b", "--from 'a;b'"])
+        self.assertEqual([words[2] for words in alike.values()], ["a;b", "a b", "a_b"])
+        self.assertIn("dmabuf-check_from_a_b", alike)
+        long = checks_of([f"--from '{'x' * 300} {end}'" for end in "12"])
+        self.assertEqual(len(long), 2)
+        self.assertLess(max(map(len, long)), 200)
+        self.assertTrue(all(name.isascii() for name in checks_of(["--from 'größer'"])))
+
     def has_line(self, name, line):
         """Whether an output file is there and has the line."""
         path = os.path.join(self.out, name)
