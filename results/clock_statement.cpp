@@ -31,12 +31,17 @@ std::string unit_and_clock(const Bench& bench) {
 
 namespace {
 
-/* Whether the section of exporters says why: the machine has the exporter, but not this path. */
+/* Whether both cases are of the same buffer of an exporter. */
+bool have_same_buffer(const BenchCase& one, const BenchCase& other) {
+    return one.is_foreign() && other.is_foreign() &&
+           one.axis("exporter") == other.axis("exporter") && one.size_bytes == other.size_bytes;
+}
+
+/* Whether the section of exporters says why: the machine has the buffer, but not this path. */
 bool is_explained(const Bench& bench, const BenchCase& row) {
-    return row.is_foreign() && std::ranges::any_of(bench.cases, [&row](const BenchCase& other) {
-               return other.is_foreign() && other.is_measured() &&
-                      other.axis("exporter") == row.axis("exporter");
-           });
+    return std::ranges::any_of(bench.cases, [&row](const BenchCase& other) {
+        return other.is_measured() && have_same_buffer(row, other);
+    });
 }
 
 /* Cases of an exporter that lack the same: one line for all of them. */
@@ -45,9 +50,7 @@ struct Unmeasured {
     int count;
 
     bool takes(const BenchCase& row) const {
-        return row.is_foreign() && first->is_foreign() && row.error == first->error &&
-               row.axis("exporter") == first->axis("exporter") &&
-               row.size_bytes == first->size_bytes;
+        return row.error == first->error && have_same_buffer(row, *first);
     }
 };
 

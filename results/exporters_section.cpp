@@ -32,6 +32,10 @@ struct Exporter {
         return found == cases.end() ? nullptr : found->second;
     }
 
+    bool has(const BenchCase& row) const {
+        return name == row.axis("exporter") && row.size_bytes == size_bytes;
+    }
+
     /* A counter of the first case that has the counter: what was found is the same in all. */
     std::optional<double> found(const std::string& counter) const {
         for (const auto& [path, row] : cases)
@@ -49,10 +53,8 @@ std::vector<Exporter> exporters_of(const Bench& bench) {
         if (!row.is_foreign() || !row.is_measured() || row.axes.size() != 1)
             continue;
 
-        const auto is_same = [&row](const Exporter& other) {
-            return other.name == row.axis("exporter") && other.size_bytes == row.size_bytes;
-        };
-        auto at = std::ranges::find_if(exporters, is_same);
+        auto at = std::ranges::find_if(exporters,
+                                       [&row](const Exporter& other) { return other.has(row); });
 
         if (at == exporters.end())
             at = exporters.insert(at, Exporter{row.axis("exporter"), *row.size_bytes});
@@ -159,15 +161,15 @@ Table absent_table(const Bench& bench, const std::vector<Exporter>& exporters) {
 
     table.caption = "Cases that an exporter does not have";
     table.placement = Placement::folded;
-    table.columns = {{"exporter", false}, {"path", false}, {"reason", false}};
+    table.columns = {{"exporter", false}, {"size", true}, {"path", false}, {"reason", false}};
     for (const BenchCase& row : bench.cases) {
-        const auto is_same = [&row](const Exporter& one) {
-            return one.name == row.axis("exporter");
-        };
+        const auto has_row = [&row](const Exporter& exporter) { return exporter.has(row); };
 
         if (row.is_foreign() && row.is_beyond_machine() && row.axes.size() == 1 &&
-            std::ranges::any_of(exporters, is_same))
-            table.rows.push_back({{row.axis("exporter"), row.path, row.error}, Tone::plain});
+            std::ranges::any_of(exporters, has_row))
+            table.rows.push_back(
+                {{row.axis("exporter"), show_bytes(*row.size_bytes), row.path, row.error},
+                 Tone::plain});
     }
     return table;
 }
