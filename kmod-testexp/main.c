@@ -252,11 +252,12 @@ static int control_attach(struct testexp_call *call)
 	struct file *file;
 
 	if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_PIN | TESTEXP_ATTACH_NO_P2P |
-			   TESTEXP_ATTACH_NO_NOTIFY) &&
+			   TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_ASK) &&
 	    !(args->flags & TESTEXP_ATTACH_DYNAMIC))
 		return -EINVAL;
 	if (args->flags & TESTEXP_ATTACH_NO_NOTIFY) {
-		if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_NO_P2P))
+		if (args->flags & (TESTEXP_ATTACH_FENCE | TESTEXP_ATTACH_NO_P2P |
+				   TESTEXP_ATTACH_ASK))
 			return -EINVAL;
 		/* A kernel where the callback is mandatory warns. */
 		if (!TESTEXP_NOTIFY_IS_OPTIONAL)

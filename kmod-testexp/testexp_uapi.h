@@ -442,7 +442,12 @@ struct testexp_move {
  * without FENCE and NO_P2P, else EINVAL. EOPNOTSUPP where the kernel demands the callback.
  */
 #define TESTEXP_ATTACH_NO_NOTIFY 0x20u
-#define TESTEXP_ATTACH_FLAGS	 0x3fu
+/*
+ * move_notify asks for page 0 with dma_buf_get_pfn(), and AUDIT returns the answer. Needs DYNAMIC,
+ * without NO_NOTIFY, else EINVAL.
+ */
+#define TESTEXP_ATTACH_ASK	 0x40u
+#define TESTEXP_ATTACH_FLAGS	 0x7fu
 
 /**
  * struct testexp_attach - make an importer with one attachment
@@ -700,6 +705,8 @@ struct testexp_fill {
  * @stale: [out] number of entries for which get_pfn now fails or returns another PFN or a
  *	smaller order
  * @notifies: [out] how often move_notify was called
+ * @asked: [out] with TESTEXP_ATTACH_ASK, the answer for page 0 in the last move_notify; before the
+ *	first one, and without that flag, TESTEXP_UNTOUCHED_PFN, TESTEXP_UNTOUCHED_ORDER and 0
  *
  * AUDIT holds the reservation lock and, inside it, the table's lock during the whole comparison.
  *
@@ -711,6 +718,7 @@ struct testexp_audit {
 	__u64 entries;
 	__u64 stale;
 	__u64 notifies;
+	struct testexp_result asked;
 };
 
 #define TESTEXP_USE_WRITE	0x01u /* add 1 to the second word of each page */

@@ -270,7 +270,7 @@ constexpr Call calls[] = {
     {"FILL", TESTEXP_IOC_FILL, On::importer, [](const Objects& o) { return bytes_of(o.fill()); },
      TESTEXP_FILL_FLAGS},
     {"AUDIT", TESTEXP_IOC_AUDIT, On::importer, [](const Objects& o) { return bytes_of(o.audit()); },
-     0},
+     0, offsetof(testexp_audit, asked)},
     {"USE", TESTEXP_IOC_USE, On::importer, [](const Objects& o) { return bytes_of(o.use()); },
      TESTEXP_USE_FLAGS},
     {"DESCRIBE", TESTEXP_IOC_DESCRIBE, On::importer,
@@ -1458,7 +1458,7 @@ void attach_flags() {
     const std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
 
     for (const std::uint32_t flag :
-         {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_PIN, TESTEXP_ATTACH_NO_P2P}) {
+         {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_PIN, TESTEXP_ATTACH_NO_P2P, TESTEXP_ATTACH_ASK}) {
         ksft::expect_eq(device().attach(objects.movable.fd.get(), flag).code(), EINVAL,
                         "without DYNAMIC");
         ksft::expect_eq(device().attach(objects.movable.fd.get(), flag | dynamic).code(), 0,
@@ -1466,7 +1466,8 @@ void attach_flags() {
     }
     ksft::expect_eq(device().attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY).code(),
                     EINVAL, "NO_NOTIFY without DYNAMIC");
-    for (const std::uint32_t flag : {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_NO_P2P})
+    for (const std::uint32_t flag :
+         {TESTEXP_ATTACH_FENCE, TESTEXP_ATTACH_NO_P2P, TESTEXP_ATTACH_ASK})
         ksft::expect_eq(
             device()
                 .attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY | dynamic | flag)
@@ -1475,6 +1476,11 @@ void attach_flags() {
     ksft::expect_eq(
         device().attach(objects.movable.fd.get(), TESTEXP_ATTACH_NO_NOTIFY | dynamic).code(),
         device().has(TESTEXP_FEAT_NO_NOTIFY) ? 0 : EOPNOTSUPP, "NO_NOTIFY with DYNAMIC");
+
+    const testexp_result not_asked = objects.importer.audit().value().asked;
+
+    ksft::expect_eq(not_asked.pfn, TESTEXP_UNTOUCHED_PFN, "PFN of the callback, without ASK");
+    ksft::expect_eq(not_asked.error, 0, "error of the callback, without ASK");
 }
 
 /* --- Lifetime and rights -------------------------------------------------- */

@@ -28,6 +28,21 @@ u32 testexp_nr_importers(void)
 	return atomic_read(&nr_importers);
 }
 
+static const struct testexp_result importer_not_asked = {
+	.pfn = TESTEXP_UNTOUCHED_PFN,
+	.max_order = TESTEXP_UNTOUCHED_ORDER,
+};
+
+/* importer->attach may not be set yet, so the caller has to tell the attachment. */
+static void importer_ask_when_notified(struct importer *importer,
+				       struct dma_buf_attachment *attach)
+{
+	struct testexp_result asked = importer_not_asked;
+
+	asked.error = testexp_get_pfn(attach, 0, &asked.pfn, &asked.max_order);
+	importer->asked = asked;
+}
+
 /* After this callback, or after its fence if it adds one, no PFN is left in the table. */
 static void importer_move_notify(struct dma_buf_attachment *attach)
 {
@@ -37,6 +52,9 @@ static void importer_move_notify(struct dma_buf_attachment *attach)
 	struct dma_fence *fence;
 
 	dma_resv_assert_held(resv);
+
+	if (importer->flags & TESTEXP_ATTACH_ASK)
+		importer_ask_when_notified(importer, attach);
 
 	fence = testexp_timeline_prepare(importer, resv);
 	mutex_lock(&importer->table.lock);
@@ -465,6 +483,7 @@ static struct importer *importer_alloc(u32 flags, const struct testexp_ioctls *m
 	if (!importer)
 		return NULL;
 	importer->flags = flags;
+	importer->asked = importer_not_asked;
 	importer->more_ioctls = more_ioctls;
 	testexp_table_init(&importer->table);
 	mutex_init(&importer->map_lock);

@@ -13,6 +13,7 @@
 #include "importer/timeline.h"
 #include "importer/table.h"
 #include "ioctl.h"
+#include "testexp_uapi.h"
 
 /**
  * struct importer - the object of an importer descriptor
@@ -24,6 +25,8 @@
  * @timeline: fences for the use of @table after move_notify; guarded by the table's lock
  * @map_lock: guards @kernel_map; taken outside the reservation lock
  * @kernel_map: the kernel's mapping of the buffer, set by MAP_KERNEL
+ * @asked: with TESTEXP_ATTACH_ASK, the answer in the last move_notify; guarded by the reservation
+ *	lock
  * @pausing: number of FILLs that are in their pause
  * @wait: woken when @pausing, the pending fence or the table's notifies changes
  */
@@ -36,6 +39,7 @@ struct importer {
 	struct timeline timeline;
 	struct mutex map_lock; /* guards kernel_map */
 	struct iosys_map kernel_map;
+	struct testexp_result asked;
 	atomic_t pausing;
 	wait_queue_head_t wait;
 };

@@ -306,6 +306,7 @@ static int table_audit(struct importer *importer, struct testexp_audit *args)
 		cond_resched();
 	}
 	args->notifies = table->notifies;
+	args->asked = importer->asked;
 	return 0;
 }
 
