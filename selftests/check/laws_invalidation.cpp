@@ -163,6 +163,42 @@ void revoked_by(const Subject& subject, const Invalidation& how) {
     expect_revoked(subject, importer, "after " + how.name + " twice");
 }
 
+/* --- get_pfn inside the callback ------------------------------------------------ */
+
+/* The importer asks for page 0 inside its callback. */
+testexp_result asked_by(const Importer& importer) {
+    return importer.audit().value().asked;
+}
+
+void asked_in_callback(const Subject& subject, const Invalidation& how) {
+    const Importer importer =
+        device()
+            .attach(subject.fd(),
+                    subject.attach_flags | TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_ASK)
+            .value();
+
+    if (!subject.first_answers.front().has_pfn())
+        ksft::skip("the first page has no PFN");
+    if (how.is_move) {
+        ksft::note("the contract does not say what get_pfn returns in the callback of a move");
+        return;
+    }
+
+    Taken taken(how);
+
+    expect_refused(asked_by(importer), ENODEV, "page 0, in the callback of " + how.name);
+    taken.give_back();
+    if (!how.tells_of_return)
+        return;
+
+    const testexp_result now = importer.resolve(0, 1).value()[0];
+
+    if (now.error || !same(asked_by(importer), now))
+        ksft::record_failure("page 0, in the callback of the end of " + how.name + ": is " +
+                                 describe(asked_by(importer)) + ", and now " + describe(now),
+                             __FILE__, __LINE__);
+}
+
 /* --- what is right afterwards -------------------------------------------------- */
 
 void expect_block_law(const Subject& subject, const Importer& importer, const std::string& when) {
@@ -311,6 +347,11 @@ std::vector<Law> invalidation_laws() {
          "get_pfn and attach of a revoked buffer give -ENODEV and write nothing, and a second "
          "revoke changes nothing (contract 1, P4)",
          needs, each_that_ends<revoked_by>},
+        {"invalidate.asked_in_callback",
+         "an importer that asks inside its callback gets -ENODEV in a revoke, and the page when "
+         "the "
+         "pages come back (contract 1b, P4)",
+         needs, each_that_ends<asked_in_callback>},
         {"invalidate.good_again",
          "afterwards each page has a PFN again, also for a new importer, and max_order is right "
          "(P1, P4)",
