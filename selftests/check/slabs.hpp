@@ -8,7 +8,7 @@
 
 namespace check {
 
-/* "objects of the slab cache NAME" for each cache. */
+/* "objects of the slab cache NAME" for each cache, without those that the kernel frees late. */
 Usage parse_slabs(std::istream& lines);
 
 /* Empty where the kernel has no /proc/slabinfo, or does not give it to this process. */

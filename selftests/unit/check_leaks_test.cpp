@@ -44,4 +44,11 @@ TEST(Slabs, TheFirstNumberIsTheObjectsInUse) {
                                          {"objects of the slab cache kmalloc-64", 4032}}));
 }
 
+TEST(Slabs, LeaveOutWhatTheKernelFreesLate) {
+    std::istringstream lines(
+        "vmap_area        2010   2040     72   56    1 : tunables    0    0\n");
+
+    EXPECT_EQ(parse_slabs(lines), Usage{});
+}
+
 } // namespace

@@ -85,8 +85,8 @@ LEGS = [
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
         f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 15, 3,
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
-    Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and what "
-        f"is refused, in a guest with an IOMMU and in a guest without. Full: at full bounds, and on {DEBUG}",
+    Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
+        f"what is refused, in a guest with an IOMMU and in a guest without. Full: at full bounds, and on {DEBUG}",
         legs_importers.importers, 15, 3, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
