@@ -24,11 +24,13 @@ class Guest:
 GUESTS = (
     # The module has the BAR of 4 GiB, and VFIO has the BAR of 64 MiB. The device edu makes the DMA. Without the last
     # option VFIO refuses a device without interrupt remapping.
-    Guest("iommu", ("real_importers", "importer_errors", "importer_storm"), (
+    Guest("iommu", ("real_importers", "importer_errors", "importer_storm", "importer_closed",
+                    "importer_fail_nth"), (
         r"P23\.table\[exporter=vfio,ranges=two\]", r"P23\.table\[exporter=vfio,ranges=64M\]",
         r"P23\.table\[exporter=udmabuf,list=huge\]", r"P23\.table\[exporter=system_heap,.*\]",
         r"P23\.table\[exporter=testexp,layout=mixed\]", r"P23\.dma\[exporter=vfio,.*\]",
-        r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]"),
+        r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]",
+        r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
           traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
           arguments=("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1")),
     # The BAR belongs to VFIO, so the module has none.
