@@ -36,7 +36,7 @@ std::uint64_t bytes_of(std::uint64_t nr_pages) {
 }
 
 /* An address space that no device uses, and the reader of the kernel's log. */
-struct Importing {
+struct Importing : RequiredImporter {
     Fd iommufd = value_or_skip(open_iommufd());
     AddressSpace space = AddressSpace::make(iommufd.get()).value();
     Kmsg log;
@@ -372,7 +372,7 @@ void refusal_leaves_the_table() {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    require_pfn_importer();
+    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
     for (const Wrong& wrong : wrong_buffers())
         plan.add(std::string("P23.refused[buffer=") + wrong.name + "]",
                  [=] { buffer_is_refused(wrong); });

@@ -291,6 +291,7 @@ void sweep(const Operation& operation, const FaultInjection& injection) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
     try {
         static const FaultInjection injection;
 

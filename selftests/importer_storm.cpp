@@ -614,6 +614,7 @@ void map_against_revoke() {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
     plan.add("P24.storm[exporter=testexp,buffer=revocable]",
              [] { testexp_storm(TESTEXP_CREATE_REVOCABLE); });
     plan.add("P24.storm[exporter=testexp,buffer=dynamic]",

@@ -251,7 +251,7 @@ std::vector<Maker> makers() {
 /* --- the page table ------------------------------------------------------- */
 
 /* An address space of edu, and a domain that the IOMMU uses. */
-struct Importing {
+struct Importing : RequiredImporter {
     EduBehindIommu edu;
     AddressSpace space = AddressSpace::make(edu.iommufd()).value();
     Attached attached = Attached::attach(edu.device().fd(), space.id()).value();
@@ -690,6 +690,8 @@ std::string find_noiommu_device() {
 }
 
 VfioDevice noiommu_device() {
+    require_pfn_importer();
+
     const std::string name = find_noiommu_device();
 
     REQUIRE(!name.empty(), "VFIO has no device without an IOMMU "
@@ -765,7 +767,7 @@ bool is_one_of(const std::string& name, std::initializer_list<const char*> wante
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    require_pfn_importer();
+    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
     for (const Maker& maker : makers()) {
         plan.add("P23.table[" + maker.name + "]", [=] { table_is_exact(maker); });
         if (is_one_of(maker.name, {"=two", "=gaps", "=mixed", "=two_cache_modes", "=uncached_ram",

@@ -86,11 +86,17 @@ void DmaDevice::end(ExpectedFaults& faults) {
     });
 }
 
-void require_pfn_importer() {
+bool has_pfn_importer() {
     load_vfio();
-    REQUIRE(kernel_has_symbol("iopt_revoke_notify") &&
-                !kernel_has_symbol("vfio_pci_dma_buf_iommufd_map"),
-            "this kernel's iommufd does not import dma-bufs by get_pfn");
+
+    static const bool has = kernel_has_symbol("iopt_revoke_notify") &&
+                            !kernel_has_symbol("vfio_pci_dma_buf_iommufd_map");
+
+    return has;
+}
+
+void require_pfn_importer() {
+    REQUIRE(has_pfn_importer(), "this kernel's iommufd does not import dma-bufs by get_pfn");
 }
 
 } // namespace testexp

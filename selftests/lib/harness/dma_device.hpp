@@ -74,10 +74,13 @@ private:
 };
 
 /*
- * Skips where the IOMMU is missing, or where iommufd does not ask exporters for PFNs. The answer
- * comes from /proc/kallsyms: an answer from iommufd would hide that iommufd is broken. Called in
- * the plan, /proc/kallsyms is read once for all cases.
+ * Whether iommufd asks exporters for PFNs. The answer comes from /proc/kallsyms: an answer from
+ * iommufd would hide that iommufd is broken. Called in the plan, this function loads the drivers
+ * and reads the file once for all cases.
  */
+bool has_pfn_importer();
+
+/* Skips where iommufd does not ask exporters for PFNs. */
 void require_pfn_importer();
 
 } // namespace testexp

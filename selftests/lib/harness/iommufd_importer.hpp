@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "address_space.hpp"
+#include "dma_device.hpp"
 #include "edu.hpp"
 #include "iommu_leaves.hpp"
 #include "vfio_binding.hpp"
@@ -16,6 +17,11 @@ namespace testexp {
 
 /* QEMU's device with a BAR of RAM. */
 inline constexpr PciId ivshmem_id = {0x1af4, 0x1110};
+
+/* A base class that skips where iommufd does not import dma-bufs by get_pfn. */
+struct RequiredImporter {
+    RequiredImporter() { require_pfn_importer(); }
+};
 
 /* The VFIO device of edu. Skips where there is no IOMMU that shows its page table. */
 class EduBehindIommu {
