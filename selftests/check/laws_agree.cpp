@@ -8,6 +8,7 @@
 #include "law.hpp"
 #include "lifetime.hpp"
 #include "mapped.hpp"
+#include "offer.hpp"
 #include "page_entry.hpp"
 #include "physical_reader.hpp"
 #include "waiting.hpp"
@@ -112,7 +113,7 @@ Importer attach_for_map(const Subject& subject) {
 
     if (!importer)
         importer = device().attach(subject.fd());
-    if (!importer)
+    if (is_not_offered(importer.code()))
         ksft::skip("no importer with a device can attach: " + importer.error().what);
     return std::move(importer).value();
 }
@@ -120,7 +121,7 @@ Importer attach_for_map(const Subject& subject) {
 std::vector<testexp_map_entry> map_or_skip(const Importer& importer) {
     Result<std::vector<testexp_map_entry>> segments = importer.map();
 
-    if (!segments)
+    if (is_not_offered(segments.code()))
         ksft::skip("map_dma_buf for the device " + std::string(device().info().importer_device) +
                    ": " + segments.error().what);
     return std::move(segments).value();

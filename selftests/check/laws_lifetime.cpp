@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P8: attachments and buffers leave nothing behind. */
-#include <fstream>
-#include <limits>
+#include <algorithm>
 
 #include "counts.hpp"
 #include "fixture.hpp"
@@ -9,6 +8,7 @@
 #include "importer_kinds.hpp"
 #include "law.hpp"
 #include "slabs.hpp"
+#include "used_pages.hpp"
 
 namespace check {
 
@@ -16,26 +16,11 @@ using namespace testexp;
 
 namespace {
 
-std::uint64_t used_pages() {
-    std::ifstream file("/proc/meminfo");
-    std::string name;
-    std::uint64_t kib = 0, total = 0;
-
-    while (file >> name >> kib) {
-        if (name == "MemTotal:")
-            total = kib;
-        if (name == "MemAvailable:")
-            return (total - kib) * 1024 / page_bytes();
-        file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
-    }
-    ksft::fail("/proc/meminfo has no MemAvailable");
-}
-
 /* KASAN keeps freed objects for a while, so on a debug kernel the slabs tell nothing. */
 Usage memory_in_use() {
     Usage usage = is_debug_kernel() ? Usage{} : read_slabs();
 
-    usage["pages of memory"] = used_pages();
+    usage["pages of memory"] = read_used_pages();
     return usage;
 }
 

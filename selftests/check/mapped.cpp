@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "fixture.hpp"
+#include "offer.hpp"
 
 namespace check {
 
@@ -54,10 +55,8 @@ Result<Mapping> map_buffer(const Subject& subject) {
 
 Mapping map_or_skip(const Subject& subject) {
     Result<Mapping> mapping = map_buffer(subject);
-    const int code = mapping.code();
 
-    /* The core returns EINVAL where the exporter has no mmap. */
-    if (code == EINVAL || code == EOPNOTSUPP || code == ENODEV)
+    if (is_not_offered(mapping.code()))
         ksft::skip("the exporter's mmap fails: " + mapping.error().what);
     return std::move(mapping).value();
 }

@@ -4,11 +4,14 @@
  * the counts of /proc/slabinfo. It cannot see: whether the kernel counts right.
  */
 #include <sstream>
+#include <stdexcept>
+#include <string>
 
 #include <gtest/gtest.h>
 
 #include "growth.hpp"
 #include "slabs.hpp"
+#include "used_pages.hpp"
 
 using namespace check;
 
@@ -31,6 +34,26 @@ TEST(Growth, ACountThatWasNotThereBeforeWasZero) {
 
     growth.add_round({}, {{"a", 50}, {"b", 49}}, 50);
     EXPECT_EQ(growth.in_every_round(), (Usage{{"a", 50}}));
+}
+
+std::uint64_t used_pages(const std::string& meminfo, const std::string& zoneinfo) {
+    std::istringstream memory(meminfo), zones(zoneinfo);
+
+    return parse_used_pages(memory, zones);
+}
+
+/* Free pages that processors keep are not in use, although MemAvailable does not count them. */
+TEST(UsedPages, AreNeitherAvailableNorInTheListOfAProcessor) {
+    const std::string memory = "MemTotal:        8000 kB\nMemFree:         1000 kB\n"
+                               "MemAvailable:    4000 kB\n";
+    const std::string zones = "Node 0, zone      DMA\n  pages free     1000\n"
+                              "  pagesets\n    cpu: 0\n              count:    30\n"
+                              "              high:     378\n              batch:    63\n"
+                              "    cpu: 1\n              count:    70\n";
+
+    EXPECT_EQ(used_pages(memory, ""), 1000U);
+    EXPECT_EQ(used_pages(memory, zones), 900U);
+    EXPECT_THROW(used_pages("MemTotal: 8000 kB\n", zones), std::runtime_error);
 }
 
 TEST(Slabs, TheFirstNumberIsTheObjectsInUse) {

@@ -13,6 +13,7 @@
 #include "importer_kinds.hpp"
 #include "iomem.hpp"
 #include "layout_text.hpp"
+#include "offer.hpp"
 #include "page_entry.hpp"
 #include "words.hpp"
 
@@ -361,6 +362,15 @@ TEST(PageEntry, AnErrorOfEitherSideIsAFault) {
     EXPECT_TRUE(entry_fault(answer_of(0, -ENODEV), entry_of(0)));
     EXPECT_TRUE(entry_fault(answer_of(0), entry_of(0, -EFAULT)));
     EXPECT_TRUE(entry_fault(answer_of(0, -ENODEV), entry_of(0, -EFAULT)));
+}
+
+/* --- reasons to skip ----------------------------------------------------------- */
+
+TEST(Offer, OnlyAMissingCallbackOrARefusalIsAReasonToSkip) {
+    for (const int code : {EINVAL, EOPNOTSUPP, ENODEV})
+        EXPECT_TRUE(is_not_offered(code)) << code;
+    for (const int code : {0, ENOMEM, EINTR, EFAULT, EPERM, EIO, ENOSPC, EBUSY, EAGAIN})
+        EXPECT_FALSE(is_not_offered(code)) << code;
 }
 
 /* --- the table of importers --------------------------------------------------- */

@@ -52,7 +52,7 @@ GUESTS = (
         of_every_size("--testexp private:100,ram:16 --require get_pfn_attrs"),
         Source("--drm vgem,2M", "--drm vgem,16M", ("DRM_VGEM",)),
         of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
-    ), "{ modprobe vgem || :; }", ("--append", "hugepages=16")),
+    ), "{ modprobe vgem || :; }", ("--append", "hugepages=32")),
     # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the devices with a BAR, so the module
     # has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
     Guest("iommu", (
