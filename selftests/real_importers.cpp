@@ -569,6 +569,28 @@ void copied_to_another_address_space(const Maker& maker) {
     expect_nothing_held(buffer);
 }
 
+/* A part of an area begins within a run. */
+void part_is_copied() {
+    const Importing importing;
+    const Known buffer = make_layout(many_kinds);
+    const AddressSpace other = AddressSpace::make(importing.edu.iommufd()).value();
+    const std::pair<std::uint64_t, std::uint64_t> parts[] = {
+        {0, 1}, {3, pages_of_2m}, {100, 700}, {515, 5}, {516, 1}, {buffer.pages.size() - 1, 1},
+    };
+
+    (void)map_part(importing.space, buffer, 0, buffer.pages.size(), base);
+    (void)importing.attached.change_to(other.id()).value();
+    for (const auto& [first, count] : parts) {
+        (void)other.copy(importing.space, base + bytes_of(first), bytes_of(count), base).value();
+        importing.edu.expect_table(leaves_of_part(buffer, first, count, base),
+                                   "copy of pages " + std::to_string(first) + "+" +
+                                       std::to_string(count));
+        (void)other.unmap_all().value();
+    }
+    (void)importing.space.unmap_all().value();
+    expect_nothing_held(buffer);
+}
+
 void many_buffers() {
     const Importing importing;
     const std::uint64_t number = quick() || is_debug_kernel() ? 200 : 1000;
@@ -787,6 +809,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.areas_are_not_split", areas_are_not_split);
     plan.add("P23.two_areas", two_areas_of_one_buffer);
     plan.add("P23.two_address_spaces", two_address_spaces);
+    plan.add("P23.copied_part", part_is_copied);
     plan.add("P23.many_buffers", many_buffers);
     add_no_iommu(plan);
 }
