@@ -487,6 +487,47 @@ void copied(bool before) {
     dma.end(faults);
 }
 
+/* A copy in another address space, with a domain of its own. Both must end. */
+void copied_elsewhere() {
+    require_pfn_importer();
+
+    DmaDevice dma;
+    TestexpBuffer buffer(TESTEXP_CREATE_REVOCABLE);
+    const Subject subject = buffer.subject();
+    const std::uint64_t bytes = nr_pages * page_bytes();
+    const AddressSpace other = AddressSpace::make(dma.vfio().iommufd()).value();
+    const Domain domain =
+        Domain::make(dma.vfio().iommufd(), dma.vfio().id_in_iommufd(), other).value();
+    ExpectedFaults faults = dma.expect_faults();
+    const auto writes_arrive_at = [&](std::uint64_t page, std::uint32_t id) {
+        dma.load();
+
+        const Attached attached = Attached::attach(dma.vfio().fd(), id).value();
+
+        dma.start_write(iova_of(page), 1);
+        dma.wait();
+        return word_in(subject.view(), page) == dma.loaded_word(1);
+    };
+    const auto attach_again = [&] { return Attached::attach(dma.vfio().fd(), dma.space().id()); };
+
+    (void)dma.space().map(whole(subject.fd)).value();
+    (void)other.copy(dma.space(), base, bytes, base).value();
+    ksft::expect(writes_arrive_at(1, domain.id()), "a write through the copy arrives");
+    {
+        const Attached first = attach_again().value();
+
+        subject.endings[0].end();
+        subject.endings[0].come_back();
+        ksft::expect(!arrives(dma, subject, 2, iova_of(2)), "no write arrives after the revoke");
+        ksft::expect(!writes_arrive_at(3, domain.id()),
+                     "no write through the copy arrives after the revoke");
+    }
+    (void)other.unmap(base, bytes).value();
+    (void)dma.space().unmap(base, bytes).value();
+    expect_balance(buffer.stats());
+    dma.end(faults);
+}
+
 /*
  * A domain that is made after the end is filled from what iommufd has kept of the mapping, which is
  * nothing. A domain that is made before the end is emptied as well.
@@ -626,6 +667,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P24.exporter_closed[exporter=vfio]", exporter_closed);
     plan.add("P24.copy[made=before_revoke]", [] { copied(true); });
     plan.add("P24.copy[made=after_revoke]", [] { copied(false); });
+    plan.add("P24.copy[into=another_address_space]", copied_elsewhere);
     plan.add("P24.domain[made=before_revoke]", [] { later_domain(true); });
     plan.add("P24.domain[made=after_revoke]", [] { later_domain(false); });
     plan.add("P24.map_against_revoke", map_against_revoke);
