@@ -11,11 +11,13 @@ import legs_kernel
 class Guest:
     """A guest for some programs. `before` is a command of the shell; `arguments` are options of scripts/vm. For each
     pattern of `must_pass` a case must have passed, because these cases are skipped where the guest lacks a device. The
-    cases of `traced` also need a kernel that traces arguments of functions; the debug kernel does not."""
+    cases of `traced` also need a kernel that traces arguments of functions, which the debug kernel does not. The cases
+    of `debug` need fault injection, which only the debug kernel has."""
     name: str
     programs: tuple
     must_pass: tuple
     traced: tuple = ()
+    debug: tuple = ()
     before: str = ""
     arguments: tuple = ()
     environment: dict = dataclasses.field(default_factory=dict)
@@ -32,6 +34,7 @@ GUESTS = (
         r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]",
         r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
           traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
+          debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]"),
           arguments=("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1")),
     # The BAR belongs to VFIO, so the module has none.
     Guest("no iommu", ("real_importers", "importer_errors"), (
@@ -47,7 +50,7 @@ def import_in(checks, kernel, guest, short):
     """Runs the programs of one guest."""
     ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
                           short=short, before=guest.before, arguments=guest.arguments, environment=guest.environment)
-    checks.must_pass(ended.ktap, *guest.must_pass, *(() if kernel == legs_kernel.DEBUG else guest.traced))
+    checks.must_pass(ended.ktap, *guest.must_pass, *(guest.debug if kernel == legs_kernel.DEBUG else guest.traced))
 
 
 def importers(checks):
