@@ -27,10 +27,9 @@ public:
     static Result<Edu> make(const VfioDevice& device);
 
     /**
-     * DMA from these addresses (IOVA) to the device's own buffer, and the other way round, from
-     * byte
-     * @at of the buffer on. EINVAL for what does not fit into most_bytes. The device does not
-     * notice when the IOMMU refuses the DMA: then the copy does not take place.
+     * DMA from these addresses (IOVA) to the device's own buffer, and the other way round. In the
+     * buffer the DMA begins at byte @at. EINVAL for what does not fit into most_bytes. The device
+     * does not notice when the IOMMU refuses the DMA: then the copy does not take place.
      */
     Status start_read(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at = 0);
     Status start_write(std::uint64_t iova, std::uint64_t bytes, std::uint64_t at = 0);
