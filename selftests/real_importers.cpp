@@ -23,6 +23,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "dma_device.hpp"
@@ -591,7 +592,18 @@ void part_is_copied() {
     expect_nothing_held(buffer);
 }
 
+/* As many descriptors as root may have. Usual is 1024. */
+void allow_many_descriptors() {
+    rlimit limit{};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void many_buffers() {
+    allow_many_descriptors();
+
     const Importing importing;
     const std::uint64_t number = quick() || is_debug_kernel() ? 200 : 1000;
     std::vector<Known> buffers;
