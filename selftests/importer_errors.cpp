@@ -5,12 +5,12 @@
  * wrong addresses. A refused call leaves nothing behind: no mapping, no attachment, no pin, and no
  * line of a bug in the kernel log (P23).
  *
- * Method: each wrong call has a right one beside it, so a refusal is due to what is wrong. The test
- * exporter counts attachments and pins. Most cases need no device, because an address space without
- * a domain imports a dma-buf too.
+ * Method: each wrong call has a right call beside it, so a refusal is due to what is wrong. The
+ * test exporter counts attachments and pins. Most cases need no device, because an address space
+ * without a domain imports a dma-buf too.
  *
- * Does not see: failed allocations (fail_nth); exporters that have get_pfn and no attributes,
- * because there are none; what is in the page table (real_importers).
+ * Does not see: failed allocations (importer_fail_nth); exporters that have get_pfn and no
+ * attributes, because there are none; what is in the page table (real_importers).
  */
 #include <limits>
 #include <optional>
@@ -83,6 +83,7 @@ std::vector<Wrong> wrong_buffers() {
 void buffer_is_refused(const Wrong& wrong) {
     Importing importing;
     const Buffer buffer = device().create(wrong.spec).value();
+    const Buffer right = device().create({.layout = Layout{}.ram(4)}).value();
 
     for (int times = 0; times < 3; times++)
         ksft::expect_eq(
@@ -91,6 +92,10 @@ void buffer_is_refused(const Wrong& wrong) {
                 .code(),
             wrong.code, "map");
     expect_nothing_held(importing, buffer.fd.get());
+    ksft::expect_eq(
+        importing.space.map({.file = right.fd.get(), .length_bytes = bytes_of(4)}).code(), 0,
+        "map of a right buffer");
+    ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(4), "bytes unmapped");
     expect_no_bugs(importing);
 }
 
@@ -157,12 +162,16 @@ void revoked_bar_is_refused() {
 void foreign_is_refused() {
     Importing importing;
     const Fd buffer = vgem.make();
+    const Buffer right = device().create({.layout = Layout{}.ram(1)}).value();
 
     if (vgem.has_get_pfn())
         ksft::skip("DRM drivers have get_pfn in this kernel");
     ksft::expect_eq(
         importing.space.map({.file = buffer.get(), .length_bytes = page_bytes()}).code(),
         EOPNOTSUPP, "map");
+    ksft::expect_eq(
+        importing.space.map({.file = right.fd.get(), .length_bytes = page_bytes()}).code(), 0,
+        "map of a right buffer");
     expect_no_bugs(importing);
 }
 
