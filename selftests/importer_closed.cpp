@@ -350,8 +350,11 @@ void killed(const Victim& victim) {
         edu.emplace(edu_id);
         faults.emplace(edu->device(), DmaDevice::tested);
     }
+    Progress& progress = shared_progress();
+
     for (int round = 0; round < (quick() ? victim.quick_kills : victim.kills); round++) {
-        kill_once(victim, {edu ? edu->device() : "", fd, shared_progress()}, random() % 5000);
+        progress.rounds = 0;
+        kill_once(victim, {edu ? edu->device() : "", fd, progress}, random() % 5000);
         expect_back([fd] { return held_of(fd); }, held, "a kill");
         expect_back(count_all, before, "a kill");
         if (edu)
