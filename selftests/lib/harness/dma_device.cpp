@@ -90,7 +90,7 @@ bool has_pfn_importer() {
     load_vfio();
 
     static const bool has = kernel_has_symbol("iopt_revoke_notify") &&
-                            !kernel_has_symbol("vfio_pci_dma_buf_iommufd_map");
+                            !kernel_has_symbol("iommufd_global_device");
 
     return has;
 }

@@ -75,8 +75,9 @@ private:
 
 /*
  * Whether iommufd asks exporters for PFNs. The answer comes from /proc/kallsyms: an answer from
- * iommufd would hide that iommufd is broken. Called in the plan, this function loads the drivers
- * and reads the file once for all cases.
+ * iommufd would hide that iommufd is broken. An iommufd that has a callback for revokes and no
+ * dummy device attaches without a device, as only importers of PFNs can. Called in the plan, this
+ * function loads the drivers and reads the file once for all cases.
  */
 bool has_pfn_importer();
 
