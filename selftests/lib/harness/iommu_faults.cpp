@@ -103,17 +103,15 @@ void ExpectedFaults::announce(const char* word) const {
     (void)!write(log.get(), line.data(), line.size());
 }
 
+/* With the lines of all accesses so far, where the kernel shows whether faults are pending. */
 void ExpectedFaults::read_log() {
+    while (has_pending_faults().value_or(false))
+        std::this_thread::sleep_for(limits::look_again);
     for (const std::string& line : log_.new_lines())
         if (const auto fault = fault_in(line); fault && fault->device == device_ &&
                                                fault->iova >= range_.first &&
                                                fault->iova <= range_.last)
             faults_.push_back(*fault);
-}
-
-std::uint64_t ExpectedFaults::count() {
-    read_log();
-    return faults_.size();
 }
 
 std::uint64_t ExpectedFaults::count_at(std::uint64_t iova) {
@@ -138,13 +136,10 @@ void ExpectedFaults::until_reported(std::uint64_t iova, const std::function<void
 }
 
 void ExpectedFaults::end(std::uint64_t iova, const std::function<void()>& access) {
-    const std::optional<bool> pending = has_pending_faults();
-
-    if (!pending)
-        until_reported(iova, access);
+    if (has_pending_faults().has_value())
+        read_log();
     else
-        while (has_pending_faults().value_or(false))
-            std::this_thread::sleep_for(limits::look_again);
+        until_reported(iova, access);
     announce("end");
     has_ended_ = true;
 }

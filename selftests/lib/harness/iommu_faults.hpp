@@ -50,9 +50,6 @@ public:
     /* How many faults were reported at this page since the construction. */
     std::uint64_t count_at(std::uint64_t iova);
 
-    /* How many faults were reported in the range since the construction. */
-    std::uint64_t count();
-
     /* Calls @access, which accesses @iova, until a new fault is reported there. */
     void until_reported(std::uint64_t iova, const std::function<void()>& access);
 
