@@ -89,8 +89,8 @@ void DmaDevice::end(ExpectedFaults& faults) {
 bool has_pfn_importer() {
     load_vfio();
 
-    static const bool has = kernel_has_symbol("iopt_revoke_notify") &&
-                            !kernel_has_symbol("iommufd_global_device");
+    static const bool has =
+        kernel_has_symbol("iopt_revoke_notify") && !kernel_has_symbol("iommufd_global_device");
 
     return has;
 }
