@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a buffer that iommufd has mapped leaves nothing behind (pin, attachment, memory, entry in
- * the page table of the IOMMU), in whatever order its descriptors are closed, with a DMA under way,
- * and when its process is killed in the middle of a map, a revoke or a DMA (P8, P24).
+ * Claim: a buffer that iommufd has mapped leaves no pin, attachment or memory behind, in whatever
+ * order its descriptors are closed, with a DMA under way, and when its process is killed in the
+ * middle of a map, a revoke or a DMA (P8, P24).
  *
  * Method: a child process makes everything. It closes the descriptors in one order, or it is killed
  * after a random pause; the seed is printed. Then the counters of the exporter, the list of all
  * dma-bufs and the page table of the IOMMU must be as before.
  *
- * Does not see: where in the call the killed process was, so each is killed several times.
+ * Does not see: where in the call the killed process was, so each is killed several times; an
+ * entry that iommufd leaves in the page table, because the table goes with the process.
  */
 #include <algorithm>
 #include <array>

@@ -27,9 +27,9 @@ def prepare():
 
 
 # udmabuf merges pages that follow each other in memory. So these paths have another number of blocks and segments in
-# each boot, and no reference can have their counts. A first map of the test exporter allocates objects. The guest was
-# prepared with VFIO and huge pages, so the allocator may have to look for free objects: 1,471 instructions instead of
-# 1,426.
+# each boot, and no reference can have their counts. The first map of a new buffer of the test exporter took 1,471
+# instructions in some boots of one kernel, and 1,426 in another boot. The reason is not known; what the allocator has
+# free may decide.
 OF_ONE_BOOT = re.compile(r"^resolve/path:(?:(?:get_pfn_stride|sgt_\w+)/exporter:udmabuf|sgt_map/.*/touch:first)")
 
 
