@@ -235,7 +235,9 @@ struct testexp_extent {
  * is EINVAL.
  */
 #define TESTEXP_CREATE_SHOW_PAGES 0x400u
-#define TESTEXP_CREATE_FLAGS	  0x6ffu
+/* get_pfn without get_pfn_attrs; no effect with NO_GET_PFN or without TESTEXP_FEAT_PFN_ATTRS */
+#define TESTEXP_CREATE_NO_ATTRS	  0x800u
+#define TESTEXP_CREATE_FLAGS	  0xeffu
 
 /* Callbacks of the exporter that fail with ENOMEM, to test the error paths of the core. */
 #define TESTEXP_INJECT_PIN	0x01u

@@ -727,6 +727,29 @@ constexpr Contradiction contradictions[] = {
     {"huge+show_pages", TESTEXP_CREATE_HUGE | TESTEXP_CREATE_SHOW_PAGES},
 };
 
+/* NO_ATTRS takes get_pfn_attrs away, and nothing else. */
+void create_without_attrs() {
+    const Layout layout = Layout{}.ram(1).synthetic(0x1000, 1, {.cache = TESTEXP_CACHE_WC});
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_NO_ATTRS}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Buffer with_attrs = device().create({.layout = layout}).value();
+    const Importer beside = device().attach(with_attrs.fd.get()).value();
+
+    ksft::expect_eq(importer.resolve(1, 1).value()[0].error, 0, "get_pfn");
+    ksft::expect_eq(importer.describe(1, TESTEXP_DESCRIBE_ATTRS).code(), EOPNOTSUPP,
+                    "DESCRIBE with ATTRS");
+    ksft::expect_eq(importer.describe(1).value().cache, TESTEXP_CACHE_WC, "cache mode");
+    ksft::expect_eq(beside.describe(1, TESTEXP_DESCRIBE_ATTRS).code(),
+                    device().has(TESTEXP_FEAT_PFN_ATTRS) ? 0 : EOPNOTSUPP,
+                    "DESCRIBE with ATTRS, of a buffer without the flag");
+    ksft::expect_eq(device()
+                        .create({.layout = layout,
+                                 .flags = TESTEXP_CREATE_NO_ATTRS | TESTEXP_CREATE_NO_GET_PFN})
+                        .code(),
+                    0, "NO_ATTRS with NO_GET_PFN");
+}
+
 /* The module copies the answer out before it installs the descriptor. */
 void read_only_struct(const Call& call) {
     const Objects objects;
@@ -1660,6 +1683,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add(std::string("abi.create_refuses[flags=") + bad.name + "]",
                  [&] { create_refuses({.layout = Layout{}.ram(1), .flags = bad.flags}, EINVAL); });
     plan.add("abi.create_fields", create_fields);
+    plan.add("abi.create_without_attrs", create_without_attrs);
     plan.add("abi.largest_that_is_allowed", largest_that_is_allowed);
     plan.add("abi.extents_at_their_limits", extents_at_their_limits);
     plan.add("abi.limit_of_all_buffers", limit_of_all_buffers);

@@ -54,6 +54,7 @@ struct Line {
 
 const std::vector<Line>& lines() {
     constexpr std::uint32_t none = TESTEXP_CREATE_NO_GET_PFN;
+    constexpr std::uint32_t no_attrs = TESTEXP_CREATE_NO_ATTRS;
     constexpr std::uint32_t dynamic = TESTEXP_CREATE_DYNAMIC;
     const Layout ram = Layout{}.ram(4);
     const Layout mixed = Layout{}.ram(4).hole(2).priv(2);
@@ -65,6 +66,8 @@ const std::vector<Line>& lines() {
     {"no_get_pfn,dynamic", none | dynamic, ram,   false,  3, EINVAL,     EINVAL,     false, false},
     {"no_get_pfn,end",     none,           ram,   false,  4, EINVAL,     EINVAL,     false, false},
     {"no_get_pfn,revoked", none,           ram,   true,   3, EINVAL,     EINVAL,     false, false},
+    {"no_attrs",           no_attrs,       ram,   false,  3, 0,          0,          true,  true},
+    {"no_attrs,end",       no_attrs,       ram,   false,  4, EINVAL,     EINVAL,     false, false},
     {"end",                0,              ram,   false,  4, EINVAL,     EINVAL,     false, false},
     {"end,dynamic",        dynamic,        ram,   false,  4, EINVAL,     EINVAL,     false, false},
     {"end,revoked",        0,              ram,   true,   4, EINVAL,     EINVAL,     false, false},
@@ -123,7 +126,8 @@ void attrs_line_holds(const Line& line) {
     REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
 
     const bool y = truth::code_of_get_pfn(device().info().features, TESTEXP_CREATE_DYNAMIC, 0) == 0;
-    const bool has_callback = !(line.create_flags & TESTEXP_CREATE_NO_GET_PFN);
+    const bool has_callback =
+        !(line.create_flags & (TESTEXP_CREATE_NO_GET_PFN | TESTEXP_CREATE_NO_ATTRS));
     const int error = y ? line.error_y : line.error_n;
     const Buffer buffer =
         device().create({.layout = line.layout, .flags = line.create_flags}).value();

@@ -634,7 +634,8 @@ void describe_page(Draw& draw, const Creation& creation, const Importer& importe
             Verdict verdict =
                 verdict_of_describe_call(bytes, creation.layout().nr_pages(), device().info());
 
-            if (only_attrs && !device().has(TESTEXP_FEAT_PFN_ATTRS))
+            if (only_attrs && (!device().has(TESTEXP_FEAT_PFN_ATTRS) ||
+                               creation.flags() & TESTEXP_CREATE_NO_ATTRS))
                 verdict.defects.insert(EOPNOTSUPP);
             else if (only_attrs && truth.expected(args.pgoff).error != 0)
                 verdict.defects.insert(-truth.expected(args.pgoff).error);

@@ -729,7 +729,8 @@ static void exporter_fill_ops(struct testexp_ops *ops, u32 flags, bool all_ram)
 	if (!(flags & TESTEXP_CREATE_NO_GET_PFN)) {
 		testexp_ops_set_get_pfn(ops, flags & TESTEXP_CREATE_CHECK_LOCK ?
 					exporter_get_pfn_checked : exporter_get_pfn);
-		exporter_set_pfn_attrs(base);
+		if (!(flags & TESTEXP_CREATE_NO_ATTRS))
+			exporter_set_pfn_attrs(base);
 	}
 }
 
