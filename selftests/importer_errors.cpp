@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: IOMMUFD refuses what it cannot map, with the errno that linux/iommufd.h documents or that
- * the exporter returns: buffers without get_pfn, holes, private and revoked pages, wrong ranges and
- * wrong addresses. A refused call leaves nothing behind: no mapping, no attachment, no pin, and no
- * line of a bug in the kernel log (P23).
+ * the exporter returns: buffers without get_pfn or without attributes, holes, private and revoked
+ * pages, wrong ranges and wrong addresses. A refused call leaves nothing behind: no mapping, no
+ * attachment, no pin, and no line of a bug in the kernel log (P23).
  *
  * Method: each wrong call has a right call beside it, so a refusal is due to what is wrong. The
  * test exporter counts attachments and pins. Most cases need no device, because an address space
  * without a domain imports a dma-buf too.
  *
- * Does not see: failed allocations (importer_fail_nth); exporters that have get_pfn and no
- * attributes, because there are none; what is in the page table (real_importers).
+ * Does not see: failed allocations (importer_fail_nth); what is in the page table
+ * (real_importers).
  */
 #include <limits>
 #include <optional>
@@ -67,6 +67,7 @@ struct Wrong {
 std::vector<Wrong> wrong_buffers() {
     return {
         {"no_get_pfn", {.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_NO_GET_PFN}, EOPNOTSUPP},
+        {"no_attrs", {.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_NO_ATTRS}, EOPNOTSUPP},
         {"hole", {.layout = Layout{}.ram(600, {.align_order = 9}).hole(1).ram(5)}, ENXIO},
         {"hole_first", {.layout = Layout{}.hole(1).ram(5)}, ENXIO},
         {"hole_last", {.layout = Layout{}.ram(5).hole(1)}, ENXIO},

@@ -11,10 +11,11 @@ namespace check {
 namespace {
 
 constexpr std::pair<const char*, std::uint32_t> flags[] = {
-    {"dynamic", TESTEXP_CREATE_DYNAMIC}, {"revocable", TESTEXP_CREATE_REVOCABLE},
-    {"scatter", TESTEXP_CREATE_SCATTER}, {"cache_sgt", TESTEXP_CREATE_CACHE_SGT},
-    {"huge", TESTEXP_CREATE_HUGE},       {"no_map", TESTEXP_CREATE_NO_MAP},
-    {"no_mmap", TESTEXP_CREATE_NO_MMAP}, {"no_get_pfn", TESTEXP_CREATE_NO_GET_PFN},
+    {"dynamic", TESTEXP_CREATE_DYNAMIC},   {"revocable", TESTEXP_CREATE_REVOCABLE},
+    {"scatter", TESTEXP_CREATE_SCATTER},   {"cache_sgt", TESTEXP_CREATE_CACHE_SGT},
+    {"huge", TESTEXP_CREATE_HUGE},         {"no_map", TESTEXP_CREATE_NO_MAP},
+    {"no_mmap", TESTEXP_CREATE_NO_MMAP},   {"no_get_pfn", TESTEXP_CREATE_NO_GET_PFN},
+    {"no_attrs", TESTEXP_CREATE_NO_ATTRS},
 };
 
 /* "ram:512@9x4" in its parts. */

@@ -7,7 +7,7 @@
  *   mmio:N[@AT]             pages of the BAR, from page AT on; wc:N[@AT]: write-combined
  *   synthetic:N@PFN         PFNs without memory
  *   alias:N[@AT]            RAM of page AT once more
- *   dynamic, revocable, scatter, cache_sgt, huge, no_map, no_mmap, no_get_pfn
+ *   dynamic, revocable, scatter, cache_sgt, huge, no_map, no_mmap, no_get_pfn, no_attrs
  *                           flags of CREATE
  */
 #pragma once

@@ -49,6 +49,7 @@ GUESTS = (
         of_every_size("--testexp dynamic,ram:100,ram:3"),
         of_every_size("--testexp revocable,ram:64,wc:16@0"),
         of_every_size("--testexp no_get_pfn,ram:16"),
+        of_every_size("--testexp no_attrs,ram:16"),
         of_every_size("--testexp private:100,ram:16 --require get_pfn_attrs"),
         Source("--drm vgem,2M", "--drm vgem,16M", ("DRM_VGEM",)),
         of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
