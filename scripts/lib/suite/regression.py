@@ -14,8 +14,10 @@ import upstream_tests
 sys.path.append(str(core.LIB / "guest"))
 import kernel_tests  # pylint: disable=wrong-import-position
 
-# an emulated processor is long over dma_fence_chain/wait_backward, which is no stall
-PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 iommufd.allow_unsafe_interrupts=1"
+# An emulated processor is long over dma_fence_chain/wait_backward, which is no stall. QEMU's IOMMU does not remap
+# interrupts, and without these options neither iommufd nor VFIO's own container takes a device.
+PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 iommufd.allow_unsafe_interrupts=1 " \
+          "vfio_iommu_type1.allow_unsafe_interrupts=1"
 OLDER = "6.12"
 TEXT = """\
 Runs the kernel's own dma-buf tests in a guest of a kernel without the series and in one of FLAVOUR, and compares case
