@@ -15,6 +15,7 @@ import tempfile
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent / "suite"))
 import core  # pylint: disable=wrong-import-position
 import generated  # pylint: disable=wrong-import-position
+import generated_kernel  # pylint: disable=wrong-import-position
 import hand_made  # pylint: disable=wrong-import-position
 import hunt_generated  # pylint: disable=wrong-import-position
 import hunt_hand_made  # pylint: disable=wrong-import-position
@@ -30,6 +31,9 @@ fault of the kernel needs a source tree of 4 GB and some minutes.
 
 With --generated, rules make the faults. The results stay in the cache, so an interrupted hunt continues.
 docs/mutation.md has the details."""
+
+
+GENERATED_ON = "; ".join(f"{kind}: {', '.join(kernels)}" for kind, kernels in generated.FLAVOURS.items())
 
 
 def parse(argv):
@@ -49,8 +53,8 @@ def parse(argv):
     parser.add_argument("--kernel", metavar="FLAVOUR",
                         help="try the faults on this version of Linux: each version has its own faults of the kernel "
                         f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}). With "
-                        "--generated: try the faults that only this kernel shows, as the file `known` says (default: "
-                        "base, and all faults)")
+                        f"--generated: try all faults on this kernel ({GENERATED_ON}; the first is the default), or, "
+                        "on any other kernel, the faults that only this kernel shows, as the file `known` says")
     parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
     parser.add_argument("--seed", type=int, help="choose the same sample again (default: a new seed, which is printed)")
     parser.add_argument("--budget", type=core.positive, metavar="SEC",
@@ -64,17 +68,29 @@ def parse(argv):
     options = parser.parse_args(argv)
     if options.seed is not None and not options.sample:
         parser.error("--seed goes only with --sample")
-    for name in options.only or () if options.generated else ():
-        if why := names.why_unknown(name, options.kind or "module"):
-            parser.error(f"no generated fault '{name}': {why}")
-    if options.budget and not options.generated:
+    if options.generated:
+        check_generated(parser, options)
+        return options
+    if options.budget:
         parser.error("--budget goes only with --generated")
-    if not options.generated and options.kernel not in (None, *hand_made.versions()):
+    if options.kernel not in (None, *hand_made.versions()):
         parser.error(f"no faults for the kernel '{options.kernel}'; there are: {' '.join(hand_made.versions())}")
-    if options.generated and options.kind in ("exporters", "importers"):
-        parser.error(f"--generated has no faults of {options.kind}; say --kind module or --kind kernel")
-    options.kernel = options.kernel or (generated.FLAVOUR if options.generated else hand_made.DEFAULT_VERSION)
+    options.kernel = options.kernel or hand_made.DEFAULT_VERSION
     return options
+
+
+def check_generated(parser, options):
+    """Checks the options of --generated, and completes them."""
+    options.kind = options.kind or "module"
+    if options.kind not in generated.FLAVOURS:
+        parser.error(f"--generated has no faults of {options.kind}; say --kind {' or '.join(generated.FLAVOURS)}")
+    options.kernel = options.kernel or generated.FLAVOURS[options.kind][0]
+    if (version := generated_kernel.version_of(options.kernel)) not in hand_made.versions():
+        parser.error(f"no kernel '{options.kernel}': there is no series for Linux {version}; there are: "
+                     f"{' '.join(hand_made.versions())}")
+    for name in options.only or ():
+        if why := names.why_unknown(name, options.kind, options.kernel):
+            parser.error(f"no generated fault '{name}': {why}")
 
 
 def choose(faults, options):

@@ -34,8 +34,9 @@ SILENCE_S = 300
 # sites: report which sites were executed
 # mutants: the numbers of the faults to switch on, in the test module or elsewhere, as `where` says (guest.SWITCHES)
 # faulty: the file of the kernel's module that has the faults, or ""
-Job = collections.namedtuple("Job", "name module programs control sites mutants where faulty",
-                             defaults=(False, False, (), None, ""))
+# before: a command of the shell that a guest runs once, before its first programs; environment: of the programs
+Job = collections.namedtuple("Job", "name module programs control sites mutants where faulty before environment",
+                             defaults=(False, False, (), None, "", "", {}))
 
 
 def complaint(log):
@@ -207,8 +208,8 @@ class Engine:
         while programs[0][0][0] not in doubted:
             del programs[0]
         kernel, module = self.right or (self.kernel, job.module)
-        control = Job("control-of-it", module, [entry for entry in programs if entry[0][0] in doubted], True,
-                      where=job.where, faulty=job.faulty)
+        control = job._replace(name="control-of-it", module=module, control=True, sites=False, mutants=(),
+                               programs=[entry for entry in programs if entry[0][0] in doubted])
         fault = job._replace(programs=programs)
         if kernel == self.kernel:
             attempts = self.boot([control, fault])

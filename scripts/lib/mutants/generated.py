@@ -33,10 +33,13 @@ ROUNDS = 8  # each round compiles without the faults that the compiler refused
 # number: switches the fault on; sites: the sites of its slots
 Generated = collections.namedtuple("Generated", "number id file rule text sites")
 # kernel, module: the files to boot and to load; directory: where the results are kept; refused: how many faults the
-# compiler refused; where: "module" or "kernel"; flavour: the flavour of the kernel
-Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where flavour")
+# compiler refused; where: "module", "kernel" or "importers"; flavour: the flavour of the kernel; faulty: the file of
+# the kernel's module that has the faults, or ""
+Built = collections.namedtuple("Built", "kind kernel module directory mutants refused where flavour faulty",
+                               defaults=("",))
 
-FLAVOUR = "base"
+# {where the faults are: the kernels that all these faults are tried on}. The first kernel is the default.
+FLAVOURS = {"module": ("base",), "kernel": ("base", "7.3"), "importers": ("7.3",)}
 
 
 def key(kdir, wanted, *more):
@@ -129,7 +132,13 @@ def kept(directory):
     return [Generated(**mutant) for mutant in document["mutants"]], len(document["refused"])
 
 
-def prepare(flavour=FLAVOUR, wanted=None):
+def strip(module):
+    """Removes the debug information: nine tenths of the file, which each run of a program would load again."""
+    if core.call(["strip", "--strip-debug", module]) != 0:
+        raise core.Problem(f"strip fails on {module}")
+
+
+def prepare(flavour, wanted=None):
     """Returns the module with the wanted faults (None: all faults), built for a kernel."""
     kdir = build.last_line_of("kernel", "build", flavour)
     directory = core.cache_dir() / "mutants" / key(kdir, wanted)
@@ -143,9 +152,7 @@ def prepare(flavour=FLAVOUR, wanted=None):
                                    f"(log: {directory / 'plain.log'})")
             mutants, dropped = compile_all(find(directory / "build", kdir, wanted), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
-            # Each fault loads the module again, and nine tenths of the file are debug information.
-            if core.call(["strip", "--strip-debug", directory / f"{build.MODULE}.ko"]) != 0:
-                raise core.Problem(f"strip fails on {directory / build.MODULE}.ko")
+            strip(directory / f"{build.MODULE}.ko")
             keep(directory, mutants, dropped)
             shutil.rmtree(directory / "build")
     return Built("generated-module", flavour, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory),

@@ -1,107 +1,110 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds a kernel with all generated faults of the lines that kernel/patches/6.12 adds to dma-buf.c."""
+"""Builds a kernel, or the module of an importer, with all generated faults of the lines that the series of a version
+adds to the files of kernel_image.FILES."""
 
-import difflib
 import pathlib
-import re
 import shutil
-import subprocess
-import tempfile
 
 import build
 import core
 import generated
+import hand_made
+import importer_module
 import kernel_image
 import rules
 import schemata
+import series
 import slots
-from kernel_image import SUBJECT
-
-SERIES = core.ROOT / "kernel" / "patches" / "6.12"
 
 
-def patches():
-    """Returns the patches of the series, in their order."""
-    names = [line.split("#")[0].strip() for line in (SERIES / "series").read_text().splitlines()]
-    return [SERIES / name for name in names if name]
+def version_of(flavour):
+    """Returns the version of Linux of a kernel: 7.3 for 7.3-debug, and the default for nomove."""
+    return flavour.partition("-")[0] if flavour[0].isdigit() else hand_made.DEFAULT_VERSION
 
 
-def part_of(patch, subject):
-    """Returns the part of a patch that changes one file."""
-    parts = re.split(r"^(?=diff --git )", patch.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return "".join(part.split("\n-- \n")[0] + "\n" for part in parts if part.startswith(f"diff --git a/{subject} "))
+def find(kind, tree, version, command, kdir, wanted):
+    """Returns {file: (source, slots, the wanted mutants whose slots are all in lines that the series adds)}.
+
+    tree: has the files with the series; command: the command line that compiled a file for the kernel in kdir.
+    """
+    found = {}
+    for file in kernel_image.FILES[kind]:
+        path = pathlib.Path(tree) / file
+        source = path.read_text(encoding="utf-8")
+        places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
+        found[file] = source, places, generated.only(
+            in_lines(source, places, rules.mutants_of(file, source, places),
+                     series.added_lines(series.without(tree, file, version), source)), wanted)
+    return found
 
 
-def without_series(path):
-    """Returns the text of SUBJECT without the patches of the series."""
-    with tempfile.TemporaryDirectory() as work:
-        copy = pathlib.Path(work) / SUBJECT
-        copy.parent.mkdir(parents=True)
-        shutil.copy(path, copy)
-        for patch in reversed(patches()):
-            if part := part_of(patch, SUBJECT):
-                done = subprocess.run(["patch", "-R", "-p1", "-s", "-f", "-d", work], input=part, capture_output=True,
-                                      text=True, check=False)
-                if done.returncode != 0:
-                    raise core.Problem(f"{patch.name} cannot be reverted in {path}: {done.stdout.strip()}")
-        return copy.read_text(encoding="utf-8")
+def in_lines(source, places, mutants, lines):
+    """Returns the mutants whose slots all begin in these lines."""
+    line_of = [source.count("\n", 0, slot.start) + 1 for slot in places]
+    return [mutant for mutant in mutants if all(line_of[slot] in lines for slot, _ in mutant.edits)]
 
 
-def added_lines(old, new):
-    """Returns the numbers of the new lines; the first line is 1."""
-    added = set()
-    for tag, _, _, start, end in difflib.SequenceMatcher(
-            None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes():
-        if tag in ("insert", "replace"):
-            added.update(range(start + 1, end + 1))
-    return added
+def write(found, dropped):
+    """Returns ([Generated], {file: text with all faults}, {file: {line: id}}), without the dropped faults."""
+    made, texts, lines, first_site = [], {}, {}, 0
+    for file, (source, places, mutants) in found.items():
+        kept = list(enumerate((mutant for mutant in mutants if mutant.id not in dropped), len(made) + 1))
+        texts[file], lines[file], sites = schemata.write(source, places, kept, first_site,
+                                                         kernel_image.prelude_of(file))
+        first_site += len(sites)
+        made += [generated.generated(number, mutant, sites) for number, mutant in kept]
+    return made, {file: kernel_image.with_numbers(text, len(made), first_site) for file, text in texts.items()}, lines
 
 
-def find(kdir, command, wanted):
-    """Returns (source, slots, the wanted mutants whose slots are all in added lines)."""
-    path = pathlib.Path(kdir) / SUBJECT
-    source = path.read_text(encoding="utf-8")
-    places = slots.find_slots(path, path, slots.clang_arguments(command, kdir))
-    added = added_lines(without_series(path), source)
-    lines = [source.count("\n", 0, slot.start) + 1 for slot in places]
-    return source, places, [mutant for mutant in generated.only(rules.mutants_of("dma-buf.c", source, places), wanted)
-                            if all(lines[slot] in added for slot, _ in mutant.edits)]
+def build_kernel(directory, kdir, flavour, command, wanted):
+    """Puts the kernel with the faults, and the test module for this kernel, into the directory. Returns ([Generated],
+    ids of the refused faults)."""
+    found = find("kernel", kdir, version_of(flavour), command, kdir, wanted)
+    mutants, dropped, tree = kernel_image.build_image(
+        {file: source for file, (source, *_) in found.items()}, lambda dropped: write(found, dropped), directory,
+        flavour)
+    build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
+    return mutants, dropped
 
 
-def write(source, places, mutants):
-    """Returns ([Generated], {SUBJECT: the text with all faults}, {SUBJECT: {line: id}})."""
-    text, lines, sites = schemata.write(source, places, list(enumerate(mutants, 1)), 0, kernel_image.PRELUDE)
-    made = [generated.generated(number, mutant, sites) for number, mutant in enumerate(mutants, 1)]
-    return made, {SUBJECT: kernel_image.with_numbers(text, len(made), len(sites))}, {SUBJECT: lines}
+def build_importers(directory, kdir, flavour, command, wanted):
+    """The same for the module of the importer. The kernel stays the same, and so does the test module."""
+    tree = directory / "source"
+    importer_module.unpack(version_of(flavour), tree)
+    found = find("importers", tree, version_of(flavour), command, kdir, wanted)
+    mutants, dropped, faulty = kernel_image.build_accepted(
+        lambda dropped: write(found, dropped),
+        lambda texts: importer_module.build_module(tree, kdir, texts, directory / "build.log"))
+    shutil.copy(faulty, directory)
+    shutil.rmtree(tree)
+    (directory / "module").mkdir()
+    generated.strip(shutil.copy(directory / "plain" / f"{build.MODULE}.ko", directory / "module"))
+    return mutants, dropped
 
 
-def build_image(found, directory, flavour):
-    """Builds the image; returns what kernel_image.build_image() returns."""
-    source, places, mutants = found
-
-    def without(dropped):
-        return write(source, places, [mutant for mutant in mutants if mutant.id not in dropped])
-
-    return kernel_image.build_image({SUBJECT: source}, without, directory, flavour)
+def key_of(kind, flavour, kdir, wanted):
+    """Returns the name of the directory in the cache, which is made from the contents."""
+    python = [pathlib.Path(module.__file__) for module in (series, importer_module, kernel_image)]
+    return f"{kind}-" + generated.key(kdir, wanted, pathlib.Path(__file__), *python,
+                                      *series.patches(version_of(flavour)))
 
 
-def prepare(flavour=generated.FLAVOUR, wanted=None):
-    """Returns the kernel with the wanted faults (None: all faults), and the module for this kernel."""
+def prepare(kind, flavour, wanted=None):
+    """Returns the build with the wanted faults (None: all faults). kind: kernel or importers."""
     kdir = build.last_line_of("kernel", "build", flavour)
-    key = generated.key(kdir, wanted, pathlib.Path(__file__), pathlib.Path(kernel_image.__file__), *patches())
-    directory = core.cache_dir() / "mutants" / f"kernel-{key}"
-    with core.locked(core.cache_dir() / "mutants" / ".lock-kernel", "build of a kernel with generated faults"):
+    directory = core.cache_dir() / "mutants" / key_of(kind, flavour, kdir, wanted)
+    with core.locked(core.cache_dir() / "mutants" / f".lock-{kind}", f"build of generated faults of the {kind}"):
         if not (directory / "mutants.json").exists():
             shutil.rmtree(directory, ignore_errors=True)
             build.copy_sources(directory / "plain")
             if build.make(kdir, directory / "plain", directory / "plain.log") != 0:
                 raise core.Problem(f"the module does not build: {core.last_line(directory / 'plain.log')} "
                                    f"(log: {directory / 'plain.log'})")
-            core.say("making faults by rules, and building a kernel with these faults")
+            core.say(f"making faults by rules, and building the {kind} with these faults")
             command = generated.compile_command(directory / "plain", "exporter/exporter.c")
-            mutants, dropped, tree = build_image(find(kdir, command, wanted), directory, flavour)
-            build.ModuleTree(directory / "tree", tree).build(None, directory / "module")
-            generated.keep(directory, mutants, dropped)
-    module = str(directory / "module" / f"{build.MODULE}.ko")
-    return generated.Built("generated-kernel", str(directory / "bzImage"), module, directory,
-                           *generated.kept(directory), "kernel", flavour)
+            builder = build_importers if kind == "importers" else build_kernel
+            generated.keep(directory, *builder(directory, kdir, flavour, command, wanted))
+    faulty = directory / f"{importer_module.MODULE}.ko"
+    return generated.Built(f"generated-{kind}", flavour if kind == "importers" else str(directory / "bzImage"),
+                           str(directory / "module" / f"{build.MODULE}.ko"), directory, *generated.kept(directory),
+                           kind, flavour, str(faulty) if kind == "importers" else "")

@@ -51,6 +51,11 @@ def check_of(program):
     return match and match[1]
 
 
+def program_of(name):
+    """Returns the program of a name that may end in a guest: PROGRAM@GUEST."""
+    return name.partition("@")[0]
+
+
 def complaints(tests):
     """Returns (failed cases, faults) of a tests.json, in their order.
 
@@ -191,7 +196,8 @@ class Runner:
         for name in names:
             arguments = check_of(name)
             if arguments is None:
-                words.append(name)
+                words.append(program_of(name))
+                named[program_of(name)] = name
             else:
                 words += ["--check", arguments]
                 named.update(dict.fromkeys(self.program.checks_of([arguments]), name))
@@ -234,7 +240,7 @@ def try_programs(runner, job, names, limit, case_limit, directory):
              "--timeout", str(limit)]
     if job["where"] == "module":
         words += ["--parameter", f"mutant={numbers_of(job)}"]
-    environment = {"KSFT_STOP_AT_FAILURE": "1"}
+    environment = {"KSFT_STOP_AT_FAILURE": "1", **job["environment"]}
     if case_limit:
         environment["KSFT_CASE_TIMEOUT"] = str(case_limit)
     directory.mkdir(parents=True, exist_ok=True)
@@ -257,8 +263,10 @@ def try_programs(runner, job, names, limit, case_limit, directory):
 def hunt(jobs):
     """Tries each job. A control continues after a failure, because each of its programs counts."""
     runner = Runner()
-    for job in jobs:
+    for number, job in enumerate(jobs):
         load_faulty(job)
+        if number == 0 and job["before"]:
+            subprocess.run(job["before"], shell=True, check=True, stdout=sys.stderr)
         clean = True
         for names, limit, case_limit in job["programs"]:
             tell(job=job["name"], begins=names)

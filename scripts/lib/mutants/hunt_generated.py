@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tries the generated faults. One module, or one kernel, has all of them, and a parameter switches faults on.
 
+Faults of the importers are tried with the programs and in the guests of the leg importers. The program that ran in
+another guest than the first of these is named PROGRAM@GUEST.
+
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
 programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
 a survivor. It has no verdict only if the file `known` says that another kernel shows the difference.
@@ -21,9 +24,10 @@ import core
 import engine
 import generated
 import generated_kernel
-import kernel_image
-import rules
+import guest as guest_side
+import legs_importers
 import state
+from names import stems
 from record import Record
 from verdicts import Verdict
 
@@ -42,6 +46,9 @@ AT_ONCE = 8
 LEFT_OUT = ["lockdep_splats"]
 
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
+
+# A guest, and the programs that are tried there. before, environment: as in engine.Job; arguments: of scripts/vm
+Guest = collections.namedtuple("Guest", "programs arguments before environment", defaults=((), "", {}))
 
 # The contents of the file `known`. equivalent, survives: {id: reason}; elsewhere: {id: Elsewhere}
 Known = collections.namedtuple("Known", "equivalent survives elsewhere")
@@ -69,6 +76,37 @@ def read_known(path=KNOWN):
     return known
 
 
+def guests_of(where):
+    """Returns {name of a guest: Guest}. The first guest has the name ""."""
+    if where == "importers":
+        return {guest.name.replace(" ", "-") if number else "":
+                Guest(guest.programs, guest.arguments, guest.before, guest.environment)
+                for number, guest in enumerate(legs_importers.GUESTS)}
+    return {"": Guest(tuple(sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp")
+                                   if path.stem not in LEFT_OUT)))}
+
+
+def guest_of(program):
+    """Returns the name of the guest of a program."""
+    return program.partition("@")[2]
+
+
+def in_first_guest(programs):
+    """Returns the programs that run in the same guest as the first of the programs."""
+    return [program for program in programs if guest_of(program) == guest_of(programs[0])]
+
+
+def by_guest(things, programs_of):
+    """Returns {name of a guest: the things whose first program runs there}."""
+    return {guest: [thing for thing in things if guest_of(programs_of(thing)[0]) == guest]
+            for guest in sorted({guest_of(programs_of(thing)[0]) for thing in things})}
+
+
+def fastest_first(programs, rows):
+    """Returns the programs of the first guest, the fastest first, then those of the next guest."""
+    return sorted(programs, key=lambda program: (guest_of(program), rows[program]["seconds"], program))
+
+
 def choose(mutants, sample, seed):
     """Returns a sample of the mutants, or all mutants if `sample` is None.
 
@@ -82,10 +120,10 @@ def choose(mutants, sample, seed):
 
 
 def programs_for(mutant, programs):
-    """Returns the programs that execute a site of the mutant, the fastest first. programs: State.programs."""
+    """Returns the programs that execute a site of the mutant, in the order of fastest_first(). programs:
+    State.programs."""
     wanted = set(mutant.sites)
-    return [row["program"] for row in sorted(programs.values(), key=lambda row: (row["seconds"], row["program"]))
-            if wanted & set(row["sites"])]
+    return fastest_first([name for name, row in programs.items() if wanted & set(row["sites"])], programs)
 
 
 def within(budget, programs, rows):
@@ -112,6 +150,11 @@ class Several(collections.namedtuple("Several", "mutants programs")):
         middle = (len(self.mutants) + 1) // 2
         return [Several(self.mutants[:middle], programs), Several(self.mutants[middle:], programs)]
 
+    def in_next_guest(self):
+        """Returns the same faults with the programs of the other guests, or None."""
+        rest = self.programs[len(in_first_guest(self.programs)):]
+        return Several(self.mutants, rest) if rest else None
+
 
 def together(waiting, rows):
     """Returns groups of faults without a common site, so each fault is active where its site is executed.
@@ -127,8 +170,7 @@ def together(waiting, rows):
         else:
             groups.append([(mutant, programs)])
     return [Several([mutant for mutant, _ in group],
-                    sorted({name for _, programs in group for name in programs},
-                           key=lambda name: (rows[name]["seconds"], name)))
+                    fastest_first({name for _, programs in group for name in programs}, rows))
             for group in groups]
 
 
@@ -156,45 +198,52 @@ class Hunt:
 
     def __init__(self, built, options, binaries, work):
         self.built, self.options, self.binaries, self.work = built, options, pathlib.Path(binaries), work
-        self.known = read_known()
+        self.known, self.guests = read_known(), guests_of(built.where)
         self.all = [mutant for mutant in built.mutants if mutant.id not in self.known.equivalent]
         self.chosen = self.choose()
         self.state = state.State(built.directory,
-                                 {name: state.fingerprint(self.binaries / name) for name in self.programs()})
+                                 {name: state.fingerprint(self.binaries / guest_side.program_of(name))
+                                  for name in self.programs()})
         self.record = Record([built.kind], self.known.survives)
         self.tried = {}
 
     def choose(self):
         """Returns the faults that the options choose. Warns of names in `known` that no rule makes any more."""
-        names, files = {mutant.id for mutant in self.built.mutants}, {mutant.file for mutant in self.built.mutants}
-        for name in sorted({name for ids in self.known for name in ids} - names) if self.is_first() else ():
-            if any(name.startswith(rules.stem(file) + "-") for file in files):
+        made = {mutant.id for mutant in self.built.mutants}
+        for name in sorted({name for ids in self.known for name in ids} - made) if self.is_first() else ():
+            if name.startswith(tuple(f"{stem}-" for stem in stems(self.built.where))):
                 core.say(f"{KNOWN.name} names {name}, but no rule makes this fault any more")
         if not self.options.only:
             return choose(self.all, self.options.sample, self.options.seed)
-        unknown = sorted(set(self.options.only) - names)
+        unknown = sorted(set(self.options.only) - made)
         if unknown:
             raise core.Problem(f"no generated fault '{unknown[0]}' on this kernel; see --generated --list")
         return [mutant for mutant in self.built.mutants if mutant.id in self.options.only]
 
     def is_first(self):
-        """Returns whether this kernel is the kernel that all faults are built for."""
-        return self.built.flavour == generated.FLAVOUR
+        """Returns whether all faults are tried on this kernel."""
+        return self.built.flavour in generated.FLAVOURS[self.built.where]
 
     def programs(self):
         """Returns the names of the programs to try."""
         if not self.is_first():
-            return sorted({program for place in self.known.elsewhere.values() if place.kernel == self.built.flavour
+            places = [self.known.elsewhere[mutant.id] for mutant in self.built.mutants
+                      if mutant.id in self.known.elsewhere]
+            return sorted({program for place in places if place.kernel == self.built.flavour
                            for program in place.programs})
-        return sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp") if path.stem not in LEFT_OUT)
+        return [f"{program}@{guest}" if guest else program for guest, described in self.guests.items()
+                for program in described.programs]
 
     def job(self, name, programs, mutants=()):
-        control = not mutants
+        """programs: as in engine.Job, of one guest."""
+        control, guest = not mutants, self.guests[guest_of(programs[0][0][0])]
         return engine.Job(name, self.built.module, programs, control, control, [mutant.number for mutant in mutants],
-                          self.built.where)
+                          self.built.where, self.built.faulty, guest.before, guest.environment)
 
-    def engine(self, work, report, **options):
-        return engine.Engine(self.built.kernel, self.binaries, self.work / work, report, **options)
+    def engine(self, work, report, guest, **options):
+        """Returns the engine for one guest. work: names a directory."""
+        return engine.Engine(self.built.kernel, self.binaries, self.work / f"{work}{guest and '-' + guest}", report,
+                             arguments=self.guests[guest].arguments, **options)
 
     def run(self):
         self.record.plan(len(self.chosen))
@@ -232,8 +281,9 @@ class Hunt:
 
         if todo:
             core.say(f"running {len(todo)} programs without a fault, to learn which sites they execute")
-            self.engine("controls", report, seen=note).run(
-                [self.job(name, engine.limited([program])) for name, program in by_job.items()])
+        for guest, here in by_guest(by_job, lambda name: [by_job[name]]).items():
+            self.engine("controls", report, guest, seen=note).run(
+                [self.job(name, engine.limited([by_job[name]])) for name in here])
         missing = [name for name in self.state.fingerprints
                    if name not in self.state.programs and name not in dict(broken)]
         return broken + [(name, "the program reported no executed sites") for name in missing]
@@ -241,7 +291,7 @@ class Hunt:
     # --- the faults ---
 
     def fault(self, mutant, programs):
-        file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else kernel_image.SUBJECT
+        file = f"kmod-testexp/{mutant.file}" if self.built.where == "module" else mutant.file
         return Fault(mutant.id, self.built.kind, file, mutant.text, programs, self.built.flavour)
 
     def try_all(self):
@@ -266,12 +316,13 @@ class Hunt:
         self.try_together(together(waiting, self.state.programs))
 
     def try_alone(self, mutants, waiting):
-        """Tries each fault with its fast programs. Adds a survivor that has slow programs to `waiting`."""
+        """Tries each fault with its fast programs of one guest. Adds a survivor that has more programs to `waiting`."""
         by_id = {mutant.id: mutant for mutant in mutants}
+        fast_of = {mutant.id: within(ALONE_S, in_first_guest(self.tried[mutant.id]), self.state.programs)
+                   for mutant in mutants}
 
         def report(job, verdict):
-            mutant = by_id[job.name]
-            fast = within(ALONE_S, self.tried[mutant.id], self.state.programs)
+            mutant, fast = by_id[job.name], fast_of[job.name]
             slow = self.tried[mutant.id][len(fast):]
             if verdict.verdict != "survived" or not slow:
                 self.report(mutant, verdict)
@@ -279,12 +330,10 @@ class Hunt:
             self.state.add_verdict(mutant.id, verdict._replace(verdict="passed"), fast)
             waiting.append((mutant, slow))
 
-        if mutants:
-            programs = {mutant.id: within(ALONE_S, self.tried[mutant.id], self.state.programs) for mutant in mutants}
-            core.say(f"trying {len(mutants)} faults with fast programs")
-            self.engine("alone", report).run(
-                [self.job(mutant.id, grouped(programs[mutant.id], self.state.programs), [mutant])
-                 for mutant in mutants])
+        for guest, here in by_guest(mutants, lambda mutant: fast_of[mutant.id]).items():
+            core.say(f"trying {len(here)} faults with fast programs")
+            self.engine("alone", report, guest).run(
+                [self.job(mutant.id, grouped(fast_of[mutant.id], self.state.programs), [mutant]) for mutant in here])
 
     def try_together(self, groups):
         """Tries groups in rounds. A group that does not pass is tried again in halves, down to a single fault."""
@@ -299,20 +348,23 @@ class Hunt:
                       + self.try_groups(f"single-{number}", single, True))
 
     def try_groups(self, work, groups, single):
-        """Returns the groups for the next round."""
+        """Returns the groups for the next round. A group that passes in a guest goes to the next guest."""
         by_name, again = {group.name: group for group in groups}, []
 
         def report(job, verdict):
             group = by_name[job.name]
-            if single or verdict.verdict == "survived":
+            if verdict.verdict == "survived" and group.in_next_guest():
+                again.append(group.in_next_guest())
+            elif single or verdict.verdict == "survived":
                 for mutant in group.mutants:
                     self.report(mutant, verdict)
             else:
                 again.extend(group.halves(verdict.by))
 
-        if groups:
-            self.engine(work, report, again=single).run(
-                [self.job(group.name, grouped(group.programs, self.state.programs), group.mutants) for group in groups])
+        for guest, here in by_guest(groups, lambda group: group.programs).items():
+            self.engine(work, report, guest, again=single).run(
+                [self.job(group.name, grouped(in_first_guest(group.programs), self.state.programs), group.mutants)
+                 for group in here])
         return again
 
     def report(self, mutant, verdict):
@@ -370,24 +422,28 @@ def redundant(rows):
             f"{name} (of {tried[name]})" for name in never)
 
 
-def wanted_on(flavour):
+def wanted_on(where, flavour):
     """Returns the names of the faults that are tried on a kernel; None: all."""
-    if flavour == generated.FLAVOUR:
+    if flavour in generated.FLAVOURS[where]:
         return None
-    wanted = {name for name, place in read_known().elsewhere.items() if place.kernel == flavour}
+    wanted = {name for name, place in read_known().elsewhere.items()
+              if place.kernel == flavour and name.startswith(tuple(f"{stem}-" for stem in stems(where)))}
     if not wanted:
-        raise core.Problem(f"{KNOWN.name} names no fault that only {flavour} shows; the other faults are tried on "
-                           f"{generated.FLAVOUR}")
+        raise core.Problem(f"{KNOWN.name} names no fault of the kind {where} that only {flavour} shows; the other "
+                           f"faults are tried on {' and '.join(generated.FLAVOURS[where])}")
     return wanted
 
 
 def prepare(where, flavour):
-    """Returns the build with the generated faults of the module or the kernel that are tried on a kernel."""
-    wanted = wanted_on(flavour)
+    """Returns the build with the generated faults of the module, the kernel or the importers that are tried on a
+    kernel."""
+    wanted = wanted_on(where, flavour)
     if not importlib.util.find_spec("clang"):
         raise core.Problem("there is no libclang for Python, which finds the places for faults; "
                            "install python3-clang, or run scripts/mutants, which installs it")
-    return (generated_kernel if where == "kernel" else generated).prepare(flavour, wanted)
+    if where == "module":
+        return generated.prepare(flavour, wanted)
+    return generated_kernel.prepare(where, flavour, wanted)
 
 
 def list_faults(built):

@@ -159,7 +159,8 @@ class Hunt:
 
         def write(refused):
             left = [one for one in shared if one.fault.name not in refused]
-            texts, lines = merged.write_all(sources, left, lambda path: kernel_image.prelude_of(path, len(shared)))
+            texts, lines = merged.write_all(
+                sources, left, lambda path: kernel_image.with_numbers(kernel_image.prelude_of(path), len(shared)))
             return left, texts, lines
 
         built, refused, result = build_texts(write)

@@ -11,17 +11,11 @@ import subprocess
 
 import build
 import core
+import series
 
 MODULE = "iommufd"
 DIRECTORY = f"drivers/iommu/{MODULE}"
 SOURCES = "drivers/iommu"  # the module includes headers from there
-
-
-def series_of(version):
-    """Returns the paths of the patches of this version, in their order."""
-    directory = core.ROOT / "kernel/patches" / version
-    names = [line.split("#")[0].strip() for line in (directory / "series").read_text(encoding="utf-8").splitlines()]
-    return [directory / name for name in names if name]
 
 
 def unpack(version, tree):
@@ -34,7 +28,7 @@ def unpack(version, tree):
         raise core.Problem(f"cannot unpack {DIRECTORY} of {tarball} to {tree}; is the disk full?")
     # git must not take a repository around the directory for the one that the patch is for
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
-    for patch in series_of(version):
+    for patch in series.patches(version):
         if core.call(["git", "apply", f"--include={SOURCES}/*", patch], cwd=tree, env=environment,
                      stderr=subprocess.DEVNULL) != 0:
             raise core.Problem(f"{patch.relative_to(core.ROOT)} does not apply to {DIRECTORY} of {tarball}")

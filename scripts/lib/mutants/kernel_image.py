@@ -21,6 +21,21 @@ FILES = {"kernel": (SUBJECT,),
                        "drivers/vfio/pci/vfio_pci_dmabuf.c"),
          "importers": ("drivers/iommu/iommufd/pages.c", "drivers/iommu/iommufd/io_pagetable.c")}
 ROUNDS = 8  # each round compiles without the faults that the compiler refused
+# What each file asks: whether a fault is on, and whether it is on at a site, which then counts as executed.
+QUESTIONS = """\
+static __always_inline bool testexp_is_on(unsigned int mutant)
+{
+	return test_bit(mutant, testexp_mutants);
+}
+
+static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
+{
+	if (!test_bit(site, testexp_sites))
+		set_bit(site, testexp_sites);
+	return testexp_is_on(mutant);
+}
+
+"""
 PRELUDE = """\
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
@@ -28,7 +43,7 @@ PRELUDE = """\
 #include <linux/sysfs.h>
 
 unsigned long testexp_mutants[BITS_TO_LONGS(NR_MUTANTS + 1)];
-static unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
+unsigned long testexp_sites[BITS_TO_LONGS(NR_SITES)];
 
 /* The numbers of the faults to switch on: 17, or 17,33; 0 switches all faults off. */
 static int testexp_mutant_set(const char *text, const struct kernel_param *param)
@@ -58,31 +73,15 @@ static const struct kernel_param_ops testexp_sites_ops = {
 };
 module_param_cb(sites, &testexp_sites_ops, NULL, 0600);
 
-static __always_inline bool testexp_is_on(unsigned int mutant)
-{
-	return test_bit(mutant, testexp_mutants);
-}
-
-static __always_inline bool testexp_site(unsigned int site, unsigned int mutant)
-{
-	if (!test_bit(site, testexp_sites))
-		set_bit(site, testexp_sites);
-	return testexp_is_on(mutant);
-}
-
-"""
+""" + QUESTIONS
 # The parameter of the first file switches on the faults of the other files as well.
 PRELUDE_OF_OTHERS = """\
 #include <linux/bitops.h>
 
 extern unsigned long testexp_mutants[];
+extern unsigned long testexp_sites[];
 
-static __always_inline bool testexp_is_on(unsigned int mutant)
-{
-	return test_bit(mutant, testexp_mutants);
-}
-
-"""
+""" + QUESTIONS
 
 
 def sources_in(tree, kind):
@@ -104,10 +103,9 @@ def with_numbers(text, mutants, sites=0):
     return text.replace("NR_SITES", str(sites or 1)).replace("NR_MUTANTS", str(mutants))
 
 
-def prelude_of(path, mutants):
-    """Returns the prelude of a file, for so many faults of all files."""
-    is_first = path in [paths[0] for paths in FILES.values()]
-    return with_numbers(PRELUDE, mutants) if is_first else PRELUDE_OF_OTHERS
+def prelude_of(path):
+    """Returns the prelude of a file, which with_numbers() completes."""
+    return PRELUDE if path in [paths[0] for paths in FILES.values()] else PRELUDE_OF_OTHERS
 
 
 def patch_of(sources, texts):

@@ -8,7 +8,9 @@ import re
 import build
 import generated
 import generated_kernel
+import kernel_image
 import rules
+import series
 
 # The rules of rules.py.
 RULES = ("negated", "shifted", "logic", "operand-dropped", "arithmetic", "constant", "check-deleted", "deleted",
@@ -16,16 +18,22 @@ RULES = ("negated", "shifted", "logic", "operand-dropped", "arithmetic", "consta
 FORM = "a name is FILE_c-FUNCTION-RULE-8 DIGITS, as --generated --list prints it"
 
 
-def sources(where):
+def stems(where):
+    """Returns the first parts of the names of the faults there."""
+    return [rules.stem(file) for file in (generated.FILES if where == "module" else kernel_image.FILES[where])]
+
+
+def sources(where, flavour):
     """Returns {the first part of a name: the text that has the functions}."""
-    if where == "kernel":
-        return {"dma-buf_c": "".join(patch.read_text(encoding="utf-8") for patch in generated_kernel.patches())}
+    if where != "module":
+        version = generated_kernel.version_of(flavour)
+        return {rules.stem(file): series.text_of(version, file) for file in kernel_image.FILES[where]}
     return {rules.stem(file): (build.MODULE_SOURCES / file).read_text(encoding="utf-8") for file in generated.FILES}
 
 
-def why_unknown(name, where):
-    """Says why no rule makes a fault of this name, or returns nothing."""
-    texts = sources(where)
+def why_unknown(name, where, flavour):
+    """Says why no rule makes a fault of this name for this kernel, or returns nothing."""
+    texts = sources(where, flavour)
     file = next((file for file in texts if name.startswith(f"{file}-")), None)
     parts = re.fullmatch(r"(\w+)-([a-z-]+)-[0-9a-f]{8}", name[len(file) + 1:]) if file else None
     if not re.fullmatch(r"[\w-]+-\w+-[\w-]+-[0-9a-f]{8}", name):
