@@ -5,7 +5,8 @@ Faults of the importers are tried with the programs and in the guests of the leg
 another guest than the first of these is named PROGRAM@GUEST.
 
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
-programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
+programs that execute its site, the fastest first (for importers: in the order of the leg), until a program finds the
+fault. A fault that no program executes is
 a survivor. It has no verdict only if the file `known` says that another kernel shows the difference.
 
 A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
@@ -47,8 +48,9 @@ LEFT_OUT = ["lockdep_splats"]
 
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
-# A guest, and the programs that are tried there. before, environment: as in engine.Job; arguments: of scripts/vm
-Guest = collections.namedtuple("Guest", "programs arguments before environment", defaults=((), "", {}))
+# A guest, and the programs that are tried there. before, environment: as in engine.Job; arguments: of scripts/vm;
+# ordered: try the programs in this order, which is right where the first of them is slow, but finds most faults soon
+Guest = collections.namedtuple("Guest", "programs arguments before environment ordered", defaults=((), "", {}, False))
 
 # The contents of the file `known`. equivalent, survives: {id: reason}; elsewhere: {id: Elsewhere}
 Known = collections.namedtuple("Known", "equivalent survives elsewhere")
@@ -80,7 +82,7 @@ def guests_of(where):
     """Returns {name of a guest: Guest}. The first guest has the name ""."""
     if where == "importers":
         return {guest.name.replace(" ", "-") if number else "":
-                Guest(guest.programs, guest.arguments, guest.before, guest.environment)
+                Guest(guest.programs, guest.arguments, guest.before, guest.environment, True)
                 for number, guest in enumerate(legs_importers.GUESTS)}
     return {"": Guest(tuple(sorted(path.stem for path in (core.ROOT / "selftests").glob("*.cpp")
                                    if path.stem not in LEFT_OUT)))}
@@ -102,9 +104,11 @@ def by_guest(things, programs_of):
             for guest in sorted({guest_of(programs_of(thing)[0]) for thing in things})}
 
 
-def fastest_first(programs, rows):
-    """Returns the programs of the first guest, the fastest first, then those of the next guest."""
-    return sorted(programs, key=lambda program: (guest_of(program), rows[program]["seconds"], program))
+def in_order(programs, rows, rank):
+    """Returns the programs of the first guest, then those of the next guest. rank: {program: its place in an ordered
+    guest}; the fastest of the other programs is the first."""
+    return sorted(programs, key=lambda program: (guest_of(program), rank.get(program, 0), rows[program]["seconds"],
+                                                 program))
 
 
 def choose(mutants, sample, seed):
@@ -119,11 +123,10 @@ def choose(mutants, sample, seed):
     return [mutant for mutant in mutants if mutant.id in chosen]
 
 
-def programs_for(mutant, programs):
-    """Returns the programs that execute a site of the mutant, in the order of fastest_first(). programs:
-    State.programs."""
+def programs_for(mutant, programs, rank):
+    """Returns the programs that execute a site of the mutant, as in_order(). programs: State.programs."""
     wanted = set(mutant.sites)
-    return fastest_first([name for name, row in programs.items() if wanted & set(row["sites"])], programs)
+    return in_order([name for name, row in programs.items() if wanted & set(row["sites"])], programs, rank)
 
 
 def within(budget, programs, rows):
@@ -156,7 +159,7 @@ class Several(collections.namedtuple("Several", "mutants programs")):
         return Several(self.mutants, rest) if rest else None
 
 
-def together(waiting, rows):
+def together(waiting, rows, rank):
     """Returns groups of faults without a common site, so each fault is active where its site is executed.
 
     waiting: [(fault, its programs)].
@@ -170,7 +173,7 @@ def together(waiting, rows):
         else:
             groups.append([(mutant, programs)])
     return [Several([mutant for mutant, _ in group],
-                    fastest_first({name for _, programs in group for name in programs}, rows))
+                    in_order({name for _, programs in group for name in programs}, rows, rank))
             for group in groups]
 
 
@@ -206,6 +209,8 @@ class Hunt:
                                   for name in self.programs()})
         self.record = Record([built.kind], self.known.survives)
         self.tried = {}
+        self.rank = {program: number for number, program in enumerate(self.programs())
+                     if self.guests[guest_of(program)].ordered}
 
     def choose(self):
         """Returns the faults that the options choose. Warns of names in `known` that no rule makes any more."""
@@ -298,7 +303,7 @@ class Hunt:
         """Reports the faults that have a verdict from an earlier hunt, and tries the others."""
         alone, waiting = [], []
         for mutant in self.chosen:
-            every = programs_for(mutant, self.state.programs)
+            every = programs_for(mutant, self.state.programs, self.rank)
             self.tried[mutant.id] = programs = within(self.options.budget, every, self.state.programs)
             before = self.state.verdicts.get(mutant.id)
             if before and (before["verdict"] == "killed"
@@ -313,7 +318,7 @@ class Hunt:
         if len(alone) < len(self.chosen):
             core.say(f"{len(self.chosen) - len(alone)} of {len(self.chosen)} faults were tried before")
         self.try_alone(alone, waiting)
-        self.try_together(together(waiting, self.state.programs))
+        self.try_together(together(waiting, self.state.programs, self.rank))
 
     def try_alone(self, mutants, waiting):
         """Tries each fault with its fast programs of one guest. Adds a survivor that has more programs to `waiting`."""
@@ -378,7 +383,7 @@ class Hunt:
         if verdict.verdict == "survived" and self.is_first() and mutant.id in self.known.elsewhere:
             self.record.elsewhere(self.fault(mutant, tried), self.known.elsewhere[mutant.id])
             return
-        left = [name for name in programs_for(mutant, self.state.programs) if name not in tried]
+        left = [name for name in programs_for(mutant, self.state.programs, self.rank) if name not in tried]
         if verdict.verdict == "survived" and left:
             verdict = verdict._replace(case=f"{' '.join(tried)} pass; the budget leaves out {' '.join(left)}")
         self.record.fault(self.fault(mutant, tried), verdict)
