@@ -709,6 +709,86 @@ void dma_goes_to_the_page(const Maker& maker) {
     }
 }
 
+/* --- memory that is no dma-buf -------------------------------------------- */
+
+/* Pages of a memfd that this process maps. */
+struct Memory {
+    Mapping mapping;
+    Known known;
+};
+
+/* The pages are taken out of order, so few neighbours in the file are neighbours in memory. */
+Memory make_memory(std::uint64_t nr_pages) {
+    constexpr std::uint64_t step = 2731; /* a prime, so each page has its turn */
+    Fd fd(memfd_create("memory", MFD_CLOEXEC));
+
+    if (!fd || ftruncate(fd.get(), static_cast<off_t>(bytes_of(nr_pages))) < 0)
+        throw std::runtime_error(errno_error("memfd").what);
+
+    Mapping mapping = Mapping::map(fd.get(), nr_pages).value();
+    std::vector<Page> pages;
+
+    for (std::uint64_t turn = 0; turn < nr_pages; turn++)
+        mapping.bytes()[bytes_of(turn * step % nr_pages)] = std::byte{1};
+    for (const std::uint64_t pfn : pfns_in_pagemap(mapping))
+        pages.push_back({.pfn = pfn});
+    return {std::move(mapping),
+            {.keeper = {}, .fd = std::move(fd), .pages = std::move(pages), .map = {}}};
+}
+
+/* Maps the file, or else the addresses of this process. */
+void map_memory(const Importing& importing, const Memory& memory, bool by_file) {
+    if (by_file)
+        (void)importing.space
+            .map({.file = memory.known.fd.get(),
+                  .length_bytes = memory.known.bytes(),
+                  .iova = base,
+                  .access = Access::write})
+            .value();
+    else
+        importing.space.map_memory(memory.mapping.bytes(), base, Access::write).value();
+}
+
+/* Also in a second domain, which iommufd fills from the first. */
+void kinds_of_memory(bool by_file) {
+    const Importing importing;
+    const Memory memory = make_memory(600);
+    const MapTrace trace;
+
+    map_memory(importing, memory, by_file);
+
+    const Domain second = Domain::make(importing.edu.iommufd(),
+                                       importing.edu.device().id_in_iommufd(), importing.space)
+                              .value();
+
+    expect_in_domains(trace, 2, memory.known, "memory");
+    expect_mapped(importing, memory.known, base, Access::write);
+    (void)importing.attached.change_to(second.id()).value();
+    expect_mapped(importing, memory.known, base, Access::write);
+    (void)importing.space.unmap_all().value();
+    importing.edu.expect_table({}, "after unmap");
+}
+
+/* More pages than iommufd reads at a time. */
+void much_memory(bool by_file) {
+    const Importing importing;
+    const Memory memory = make_memory(6000);
+
+    map_memory(importing, memory, by_file);
+    expect_mapped(importing, memory.known, base, Access::write);
+    (void)importing.space.unmap_all().value();
+    importing.edu.expect_table({}, "after unmap");
+}
+
+void add_memory(ksft::Plan& plan) {
+    for (const bool by_file : {true, false}) {
+        const std::string what = by_file ? "memory=memfd" : "memory=of_a_process";
+
+        plan.add("P23.kinds[" + what + "]", [=] { kinds_of_memory(by_file); });
+        plan.add("P23.table[" + what + "]", [=] { much_memory(by_file); });
+    }
+}
+
 /* --- without an IOMMU ----------------------------------------------------- */
 
 /* The first device that VFIO has without an IOMMU; "" for none. */
@@ -823,6 +903,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.two_address_spaces", two_address_spaces);
     plan.add("P23.copied_part", part_is_copied);
     plan.add("P23.many_buffers", many_buffers);
+    add_memory(plan);
     add_no_iommu(plan);
 }
 

@@ -81,6 +81,18 @@ Result<std::uint64_t> AddressSpace::map(const MapRequest& request) const {
     return mapped.value().iova;
 }
 
+Status AddressSpace::map_memory(std::span<const std::byte> memory, std::uint64_t iova,
+                                Access access) const {
+    auto argument = sized<uapi::AddressSpaceMap>();
+
+    argument.flags = flags_of(access) | uapi::map_fixed_iova;
+    argument.ioas_id = id_;
+    argument.user_va = reinterpret_cast<std::uintptr_t>(memory.data());
+    argument.length = memory.size();
+    argument.iova = iova;
+    return call(iommufd_, uapi::address_space_map, argument, "IOMMU_IOAS_MAP");
+}
+
 Result<std::uint64_t> AddressSpace::unmap(std::uint64_t iova, std::uint64_t bytes) const {
     auto argument = sized<uapi::AddressSpaceUnmap>();
 

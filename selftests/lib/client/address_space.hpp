@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -45,6 +47,9 @@ public:
 
     /* IOMMU_IOAS_MAP_FILE. Returns the first address (IOVA). */
     Result<std::uint64_t> map(const MapRequest& request) const;
+
+    /* IOMMU_IOAS_MAP of memory of this process, at @iova. */
+    Status map_memory(std::span<const std::byte> memory, std::uint64_t iova, Access access) const;
 
     /* IOMMU_IOAS_UNMAP. Returns the number of bytes that are mapped no longer. */
     Result<std::uint64_t> unmap(std::uint64_t iova, std::uint64_t bytes) const;

@@ -77,6 +77,17 @@ struct AddressSpaceCopy {
 };
 inline constexpr unsigned long address_space_copy = _IO(iommufd_type, 0x83);
 
+struct AddressSpaceMap {
+    std::uint32_t size;
+    std::uint32_t flags;
+    std::uint32_t ioas_id;
+    std::uint32_t reserved;
+    std::uint64_t user_va;
+    std::uint64_t length;
+    std::uint64_t iova;
+};
+inline constexpr unsigned long address_space_map = _IO(iommufd_type, 0x85);
+
 struct AddressSpaceUnmap {
     std::uint32_t size;
     std::uint32_t ioas_id;
