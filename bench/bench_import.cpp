@@ -9,8 +9,10 @@
  * in memory. A case with domain:none has no page table, so that only the list of PFNs costs
  * something.
  *
- * Not measured: VFIO type1 over a mapping of the BAR. iommufd's container cannot map VM_PFNMAP, and
- * the kernels of this project have no VFIO_GROUP.
+ * A BAR in one range is also mapped by VFIO's type1 driver, which iommufd replaces: this process
+ * maps the BAR, and VFIO_IOMMU_MAP_DMA looks up the pages of this mapping. With touch:first the
+ * mapping is new in each call, so that the driver faults its pages in. In the other cases the pages
+ * are present. With aligned:no the mapping is where mmap() puts it, which leads to pages of 4 KiB.
  */
 #include <memory>
 #include <optional>
@@ -32,44 +34,35 @@ public:
         : device_(device), exporting_(std::move(exporting)) {}
 
     Result<Measure> prepare(const bench::ImportCase& row) {
+        if (!call_ || row.buffer != buffer_) {
+            call_ = nullptr; /* before the next one: there may not be memory for both */
+
+            Result<bench::MapAndUnmap> made = make(row.buffer);
+
+            if (!made)
+                return made.error();
+            call_ = std::move(made).value();
+            buffer_ = row.buffer;
+        }
+        return Measure([call = call_, row] { return bench::measure_import(call, row); });
+    }
+
+private:
+    Result<bench::MapAndUnmap> make(const bench::ImportBuffer& buffer) {
+        if (const auto* type1 = std::get_if<bench::Type1Spec>(&buffer))
+            return bench::map_by_type1(*type1);
         if (!translated_)
             translated_.emplace(bench::Translated::make(exporting_));
         if (!*translated_)
             return translated_->error();
-        if (const testexp::Status made = make(row.buffer); !made)
-            return made.error();
-
-        const testexp::AddressSpace& space = row.op == bench::ImportOp::map_alone
-                                                 ? translated_->value().alone()
-                                                 : translated_->value().space();
-
-        return Measure([buffer = buffer_, &space, row] {
-            return bench::measure_import(space, *buffer, row.op == bench::ImportOp::unmap,
-                                         row.batches);
-        });
-    }
-
-private:
-    /* Makes the buffer, unless it is the last one. */
-    testexp::Status make(const bench::ImportBuffer& spec) {
-        if (buffer_ && spec == spec_)
-            return std::monostate{};
-        buffer_ = nullptr; /* before the next one: there may not be memory for both */
-
-        Result<bench::Imported> made = bench::make_imported(spec, device_);
-
-        if (!made)
-            return made.error();
-        buffer_ = std::make_shared<bench::Imported>(std::move(made).value());
-        spec_ = spec;
-        return std::monostate{};
+        return bench::map_by_iommufd(translated_->value(), buffer, device_);
     }
 
     const testexp::Device& device_;
     std::vector<std::string> exporting_;
     std::optional<Result<bench::Translated>> translated_;
-    bench::ImportBuffer spec_; /* of the buffer */
-    std::shared_ptr<const bench::Imported> buffer_;
+    bench::ImportBuffer buffer_; /* of the call */
+    bench::MapAndUnmap call_;
 };
 
 /* The devices whose BARs are exported: VFIO opens a device only once. */

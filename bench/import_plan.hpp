@@ -26,14 +26,31 @@ struct RunsSpec {
     bool operator==(const RunsSpec&) const = default;
 };
 
-using ImportBuffer = std::variant<MemfdSpec, RunsSpec, testexp::ForeignSpec>;
+/*
+ * A mapping of a range of a BAR in this process. VFIO's type1 driver looks up the pages: what users
+ * do without iommufd.
+ */
+struct Type1Spec {
+    testexp::VfioSpec bar; /* has one range */
+
+    /*
+     * Whether the address of the mapping is chosen so that each page of the mapping can be as large
+     * as the BAR permits. QEMU does this since 9.2. mmap() alone leads to pages of 4 KiB.
+     */
+    bool aligned = true;
+
+    bool operator==(const Type1Spec&) const = default;
+};
+
+using ImportBuffer = std::variant<MemfdSpec, RunsSpec, testexp::ForeignSpec, Type1Spec>;
 
 std::uint64_t size_bytes_of(const ImportBuffer& buffer);
 
 enum class ImportOp {
-    map,      /* into an address space with the page table of an IOMMU */
-    unmap,    /* from there */
-    map_alone /* into an address space without a page table: only the list of PFNs is made */
+    map,       /* into an address space with the page table of an IOMMU */
+    unmap,     /* from there */
+    map_alone, /* into an address space without a page table: only the list of PFNs is made */
+    map_first  /* map of a new mapping of this process, whose pages VFIO's type1 driver faults in */
 };
 
 struct ImportCase {
@@ -44,8 +61,8 @@ struct ImportCase {
 };
 
 /**
- * All cases of these exporters (Options::exporters), and those of a memfd. Cases with the same
- * buffer follow one another.
+ * All cases of these exporters (Options::exporters), and those of a memfd. A BAR in one range has
+ * cases of type1 as well. Cases with the same buffer follow one another.
  */
 std::vector<ImportCase> make_import_plan(const std::vector<std::string>& exporters);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,6 +14,7 @@
 #include "found.hpp"
 #include "hist.hpp"
 #include "signals.hpp"
+#include "type1.hpp"
 
 namespace bench {
 
@@ -86,9 +89,10 @@ Result<testexp::ForeignBuffer> make_buffer(const ImportBuffer& spec,
     return made;
 }
 
-struct Ticks {
-    std::uint64_t map;
-    std::uint64_t unmap;
+/* A buffer, and what the buffer depends on. */
+struct Imported {
+    testexp::ForeignBuffer buffer;
+    std::uint64_t size_bytes = 0;
 };
 
 Result<Ticks> map_and_unmap(const testexp::AddressSpace& space, const Imported& imported) {
@@ -108,6 +112,58 @@ Result<Ticks> map_and_unmap(const testexp::AddressSpace& space, const Imported& 
         return bytes.error();
     return Ticks{mapped - begin, unmapped - again};
 }
+
+/* A range of a BAR in this process, for a device that was opened by its group. */
+class UserMapped {
+public:
+    UserMapped(testexp::VfioDevice device, std::uint64_t pgoff, const Type1Spec& spec)
+        : device_(std::move(device)), pgoff_(pgoff), spec_(spec) {}
+
+    /* The next call of type1 finds no page of the mapping, and faults the pages in. */
+    testexp::Status remake() {
+        const std::uint64_t nr_pages = spec_.bar.size_bytes() / testexp::page_bytes();
+        Result<testexp::Mapping> made =
+            spec_.aligned
+                ? testexp::Mapping::map_aligned(device_.fd(), nr_pages, largest_page, pgoff_)
+                : testexp::Mapping::map(device_.fd(), nr_pages, pgoff_);
+
+        if (!made)
+            return made.error();
+        mapping_.emplace(std::move(made).value());
+        return std::monostate{};
+    }
+
+    Result<Ticks> map_and_unmap(ImportOp op) {
+        if (!mapping_ || op == ImportOp::map_first)
+            if (const testexp::Status made = remake(); !made)
+                return made.error();
+
+        const std::uint64_t begin = read_clock();
+        const testexp::Status done = testexp::type1_map(device_, *mapping_, iova);
+        const std::uint64_t mapped = read_clock();
+
+        if (!done)
+            return done.error();
+
+        const std::uint64_t again = read_clock();
+        const Result<std::uint64_t> bytes =
+            testexp::type1_unmap(device_, iova, mapping_->bytes().size());
+        const std::uint64_t unmapped = read_clock();
+
+        if (!bytes)
+            return bytes.error();
+        return Ticks{mapped - begin, unmapped - again};
+    }
+
+private:
+    static constexpr std::uint64_t largest_page = std::uint64_t{1} << 30;
+    static constexpr std::uint64_t iova = std::uint64_t{4} << 30; /* a multiple of the above */
+
+    testexp::VfioDevice device_;
+    std::uint64_t pgoff_; /* in the file of the device */
+    Type1Spec spec_;
+    std::optional<testexp::Mapping> mapping_;
+};
 
 } // namespace
 
@@ -140,36 +196,63 @@ Result<Translated> Translated::make(const std::vector<std::string>& others) {
     return lacking(last);
 }
 
-Result<Imported> make_imported(const ImportBuffer& buffer, const testexp::Device& device) {
+Result<MapAndUnmap> map_by_iommufd(const Translated& translated, const ImportBuffer& buffer,
+                                   const testexp::Device& device) {
     Result<testexp::ForeignBuffer> made = make_buffer(buffer, device);
 
     if (!made)
         return explain(made.error());
-    return Imported{std::move(made).value(), size_bytes_of(buffer)};
+
+    const auto imported =
+        std::make_shared<Imported>(std::move(made).value(), size_bytes_of(buffer));
+
+    return MapAndUnmap([&translated, imported](ImportOp op) {
+        return map_and_unmap(op == ImportOp::map_alone ? translated.alone() : translated.space(),
+                             *imported);
+    });
 }
 
-Result<testexp::Measurement> measure_import(const testexp::AddressSpace& space,
-                                            const Imported& imported, bool unmap,
-                                            std::uint64_t batches) {
+Result<MapAndUnmap> map_by_type1(const Type1Spec& spec) {
+    Result<testexp::VfioDevice> device = testexp::VfioDevice::open_by_group(spec.bar.device);
+
+    if (!device)
+        return explain(device.error());
+    if (device.value().is_noiommu())
+        return lacking({EOPNOTSUPP, "an IOMMU for " + spec.bar.device});
+
+    const Result<std::uint64_t> region = device.value().region_offset(spec.bar.region);
+
+    if (!region)
+        return region.error();
+
+    const std::uint64_t offset = region.value() + spec.bar.ranges.front().offset_bytes;
+    const auto mapped = std::make_shared<UserMapped>(std::move(device).value(),
+                                                     offset / testexp::page_bytes(), spec);
+
+    return MapAndUnmap([mapped](ImportOp op) { return mapped->map_and_unmap(op); });
+}
+
+Result<testexp::Measurement> measure_import(const MapAndUnmap& call, const ImportCase& row) {
     testexp::Measurement result{{}, testexp::empty_hist()};
     testexp_measure& totals = result.totals;
 
     totals.ops_per_batch = 1;
-    totals.batches = batches;
-    totals.ops = batches;
-    totals.pages = batches * (imported.size_bytes / testexp::page_bytes());
+    totals.batches = row.batches;
+    totals.ops = row.batches;
+    totals.pages = row.batches * (size_bytes_of(row.buffer) / testexp::page_bytes());
     totals.clock_cost_ticks = clock_cost();
 
     /* The first call makes what the later calls find: page tables of the IOMMU stay. */
-    for (std::uint64_t batch = 0; batch <= batches; batch++) {
-        const Result<Ticks> ticks = map_and_unmap(space, imported);
+    for (std::uint64_t batch = 0; batch <= row.batches; batch++) {
+        const Result<Ticks> ticks = call(row.op);
 
         if (!ticks)
             return ticks.error();
         if (caught_signal() != 0)
             return Error{EINTR, "interrupted"};
         if (batch > 0)
-            testexp_hist_add(&result.hist, unmap ? ticks.value().unmap : ticks.value().map);
+            testexp_hist_add(&result.hist,
+                             row.op == ImportOp::unmap ? ticks.value().unmap : ticks.value().map);
     }
     totals.ticks = result.hist.sum;
     totals.min_batch_ticks = result.hist.min;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What iommufd maps for the import benchmark: a device with a page table, and buffers. */
+/* What the import benchmark maps, and what it maps with: iommufd, or VFIO's type1 driver. */
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,21 +40,31 @@ private:
     testexp::Attached attached_;
 };
 
-/* A buffer, and what the buffer depends on. */
-struct Imported {
-    testexp::ForeignBuffer buffer;
-    std::uint64_t size_bytes = 0;
+/* What one call of each kind took, in ticks of the benchmark's clock. */
+struct Ticks {
+    std::uint64_t map;
+    std::uint64_t unmap;
 };
 
-/* The error's text begins with requires_prefix where this machine cannot have such a buffer. */
-testexp::Result<Imported> make_imported(const ImportBuffer& buffer, const testexp::Device& device);
+/* Maps a buffer and unmaps the buffer again. The function owns what the buffer depends on. */
+using MapAndUnmap = std::function<testexp::Result<Ticks>(ImportOp)>;
 
 /**
- * Maps and unmaps @imported in @space, @batches times. Measures one of the two calls, as an ioctl
- * that user space makes. The error is EINTR when a signal came.
+ * For a buffer that iommufd maps into the spaces of @translated, which must outlive the function.
+ * The error's text begins with requires_prefix where this machine cannot have such a buffer.
  */
-testexp::Result<testexp::Measurement> measure_import(const testexp::AddressSpace& space,
-                                                     const Imported& imported, bool unmap,
-                                                     std::uint64_t batches);
+testexp::Result<MapAndUnmap> map_by_iommufd(const Translated& translated,
+                                            const ImportBuffer& buffer,
+                                            const testexp::Device& device);
+
+/* The same for a mapping of a BAR. The device must not be open. */
+testexp::Result<MapAndUnmap> map_by_type1(const Type1Spec& spec);
+
+/**
+ * Calls @call for each batch of @row. Measures one of the two ioctls, as user space makes them. The
+ * error is EINTR when a signal came.
+ */
+testexp::Result<testexp::Measurement> measure_import(const MapAndUnmap& call,
+                                                     const ImportCase& row);
 
 } // namespace bench

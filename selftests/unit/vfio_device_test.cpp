@@ -73,6 +73,22 @@ TEST_F(VfioDeviceTest, ADeviceNodeThatIsNone) {
     EXPECT_EQ(refusal(name, "cannot bind the device to /dev/iommu"), ENOTTY);
 }
 
+/* The same directories: open() takes the character device, and open_by_group() the group. */
+TEST_F(VfioDeviceTest, TheGroupOnlyWhereTheCallerAsksForTheGroup) {
+    bind("vfio0");
+    std::ofstream(paths_.dev / "vfio/devices/vfio0");
+    std::ofstream(paths_.dev / "iommu");
+    fs::create_directory_symlink("../../groups/7", paths_.devices / name / "iommu_group");
+    EXPECT_EQ(refusal(name, "cannot bind the device to /dev/iommu"), ENOTTY);
+
+    const auto opened = VfioDevice::open_by_group(name, paths_);
+
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.code(), EOPNOTSUPP);
+    EXPECT_NE(opened.error().what.find("dev/vfio/7, which is not there"), std::string::npos)
+        << opened.error().what;
+}
+
 /* Only this refusal may become a skip: another EPERM is a failure. */
 TEST_F(VfioDeviceTest, EpermIsALackOnlyWhereUnsafeInterruptsAreNotAllowed) {
     const fs::path parameters = scratch_.path / "module/iommufd/parameters";

@@ -195,6 +195,12 @@ Result<VfioDevice> VfioDevice::open_beside(const VfioDevice& other, const std::s
     return decoding(open_cdev(device, paths, std::move(iommufd)));
 }
 
+Result<VfioDevice> VfioDevice::open_by_group(const std::string& device, const VfioPaths& paths) {
+    if (const auto problem = find_problem(device, paths))
+        return *problem;
+    return decoding(open_group(device, paths));
+}
+
 /* Switches memory decode on. */
 Result<VfioDevice> VfioDevice::decoding(Result<VfioDevice> opened) {
     if (!opened)

@@ -54,6 +54,12 @@ public:
     static Result<VfioDevice> open_beside(const VfioDevice& other, const std::string& device,
                                           const VfioPaths& paths = {});
 
+    /**
+     * The same through the device's group and a container of its own, also where the kernel has
+     * /dev/iommu. Where an IOMMU is there, VFIO's type1 driver gives the container its page table.
+     */
+    static Result<VfioDevice> open_by_group(const std::string& device, const VfioPaths& paths = {});
+
     /* The dma-buf of these ranges of a BAR, in this order. */
     Result<Fd> export_dma_buf(std::uint32_t region, std::span<const VfioRange> ranges) const;
 
@@ -82,6 +88,9 @@ public:
     /* A descriptor for the ioctls of VFIO, and the one of iommufd; -1 for a device of a group. */
     int fd() const { return device_.get(); }
     int iommufd() const { return iommufd_.get(); }
+
+    /* The container of a device that was opened by its group; -1 for other devices. */
+    int container() const { return container_.get(); }
 
     /* The device's number in iommufd; 0 for a device of a group. */
     std::uint32_t id_in_iommufd() const { return id_in_iommufd_; }
