@@ -85,6 +85,10 @@ struct OtherDevice {
     OtherDevice(const EduBehindIommu& edu, const PciId& id)
         : binding(id),
           device(value_or_skip(VfioDevice::open_beside(edu.device(), binding.device()))) {}
+
+    /* A device that iommufd does not know: it has a container of its own. */
+    explicit OtherDevice(const PciId& id)
+        : binding(id), device(value_or_skip(VfioDevice::open_by_group(binding.device()))) {}
 };
 
 std::vector<Mapping::Piece> pieces_in_file(const VfioDevice& device, std::uint32_t region,
@@ -108,9 +112,9 @@ Known make_ranges_of_edu(const EduBehindIommu& edu, const std::vector<Piece>& pi
 }
 
 /* Ranges of a BAR of RAM. */
-Known make_ranges_of_ivshmem(const EduBehindIommu& edu, const std::vector<Piece>& pieces) {
+Known make_ranges_of_ivshmem(const std::shared_ptr<OtherDevice>& other,
+                             const std::vector<Piece>& pieces) {
     constexpr std::uint32_t region = 2;
-    auto other = std::make_shared<OtherDevice>(edu, ivshmem_id);
     const auto ranges = vfio_ranges(pieces);
     Fd fd = value_or_skip(other->device.export_dma_buf(region, ranges));
     const VfioDevice* device = &other->device;
@@ -141,6 +145,11 @@ std::vector<BarRanges> large_ranges() {
           {pages_of_2m + pages_of_2m / 2, pages_of_2m},
           {0, pages_of_2m}}},
     };
+}
+
+/* Two blocks in the wrong order, and pages behind a gap. */
+std::vector<Piece> ranges_for_group() {
+    return {{pages_of_2m, pages_of_2m}, {0, pages_of_2m}, {3 * pages_of_2m, 3}};
 }
 
 constexpr Kind write_combined{.cache = TESTEXP_CACHE_WC};
@@ -238,8 +247,13 @@ std::vector<Maker> makers() {
     for (const BarRanges& wanted : large_ranges())
         all.push_back(
             {std::string("exporter=vfio,ranges=") + wanted.name, [=](const EduBehindIommu& edu) {
-                 return make_ranges_of_ivshmem(edu, wanted.pieces);
+                 return make_ranges_of_ivshmem(std::make_shared<OtherDevice>(edu, ivshmem_id),
+                                               wanted.pieces);
              }});
+    all.push_back({"exporter=vfio,opened_by=group", [](const EduBehindIommu&) {
+                       return make_ranges_of_ivshmem(std::make_shared<OtherDevice>(ivshmem_id),
+                                                     ranges_for_group());
+                   }});
     for (const UdmabufList& list : udmabuf_lists())
         all.push_back(maker_of(list));
     for (const std::uint64_t nr_pages : {1, 17, 256 * 3 + 16 * 5 + 3, 2048})
@@ -891,7 +905,7 @@ void make_plan(ksft::Plan& plan) {
             plan.add("P23.copied[" + maker.name + "]",
                      [=] { copied_to_another_address_space(maker); });
         }
-        if (is_one_of(maker.name, {"=blocks_backwards", "ranges=short", "list=shuffled",
+        if (is_one_of(maker.name, {"=blocks_backwards", "ranges=short", "by=group", "list=shuffled",
                                    "=huge_cut", "pages=851", "=odd_start", "=mixed"}))
             plan.add("P23.dma[" + maker.name + "]", [=] { dma_goes_to_the_page(maker); });
     }

@@ -25,17 +25,19 @@ class Guest:
 
 GUESTS = (
     # The module has the BAR of 4 GiB, and VFIO has the BAR of 64 MiB. The device edu makes the DMA. Without the last
-    # option VFIO refuses a device without interrupt remapping.
+    # options iommufd and VFIO's own container refuse a device without interrupt remapping.
     Guest("iommu", ("real_importers", "importer_errors", "importer_storm", "importer_closed",
                     "importer_fail_nth"), (
         r"P23\.table\[exporter=vfio,ranges=two\]", r"P23\.table\[exporter=vfio,ranges=64M\]",
+        r"P23\.table\[exporter=vfio,opened_by=group\]",
         r"P23\.table\[exporter=udmabuf,list=huge\]", r"P23\.table\[exporter=system_heap,.*\]",
         r"P23\.table\[exporter=testexp,layout=mixed\]", r"P23\.dma\[exporter=vfio,.*\]",
         r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]",
         r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
           traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
           debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]"),
-          arguments=("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1")),
+          arguments=("--iommu", "--append",
+                     "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1")),
     # The BAR belongs to VFIO, so the module has none.
     Guest("no iommu", ("real_importers", "importer_errors"), (
         r"P23\.no_iommu\[exporter=vfio,ranges=two\]", r"P23\.no_iommu\[exporter=udmabuf,list=huge\]",
