@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tries the generated faults. One module, or one kernel, has all of them, and a parameter switches faults on.
 
-Faults of the importers are tried with the programs and in the guests of the leg importers. The program that ran in
-another guest than the first of these is named PROGRAM@GUEST.
-
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
-programs that execute its site, the fastest first (for importers: in the order of the leg), until a program finds the
-fault. A fault that no program executes is
+programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
 a survivor. It has no verdict only if the file `known` says that another kernel shows the difference.
 
 A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
 faults at once. When all programs pass, no fault was found. When a program fails, each half of the faults is tried
 again, down to a single fault. Only a single fault is ever called found.
+
+Faults of the importers are tried with the programs and in the guests of the leg importers, in the order of the leg. A
+program is named PROGRAM@GUEST in all guests but the first. A fault that passes in one guest is tried in the next.
 """
 
 import collections
 import hashlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import re
@@ -342,7 +342,7 @@ class Hunt:
 
     def try_together(self, groups):
         """Tries groups in rounds. A group that does not pass is tried again in halves, down to a single fault."""
-        for number in range(1, len(self.chosen) + 2):
+        for number in itertools.count(1):
             several, single = ([group for group in groups if (len(group.mutants) > 1) == more]
                                for more in (True, False))
             if not several and not single:
