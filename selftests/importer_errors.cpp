@@ -31,10 +31,6 @@ namespace {
 constexpr std::uint64_t base = std::uint64_t{1} << 36;
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
-std::uint64_t bytes_of(std::uint64_t nr_pages) {
-    return nr_pages * page_bytes();
-}
-
 /* An address space that no device uses, and the reader of the kernel's log. */
 struct Importing : RequiredImporter {
     Fd iommufd = value_or_skip(open_iommufd());

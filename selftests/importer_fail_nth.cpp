@@ -17,7 +17,6 @@
 #include "call.hpp"
 #include "dma_device.hpp"
 #include "fault_injection.hpp"
-#include "iommu_table.hpp"
 #include "lifetime.hpp"
 #include "vfio_uapi.hpp"
 
@@ -49,24 +48,21 @@ struct Scene {
 struct Held {
     std::uint64_t pins;
     std::uint64_t attachments;
-    bool is_mapped; /* in the tested range, for edu */
+    std::uint64_t mapped_bytes; /* in the tested range, for edu */
 
     bool operator==(const Held&) const = default;
 };
 
 Held held_in(const Scene& scene) {
     const testexp_stats stats = device().stats(scene.buffer.fd.get()).value();
-    bool is_mapped = false;
 
-    for (const IommuLeaf& leaf : read_iommu_table(scene.dma.name()).value())
-        is_mapped = is_mapped ||
-                    (leaf.end() > DmaDevice::tested.first && leaf.iova <= DmaDevice::tested.last);
-    return {stats.pins - stats.unpins, stats.attaches - stats.detaches, is_mapped};
+    return {stats.pins - stats.unpins, stats.attaches - stats.detaches,
+            mapped_bytes(scene.dma.name())};
 }
 
 std::string describe(const Held& held) {
     return std::to_string(held.pins) + " pins, " + std::to_string(held.attachments) +
-           " attachments, " + (held.is_mapped ? "mapped" : "not mapped");
+           " attachments, " + std::to_string(held.mapped_bytes) + " bytes mapped";
 }
 
 /* --- The calls -------------------------------------------------------------- */

@@ -9,10 +9,7 @@
  *
  * Does not see: where in the call the process was, so each is killed several times.
  */
-#include <atomic>
-#include <fstream>
 #include <map>
-#include <new>
 #include <span>
 #include <thread>
 
@@ -25,24 +22,12 @@
 #include "child.hpp"
 #include "fixture.hpp"
 #include "limits.hpp"
+#include "module.hpp"
+#include "shared_progress.hpp"
 
 using namespace testexp;
 
 namespace {
-
-/* What the process to be killed reports to the process that kills it. */
-struct Progress {
-    std::atomic<std::uint64_t> rounds{0};
-};
-
-Progress& shared_progress() {
-    void* memory =
-        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        ksft::fail(errno_error("shared memory").what);
-    return *new (memory) Progress;
-}
 
 /* What both processes see. The killer owns the buffer and reads its counters. */
 struct Scene {
@@ -265,16 +250,6 @@ constexpr Victim victims[] = {
 /* --- The killer ----------------------------------------------------------- */
 
 using Counts = std::map<std::string, std::uint64_t>;
-
-/* Objects hold references to their module. sysfs counts what keeps it loaded. */
-std::uint64_t module_references() {
-    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
-    std::uint64_t count = 0;
-
-    if (!(file >> count))
-        ksft::fail("cannot read the module's refcnt");
-    return count;
-}
 
 Counts count_all(const Buffer& buffer) {
     const testexp_info info = device().read_info().value();

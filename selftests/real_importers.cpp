@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -30,9 +29,8 @@
 #include "fixture.hpp"
 #include "iommufd_importer.hpp"
 #include "kernel_exporters.hpp"
-#include "kernel_lookup.hpp"
+#include "known_buffers.hpp"
 #include "map_trace.hpp"
-#include "reference_buffers.hpp"
 #include "value_or_skip.hpp"
 
 using namespace testexp;
@@ -41,227 +39,6 @@ namespace {
 
 /* A multiple of 1 GiB, far from the addresses that the kernel chooses. */
 constexpr std::uint64_t base = std::uint64_t{1} << 36;
-constexpr std::uint64_t pages_of_1g = std::uint64_t{1} << 18;
-constexpr std::uint64_t pages_of_2m = std::uint64_t{1} << 9;
-
-std::uint64_t bytes_of(std::uint64_t nr_pages) {
-    return nr_pages * page_bytes();
-}
-
-/* --- buffers -------------------------------------------------------------- */
-
-/* A buffer whose pages are known. Everything else is what the buffer depends on. */
-struct Known {
-    std::shared_ptr<void> keeper;
-    Fd fd;
-    std::vector<Page> pages;
-    std::function<Mapping()> map; /* for the processor; none where there is no memory */
-
-    std::uint64_t bytes() const { return bytes_of(pages.size()); }
-};
-
-/* How a case makes its buffer. @edu: VFIO devices are opened beside this device. */
-struct Maker {
-    std::string name;
-    std::function<Known(const EduBehindIommu& edu)> make;
-};
-
-Known known(ReferenceBuffer buffer) {
-    auto keeper = std::make_shared<ReferenceBuffer>(std::move(buffer));
-    Fd fd(dup(keeper->fd.get()));
-    const int number = keeper->fd.get();
-    const std::uint64_t nr_pages = keeper->pages.size();
-    std::vector<Page> pages = keeper->pages;
-
-    return {std::move(keeper), std::move(fd), std::move(pages),
-            [=] { return Mapping::map(number, nr_pages).value(); }};
-}
-
-/* A VFIO device beside edu. */
-struct OtherDevice {
-    VfioBinding binding;
-    VfioDevice device;
-
-    OtherDevice(const EduBehindIommu& edu, const PciId& id)
-        : binding(id),
-          device(value_or_skip(VfioDevice::open_beside(edu.device(), binding.device()))) {}
-
-    /* A device that iommufd does not know: it has a container of its own. */
-    explicit OtherDevice(const PciId& id)
-        : binding(id), device(value_or_skip(VfioDevice::open_by_group(binding.device()))) {}
-};
-
-std::vector<Mapping::Piece> pieces_in_file(const VfioDevice& device, std::uint32_t region,
-                                           const std::vector<Piece>& pieces) {
-    const std::uint64_t start = device.region_offset(region).value() / page_bytes();
-    std::vector<Mapping::Piece> in_file;
-
-    for (const Piece& piece : pieces)
-        in_file.push_back({start + piece.first, piece.count});
-    return in_file;
-}
-
-/* Ranges of the registers of edu. */
-Known make_ranges_of_edu(const EduBehindIommu& edu, const std::vector<Piece>& pieces) {
-    const auto ranges = vfio_ranges(pieces);
-
-    return {.keeper = {},
-            .fd = value_or_skip(edu.device().export_dma_buf(0, ranges)),
-            .pages = pages_of_bar(edu.bar(), pieces),
-            .map = {}};
-}
-
-/* Ranges of a BAR of RAM. */
-Known make_ranges_of_ivshmem(const std::shared_ptr<OtherDevice>& other,
-                             const std::vector<Piece>& pieces) {
-    constexpr std::uint32_t region = 2;
-    const auto ranges = vfio_ranges(pieces);
-    Fd fd = value_or_skip(other->device.export_dma_buf(region, ranges));
-    const VfioDevice* device = &other->device;
-
-    return {.keeper = other,
-            .fd = std::move(fd),
-            .pages = pages_of_bar(other->binding.bar(region), pieces),
-            .map = [=] {
-                const auto in_file = pieces_in_file(*device, region, pieces);
-
-                return Mapping::map_pieces(device->fd(), in_file).value();
-            }};
-}
-
-/* Pages from 4 MiB on, so that the BAR of the smallest ivshmem (64 MiB) has them. */
-std::vector<BarRanges> large_ranges() {
-    return {
-        {"64M", {{0, 32 * pages_of_2m}}},
-        {"short", {{0, 3}, {4099, 1021}, {2048, 256}, {1792, 256}, {16000, 256}}},
-        {"blocks_backwards",
-         {{3 * pages_of_2m, pages_of_2m},
-          {2 * pages_of_2m, pages_of_2m},
-          {pages_of_2m, pages_of_2m},
-          {0, pages_of_2m}}},
-        {"gap_of_one_page", {{0, 700}, {701, 1347}}},
-        {"halves_of_blocks",
-         {{pages_of_2m, pages_of_2m / 2},
-          {pages_of_2m + pages_of_2m / 2, pages_of_2m},
-          {0, pages_of_2m}}},
-    };
-}
-
-/* Two blocks in the wrong order, and pages behind a gap. */
-std::vector<Piece> ranges_for_group() {
-    return {{pages_of_2m, pages_of_2m}, {0, pages_of_2m}, {3 * pages_of_2m, 3}};
-}
-
-constexpr Kind write_combined{.cache = TESTEXP_CACHE_WC};
-constexpr Kind uncached{.cache = TESTEXP_CACHE_UC};
-
-struct NamedLayout {
-    const char* name;
-    Layout layout;
-    std::uint32_t flags = 0;
-};
-
-/* All pages have a PFN. */
-std::vector<NamedLayout> layouts() {
-    constexpr std::uint32_t scatter = TESTEXP_CREATE_SCATTER;
-
-    return {
-        {"one_page", Layout{}.ram(1)},
-        {"blocks", Layout{}.ram(pages_of_2m, {.align_order = 9, .repeat = 3}), scatter},
-        {"odd_start", Layout{}.ram(1).ram(700, {.align_order = 9, .skew = 1}).ram(5)},
-        {"backwards", Layout{}.ram(1, {.repeat = 600}), scatter},
-        {"many_runs", Layout{}.ram(1, {.repeat = 6000}), scatter},
-        {"large", Layout::uniform(std::uint64_t{16} << 20, 9), scatter},
-        {"movable", Layout{}.ram(600, {.align_order = 9}), TESTEXP_CREATE_DYNAMIC},
-        {"revocable", Layout{}.ram(600, {.align_order = 9}), TESTEXP_CREATE_REVOCABLE},
-        {"without_map", Layout{}.ram(17), TESTEXP_CREATE_NO_MAP},
-        {"repeated", Layout{}.ram(600, {.align_order = 9}).alias(0, 600).alias(88, 512)},
-        {"mmio", Layout{}.mmio(0, 2 * pages_of_2m)},
-        {"write_combining", Layout{}.mmio(3, 700, write_combined)},
-        {"mixed", Layout{}.ram(3).mmio(0, 2).ram(1).mmio(2, 5).ram(513, {.align_order = 9})},
-        {"two_cache_modes", Layout{}.mmio(0, 512).mmio(1024, 512, write_combined).ram(1)},
-        {"1G", Layout{}.synthetic(pages_of_1g * 5, pages_of_1g + pages_of_2m + 1)},
-        /* One run of PFNs, of which some pages are not write-back. */
-        {"uncached_ram", Layout{}
-                             .synthetic(pages_of_1g * 5, pages_of_2m)
-                             .synthetic(pages_of_1g * 5 + pages_of_2m, 100, uncached)
-                             .synthetic(pages_of_1g * 5 + pages_of_2m + 100, pages_of_2m)},
-    };
-}
-
-bool has(const Layout& layout, std::uint32_t type) {
-    return std::ranges::any_of(layout.extents,
-                               [=](const testexp_extent& extent) { return extent.type == type; });
-}
-
-void require_layout(const NamedLayout& wanted) {
-    if (has(wanted.layout, TESTEXP_EXTENT_MMIO))
-        (void)mmio_bar();
-    if (wanted.flags & TESTEXP_CREATE_NO_MAP)
-        REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the core demands map_dma_buf");
-}
-
-Known make_layout(const NamedLayout& wanted) {
-    require_layout(wanted);
-
-    const bool synthetic = has(wanted.layout, TESTEXP_EXTENT_SYNTHETIC);
-    auto subject =
-        std::make_shared<Subject>(make_subject({.layout = wanted.layout, .flags = wanted.flags}));
-    Fd fd(dup(subject->buffer.fd.get()));
-    const int number = subject->buffer.fd.get();
-    const std::uint64_t nr_pages = subject->buffer.nr_pages;
-    std::vector<Page> pages = subject->oracle.pages();
-    std::function<Mapping()> map;
-
-    if (!synthetic)
-        map = [=] { return Mapping::map(number, nr_pages).value(); };
-    return {std::move(subject), std::move(fd), std::move(pages), std::move(map)};
-}
-
-Maker maker_of(const NamedLayout& wanted) {
-    return {std::string("exporter=testexp,layout=") + wanted.name,
-            [=](const EduBehindIommu&) { return make_layout(wanted); }};
-}
-
-Maker maker_of(const UdmabufList& list) {
-    return {std::string("exporter=udmabuf,list=") + list.name, [=](const EduBehindIommu&) {
-                REQUIRE(udmabuf.has_get_pfn(), "udmabuf has no get_pfn in this kernel");
-                return known(make_udmabuf_list(list));
-            }};
-}
-
-Maker maker_of_heap(std::uint64_t nr_pages) {
-    return {"exporter=system_heap,pages=" + std::to_string(nr_pages), [=](const EduBehindIommu&) {
-                REQUIRE(system_heap.has_get_pfn(), "the heap has no get_pfn in this kernel");
-                return known(make_system_heap(nr_pages));
-            }};
-}
-
-std::vector<Maker> makers() {
-    std::vector<Maker> all;
-
-    for (const BarRanges& wanted : bar_ranges())
-        all.push_back(
-            {std::string("exporter=vfio,ranges=") + wanted.name,
-             [=](const EduBehindIommu& edu) { return make_ranges_of_edu(edu, wanted.pieces); }});
-    for (const BarRanges& wanted : large_ranges())
-        all.push_back(
-            {std::string("exporter=vfio,ranges=") + wanted.name, [=](const EduBehindIommu& edu) {
-                 return make_ranges_of_ivshmem(std::make_shared<OtherDevice>(edu, ivshmem_id),
-                                               wanted.pieces);
-             }});
-    all.push_back({"exporter=vfio,opened_by=group", [](const EduBehindIommu&) {
-                       return make_ranges_of_ivshmem(std::make_shared<OtherDevice>(ivshmem_id),
-                                                     ranges_for_group());
-                   }});
-    for (const UdmabufList& list : udmabuf_lists())
-        all.push_back(maker_of(list));
-    for (const std::uint64_t nr_pages : {1, 17, 256 * 3 + 16 * 5 + 3, 2048})
-        all.push_back(maker_of_heap(nr_pages));
-    for (const NamedLayout& wanted : layouts())
-        all.push_back(maker_of(wanted));
-    return all;
-}
 
 /* --- the page table ------------------------------------------------------- */
 
@@ -273,22 +50,22 @@ struct Importing : RequiredImporter {
 };
 
 /*
- * Where a device finds the buffer: at a multiple of 1 GiB, a page behind, where the first PFN has
- * the same alignment, and where the kernel wants.
+ * Addresses for the buffer: a multiple of 1 GiB, the page behind, an address with the same
+ * alignment as the first PFN, and an address that the kernel chooses.
  */
-std::vector<std::optional<std::uint64_t>> places(const Known& buffer) {
+std::vector<std::optional<std::uint64_t>> places(const KnownBuffer& buffer) {
     return {base, base + page_bytes(), base + bytes_of(buffer.pages[0].pfn % pages_of_1g),
             std::nullopt};
 }
 
-void expect_mapped(const Importing& importing, const Known& buffer, std::uint64_t iova,
+void expect_mapped(const Importing& importing, const KnownBuffer& buffer, std::uint64_t iova,
                    Access access = Access::read_write) {
     importing.edu.expect_table(expected_leaves(iova, buffer.pages, access),
                                "mapped at " + std::to_string(iova >> 12) + " pages");
 }
 
-/* The callbacks of the test exporter are balanced as long as nothing is mapped. */
-void expect_nothing_held(const Known& buffer) {
+/* As long as nothing is mapped, a buffer of the test exporter has no attachment and no pin. */
+void expect_nothing_held(const KnownBuffer& buffer) {
     const auto stats = device().stats(buffer.fd.get());
 
     if (stats.code() == EINVAL)
@@ -298,9 +75,9 @@ void expect_nothing_held(const Known& buffer) {
     ksft::expect_eq(stats.value().lock_violations, 0, "callbacks without the reservation lock");
 }
 
-void table_is_exact(const Maker& maker) {
+void table_is_exact(const BufferMaker& maker) {
     const Importing importing;
-    const Known buffer = maker.make(importing.edu);
+    const KnownBuffer buffer = maker.make(importing.edu);
 
     importing.edu.expect_table({}, "at the beginning");
     for (const auto& place : places(buffer)) {
@@ -319,7 +96,7 @@ void table_is_exact(const Maker& maker) {
 
 void access_is_as_asked() {
     const Importing importing;
-    const Known buffer = make_layout({"", Layout{}.ram(3).ram(513, {.align_order = 9})});
+    const KnownBuffer buffer = make_layout({"", Layout{}.ram(3).ram(513, {.align_order = 9})});
 
     for (const Access access : {Access::read, Access::write, Access::read_write}) {
         (void)importing.space
@@ -335,70 +112,21 @@ void access_is_as_asked() {
 
 /* --- type and cache mode, and domains that are filled later --------------- */
 
-/* What iommu_map() must be told about a page. */
-std::uint64_t prot_of(const Page& page) {
-    return (page.type == TESTEXP_EXTENT_MMIO ? prot_mmio : 0) |
-           (page.cache == TESTEXP_CACHE_WB ? prot_cache : 0);
-}
-
-std::string text_of(std::uint64_t prot) {
-    return std::string(prot & prot_mmio ? "MMIO" : "RAM") +
-           (prot & prot_cache ? ", write-back" : ", not write-back");
-}
-
-/* Each page is mapped once, to its PFN, and as what it is. @calls: those of one domain. */
-void expect_calls(const std::vector<MapCall>& calls, const Known& buffer, std::uint64_t iova,
-                  const std::string& when) {
-    std::vector<int> times(buffer.pages.size());
-
-    for (const MapCall& call : calls)
-        for (std::uint64_t at = 0; at < call.bytes; at += page_bytes()) {
-            const std::uint64_t pgoff = (call.iova + at - iova) / page_bytes();
-            const std::string what = when + ", page " + std::to_string(pgoff);
-
-            if (!ksft::expect(pgoff < buffer.pages.size(), what + " is in the buffer"))
-                return;
-            times[pgoff]++;
-            ksft::expect_eq((call.physical + at) / page_bytes(), buffer.pages[pgoff].pfn,
-                            what + ": PFN");
-            ksft::expect_eq(text_of(call.prot), text_of(prot_of(buffer.pages[pgoff])), what);
-        }
-    ksft::expect(std::ranges::all_of(times, [](int number) { return number == 1; }),
-                 when + ": each page is mapped once");
-}
-
-std::map<std::uint64_t, std::vector<MapCall>> by_domain(const std::vector<MapCall>& calls) {
-    std::map<std::uint64_t, std::vector<MapCall>> domains;
-
-    for (const MapCall& call : calls)
-        domains[call.domain].push_back(call);
-    return domains;
-}
-
-void expect_in_domains(const MapTrace& trace, std::size_t number, const Known& buffer,
-                       const std::string& when) {
-    const auto domains = by_domain(trace.calls());
-
-    ksft::expect_eq(domains.size(), number, when + ": domains that were filled");
-    for (const auto& [domain, calls] : domains)
-        expect_calls(calls, buffer, base, when);
-}
-
-void kinds_are_told(const Maker& maker) {
+void kinds_are_told(const BufferMaker& maker) {
     const Importing importing;
-    const Known buffer = maker.make(importing.edu);
+    const KnownBuffer buffer = maker.make(importing.edu);
     const MapTrace trace;
 
     (void)importing.space
         .map({.file = buffer.fd.get(), .length_bytes = buffer.bytes(), .iova = base})
         .value();
-    expect_in_domains(trace, 1, buffer, "first domain");
+    trace.expect_domains(1, buffer.pages, base, "first domain");
 }
 
-/* The first domain goes while the second has the pages, and a third comes. */
-void later_domains(const Maker& maker) {
+/* The first domain ends while the second domain maps the pages. Then a third domain is made. */
+void later_domains(const BufferMaker& maker) {
     const Importing importing;
-    const Known buffer = maker.make(importing.edu);
+    const KnownBuffer buffer = maker.make(importing.edu);
     const auto make_domain = [&] {
         return Domain::make(importing.edu.iommufd(), importing.edu.device().id_in_iommufd(),
                             importing.space)
@@ -413,14 +141,14 @@ void later_domains(const Maker& maker) {
     const MapTrace trace;
     const Domain second = make_domain();
 
-    expect_in_domains(trace, 1, buffer, "second domain");
+    trace.expect_domains(1, buffer.pages, base, "second domain");
     /* The first domain ends with its last device. */
     (void)importing.attached.change_to(second.id()).value();
     expect_mapped(importing, buffer, base);
 
     const Domain third = make_domain();
 
-    expect_in_domains(trace, 2, buffer, "third domain");
+    trace.expect_domains(2, buffer.pages, base, "third domain");
     (void)importing.attached.change_to(third.id()).value();
     expect_mapped(importing, buffer, base);
     (void)importing.space.unmap_all().value();
@@ -441,8 +169,8 @@ const NamedLayout many_kinds = {"many_kinds",
                                     .ram(900, {.align_order = 9}),
                                 TESTEXP_CREATE_SCATTER};
 
-std::vector<IommuLeaf> leaves_of_part(const Known& buffer, std::uint64_t first, std::uint64_t count,
-                                      std::uint64_t iova) {
+std::vector<IommuLeaf> leaves_of_part(const KnownBuffer& buffer, std::uint64_t first,
+                                      std::uint64_t count, std::uint64_t iova) {
     return expected_leaves(iova, std::span(buffer.pages).subspan(first, count));
 }
 
@@ -450,7 +178,7 @@ void append(std::vector<IommuLeaf>& leaves, std::vector<IommuLeaf> more) {
     leaves.insert(leaves.end(), more.begin(), more.end());
 }
 
-std::uint64_t map_part(const AddressSpace& space, const Known& buffer, std::uint64_t first,
+std::uint64_t map_part(const AddressSpace& space, const KnownBuffer& buffer, std::uint64_t first,
                        std::uint64_t count, std::uint64_t iova) {
     return space
         .map({.file = buffer.fd.get(),
@@ -462,7 +190,7 @@ std::uint64_t map_part(const AddressSpace& space, const Known& buffer, std::uint
 
 void parts_are_exact() {
     const Importing importing;
-    const Known buffer = make_layout(many_kinds);
+    const KnownBuffer buffer = make_layout(many_kinds);
     const std::uint64_t last = buffer.pages.size() - 1;
     const std::pair<std::uint64_t, std::uint64_t> parts[] = {
         {0, 1}, {last, 1}, {2, 2}, {3, pages_of_2m}, {100, 700}, {1, last}, {0, last}, {513, 9},
@@ -482,7 +210,7 @@ void parts_are_exact() {
 /* Each page has an area of its own. */
 void page_by_page() {
     const Importing importing;
-    const Known buffer = make_layout({"", Layout{}.ram(64, {.align_order = 9}).ram(3)});
+    const KnownBuffer buffer = make_layout({"", Layout{}.ram(64, {.align_order = 9}).ram(3)});
     std::vector<IommuLeaf> all;
 
     for (std::uint64_t page = 0; page < buffer.pages.size(); page++) {
@@ -493,7 +221,7 @@ void page_by_page() {
     }
     importing.edu.expect_table(all, "page by page");
 
-    /* One page goes; its neighbours stay. */
+    /* The neighbours of a page that is unmapped stay mapped. */
     ksft::expect_eq(importing.space.unmap(base + bytes_of(7), page_bytes()).value(), page_bytes(),
                     "bytes unmapped");
     all.erase(all.begin() + 7);
@@ -504,10 +232,10 @@ void page_by_page() {
     expect_nothing_held(buffer);
 }
 
-/* A part of an area cannot be unmapped, and stays as it is. Areas that are whole can. */
+/* UNMAP refuses a part of an area, and the area stays mapped. UNMAP takes a whole area. */
 void areas_are_not_split() {
     const Importing importing;
-    const Known buffer = make_layout(many_kinds);
+    const KnownBuffer buffer = make_layout(many_kinds);
     const std::uint64_t bytes = buffer.bytes();
     const std::pair<std::uint64_t, std::uint64_t> wrong[] = {
         {base + page_bytes(), page_bytes()},
@@ -531,7 +259,7 @@ void areas_are_not_split() {
 
 void two_areas_of_one_buffer() {
     const Importing importing;
-    const Known buffer = make_layout(many_kinds);
+    const KnownBuffer buffer = make_layout(many_kinds);
     const std::uint64_t there = base + 4 * bytes_of(pages_of_1g);
     std::vector<IommuLeaf> both = leaves_of_part(buffer, 0, 600, base);
 
@@ -545,10 +273,13 @@ void two_areas_of_one_buffer() {
     expect_nothing_held(buffer);
 }
 
-/* Two address spaces have the buffer. Each has pages of its own, so one can go. */
+/*
+ * Two address spaces map the buffer, each through an attachment of its own. The end of one address
+ * space changes nothing for the other.
+ */
 void two_address_spaces() {
     const Importing importing;
-    const Known buffer = make_layout(many_kinds);
+    const KnownBuffer buffer = make_layout(many_kinds);
 
     (void)map_part(importing.space, buffer, 0, buffer.pages.size(), base);
     {
@@ -565,9 +296,9 @@ void two_address_spaces() {
 }
 
 /* IOMMU_IOAS_COPY: the other address space shares the pages, and fills a domain from them. */
-void copied_to_another_address_space(const Maker& maker) {
+void copied_to_another_address_space(const BufferMaker& maker) {
     const Importing importing;
-    const Known buffer = maker.make(importing.edu);
+    const KnownBuffer buffer = maker.make(importing.edu);
     const AddressSpace other = AddressSpace::make(importing.edu.iommufd()).value();
 
     (void)map_part(importing.space, buffer, 0, buffer.pages.size(), base);
@@ -578,16 +309,16 @@ void copied_to_another_address_space(const Maker& maker) {
 
     (void)importing.attached.change_to(other.id()).value();
     expect_mapped(importing, buffer, base);
-    expect_in_domains(trace, 1, buffer, "domain of the copy");
+    trace.expect_domains(1, buffer.pages, base, "domain of the copy");
     ksft::expect_eq(other.unmap_all().value(), buffer.bytes(), "bytes unmapped");
     importing.edu.expect_table({}, "after unmap");
     expect_nothing_held(buffer);
 }
 
-/* A part of an area begins within a run. */
+/* A part of an area is copied. Some parts begin within a run. */
 void part_is_copied() {
     const Importing importing;
-    const Known buffer = make_layout(many_kinds);
+    const KnownBuffer buffer = make_layout(many_kinds);
     const AddressSpace other = AddressSpace::make(importing.edu.iommufd()).value();
     const std::pair<std::uint64_t, std::uint64_t> parts[] = {
         {0, 1}, {3, pages_of_2m}, {100, 700}, {515, 5}, {516, 1}, {buffer.pages.size() - 1, 1},
@@ -606,7 +337,7 @@ void part_is_copied() {
     expect_nothing_held(buffer);
 }
 
-/* As many descriptors as root may have. Usual is 1024. */
+/* Raises the limit of open descriptors, which is 1024 as a rule, as far as root may. */
 void allow_many_descriptors() {
     rlimit limit{};
 
@@ -620,7 +351,7 @@ void many_buffers() {
 
     const Importing importing;
     const std::uint64_t number = quick() || is_debug_kernel() ? 200 : 1000;
-    std::vector<Known> buffers;
+    std::vector<KnownBuffer> buffers;
     std::vector<IommuLeaf> all;
 
     for (std::uint64_t i = 0; i < number; i++) {
@@ -634,7 +365,7 @@ void many_buffers() {
     importing.edu.expect_table(all, std::to_string(number) + " buffers");
     (void)importing.space.unmap_all().value();
     importing.edu.expect_table({}, "after unmap");
-    for (const Known& buffer : buffers)
+    for (const KnownBuffer& buffer : buffers)
         expect_nothing_held(buffer);
 }
 
@@ -690,7 +421,7 @@ bool is_signed(const std::byte* page, std::uint64_t value) {
 }
 
 /* The first and the last page, and pages on both sides of the first borders. */
-std::set<std::uint64_t> pages_to_touch(const Known& buffer) {
+std::set<std::uint64_t> pages_to_touch(const KnownBuffer& buffer) {
     const std::size_t most = quick() ? 4 : 12;
     std::set<std::uint64_t> touched = {0, buffer.pages.size() - 1};
 
@@ -700,9 +431,9 @@ std::set<std::uint64_t> pages_to_touch(const Known& buffer) {
     return touched;
 }
 
-void dma_goes_to_the_page(const Maker& maker) {
+void dma_goes_to_the_page(const BufferMaker& maker) {
     const Importing importing;
-    const Known buffer = maker.make(importing.edu);
+    const KnownBuffer buffer = maker.make(importing.edu);
     const Scratch scratch(importing.space);
     const Mapping mapping = buffer.map();
     Edu edu = Edu::make(importing.edu.device()).value();
@@ -728,7 +459,7 @@ void dma_goes_to_the_page(const Maker& maker) {
 /* Pages of a memfd that this process maps. */
 struct Memory {
     Mapping mapping;
-    Known known;
+    KnownBuffer known;
 };
 
 /* The pages are taken out of order, so few neighbours in the file are neighbours in memory. */
@@ -775,7 +506,7 @@ void kinds_of_memory(bool by_file) {
                                        importing.edu.device().id_in_iommufd(), importing.space)
                               .value();
 
-    expect_in_domains(trace, 2, memory.known, "memory");
+    trace.expect_domains(2, memory.known.pages, base, "memory");
     expect_mapped(importing, memory.known, base, Access::write);
     (void)importing.attached.change_to(second.id()).value();
     expect_mapped(importing, memory.known, base, Access::write);
@@ -827,7 +558,7 @@ VfioDevice noiommu_device() {
     return value_or_skip(VfioDevice::open(name));
 }
 
-void expect_physical(const VfioDevice& device, const Known& buffer) {
+void expect_physical(const VfioDevice& device, const KnownBuffer& buffer) {
     const AddressSpace space = AddressSpace::make(device.iommufd()).value();
     const Attached attached = Attached::attach(device.fd(), space.id()).value();
 
@@ -847,17 +578,6 @@ void expect_physical(const VfioDevice& device, const Known& buffer) {
     expect_nothing_held(buffer);
 }
 
-Known make_ranges_without_iommu(const VfioDevice& device, const std::vector<Piece>& pieces) {
-    constexpr std::uint32_t region = 2;
-    const auto bar = find_bar(device.name() + "/" + std::to_string(region));
-
-    REQUIRE(bar, "the device has no BAR 2");
-    return {.keeper = {},
-            .fd = value_or_skip(device.export_dma_buf(region, vfio_ranges(pieces))),
-            .pages = pages_of_bar(*bar, pieces),
-            .map = {}};
-}
-
 /* --- the cases ------------------------------------------------------------ */
 
 void add_no_iommu(ksft::Plan& plan) {
@@ -872,15 +592,15 @@ void add_no_iommu(ksft::Plan& plan) {
             const VfioDevice device = noiommu_device();
 
             REQUIRE(udmabuf.has_get_pfn(), "udmabuf has no get_pfn in this kernel");
-            expect_physical(device, known(make_udmabuf_list(list)));
+            expect_physical(device, known_buffer(make_udmabuf_list(list)));
         });
     plan.add("P23.no_iommu[exporter=system_heap]", [] {
         const VfioDevice device = noiommu_device();
 
         REQUIRE(system_heap.has_get_pfn(), "the heap has no get_pfn in this kernel");
-        expect_physical(device, known(make_system_heap(851)));
+        expect_physical(device, known_buffer(make_system_heap(851)));
     });
-    for (const NamedLayout& wanted : layouts())
+    for (const NamedLayout& wanted : importable_layouts())
         if (wanted.layout.nr_pages() < pages_of_1g)
             plan.add(std::string("P23.no_iommu[exporter=testexp,layout=") + wanted.name + "]", [=] {
                 const VfioDevice device = noiommu_device();
@@ -896,7 +616,7 @@ bool is_one_of(const std::string& name, std::initializer_list<const char*> wante
 void make_plan(ksft::Plan& plan) {
     (void)device();
     (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
-    for (const Maker& maker : makers()) {
+    for (const BufferMaker& maker : buffer_makers()) {
         plan.add("P23.table[" + maker.name + "]", [=] { table_is_exact(maker); });
         if (is_one_of(maker.name, {"=two", "=gaps", "=mixed", "=two_cache_modes", "=uncached_ram",
                                    "=write_combining", "=shuffled", "=huge_cut", "pages=851"})) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "counts.hpp"
 
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -10,20 +9,13 @@
 #include "bufinfo.hpp"
 #include "fixture.hpp"
 #include "limits.hpp"
+#include "module.hpp"
 
 namespace check {
 
 using namespace testexp;
 
 namespace {
-
-std::uint64_t module_references() {
-    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
-    std::uint64_t count = 0;
-
-    file >> count;
-    return count;
-}
 
 /* The inode in the line of a buffer, or 0 for another line. */
 std::uint64_t inode_of(const std::string& line) {

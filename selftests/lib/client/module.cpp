@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include <fcntl.h>
@@ -74,6 +76,15 @@ bool remove_patiently() {
 }
 
 } // namespace
+
+std::uint64_t module_references() {
+    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
+    std::uint64_t count = 0;
+
+    if (!(file >> count))
+        throw std::runtime_error("cannot read the module's refcnt");
+    return count;
+}
 
 std::string module_path() {
     std::array<char, 4096> target{};

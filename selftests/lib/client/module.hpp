@@ -18,6 +18,12 @@ namespace testexp {
 std::string module_path();
 
 /*
+ * How many references keep the loaded module from being unloaded. Each object of the module holds
+ * one. std::runtime_error where sysfs does not tell the number.
+ */
+std::uint64_t module_references();
+
+/*
  * A module loaded for this program. A process of its own, the keeper, loads it, and unloads it when
  * the program has ended, even after a crash or a timeout. So no program depends on the one before
  * it.

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "pci.hpp"
+#include "ivshmem.hpp"
 
 namespace testexp {
 
@@ -32,9 +32,9 @@ bool survives_warnings(const std::filesystem::path& panic_on_warn) {
  * must be named.
  */
 std::string module_parameters(const MachineFiles& files) {
-    constexpr PciId ivshmem{.vendor = 0x1af4, .device = 0x1110};
-    const std::string found = find_free_device(ivshmem, files.pci_devices);
-    const std::string bar = variable("TESTEXP_MMIO_BAR", found.empty() ? "" : found + "/2");
+    const std::string found = find_free_device(ivshmem_id, files.pci_devices);
+    const std::string bar = variable(
+        "TESTEXP_MMIO_BAR", found.empty() ? "" : found + "/" + std::to_string(ivshmem_bar));
     const std::string importer = variable("TESTEXP_IMPORTER_DEVICE", "");
     std::string parameters;
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "dma_device.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "fixture.hpp"
+#include "iommu_table.hpp"
 #include "kernel_exporters.hpp"
 #include "ksft.hpp"
 #include "layout.hpp"
@@ -84,6 +86,18 @@ void DmaDevice::end(ExpectedFaults& faults) {
         start_write(never_mapped, 0);
         wait();
     });
+}
+
+std::uint64_t mapped_bytes(const std::string& device) {
+    std::uint64_t bytes = 0;
+
+    for (const IommuLeaf& leaf : read_iommu_table(device).value()) {
+        const std::uint64_t begin = std::max(leaf.iova, DmaDevice::tested.first);
+        const std::uint64_t end = std::min(leaf.end(), DmaDevice::tested.last + 1);
+
+        bytes += end > begin ? end - begin : 0;
+    }
+    return bytes;
 }
 
 bool has_pfn_importer() {

@@ -73,11 +73,14 @@ private:
     std::uint64_t nr_loads_ = 0;
 };
 
+/* How many bytes of DmaDevice::tested the IOMMU's page table of the device maps. */
+std::uint64_t mapped_bytes(const std::string& device);
+
 /*
  * Whether iommufd asks exporters for PFNs. The answer comes from /proc/kallsyms: an answer from
  * iommufd would hide that iommufd is broken. An iommufd that has a callback for revokes and no
- * dummy device attaches without a device, as only importers of PFNs can. Called in the plan, this
- * function loads the drivers and reads the file once for all cases.
+ * dummy device attaches without a device, as only importers of PFNs can. The first call loads the
+ * drivers and reads the file. In the plan of a program it does so once for all cases.
  */
 bool has_pfn_importer();
 

@@ -35,7 +35,7 @@ struct IovaRange {
  * Announces faults of a device in a range of addresses, from the constructor until end().
  *
  * The kernel reports a fault in an interrupt, so a line may come later than the end of the access.
- * Of a few faults within five seconds the kernel reports the first ones only. So the absence of a
+ * Of the faults within five seconds the kernel reports only the first ones. So the absence of a
  * line proves nothing, and a test that needs a line repeats the access.
  */
 class ExpectedFaults {

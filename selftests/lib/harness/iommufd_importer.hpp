@@ -15,8 +15,9 @@
 
 namespace testexp {
 
-/* QEMU's device with a BAR of RAM. */
-inline constexpr PciId ivshmem_id = {0x1af4, 0x1110};
+inline std::uint64_t bytes_of(std::uint64_t nr_pages) {
+    return nr_pages * page_bytes();
+}
 
 /* A base class that skips where iommufd does not import dma-bufs by get_pfn. */
 struct RequiredImporter {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "map_trace.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -30,6 +32,41 @@ std::uint64_t value_of(const std::string& line, const std::string& name) {
     if (at == std::string::npos)
         ksft::fail("a line of the trace has no " + name + ": " + line);
     return std::strtoull(line.c_str() + at + name.size() + 2, nullptr, 16);
+}
+
+/* Bits of MapCall::prot, as in linux/iommu.h. */
+constexpr std::uint64_t prot_cache = 1U << 2;
+constexpr std::uint64_t prot_mmio = 1U << 4;
+
+/* What iommu_map() must be told about a page. */
+std::uint64_t prot_of(const Page& page) {
+    return (page.type == TESTEXP_EXTENT_MMIO ? prot_mmio : 0) |
+           (page.cache == TESTEXP_CACHE_WB ? prot_cache : 0);
+}
+
+std::string text_of(std::uint64_t prot) {
+    return std::string(prot & prot_mmio ? "MMIO" : "RAM") +
+           (prot & prot_cache ? ", write-back" : ", not write-back");
+}
+
+/* @calls: those of one domain. */
+void expect_calls(const std::vector<MapCall>& calls, const std::vector<Page>& pages,
+                  std::uint64_t iova, const std::string& when) {
+    std::vector<int> times(pages.size());
+
+    for (const MapCall& call : calls)
+        for (std::uint64_t at = 0; at < call.bytes; at += page_bytes()) {
+            const std::uint64_t pgoff = (call.iova + at - iova) / page_bytes();
+            const std::string what = when + ", page " + std::to_string(pgoff);
+
+            if (!ksft::expect(pgoff < pages.size(), what + " is in the buffer"))
+                return;
+            times[pgoff]++;
+            ksft::expect_eq((call.physical + at) / page_bytes(), pages[pgoff].pfn, what + ": PFN");
+            ksft::expect_eq(text_of(call.prot), text_of(prot_of(pages[pgoff])), what);
+        }
+    ksft::expect(std::ranges::all_of(times, [](int number) { return number == 1; }),
+                 when + ": each page is mapped once");
 }
 
 } // namespace
@@ -72,6 +109,17 @@ std::vector<MapCall> MapTrace::calls() const {
                              .bytes = value_of(line, "bytes"),
                              .prot = value_of(line, "prot")});
     return calls;
+}
+
+void MapTrace::expect_domains(std::size_t number, const std::vector<Page>& pages,
+                              std::uint64_t iova, const std::string& when) const {
+    std::map<std::uint64_t, std::vector<MapCall>> domains;
+
+    for (const MapCall& call : calls())
+        domains[call.domain].push_back(call);
+    ksft::expect_eq(domains.size(), number, when + ": domains that were filled");
+    for (const auto& [domain, calls_of_it] : domains)
+        expect_calls(calls_of_it, pages, iova, when);
 }
 
 } // namespace testexp

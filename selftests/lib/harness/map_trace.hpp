@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "oracle.hpp"
+
 namespace testexp {
 
 /* One call. */
@@ -19,10 +21,6 @@ struct MapCall {
     std::uint64_t bytes = 0;
     std::uint64_t prot = 0;
 };
-
-/* Bits of MapCall::prot, as in linux/iommu.h. */
-inline constexpr std::uint64_t prot_cache = 1U << 2;
-inline constexpr std::uint64_t prot_mmio = 1U << 4;
 
 /* While the object exists, a trace buffer of its own records the calls. */
 class MapTrace {
@@ -35,6 +33,13 @@ public:
 
     /* The calls since the construction, in the order of time. */
     std::vector<MapCall> calls() const;
+
+    /*
+     * Expects that the calls have filled this number of domains. In each domain each of @pages is
+     * mapped once, from @iova on, to its PFN and with its type and cache mode.
+     */
+    void expect_domains(std::size_t number, const std::vector<Page>& pages, std::uint64_t iova,
+                        const std::string& when) const;
 
 private:
     void remove() const;

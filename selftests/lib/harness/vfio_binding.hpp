@@ -9,8 +9,8 @@
 namespace testexp {
 
 /*
- * Loads vfio-pci and iommufd, where they are modules. Called in the plan, the modules are loaded
- * once for all cases.
+ * Loads vfio-pci and iommufd, where they are modules. A call in the plan of a program loads the
+ * modules once for all cases.
  */
 void load_vfio();
 
