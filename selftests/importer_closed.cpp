@@ -4,30 +4,33 @@
  * order its descriptors are closed, with a DMA under way, and when its process is killed in the
  * middle of a map, a revoke or a DMA (P8, P24).
  *
- * Method: a child process makes everything. It closes the descriptors in one order, or it is killed
- * after a random pause; the seed is printed. Then the counters of the exporter, the list of all
- * dma-bufs and the page table of the IOMMU must be as before.
+ * Method: a child process makes everything. It closes the descriptors in one order, and compares
+ * the page table of the IOMMU after each close. Or it is killed after a random pause; the seed is
+ * printed. Every second process that is killed uses an address space of the process that kills it.
+ * So the page table is still there, and has the whole buffer or nothing. In the end the counters of
+ * the exporter and the list of all dma-bufs must be as before.
  *
- * Does not see: where in the call the killed process was, so each is killed several times; an
- * entry that iommufd leaves in the page table, because the table goes with the process.
+ * Does not see: where in the call the killed process was, so each is killed several times.
  */
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <fstream>
+#include <functional>
 #include <map>
-#include <new>
+#include <optional>
 #include <random>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bufinfo.hpp"
 #include "child.hpp"
 #include "dma_device.hpp"
-#include "iommu_table.hpp"
+#include "ivshmem.hpp"
 #include "lifetime.hpp"
+#include "module.hpp"
+#include "shared_progress.hpp"
 
 using namespace testexp;
 
@@ -35,8 +38,6 @@ namespace {
 
 constexpr std::uint64_t nr_pages = 200;
 constexpr std::uint64_t base = DmaDevice::tested.first;
-constexpr PciId ivshmem_id = {0x1af4, 0x1110};
-constexpr std::uint32_t ivshmem_region = 2;
 
 std::uint64_t nr_bytes() {
     return nr_pages * page_bytes();
@@ -55,17 +56,7 @@ MapRequest whole(int fd) {
 
 using Counts = std::map<std::string, std::uint64_t>;
 
-/* Objects hold references to their module. sysfs counts what keeps it loaded. */
-std::uint64_t module_references() {
-    std::ifstream file("/sys/module/" TESTEXP_DEVICE_NAME "/refcnt");
-    std::uint64_t count = 0;
-
-    if (!(file >> count))
-        ksft::fail("cannot read the module's refcnt");
-    return count;
-}
-
-/* Of all exporters: bufinfo ends with their number. */
+/* The dma-bufs of all exporters. The last line of bufinfo has their number. */
 std::uint64_t nr_dma_bufs() {
     for (const std::string& line : bufinfo_lines())
         if (line.starts_with("Total "))
@@ -102,12 +93,6 @@ void expect_back(const std::function<Counts()>& count, const Counts& before,
         std::this_thread::sleep_for(limits::look_again);
     for (const auto& [name, value] : count())
         ksft::expect_eq(value, before.at(name), name + " after " + when);
-}
-
-void expect_nothing_mapped(const std::string& name, const std::string& when) {
-    for (const IommuLeaf& leaf : read_iommu_table(name).value())
-        ksft::expect(leaf.end() <= DmaDevice::tested.first || leaf.iova > DmaDevice::tested.last,
-                     "nothing is mapped after " + when);
 }
 
 /* --- A process that uses edu ------------------------------------------------ */
@@ -147,12 +132,12 @@ void end(ExpectedFaults& faults, const std::string& name) {
 
 /* --- Closed in each order --------------------------------------------------- */
 
-/* The descriptors of iommufd, the device, the buffer and the exporter. */
+enum Index : std::size_t { at_iommufd, at_edu, at_buffer, at_exporter };
+constexpr const char* names[] = {"iommufd", "device", "buffer", "exporter"};
 using Descriptors = std::array<int, 4>;
 using Order = std::array<std::size_t, 4>;
 
 std::string describe(const Order& order) {
-    static constexpr const char* names[] = {"iommufd", "device", "buffer", "exporter"};
     std::string text;
 
     for (const std::size_t index : order)
@@ -160,13 +145,37 @@ std::string describe(const Order& order) {
     return text;
 }
 
-/* Closes all, with a DMA under way. Ends the process without a destructor. */
-[[noreturn]] void close_all(const Importing& importing, const Descriptors& fds,
-                            const Order& order) {
-    (void)importing.space.map(whole(fds[2])).value();
+/* Throws, because the process is not the one of the test. */
+void demand_mapped(const std::string& edu, std::uint64_t bytes, const std::string& when) {
+    const std::uint64_t mapped = mapped_bytes(edu);
+
+    if (mapped != bytes)
+        throw std::runtime_error(std::to_string(mapped) + " bytes are mapped " + when +
+                                 ", must be " + std::to_string(bytes));
+}
+
+/*
+ * Closes all, with a DMA under way. Ends the process without a destructor. VFIO revokes a buffer
+ * for good with the close of the device that exports. Nothing else ends the mapping as long as the
+ * device edu is open. Edu's page table goes with the device.
+ */
+[[noreturn]] void close_all(const Importing& importing, const Descriptors& fds, const Order& order,
+                            bool close_revokes) {
+    const std::string& edu = importing.vfio.name();
+    std::uint64_t bytes = nr_bytes();
+    bool has_table = true;
+
+    (void)importing.space.map(whole(fds[at_buffer])).value();
+    demand_mapped(edu, bytes, "before a close");
     start_dma(importing, base, order[0] % 2 == 0);
-    for (const std::size_t index : order)
+    for (const std::size_t index : order) {
         close(fds[index]);
+        has_table = has_table && index != at_edu;
+        if (index == at_exporter && close_revokes)
+            bytes = 0;
+        if (has_table)
+            demand_mapped(edu, bytes, "after the close of " + std::string(names[index]));
+    }
     _exit(0);
 }
 
@@ -176,8 +185,8 @@ std::string describe(const Order& order) {
     const Buffer buffer = control.create(scattered(TESTEXP_CREATE_REVOCABLE)).value();
 
     close_all(importing,
-              {importing.vfio.iommufd(), importing.vfio.fd(), buffer.fd.get(), control.fd()},
-              order);
+              {importing.vfio.iommufd(), importing.vfio.fd(), buffer.fd.get(), control.fd()}, order,
+              false);
 }
 
 [[noreturn]] void close_vfio(const std::string& edu, const std::string& exporter,
@@ -185,10 +194,10 @@ std::string describe(const Order& order) {
     const Importing importing(edu);
     const VfioDevice owner = VfioDevice::open_beside(importing.vfio, exporter).value();
     const VfioRange ranges[] = {{nr_bytes() / 2, nr_bytes() / 2}, {0, nr_bytes() / 2}};
-    const Fd buffer = owner.export_dma_buf(ivshmem_region, ranges).value();
+    const Fd buffer = owner.export_dma_buf(ivshmem_bar, ranges).value();
 
     close_all(importing, {importing.vfio.iommufd(), importing.vfio.fd(), buffer.get(), owner.fd()},
-              order);
+              order, true);
 }
 
 /* @close_in: makes everything and closes everything in a child. */
@@ -210,7 +219,6 @@ void closed_in_each_order(const std::string& edu,
 
         ksft::expect_eq(exit_status_of(child.wait()), 0, "exit status, " + describe(order));
         expect_back(count_all, before, "the close of " + describe(order));
-        expect_nothing_mapped(edu, "the close of " + describe(order));
     } while (std::ranges::next_permutation(order).found);
     end(faults, edu);
 }
@@ -239,23 +247,15 @@ void vfio_closed() {
 
 /* --- Killed ----------------------------------------------------------------- */
 
-struct Progress {
-    std::atomic<std::uint64_t> rounds{0};
-};
-
-Progress& shared_progress() {
-    void* memory =
-        mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        ksft::fail(errno_error("shared memory").what);
-    return *new (memory) Progress;
-}
-
 struct Scene {
     std::string edu;
     int fd; /* of the buffer, which the killer owns */
     Progress& progress;
+    const Importing* kept; /* of the killer; nothing where the victim opens its own */
+
+    const Importing& importing(std::optional<Importing>& own) const {
+        return kept ? *kept : own.emplace(edu);
+    }
 };
 
 /* Each of these works until it is killed. */
@@ -272,7 +272,8 @@ void map_alone(const Scene& scene) {
 }
 
 void map_for_edu(const Scene& scene) {
-    const Importing importing(scene.edu);
+    std::optional<Importing> own;
+    const Importing& importing = scene.importing(own);
 
     for (;; scene.progress.rounds++) {
         (void)importing.space.map(whole(scene.fd)).value();
@@ -281,7 +282,8 @@ void map_for_edu(const Scene& scene) {
 }
 
 void revoke_for_edu(const Scene& scene) {
-    const Importing importing(scene.edu);
+    std::optional<Importing> own;
+    const Importing& importing = scene.importing(own);
 
     for (;; scene.progress.rounds++) {
         (void)importing.space.map(whole(scene.fd)).value();
@@ -293,7 +295,8 @@ void revoke_for_edu(const Scene& scene) {
 }
 
 void dma_of_edu(const Scene& scene) {
-    const Importing importing(scene.edu);
+    std::optional<Importing> own;
+    const Importing& importing = scene.importing(own);
     Edu edu = Edu::make(importing.vfio).value();
 
     (void)importing.space.map(whole(scene.fd)).value();
@@ -334,6 +337,27 @@ void kill_once(const Victim& victim, const Scene& scene, std::uint64_t pause_us)
     ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");
 }
 
+/* The victim has left a whole mapping or none, and a revoke and an unmap end what is left. */
+void expect_whole_or_nothing(const Importing& importing, int fd) {
+    const std::string& edu = importing.vfio.name();
+
+    importing.wait();
+
+    const std::uint64_t left = mapped_bytes(edu);
+
+    ksft::expect(left == 0 || left == nr_bytes(),
+                 "all pages or none are mapped after a kill, not " + std::to_string(left) +
+                     " bytes");
+    device().revoke(fd).value();
+    ksft::expect_eq(mapped_bytes(edu), 0, "bytes that are mapped after a kill and a revoke");
+    device().restore(fd).value();
+    (void)importing.space.unmap_all().value();
+    (void)importing.space.map(whole(fd)).value();
+    ksft::expect_eq(mapped_bytes(edu), nr_bytes(), "bytes of a new mapping");
+    (void)importing.space.unmap_all().value();
+    ksft::expect_eq(mapped_bytes(edu), 0, "bytes that are mapped after a kill and an unmap");
+}
+
 void killed(const Victim& victim) {
     require_pfn_importer();
     mount_debugfs();
@@ -354,12 +378,18 @@ void killed(const Victim& victim) {
     Progress& progress = shared_progress();
 
     for (int round = 0; round < (quick() ? victim.quick_kills : victim.kills); round++) {
+        std::optional<Importing> kept;
+
+        if (edu && round % 2 == 0)
+            kept.emplace(edu->device());
         progress.rounds = 0;
-        kill_once(victim, {edu ? edu->device() : "", fd, progress}, random() % 5000);
+        kill_once(victim, {edu ? edu->device() : "", fd, progress, kept ? &*kept : nullptr},
+                  random() % 5000);
+        if (kept)
+            expect_whole_or_nothing(*kept, fd);
+        kept.reset();
         expect_back([fd] { return held_of(fd); }, held, "a kill");
         expect_back(count_all, before, "a kill");
-        if (edu)
-            expect_nothing_mapped(edu->device(), "a kill");
         device().restore(fd).value(); /* the process may have revoked the buffer */
     }
     if (faults)
