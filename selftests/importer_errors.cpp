@@ -15,6 +15,10 @@
 #include <limits>
 #include <optional>
 
+#include <fcntl.h>
+#include <linux/dma-heap.h>
+#include <sys/ioctl.h>
+
 #include "call.hpp"
 #include "dma_device.hpp"
 #include "fixture.hpp"
@@ -29,6 +33,7 @@ using namespace testexp;
 namespace {
 
 constexpr std::uint64_t base = std::uint64_t{1} << 36;
+constexpr std::uint64_t iova_of_interrupts = 0xfee0'0000; /* of each device on x86 */
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
 /* An address space that no device uses, and the reader of the kernel's log. */
@@ -96,7 +101,7 @@ void buffer_is_refused(const Wrong& wrong) {
     expect_no_bugs(importing);
 }
 
-/* A part without the hole and without the private page is right. */
+/* Any part of a buffer that has neither the hole nor the private page can be mapped. */
 void part_without_the_hole() {
     Importing importing;
     const Buffer buffer =
@@ -260,7 +265,14 @@ void unmap_is_refused() {
     expect_no_bugs(importing);
 }
 
-/* Arguments that the client never passes. */
+/* The number of a descriptor of a dma-buf that is open no longer. */
+int closed_descriptor() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
+
+    return buffer.fd.get();
+}
+
+/* Arguments that AddressSpace::map() never passes. */
 void arguments_are_refused() {
     Importing importing;
     const Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
@@ -279,11 +291,14 @@ void arguments_are_refused() {
     };
 
     ksft::expect_eq(code_with([](auto& argument) { argument.flags = 0; }), EINVAL, "no access");
-    ksft::expect_eq(code_with([](auto& argument) { argument.flags |= 0x80; }), EOPNOTSUPP,
-                    "an unknown flag");
+    for (int bit = 3; bit < 32; bit++)
+        ksft::expect_eq(code_with([=](auto& argument) { argument.flags |= 1U << bit; }), EOPNOTSUPP,
+                        "unknown flag " + std::to_string(bit));
     ksft::expect_eq(code_with([](auto& argument) { argument.ioas_id = 0xffff; }), ENOENT,
                     "an unknown address space");
     ksft::expect_eq(code_with([](auto& argument) { argument.fd = -1; }), EBADF, "no descriptor");
+    ksft::expect_eq(code_with([](auto& argument) { argument.fd = closed_descriptor(); }), EBADF,
+                    "a closed descriptor");
     expect_nothing_held(importing, buffer.fd.get());
     ksft::expect_eq(code_with([](auto&) {}), 0, "the right call");
     ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(2), "bytes unmapped");
@@ -291,9 +306,70 @@ void arguments_are_refused() {
     expect_no_bugs(importing);
 }
 
+/* A copy is the second way to map a dma-buf. Its source is 4 pages at @base. */
+void copy_is_refused() {
+    Importing importing;
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    const AddressSpace& space = importing.space;
+    const auto code_of = [&](std::uint64_t source, std::uint64_t bytes, std::uint64_t iova) {
+        return space.copy(space, source, bytes, iova).code();
+    };
+    const std::uint64_t there = base + bytes_of(100);
+
+    (void)space.map({.file = buffer.fd.get(), .length_bytes = bytes_of(4), .iova = base}).value();
+    ksft::expect_eq(code_of(base, 0, there), EINVAL, "copy of nothing");
+    ksft::expect_eq(code_of(base, bytes_of(5), there), ENOENT, "a page more than is mapped");
+    ksft::expect_eq(code_of(base - page_bytes(), bytes_of(2), there), ENOENT,
+                    "from a page before the mapping on");
+    ksft::expect_eq(code_of(there, page_bytes(), there), ENOENT, "copy of what is not mapped");
+    ksft::expect_eq(code_of(base, most, there), EOVERFLOW, "copy of 2^64-1 bytes");
+    ksft::expect_eq(code_of(most - page_bytes(), bytes_of(2), there), EOVERFLOW,
+                    "the end of the source overflows");
+    ksft::expect_eq(code_of(base, bytes_of(2), most - page_bytes() + 1), EOVERFLOW,
+                    "the end of the copy overflows");
+    ksft::expect_eq(code_of(base, bytes_of(4), base + bytes_of(3)), EEXIST,
+                    "the addresses are taken");
+    ksft::expect_eq(code_of(base, bytes_of(4), there), 0, "the right copy");
+    ksft::expect_eq(space.unmap_all().value(), bytes_of(8), "bytes unmapped");
+    expect_nothing_held(importing, buffer.fd.get());
+    expect_no_bugs(importing);
+}
+
+/*
+ * linux/iommufd.h does not say that WRITEABLE needs a file that is open for writing. For a memfd
+ * the kernel does not look at the mode, and so for a dma-buf.
+ */
+void mode_of_the_file_does_not_matter() {
+    Importing importing;
+    const Fd heap(open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC));
+    dma_heap_allocation_data request{
+        .len = page_bytes(), .fd = 0, .fd_flags = O_RDONLY | O_CLOEXEC, .heap_flags = 0};
+
+    if (!heap || !system_heap.has_get_pfn())
+        ksft::skip("this kernel has no system heap with get_pfn");
+    if (ioctl(heap.get(), DMA_HEAP_IOCTL_ALLOC, &request) < 0)
+        ksft::fail(errno_error("DMA_HEAP_IOCTL_ALLOC").what);
+
+    const Fd buffer(static_cast<int>(request.fd));
+
+    ksft::expect_eq(fcntl(buffer.get(), F_GETFL) & O_ACCMODE, O_RDONLY, "mode of the descriptor");
+    for (const Access access : {Access::read, Access::write, Access::read_write}) {
+        ksft::expect_eq(
+            importing.space
+                .map({.file = buffer.get(), .length_bytes = page_bytes(), .access = access})
+                .code(),
+            0, "map");
+        ksft::expect_eq(importing.space.unmap_all().value(), page_bytes(), "bytes unmapped");
+    }
+    expect_no_bugs(importing);
+}
+
 /* --- parts of pages ------------------------------------------------------- */
 
-/* An address space without a domain takes any byte. A domain does not, and then does not come. */
+/*
+ * An address space without a domain maps any range of bytes. A domain maps whole pages only, so an
+ * address space that maps a part of a page cannot get a domain.
+ */
 void parts_of_pages() {
     Importing importing;
     const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
@@ -334,12 +410,17 @@ void parts_of_pages_in_a_domain() {
                     "attach while a part of a page is mapped");
     ksft::expect_eq(space.unmap_all().value(), page_bytes(), "bytes unmapped");
 
+    ksft::expect_eq(code_of(0, page_bytes(), iova_of_interrupts), 0, "without a domain");
+    ksft::expect_eq(Attached::attach(edu.device().fd(), space.id()).code(), EADDRINUSE,
+                    "attach while the IOVA of the interrupts is taken");
+    ksft::expect_eq(space.unmap_all().value(), page_bytes(), "bytes unmapped");
+
     const Attached attached = Attached::attach(edu.device().fd(), space.id()).value();
 
     ksft::expect_eq(code_of(512, page_bytes(), base), EINVAL, "start within a page");
     ksft::expect_eq(code_of(0, 512, base), EINVAL, "length less than a page");
     ksft::expect_eq(code_of(0, page_bytes(), base + 512), EINVAL, "IOVA within a page");
-    ksft::expect_eq(code_of(0, page_bytes(), 0xfee0'0000), EINVAL, "IOVA of the interrupts");
+    ksft::expect_eq(code_of(0, page_bytes(), iova_of_interrupts), EINVAL, "IOVA of the interrupts");
     edu.expect_table({}, "after the refused calls");
     ksft::expect_eq(code_of(0, page_bytes(), base), 0, "a whole page");
     ksft::expect_eq(space.unmap_all().value(), page_bytes(), "bytes unmapped");
@@ -347,7 +428,7 @@ void parts_of_pages_in_a_domain() {
     expect_no_bugs(importing);
 }
 
-/* What is mapped already stays as it is. */
+/* A refused call changes nothing in a page table that has a mapping. */
 void refusal_leaves_the_table() {
     Importing importing;
     const EduBehindIommu edu;
@@ -368,6 +449,19 @@ void refusal_leaves_the_table() {
                             .map({.file = buffer.fd.get(),
                                   .length_bytes = bytes_of(buffer.nr_pages),
                                   .iova = base + bytes_of(right.buffer.nr_pages)})
+                            .code(),
+                        wrong.code, wrong.name);
+        edu.expect_table(leaves, wrong.name);
+        expect_nothing_held(importing, buffer.fd.get());
+    }
+    for (const WrongRange& wrong : wrong_ranges()) {
+        const Buffer buffer = device().create({.layout = Layout{}.ram(8)}).value();
+
+        ksft::expect_eq(space
+                            .map({.file = buffer.fd.get(),
+                                  .length_bytes = wrong.length_bytes,
+                                  .start_bytes = wrong.start_bytes,
+                                  .iova = wrong.iova})
                             .code(),
                         wrong.code, wrong.name);
         edu.expect_table(leaves, wrong.name);
@@ -394,6 +488,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.neighbours", neighbours_are_mapped);
     plan.add("P23.refused_unmap", unmap_is_refused);
     plan.add("P23.refused_arguments", arguments_are_refused);
+    plan.add("P23.refused_copy", copy_is_refused);
+    plan.add("P23.mode_of_the_file", mode_of_the_file_does_not_matter);
     plan.add("P23.parts_of_pages", parts_of_pages);
     plan.add("P23.parts_of_pages_in_a_domain", parts_of_pages_in_a_domain);
     plan.add("P23.refused_leaves_the_table", refusal_leaves_the_table);
