@@ -152,6 +152,7 @@ void exporter_closed() {
     dma.wait();
     dma.start_write(iova_of(4), 4);
     dma.wait();
+    dma.expect_fault_at(iova_of(4), faults);
     buffer.open_device();
     if (is_under_way)
         ksft::expect_eq(word_in(buffer.view(), 2), signature,
@@ -269,6 +270,7 @@ void later_domain(bool before) {
 
         ksft::expect(!arrives(dma, subject, 1, iova_of(1)),
                      "no write arrives through the other domain");
+        dma.expect_fault_at(iova_of(1), faults);
         (void)dma.space().unmap(base, RevocableBuffer::bytes()).value();
         (void)dma.space().map(subject.at(base)).value();
         ksft::expect(arrives(dma, subject, 3, iova_of(3)),
@@ -297,6 +299,7 @@ void pinned_does_not_move() {
         (void)dma.space().unmap(base, RevocableBuffer::bytes()).value();
         subject.move().value();
         ksft::expect(!arrives(dma, subject, 3, iova_of(3)), "no write arrives after UNMAP");
+        dma.expect_fault_at(iova_of(3), faults);
         (void)dma.space().map(subject.at(base)).value();
         ksft::expect(arrives(dma, subject, 3, iova_of(3)), "a write arrives in the new page");
         (void)dma.space().unmap(base, RevocableBuffer::bytes()).value();
