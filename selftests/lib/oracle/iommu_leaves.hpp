@@ -23,7 +23,7 @@ namespace testexp {
 std::vector<IommuLeaf> expected_leaves(std::uint64_t iova, std::span<const Page> pages,
                                        Access access = Access::read_write);
 
-/* Whether an IOMMU may have both pages in one entry: both MMIO or none, both write-back or none. */
+/* Whether one entry may have both pages: one type, and both or neither are write-back. */
 bool is_like_to_iommu(const Page& a, const Page& b);
 
 /* The first difference, on one line; "" without a difference. */
