@@ -146,6 +146,9 @@ def machine(options, job, console):
     arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
         arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10,dma_mask=0xffffffffffffffff"]
+    if options.igb:
+        # The virtual functions of the device come 16 slots behind the device, and those slots have to be free.
+        arguments += ["-device", "igb,addr=0x08"]
     # A BAR without a driver, for extents of MMIO. QEMU takes its memory page by page, as the guest touches it.
     arguments += ["-object", f"memory-backend-ram,id=bar,size={'4G' if options.iommu else '64M'}",
                   "-device", "ivshmem-plain,memdev=bar,addr=0x11"]

@@ -56,6 +56,9 @@ def parser():
                       "(0000:00:11.0), and a device with a BAR of 64 MiB that can be reset (0000:01:00.0). "
                       "scripts/lib/guest/vfio-bind gives them to VFIO, which also needs "
                       "--append iommufd.allow_unsafe_interrupts=1")
+    made.add_argument("--igb", action="store_true",
+                      help="with --iommu: Intel's network device 82576 (0000:00:08.0), which copies pages by DMA. "
+                      "Needs QEMU 8.0 or later")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
     made.add_argument("--sealed", type=core.named_path, action="append", default=[], metavar="FILE",
                       help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
@@ -144,6 +147,8 @@ def check(options):
         raise CannotStart("--parallel goes neither with --icount nor with --sealed nor with --keep")
     if options.parallel and options.smp < 2:
         raise CannotStart("--parallel needs two processors or more; say --smp 2")
+    if options.igb and not options.iommu:
+        raise CannotStart("--igb needs --iommu: the device is behind the IOMMU")
     if options.qemu == "":
         raise CannotStart("--qemu: the name is empty; say backports, or name a program")
     if options.sealed and options.share:

@@ -11,6 +11,7 @@ from common import LIB, CannotStart, cache, core
 PROGRAM = "qemu-system-x86_64"
 # An older QEMU breaks a kernel whose processors run at the same time.
 PARALLEL_FROM = (8, 1)
+IGB_FROM = (8, 0)
 
 
 def need_packages():
@@ -64,8 +65,9 @@ def choose(options):
         program = in_cache() or PROGRAM
     else:
         program = PROGRAM
-    if options.parallel and not is_new(program):
-        wanted, found = (".".join(map(str, numbers)) for numbers in (PARALLEL_FROM, version(program)))
-        raise CannotStart(f"--parallel needs QEMU {wanted} or later, and {program} is QEMU {found}; say "
-                          "--qemu backports")
+    for option, since in (("parallel", PARALLEL_FROM), ("igb", IGB_FROM)):
+        if getattr(options, option) and version(program) < since:
+            wanted, found = (".".join(map(str, numbers)) for numbers in (since, version(program)))
+            raise CannotStart(f"--{option} needs QEMU {wanted} or later, and {program} is QEMU {found}; say "
+                              "--qemu backports")
     return program
