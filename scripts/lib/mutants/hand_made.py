@@ -25,6 +25,7 @@ Fault = collections.namedtuple("Fault", "name kind file text programs flavour ed
 # refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
 GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
           "devices": ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
+          "bulk": ("--qemu", "backports", "--iommu", "--igb", "--append", "iommufd.allow_unsafe_interrupts=1"),
           "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
 # dmabuf-check has its arguments in brackets.
 PROGRAM = re.compile(r"[\w-]+(?:\[[^\]]*\])?")

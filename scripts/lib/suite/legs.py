@@ -86,8 +86,9 @@ LEGS = [
         f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 15, 3,
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
-        f"what is refused, in a guest with an IOMMU and in a guest without. Full: at full bounds, and on {DEBUG}",
-        legs_importers.importers, 15, 3, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+        f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
+        f"machine's is older than 8.1. Full: at full bounds, and on {DEBUG}",
+        legs_importers.importers, 18, 4, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "

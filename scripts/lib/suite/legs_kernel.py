@@ -156,19 +156,15 @@ def witnesses(checks):
 # The programs in which threads or processes compete.
 CONCURRENT = ["closed_at_once", "contention", "contention_engine", "deliver_storm", "killed", "move", "move_storm",
               "revoke", "waiting"]
-NO_BACKPORTS = re.compile(r": \S+ has no \S+-backports for .* does not have a Release file")
 
 
 def parallel_on(checks, kernel):
     """The concurrent programs on a kernel. No verdict counts if the emulator may have broken the kernel."""
     name = f"concurrent self-tests on {kernel}"
-    ended = guests.self_tests(checks, name, kernel, CONCURRENT, smp=2,
-                              more=["--after-load", "/run/vm/start-processors"],
-                              arguments=["--parallel", "--qemu", "backports"])
-    if ended.status == core.GUEST_NOT_STARTED and NO_BACKPORTS.search(core.last_line(ended.log)):
-        checks.skips(name, core.last_line(ended.log))
+    ended = guests.judged(checks, name, kernel, CONCURRENT, smp=2, more=["--after-load", "/run/vm/start-processors"],
+                          arguments=["--parallel", "--qemu", "backports"])
+    if ended.lacks_qemu:
         return
-    checks.self_tests(name, ended.ktap, ended.status, ended.log)
     said = ended.log.read_text(errors="replace")
     for remark in (core.PATCHED, core.ALONE):
         checks.holds(f"{name}: not the remark '{remark}'", remark not in said, "scripts/vm says so")
