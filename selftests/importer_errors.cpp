@@ -12,11 +12,13 @@
  * Does not see: failed allocations (importer_fail_nth); what is in the page table
  * (real_importers).
  */
+#include <chrono>
 #include <limits>
 #include <optional>
 
 #include <fcntl.h>
 #include <linux/dma-heap.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 
 #include "call.hpp"
@@ -25,6 +27,7 @@
 #include "iommufd_importer.hpp"
 #include "kernel_exporters.hpp"
 #include "kmsg.hpp"
+#include "lifetime.hpp"
 #include "value_or_skip.hpp"
 #include "vfio_uapi.hpp"
 
@@ -74,6 +77,13 @@ std::vector<Wrong> wrong_buffers() {
         {"hole_last", {.layout = Layout{}.ram(5).hole(1)}, ENXIO},
         {"private", {.layout = Layout{}.ram(3).priv(2).ram(1)}, EOPNOTSUPP},
         {"private_only", {.layout = Layout{}.priv(5)}, EOPNOTSUPP},
+        /* These exporters pin, so the importer must unpin after the error. */
+        {"dynamic_hole",
+         {.layout = Layout{}.ram(4).hole(1), .flags = TESTEXP_CREATE_DYNAMIC},
+         ENXIO},
+        {"dynamic_private",
+         {.layout = Layout{}.ram(4).priv(1), .flags = TESTEXP_CREATE_DYNAMIC},
+         EOPNOTSUPP},
         {"hole_then_private", {.layout = Layout{}.ram(2).hole(1).priv(1)}, ENXIO},
         {"attach_fails", {.layout = Layout{}.ram(4), .inject = TESTEXP_INJECT_ATTACH}, ENOMEM},
         {"pin_fails",
@@ -139,6 +149,29 @@ void revoked_is_refused(std::uint32_t flags) {
         ksft::expect_eq(importing.space.map(whole).code(), 0, "map of a restored buffer");
         ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(4), "bytes unmapped");
     }
+    expect_nothing_held(importing, buffer.fd.get());
+    expect_no_bugs(importing);
+}
+
+/* The revoke comes after the importer is attached, and before the importer asks for a PFN. */
+void revoked_after_attach(std::uint32_t flags) {
+    Importing importing;
+    const Buffer buffer =
+        device()
+            .create(
+                {.layout = Layout{}.ram(4), .flags = flags, .inject = TESTEXP_INJECT_LATE_ATTACH})
+            .value();
+    auto mapped = in_thread([&] {
+        return importing.space
+            .map({.file = buffer.fd.get(), .length_bytes = bytes_of(4), .iova = base})
+            .code();
+    });
+
+    while (mapped.wait_for(std::chrono::seconds(0)) == std::future_status::timeout &&
+           device().stats(buffer.fd.get()).value().attaches == 0)
+        sched_yield();
+    (void)device().revoke(buffer.fd.get()).value();
+    ksft::expect_eq(mapped.get(), ENODEV, "map");
     expect_nothing_held(importing, buffer.fd.get());
     expect_no_bugs(importing);
 }
@@ -480,6 +513,10 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.refused[buffer=revoked]", [] { revoked_is_refused(TESTEXP_CREATE_REVOCABLE); });
     plan.add("P23.refused[buffer=revoked_movable]",
              [] { revoked_is_refused(TESTEXP_CREATE_REVOCABLE | TESTEXP_CREATE_DYNAMIC); });
+    plan.add("P23.refused[buffer=revoked_after_attach]",
+             [] { revoked_after_attach(TESTEXP_CREATE_REVOCABLE); });
+    plan.add("P23.refused[buffer=movable_revoked_after_attach]",
+             [] { revoked_after_attach(TESTEXP_CREATE_REVOCABLE | TESTEXP_CREATE_DYNAMIC); });
     plan.add("P23.refused[buffer=revoked_bar]", revoked_bar_is_refused);
     plan.add("P23.refused_page_only", part_without_the_hole);
     for (const WrongRange& wrong : wrong_ranges())

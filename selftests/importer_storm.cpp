@@ -241,10 +241,13 @@ void copied_elsewhere() {
 }
 
 /*
- * A domain that is made after the end is filled from what iommufd has kept of the mapping, which is
- * nothing. A domain that is made before the end is emptied as well.
+ * An end empties each domain, whether the map or the making of the domain filled the domain. A
+ * domain that is made after the end is filled from what iommufd has kept of the mapping, which is
+ * nothing.
  */
-void later_domain(bool before) {
+enum class Made { before_map, before_revoke, after_revoke };
+
+void second_domain(Made made) {
     require_pfn_importer();
 
     DmaDevice dma;
@@ -257,11 +260,13 @@ void later_domain(bool before) {
             Domain::make(dma.vfio().iommufd(), dma.vfio().id_in_iommufd(), dma.space()).value());
     };
 
+    if (made == Made::before_map)
+        make_domain();
     (void)dma.space().map(subject.at(base)).value();
-    if (before)
+    if (made == Made::before_revoke)
         make_domain();
     subject.endings[0].end();
-    if (!before)
+    if (made == Made::after_revoke)
         make_domain();
     subject.endings[0].come_back();
     {
@@ -376,8 +381,9 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P24.copy[made=before_revoke]", [] { copied(true); });
     plan.add("P24.copy[made=after_revoke]", [] { copied(false); });
     plan.add("P24.copy[into=another_address_space]", copied_elsewhere);
-    plan.add("P24.domain[made=before_revoke]", [] { later_domain(true); });
-    plan.add("P24.domain[made=after_revoke]", [] { later_domain(false); });
+    plan.add("P24.domain[made=before_map]", [] { second_domain(Made::before_map); });
+    plan.add("P24.domain[made=before_revoke]", [] { second_domain(Made::before_revoke); });
+    plan.add("P24.domain[made=after_revoke]", [] { second_domain(Made::after_revoke); });
     plan.add("P24.map_against_revoke", map_against_revoke);
     plan.add("P23.pinned_does_not_move", pinned_does_not_move);
 }
