@@ -26,14 +26,14 @@ class Guest:
 GUESTS = (
     # The module has the BAR of 4 GiB, and VFIO has the BAR of 64 MiB. The device edu makes the DMA. Without the last
     # options iommufd and VFIO's own container refuse a device without interrupt remapping.
-    Guest("iommu", ("real_importers", "importer_errors", "importer_storm", "importer_closed",
+    Guest("iommu", ("real_importers", "importer_errors", "importer_memory", "importer_storm", "importer_closed",
                     "importer_fail_nth"), (
         r"P23\.table\[exporter=vfio,ranges=two\]", r"P23\.table\[exporter=vfio,ranges=64M\]",
         r"P23\.table\[exporter=vfio,opened_by=group\]",
         r"P23\.table\[exporter=udmabuf,list=huge\]", r"P23\.table\[exporter=system_heap,.*\]",
         r"P23\.table\[exporter=testexp,layout=mixed\]", r"P23\.dma\[exporter=vfio,.*\]",
-        r"P23\.refused_leaves_the_table", r"P24\.storm\[exporter=vfio,.*\]",
-        r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
+        r"P23\.refused_leaves_the_table", r"P23\.list_is_short", r"P23\.list_returns\[.*\]",
+        r"P24\.storm\[exporter=vfio,.*\]", r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
           traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
           debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]"),
           arguments=("--iommu", "--append",

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Claim: what IOMMUFD keeps of a dma-buf is a list of runs of PFNs. Its size follows the number of
+ * runs, not the number of blocks or pages, and all memory of the list comes back: after an unmap,
+ * after a refused map, and after a revoke (P2, P23).
+ *
+ * Method: the kernel counts what kmalloc() and vmalloc() hold in /proc/meminfo. A buffer whose PFNs
+ * follow each other, but whose blocks are single pages, shows the size of the list. For what comes
+ * back, each call is repeated until a list that stays would be far above the noise.
+ *
+ * Does not see: less than 1.5 MiB; who holds the memory.
+ */
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include "fixture.hpp"
+#include "iommufd_importer.hpp"
+#include "value_or_skip.hpp"
+
+using namespace testexp;
+
+namespace {
+
+constexpr std::uint64_t base = std::uint64_t{1} << 36;
+constexpr std::uint64_t bytes_of_a_run = 24;
+/* More than other parts of the kernel take or give back meanwhile. */
+constexpr std::uint64_t noise_bytes = std::uint64_t{3} << 19;
+
+/* An address space that no device uses: it has the list and no page table. */
+struct Importing : RequiredImporter {
+    Fd iommufd = value_or_skip(open_iommufd());
+    AddressSpace space = AddressSpace::make(iommufd.get()).value();
+};
+
+/* What kmalloc() and vmalloc() hold. */
+std::uint64_t kernel_bytes() {
+    std::ifstream file("/proc/meminfo");
+    std::string name, unit;
+    std::uint64_t kib = 0;
+    std::uint64_t sum = 0;
+
+    while (file >> name >> kib && std::getline(file, unit))
+        if (name == "SUnreclaim:" || name == "VmallocUsed:")
+            sum += kib;
+    ksft::expect(sum > 0, "/proc/meminfo tells the memory of the kernel");
+    return sum * 1024;
+}
+
+std::uint64_t grown_since(std::uint64_t before) {
+    const std::uint64_t now = kernel_bytes();
+
+    return now > before ? now - before : 0;
+}
+
+MapRequest whole(const Buffer& buffer) {
+    return {.file = buffer.fd.get(), .length_bytes = buffer.nr_pages * page_bytes(), .iova = base};
+}
+
+/* The PFN of each page is odd where the offset is even, so no block is larger than a page. */
+void list_is_short() {
+    constexpr std::uint64_t nr_pages = std::uint64_t{1} << 17;
+    constexpr std::uint64_t first_pfn = (std::uint64_t{5} << 18) + 1;
+    const Importing importing;
+    const Buffer buffer =
+        device().create({.layout = Layout{}.synthetic(first_pfn, nr_pages)}).value();
+    const std::uint64_t before = kernel_bytes();
+
+    static_assert(nr_pages * bytes_of_a_run >= 2 * noise_bytes);
+    (void)importing.space.map(whole(buffer)).value();
+    ksft::expect(grown_since(before) < noise_bytes, "one run of PFNs takes little memory");
+    ksft::expect_eq(importing.space.unmap_all().value(), nr_pages * page_bytes(), "bytes unmapped");
+}
+
+constexpr std::uint64_t nr_runs = 16000;
+
+Buffer make_runs(Layout layout) {
+    return device()
+        .create({.layout = std::move(layout),
+                 .flags = TESTEXP_CREATE_SCATTER | TESTEXP_CREATE_REVOCABLE})
+        .value();
+}
+
+/* The lists of all turns together would take at least twice as much as the noise. */
+void memory_returns(const std::function<void()>& turn) {
+    constexpr std::uint64_t least_turns = 9;
+
+    static_assert(least_turns * nr_runs * bytes_of_a_run >= 2 * noise_bytes);
+    turn(); /* what the first turn alone takes */
+
+    const std::uint64_t before = kernel_bytes();
+
+    for (std::uint64_t number = 0; number < (quick() ? 1 : 2) * least_turns; number++)
+        turn();
+    ksft::expect(grown_since(before) < noise_bytes, "the memory of the lists comes back");
+}
+
+void returns_after_unmap() {
+    const Importing importing;
+    const Buffer buffer = make_runs(Layout{}.ram(1, {.repeat = nr_runs}));
+
+    memory_returns([&] {
+        (void)importing.space.map(whole(buffer)).value();
+        (void)importing.space.unmap_all().value();
+    });
+}
+
+/* The last page has no PFN, so the list is nearly complete. */
+void returns_after_refused_map() {
+    const Importing importing;
+    const Buffer buffer = make_runs(Layout{}.ram(1, {.repeat = nr_runs}).hole(1));
+
+    memory_returns(
+        [&] { ksft::expect_eq(importing.space.map(whole(buffer)).code(), ENXIO, "map"); });
+}
+
+void returns_after_revoke() {
+    const Importing importing;
+    const Buffer buffer = make_runs(Layout{}.ram(1, {.repeat = nr_runs}));
+
+    memory_returns([&] {
+        (void)importing.space.map(whole(buffer)).value();
+        device().revoke(buffer.fd.get()).value();
+        (void)importing.space.unmap_all().value();
+        device().restore(buffer.fd.get()).value();
+    });
+}
+
+void make_plan(ksft::Plan& plan) {
+    (void)device();
+    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    plan.add("P23.list_is_short", list_is_short);
+    plan.add("P23.list_returns[after=unmap]", returns_after_unmap);
+    plan.add("P23.list_returns[after=refused_map]", returns_after_refused_map);
+    plan.add("P23.list_returns[after=revoke]", returns_after_revoke);
+}
+
+} // namespace
+
+int main() {
+    return ksft::run(make_plan);
+}
