@@ -424,6 +424,8 @@ void expect_unreadable(BulkDevice& device, const Scratch& scratch, std::uint64_t
     for (std::uint64_t page = 0; page < nr_pages; page++)
         nr_seen += (page_in(scratch.view(), page)[words_per_page - 1] >> 32 & 0xffff) == frame_type;
     ksft::expect_eq(nr_seen, 0, "pages that the device read after the buffer was taken away");
+    if (nr_seen > 0)
+        ksft::fail("the device still reaches the buffer, so no fault will be reported");
 }
 
 /* One mapping, from its beginning until the device has tried to use it after its end. */
