@@ -51,7 +51,10 @@ constexpr std::uint64_t own_iova = std::uint64_t{1} << 28;
 
 constexpr std::uint64_t words_per_page = Igb::frame_bytes / sizeof(std::uint64_t);
 
-/* A word tells its place in the buffer and a round. In its middle there is the type of a frame. */
+/*
+ * A word tells its place in the buffer and a round. The bits in between hold the type of a frame,
+ * so that each page is a frame that the device copies (Igb::type).
+ */
 constexpr std::uint64_t frame_type = std::to_integer<std::uint64_t>(Igb::type[0]) |
                                      std::to_integer<std::uint64_t>(Igb::type[1]) << 8;
 static_assert(Igb::type_offset % sizeof(std::uint64_t) == 4);
@@ -258,7 +261,7 @@ struct RequiredIgb : RequiredImporter {
     RequiredIgb() {
         REQUIRE(!find_free_device(igb_id).empty(),
                 "this machine has no network device igb (8086:10c9) without a driver; "
-                "scripts/vm --qemu backports --iommu has this device");
+                "scripts/vm --qemu backports --iommu --igb has this device");
     }
 };
 
@@ -415,7 +418,7 @@ void expect_no_later_round(const Mapping& view, std::uint64_t last) {
     ksft::expect_eq(nr_misplaced, 0, "words that belong elsewhere");
 }
 
-/* The device gets nothing of the buffer's contents. Where it read, it has something else. */
+/* No page that the device copies has contents of the buffer: QEMU copies zeros or nothing. */
 void expect_unreadable(BulkDevice& device, const Scratch& scratch, std::uint64_t nr_pages) {
     std::uint64_t nr_seen = 0;
 
@@ -428,7 +431,7 @@ void expect_unreadable(BulkDevice& device, const Scratch& scratch, std::uint64_t
         ksft::fail("the device still reaches the buffer, so no fault will be reported");
 }
 
-/* One mapping, from its beginning until the device has tried to use it after its end. */
+/* Maps the buffer, and takes the buffer away while the device writes. The mapping stays dead. */
 void end_while_writing(BulkDevice& device, const Shared& buffer, const Scratch& scratch) {
     constexpr std::uint64_t rounds = 3;
     std::uint64_t last = 0;

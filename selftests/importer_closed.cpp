@@ -145,7 +145,7 @@ std::string describe(const Order& order) {
     return text;
 }
 
-/* Throws, because the process is not the one of the test. */
+/* Throws, because this runs in a child process, and the case does not count failures there. */
 void demand_mapped(const std::string& edu, std::uint64_t bytes, const std::string& when) {
     const std::uint64_t mapped = mapped_bytes(edu);
 
@@ -155,9 +155,9 @@ void demand_mapped(const std::string& edu, std::uint64_t bytes, const std::strin
 }
 
 /*
- * Closes all, with a DMA under way. Ends the process without a destructor. VFIO revokes a buffer
- * for good with the close of the device that exports. Nothing else ends the mapping as long as the
- * device edu is open. Edu's page table goes with the device.
+ * Closes all descriptors, with a DMA under way. Ends the process without a destructor. VFIO revokes
+ * a buffer for good with the close of the device that exports. Nothing else ends the mapping as
+ * long as the device edu is open. Edu's page table goes with the device.
  */
 [[noreturn]] void close_all(const Importing& importing, const Descriptors& fds, const Order& order,
                             bool close_revokes) {
@@ -258,7 +258,7 @@ struct Scene {
     }
 };
 
-/* Each of these works until it is killed. */
+/* Each of these functions works until its process is killed. */
 
 /* An address space without a domain: pins and makes the list of runs. */
 void map_alone(const Scene& scene) {

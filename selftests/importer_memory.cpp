@@ -8,7 +8,8 @@
  * follow each other, but whose blocks are single pages, shows the size of the list. For what comes
  * back, each call is repeated until a list that stays would be far above the noise.
  *
- * Does not see: less than 1.5 MiB; who holds the memory.
+ * Does not see: less than 1.5 MiB; who holds the memory. So a case can fail on a machine where
+ * other programs or drivers take memory of the kernel meanwhile.
  */
 #include <fstream>
 #include <functional>
@@ -24,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t base = std::uint64_t{1} << 36;
 constexpr std::uint64_t bytes_of_a_run = 24;
-/* More than other parts of the kernel take or give back meanwhile. */
+/* More than the rest of the kernel takes or gives back meanwhile, in a guest without other work. */
 constexpr std::uint64_t noise_bytes = std::uint64_t{3} << 19;
 
 /* An address space that no device uses: it has the list and no page table. */

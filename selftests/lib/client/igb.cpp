@@ -33,7 +33,7 @@ constexpr std::size_t gcr = 0x5b00;
 constexpr std::size_t receive_queue = 0xc000;
 constexpr std::size_t transmit_queue = 0xe000;
 
-/* Registers of a queue, behind the first one. */
+/* Registers of a queue: offsets from the queue's first register. */
 constexpr std::size_t base_low = 0x00;
 constexpr std::size_t base_high = 0x04;
 constexpr std::size_t length = 0x08;
@@ -214,7 +214,7 @@ Status Igb::write_phy(std::uint32_t phy_register, std::uint32_t value) {
     return std::monostate{};
 }
 
-/* Both rings begin at their first descriptor. Whatever the device had of them before is void. */
+/* Both rings begin at their first descriptor. The device forgets the rings of the copy before. */
 Status Igb::use_rings() {
     set(rctl, 0);
     set(tctl, 0);

@@ -31,7 +31,7 @@ public:
     static constexpr std::size_t type_offset = 12;
     static constexpr std::byte type[2] = {std::byte{0x88}, std::byte{0xb5}};
 
-    /* Two pages, as the device has their addresses (IOVA). */
+    /* The addresses (IOVA) of two pages. */
     struct Copy {
         std::uint64_t source;
         std::uint64_t target;
@@ -52,9 +52,9 @@ public:
 
     /**
      * Copies pages, in this order, and waits until the device has finished. Returns how many pages
-     * the device could read. The device skips a page that it cannot read, and the pages behind move
-     * up to the targets before: then only the pages in front of the first one that was skipped are
-     * at their targets. The device does not notice that it cannot write.
+     * the device could read. The device may skip a page that it cannot read. The pages behind this
+     * page then move up to the targets before. So only the pages before the first skipped page are
+     * sure to be at their targets. The device does not notice that it cannot write.
      */
     Result<std::uint64_t> copy(std::span<const Copy> pages);
 

@@ -21,13 +21,16 @@ class DmaStorm {
 public:
     DmaStorm(DmaDevice& device, RevocableBuffer subject, std::uint64_t random_seed);
 
-    /* Rounds until a read and a write have been seen both before and after an end. */
+    /*
+     * Makes at least @nr_rounds rounds. More rounds follow until reads and writes have arrived
+     * before an end, and others were under way at an end and did not arrive.
+     */
     void run(std::uint64_t nr_rounds);
 
 private:
     static constexpr std::uint64_t most_rounds = 200;
 
-    /* What the DMA saw that ran when a buffer was taken away. */
+    /* How many DMAs arrived, and how many did not. Each began before the buffer was taken away. */
     struct Seen {
         std::uint64_t arrived = 0; /* before the call */
         std::uint64_t refused = 0; /* ran when the call returned, and did not arrive */

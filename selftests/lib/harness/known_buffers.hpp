@@ -20,12 +20,12 @@ namespace testexp {
 inline constexpr std::uint64_t pages_of_1g = std::uint64_t{1} << 18;
 inline constexpr std::uint64_t pages_of_2m = std::uint64_t{1} << 9;
 
-/* A buffer whose pages are known. Everything else is what the buffer depends on. */
+/* A buffer whose pages are known. @keeper owns what the buffer depends on. */
 struct KnownBuffer {
     std::shared_ptr<void> keeper;
     Fd fd;
     std::vector<Page> pages;
-    std::function<Mapping()> map; /* for the processor; none where there is no memory */
+    std::function<Mapping()> map; /* for the processor; empty where there is no memory */
 
     std::uint64_t bytes() const { return bytes_of(pages.size()); }
 };

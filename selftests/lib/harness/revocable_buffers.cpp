@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t nr_pages = RevocableBuffer::nr_pages;
 
-/* The pages of the test exporter's buffer: runs of several pages and of one. */
+/* The pages of the test exporter's buffer: single pages, or two extents of four pages. */
 Layout layout_of(std::uint64_t step) {
     return step % 2 ? Layout{}.ram(1, {.repeat = nr_pages})
                     : Layout{}.ram(nr_pages / 2, {.align_order = 2, .repeat = 2});

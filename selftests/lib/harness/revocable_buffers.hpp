@@ -39,7 +39,7 @@ struct RevocableBuffer {
 /* The first word of a page. */
 std::uint64_t& word_in(const Mapping& view, std::uint64_t page);
 
-/* A buffer of the test exporter. A dynamic one can also move. */
+/* A buffer of the test exporter. A dynamic buffer can also move. */
 class RevocableTestexp {
 public:
     explicit RevocableTestexp(std::uint32_t flags);
@@ -53,7 +53,7 @@ private:
     std::uint64_t nr_moves_ = 0;
 };
 
-/* A part of the BAR of ivshmem, in one range or in two that are swapped. */
+/* A part of the BAR of ivshmem, in one range or in two ranges, of which the higher comes first. */
 class RevocableBar {
 public:
     explicit RevocableBar(unsigned int nr_ranges);

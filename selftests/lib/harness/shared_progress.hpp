@@ -11,7 +11,8 @@ struct Progress {
     std::atomic<std::uint64_t> rounds{0};
 };
 
-/* In memory that this process shares with the processes that it forks. Each call makes a new one.
+/*
+ * Each call makes an object in memory that this process shares with the processes that it forks.
  */
 Progress& shared_progress();
 
