@@ -8,8 +8,9 @@
  * follow each other, but whose blocks are single pages, shows the size of the list. For what comes
  * back, each call is repeated until a list that stays would be far above the noise.
  *
- * Does not see: less than 1.5 MiB; who holds the memory. So a case can fail on a machine where
- * other programs or drivers take memory of the kernel meanwhile.
+ * Does not see: less than 1.5 MiB; whether the list is charged to a memory cgroup; who holds the
+ * memory. So a case can fail on a machine where other programs or drivers take memory of the kernel
+ * meanwhile.
  */
 #include <fstream>
 #include <functional>
