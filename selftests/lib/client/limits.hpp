@@ -20,7 +20,7 @@ inline constexpr std::chrono::seconds dma{60}; /* 4 KiB by edu (100 ms); 254 pag
 
 /*
  * How often a test tries again. It has to, when a fence expires or a pause ends before the test has
- * seen what happens meanwhile.
+ * seen what happens meanwhile, and when other work of the machine takes memory.
  */
 inline constexpr int attempts = 10;
 
