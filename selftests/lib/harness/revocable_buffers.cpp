@@ -72,15 +72,14 @@ void RevocableBar::open_device() {
 
 RevocableBuffer RevocableBar::subject() {
     const auto decode = [this](bool on) { device_->set_memory_decode(on).value(); };
-    RevocableBuffer subject{buffer_.get(),
-                            {{"memory decode off", [=] { decode(false); }, [=] { decode(true); }}},
-                            [this] { return view(); },
-                            {}};
 
-    if (device_->can_reset())
-        subject.endings.push_back(
-            {"reset", [this] { device_->reset().value(); }, [=] { decode(true); }});
-    return subject;
+    REQUIRE(device_->can_reset(),
+            "VFIO cannot reset the device ivshmem; put it behind a root port");
+    return {buffer_.get(),
+            {{"memory decode off", [=] { decode(false); }, [=] { decode(true); }},
+             {"reset", [this] { device_->reset().value(); }, [=] { decode(true); }}},
+            [this] { return view(); },
+            {}};
 }
 
 Mapping RevocableBar::view() const {
