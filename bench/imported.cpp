@@ -204,7 +204,7 @@ Result<MapAndUnmap> map_by_iommufd(const Translated& translated, const ImportBuf
         return explain(made.error());
 
     const auto imported =
-        std::make_shared<Imported>(std::move(made).value(), size_bytes_of(buffer));
+        std::make_shared<Imported>(Imported{std::move(made).value(), size_bytes_of(buffer)});
 
     return MapAndUnmap([&translated, imported](ImportOp op) {
         return map_and_unmap(op == ImportOp::map_alone ? translated.alone() : translated.space(),
