@@ -18,9 +18,19 @@ BUG = re.compile(
     r"general protection fault|stack segment|divide error|invalid opcode|double fault|"
     r"INFO: (?:possible |task .* blocked |trying to register |lockdep is turned off|rcu)|Watchdog detected |"
     r"KASAN: |KCSAN: |KFENCE: |UBSAN: |refcount_t: |list_(?:add|del) corruption)|"
-    # a checker that starts is no bug; a checker that has stopped is one, because it finds nothing any more
+    # a checker that starts is no bug
     r"kmemleak: (?!Kernel memory leak detector initialized|Automatic memory scanning)|"
     r"DMA-API: (?!preallocated |debugging (?:enabled|disabled on)|dma_debug_entry pool grown|enable driver filter)")
+
+# A checker of the kernel has stopped. What it would have found is unknown.
+STOPPED = re.compile(
+    r"kmemleak: (?:Kernel memory leak detector disabled|Cannot allocate a kmemleak_object|Memory pool empty)|"
+    r"DMA-API: (?:debugging out of memory - disabling|cacheline tracking ENOMEM)|INFO: lockdep is turned off|"
+    r"BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!")
+
+# How a fault begins that says only that something was not seen. A run with such a fault fails, but the fault shows
+# nothing about the kernel, so a hunt for faults has no verdict then.
+NOT_JUDGED = "not judged: "
 
 # Includes reports of lockdep and RCU. Tests announce the ones that they provoke.
 WARNING = re.compile(r"WARNING: ")
@@ -55,6 +65,8 @@ class Judge:
         if bug := self.iommu.bug(message):
             return bug
         self.announced_bugs += self.iommu.announced_faults - announced_faults
+        if STOPPED.match(message):
+            return NOT_JUDGED + message
         if not (BUG.match(message) or WARNING.match(message)):
             return None
         if self.kind == "splat" and self.text in message:
@@ -73,9 +85,22 @@ class Judge:
         self.lockdep_spent = self.lockdep_spent or (found == 1 and text.startswith("possible "))
         return None if found == 1 else f"'{text}' was announced, but reported {found} times"
 
+    def forget(self):
+        """Ends all announcements without a bug: their ends may be among lines that were lost."""
+        self.kind = self.text = None
+        self.iommu.forget()
+
     def unended(self):
         """The bug that an announcement has no end where there must be one: at the end of a program or of the log."""
         return self.iommu.forget() or ("the log ends within what a test had announced" if self.kind else None)
+
+
+def bugs_in(lines):
+    """Yields the bugs in lines of a console, with the kernel's time stamp where a single line reports a bug."""
+    judge = Judge()
+    for line in lines:
+        if bug := judge.bug(message(line)):
+            yield line if bug in line else bug
 
 
 def judge_text(text):

@@ -9,6 +9,8 @@ import kernel_bugs
 import limits
 
 KMSG = "/dev/kmsg"
+BUGS_KEPT = 100  # of the kernel's log between two calls of new_bugs(); a broken kernel may report without end
+LOST = kernel_bugs.NOT_JUDGED + "the kernel logged more than its buffer holds, so lines were lost"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 
 # Expected taints: a WARNING, which the log shows as well, an out-of-tree module, and an unsigned module.
@@ -18,7 +20,8 @@ TAINTS_EXPECTED = 1 << 9 | 1 << 12 | 1 << 13
 class KernelLog:
     """Judges what the kernel logs from now on, and whether lockdep is still on.
 
-    Reports that a test provokes are between two lines that the module prints.
+    Reports that a test provokes are between two lines that the module prints. After lines were lost, nothing is judged
+    until the next call of new_bugs(), because an announcement may be among the lost lines.
     """
 
     def __init__(self):
@@ -26,6 +29,7 @@ class KernelLog:
         self.why = ""  # the reason why the log is not judged
         self.bugs = []  # all bugs that were found
         self.recent = collections.deque(maxlen=10)  # the last lines
+        self.found, self.more, self.lost = [], 0, False  # since the last call of new_bugs()
         try:
             self.fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
             os.lseek(self.fd, 0, os.SEEK_END)
@@ -54,24 +58,48 @@ class KernelLog:
         return self.judge.announced_bugs
 
     def new_lines(self):
+        """Yields the lines since the last call. None stands for lines that the kernel overwrote before they were
+        read."""
         while self.fd is not None:
             try:
                 record = os.read(self.fd, 8192)
-            except BrokenPipeError:  # records were overwritten before they were read
-                yield "BUG: kernel log overflowed, lines were lost"
+            except BrokenPipeError:
+                yield None
                 continue
             except BlockingIOError:
                 return
             yield record.decode(errors="replace").split(";", 1)[1].split("\n", 1)[0]
 
+    def read(self):
+        """Judges the new lines. Called while a program runs, before the kernel overwrites lines."""
+        for line in self.new_lines():
+            if line is None:
+                self.lost = True
+                continue
+            self.recent.append(line)
+            if not self.lost and (bug := self.judge.bug(line)):
+                if len(self.found) < BUGS_KEPT:
+                    self.found.append(bug)
+                else:
+                    self.more += 1
+
+    def found_in_lines(self):
+        self.read()
+        bugs = self.found + [f"and {self.more} more reports"] * bool(self.more)
+        if self.lost:
+            bugs.append(LOST)
+            self.judge.forget()
+        self.found, self.more, self.lost = [], 0, False
+        return bugs
+
     def new_bugs(self):
-        lines = list(self.new_lines())
-        self.recent.extend(lines)
-        bugs = [bug for line in lines if (bug := self.judge.bug(line))]
+        bugs = self.found_in_lines()
         if self.lockdep and not self.read_lockdep():
             self.lockdep = 0
             if not self.judge.lockdep_spent:
-                bugs.append("lockdep went off, and no test has announced that: nothing finds wrong locking any more")
+                # a bug that lockdep finds is in the log as well
+                bugs.append(f"{kernel_bugs.NOT_JUDGED}lockdep went off, and no test has announced that: nothing finds "
+                            "wrong locking any more")
         taints = self.read_taints()
         if taints != self.taints:
             bugs.append(f"kernel taint changed from {self.taints} to {taints}")
@@ -140,7 +168,7 @@ class LeakDetector:
                 reports = self.split(file.read())
             self.tell("clear")
         except PermissionError:
-            return ["kmemleak has stopped, so leaks were not found"]
+            return [kernel_bugs.NOT_JUDGED + "kmemleak has stopped, so leaks were not found"]
         if len(reports) > self.SHOWN:
             reports[self.SHOWN:] = [f"and {len(reports) - self.SHOWN} more objects like these"]
         return ["kmemleak: " + report for report in reports]

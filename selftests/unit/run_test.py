@@ -322,9 +322,29 @@ class RunTest(unittest.TestCase):
         self.addCleanup(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, run.interrupt))
         args = argparse.Namespace(live=False, timeout=1000)
         with unittest.mock.patch.object(subprocess, "Popen", signalled_start), self.assertRaises(KeyboardInterrupt):
-            run.run_program(["/bin/sleep", "1000"], os.path.join(self.directory, "sleep.ktap"), os.environ, args)
+            run.run_program(["/bin/sleep", "1000"], os.path.join(self.directory, "sleep.ktap"), os.environ, Log(), args)
         self.addCleanup(started[0].kill)
         self.assertEqual(started[0].returncode, -signal.SIGKILL)
+
+    def run_beside_log(self, script):
+        """Runs a program that writes to a kernel log of the size of a pipe; returns the program's fault."""
+        fifo = os.path.join(self.directory, "log")
+        os.mkfifo(fifo)
+        log = Log()
+        log.fd = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, log.fd)
+        log.read = lambda: os.read(log.fd, 1 << 20)
+        args = argparse.Namespace(live=False, timeout=2)
+        return load_run().run_program(["/bin/sh", "-c", script, "sh", fifo], os.path.join(self.directory, "a.ktap"),
+                                      os.environ, log, args)[2]
+
+    def test_kernel_log_is_read_meanwhile(self):
+        self.assertIsNone(self.run_beside_log("head -c 1000000 /dev/zero >$1"))
+
+    def test_kernel_log_is_no_output(self):
+        """A program that hangs is ended although the kernel logs something all the time."""
+        self.assertEqual(self.run_beside_log("while :; do echo 'BUG: soft lockup' >$1; done"),
+                         "timed out after 2 s without a line")
 
     def test_old_verdicts_go(self):
         self.add("good", CASES["good"][0])
@@ -438,6 +458,7 @@ def load_run():
 
 class Log:
     """A kernel log with these lines."""
+    fd = None
 
     def __init__(self, *recent, why=""):
         self.recent, self.why = recent, why
@@ -546,11 +567,13 @@ class KernelTest(unittest.TestCase):
 
     def kind(self, message):
         """The kind of a message: is it a bug alone, among announced warnings, among announced faults of an IOMMU?"""
+        if self.judge(message) == [kernel_bugs.NOT_JUDGED + message]:
+            return "stopped"
         return self.KINDS[tuple(bool(self.judge(*before, message)) for before in ([], [self.WARNINGS], [self.FAULTS]))]
 
     def test_log_lines(self):
         """Lines that kernels really print."""
-        counts = dict.fromkeys(self.KINDS.values(), 0)
+        counts = dict.fromkeys([*self.KINDS.values(), "stopped"], 0)
         with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
         for kind, text in lines:
@@ -570,6 +593,43 @@ class KernelTest(unittest.TestCase):
             log = kernel_log.KernelLog()
         log.taints, log.lockdep = 0, lockdep
         return log
+
+    def log_of(self, *records):
+        """The judge of a kernel log that has these records, where None stands for records that were overwritten."""
+        log = self.kernel_log()
+        log.read_taints, log.fd, left = lambda: 0, 0, list(records)
+
+        def read(*_):
+            if not left:
+                raise BlockingIOError
+            record = left.pop(0)
+            if record is None:
+                raise BrokenPipeError
+            return f"6,1,1,-;{record}\n".encode()
+
+        patched = unittest.mock.patch.object(os, "read", read)
+        patched.start()
+        self.addCleanup(patched.stop)
+        return log
+
+    def test_lost_lines_are_not_judged(self):
+        """The lines after lost lines may have been announced in the lost lines, and the end of an announcement may be
+        lost."""
+        log = self.log_of("BUG: seen", self.WARNINGS, self.FAULTS, None, "WARNING: who knows")
+        self.assertEqual(log.bugs_of_program(), ["BUG: seen", kernel_log.LOST])
+        self.assertTrue(kernel_log.LOST.startswith(kernel_bugs.NOT_JUDGED))
+        self.assertEqual((log.new_bugs(), log.judge.unended()), ([], None))
+
+    def test_lost_lines_end_with_the_program(self):
+        log = self.log_of(None, "BUG: lost with them")
+        self.assertEqual(log.bugs_of_program(), [kernel_log.LOST])
+        log.new_lines = lambda: ["WARNING: seen"]
+        self.assertEqual(log.bugs_of_program(), ["WARNING: seen"])
+
+    def test_endless_reports(self):
+        log = self.log_of(*[f"BUG: {number}" for number in range(1000)])
+        bugs = log.new_bugs()
+        self.assertEqual((len(bugs), bugs[-1]), (kernel_log.BUGS_KEPT + 1, "and 900 more reports"))
 
     def test_new_taint(self):
         log = self.kernel_log()
@@ -662,7 +722,7 @@ class KernelTest(unittest.TestCase):
 
     def test_lockdep_goes_off(self):
         log = self.lockdep_log(1, 0)
-        self.assertIn("lockdep went off", log.new_bugs()[0])
+        self.assertRegex(log.new_bugs()[0], "^not judged: lockdep went off")
         self.assertEqual(log.new_bugs(), [])
         self.assertEqual(self.lockdep_log(1, 1).new_bugs(), [])
         self.assertEqual(self.lockdep_log(None, None).new_bugs(), [])
@@ -710,7 +770,8 @@ class KernelTest(unittest.TestCase):
             raise PermissionError
 
         detector.tell = refuse
-        self.assertEqual(detector.new_leaks(settled=True), ["kmemleak has stopped, so leaks were not found"])
+        self.assertEqual(detector.new_leaks(settled=True),
+                         ["not judged: kmemleak has stopped, so leaks were not found"])
 
 
 if __name__ == "__main__":

@@ -16,11 +16,8 @@ CONSOLE_END = b"dmabuf-vm: end"
 
 def kernel_bug(console):
     """The first line of the console that says the kernel is broken, or None. Announced bugs do not count."""
-    log = kernel_bugs.Judge()
-    for line in console.read_text(errors="replace").splitlines() if console.exists() else []:
-        if bug := log.bug(kernel_bugs.message(line)):
-            return line if bug in line else bug
-    return None
+    lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+    return next(kernel_bugs.bugs_in(lines), None)
 
 
 def console_is_whole(console, commands=1):

@@ -22,8 +22,11 @@ std::vector<std::string> Kmsg::new_lines() {
     while (true) {
         const ssize_t length = read(fd_.get(), record.data(), record.size());
 
-        if (length < 0 && (errno == EINTR || errno == EPIPE)) /* EPIPE: records were overwritten */
+        if (length < 0 && errno == EINTR)
             continue;
+        if (length < 0 && errno == EPIPE)
+            throw std::runtime_error("not judged: the kernel logged more than its buffer holds, "
+                                     "so lines were lost");
         if (length <= 0)
             return lines;
 

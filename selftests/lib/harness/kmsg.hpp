@@ -17,7 +17,11 @@ public:
     /* Starts reading now. std::runtime_error if the log cannot be read. */
     Kmsg();
 
-    /* The texts since the last call, or since the construction. */
+    /*
+     * The texts since the last call, or since the construction. std::runtime_error if the kernel
+     * has overwritten some of them: a hunt for faults knows its text as no evidence
+     * (NOT_JUDGED in selftests/kernel_bugs.py).
+     */
     std::vector<std::string> new_lines();
 
     /* The number of new lines that begin a WARNING. */
