@@ -12,6 +12,7 @@ import threading
 
 import core
 import guest as guest_side
+import kernel_bugs
 import verdicts
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -63,6 +64,8 @@ class Guest:
         self.kernel, self.jobs, self.binaries, self.work, self.ended = kernel, jobs, binaries, work, ended
         self.arguments = arguments
         self.silence = max(limit for job in jobs for _, limit, _ in job.programs) + SILENCE_S
+        self.console = work / "console.txt"
+        self.console_at = 0  # the length of the console when the current programs began
         self.runs, self.current, self.done, self.silent = collections.defaultdict(list), None, set(), False
 
     def run(self):
@@ -73,7 +76,7 @@ class Guest:
         core.write_json(self.work / "jobs.json", jobs)
         limit = BOOT_LIMIT_S + sum(len(names) for job in self.jobs for names, *_ in job.programs) * self.silence
         command = core.vm_command(self.kernel, ["/usr/bin/python3", "-B", HERE / "guest.py", self.work / "jobs.json"],
-                                  timeout=limit, share=self.work, console=self.work / "console.txt",
+                                  timeout=limit, share=self.work, console=self.console,
                                   arguments=self.arguments)
         with open(self.work / "vm.log", "w+b") as log:
             with core.child(command, stdout=-1, stderr=log, text=True, errors="replace") as guest:
@@ -110,6 +113,7 @@ class Guest:
         name = event.pop("job")
         if "begins" in event:
             self.current = (name, event["begins"])
+            self.console_at = self.console.stat().st_size if self.console.exists() else 0
         elif "ends" in event:
             self.done.add(name)
             self.current = None
@@ -118,13 +122,20 @@ class Guest:
         else:
             self.runs[name].append(event)
 
+    def has_new_bug(self):
+        """Returns whether the console shows a bug since the current programs began. An older bug belongs to the jobs
+        before, and does not say why the guest ended."""
+        text = self.console.read_bytes()[self.console_at:] if self.console.exists() else b""
+        lines = text.decode(errors="replace").splitlines()
+        return any(kernel_bugs.NOT_JUDGED not in bug for bug in kernel_bugs.bugs_in(lines))
+
     def attempts(self, status, said):
         if status == core.GUEST_NOT_STARTED:
             raise core.Problem(f"the guest could not start: {said or self.work / 'vm.log'}")
         found = {name: verdicts.Attempt(self.runs[name], (), None, "") for name in self.done}
         if self.silent:
             end, what = "silent", f"the guest printed nothing for {self.silence} s"
-        elif status == core.GUEST_BUG:
+        elif status == core.GUEST_BUG and self.has_new_bug():
             end, what = "bug", said or core.GUEST_ENDS[status]
         elif "timed out" in said:
             end, what = "silent", said

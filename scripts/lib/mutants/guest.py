@@ -18,6 +18,9 @@ import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SELFTESTS = ROOT / "selftests"
+sys.path.append(str(SELFTESTS))
+import kernel_bugs  # pylint: disable=wrong-import-position
+
 MODULE = "dmabuf_testexp"
 LOADED = "dmabuf_testex*"  # the module, and the copy that load_rules loads
 MODULES = pathlib.Path("/sys/module")
@@ -69,6 +72,11 @@ def complaints(tests):
     return cases, faults + [("", "", fault) for fault in tests["faults"]]
 
 
+def is_no_evidence(text):
+    """Returns whether a complaint says only that something was not seen."""
+    return kernel_bugs.NOT_JUDGED in text and EXPECTATION not in text
+
+
 def outcome(word, found="", program="", case="", limit=None):
     return {"outcome": word, "found": found, "program": program, "case": case, "limit": limit}
 
@@ -79,8 +87,8 @@ def judge(tests, status, output):
     tests: the tests.json of selftests/run, or None. status, output: the exit status and the output of selftests/run.
 
     passed: every case passed or was skipped. skipped: every case was skipped. failed: the programs found a fault. hung:
-    the only failures are timeouts. broken: there is no result. `program` is the first program that did not pass, if
-    known.
+    the only failures are timeouts. broken: there is no result, or it only says what was not judged. `program` is the
+    first program that did not pass, if known.
     """
     words = (output.strip().splitlines() or [""])[-1]
     if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
@@ -95,6 +103,11 @@ def judge(tests, status, output):
             return outcome("broken",
                            f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
         return outcome("passed" if tests["passed"] else "skipped")
+    unseen = [(program, text) for program, _, text in cases + faults if is_no_evidence(text)]
+    cases, faults = ([one for one in some if not is_no_evidence(one[2])] for some in (cases, faults))
+    if not cases and not faults:
+        program, text = unseen[0]
+        return outcome("broken", text, program)
     late = [(program, case, match) for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
     clear = [(program, case) for program, case, reason in cases
              if not TIMED_OUT.search(reason) or EXPECTATION in reason]
@@ -184,7 +197,7 @@ class Runner:
     """
 
     def __init__(self):
-        sys.path.insert(0, str(SELFTESTS))
+        sys.path.insert(0, str(SELFTESTS))  # before this directory, which has a module `verdicts` as well
         loader = importlib.machinery.SourceFileLoader("selftests_run", str(SELFTESTS / "run"))
         self.program = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
         loader.exec_module(self.program)
