@@ -7,7 +7,8 @@
  * The buffers are those of the exporters that the user names, and a memfd for comparison. The test
  * exporter has buffers of one size and many numbers of runs: a run is pages that follow each other
  * in memory. A case with domain:none has no page table, so that only the list of PFNs costs
- * something.
+ * something. A case of copy_last copies the last page of such a buffer into an address space with a
+ * page table (IOMMU_IOAS_COPY): iommufd looks the page up in the list that the buffer has already.
  *
  * A BAR in one range is also mapped by VFIO's type1 driver, which iommufd replaces: this process
  * maps the BAR, and VFIO_IOMMU_MAP_DMA looks up the pages of this mapping. With touch:first the

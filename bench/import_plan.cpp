@@ -6,6 +6,7 @@
 #include <span>
 
 #include "program.hpp"
+#include "testexp.hpp"
 
 namespace bench {
 
@@ -34,6 +35,11 @@ constexpr std::array operations = {
     Operation{ImportOp::map, "map", ""},
     Operation{ImportOp::unmap, "unmap", ""},
     Operation{ImportOp::map_alone, "map", "/domain:none"},
+};
+
+/* To find the run of the last page in the list of PFNs costs most where the list is long. */
+constexpr std::array list_operations = {
+    Operation{ImportOp::copy_last, "copy_last", ""},
 };
 
 constexpr std::array type1_operations = {
@@ -79,6 +85,11 @@ void add_buffer(std::vector<ImportCase>& plan, const ImportBuffer& buffer) {
     add_cases(plan, buffer, operations);
 }
 
+void add_runs(std::vector<ImportCase>& plan, const RunsSpec& runs) {
+    add_buffer(plan, runs);
+    add_cases(plan, runs, list_operations);
+}
+
 /* A mapping of small pages has to stay small: each of its pages costs thousands of instructions. */
 void add_type1(std::vector<ImportCase>& plan, const testexp::VfioSpec& bar) {
     const Type1Spec small{bar, false};
@@ -106,6 +117,10 @@ std::uint64_t size_bytes_of(const ImportBuffer& buffer) {
     return testexp::size_bytes_of(std::get<testexp::ForeignSpec>(buffer));
 }
 
+std::uint64_t pages_of(const ImportBuffer& buffer, ImportOp op) {
+    return op == ImportOp::copy_last ? 1 : size_bytes_of(buffer) / testexp::page_bytes();
+}
+
 std::vector<ImportCase> make_import_plan(const std::vector<std::string>& exporters) {
     std::vector<ImportCase> plan;
 
@@ -116,7 +131,7 @@ std::vector<ImportCase> make_import_plan(const std::vector<std::string>& exporte
             add_foreign(plan, testexp::parse_foreign(exporter).value());
         else
             for (const std::uint64_t nr_runs : numbers_of_runs)
-                add_buffer(plan, RunsSpec{runs_bytes, nr_runs});
+                add_runs(plan, RunsSpec{runs_bytes, nr_runs});
     }
     return plan;
 }

@@ -50,8 +50,12 @@ enum class ImportOp {
     map,       /* into an address space with the page table of an IOMMU */
     unmap,     /* from there */
     map_alone, /* into an address space without a page table: only the list of PFNs is made */
+    copy_last, /* of the last page, from the address space of map_alone to that of map */
     map_first  /* map of a new mapping of this process, whose pages VFIO's type1 driver faults in */
 };
+
+/* The number of pages that one operation maps or unmaps. */
+std::uint64_t pages_of(const ImportBuffer& buffer, ImportOp op);
 
 struct ImportCase {
     std::string name;

@@ -42,6 +42,8 @@ TEST(ImportPlan, OnlyTheNameSaysWhetherThereIsADomain) {
         EXPECT_EQ(row.op == ImportOp::map_alone, row.name.ends_with("/domain:none")) << row.name;
         EXPECT_EQ(row.op == ImportOp::unmap, row.name.starts_with("import/op:unmap/")) << row.name;
         EXPECT_EQ(row.op == ImportOp::map_first, row.name.ends_with("/touch:first")) << row.name;
+        EXPECT_EQ(row.op == ImportOp::copy_last, row.name.starts_with("import/op:copy_last/"))
+            << row.name;
     }
 }
 
@@ -78,6 +80,26 @@ TEST(ImportPlan, Type1MapsABarOfOneRange) {
     EXPECT_EQ(type1_cases("vfio:0000:00:11.0,2,0+2M"), both);
     EXPECT_EQ(type1_cases("vfio:0000:00:11.0,2,0+2M,4M+2M"), std::set<std::string>{});
     EXPECT_EQ(type1_cases("udmabuf:2M"), std::set<std::string>{});
+}
+
+TEST(ImportPlan, OnlyTheCopyOfThePageDoesNotCoverTheBuffer) {
+    for (const ImportCase& row : bench::make_import_plan({bench::test_exporter})) {
+        const std::uint64_t all = bench::size_bytes_of(row.buffer) / testexp::page_bytes();
+
+        EXPECT_EQ(bench::pages_of(row.buffer, row.op), row.op == ImportOp::copy_last ? 1 : all)
+            << row.name;
+    }
+}
+
+/* The larger the list, the longer may the lookup of the last page take. */
+TEST(ImportPlan, EachNumberOfRunsHasACopyOfTheLastPage) {
+    const auto plan = bench::make_import_plan({bench::test_exporter});
+
+    for (const int runs : {1, 16, 256, 4096})
+        EXPECT_NE(find(plan, "import/op:copy_last/buffer:testexp/bytes:16777216/runs:" +
+                                 std::to_string(runs)),
+                  nullptr)
+            << runs;
 }
 
 TEST(ImportPlan, AllRunsHaveOneSizeOfBuffer) {
