@@ -245,6 +245,17 @@ std::vector<WrongRange> wrong_ranges() {
     };
 }
 
+void expect_map_is_refused(const AddressSpace& space, const Buffer& buffer,
+                           const WrongRange& wrong) {
+    ksft::expect_eq(space
+                        .map({.file = buffer.fd.get(),
+                              .length_bytes = wrong.length_bytes,
+                              .start_bytes = wrong.start_bytes,
+                              .iova = wrong.iova})
+                        .code(),
+                    wrong.code, wrong.name);
+}
+
 void range_is_refused(const WrongRange& wrong) {
     Importing importing;
     const Buffer buffer = device().create({.layout = Layout{}.ram(8)}).value();
@@ -252,13 +263,7 @@ void range_is_refused(const WrongRange& wrong) {
 
     (void)importing.space.map({.file = other.fd.get(), .length_bytes = bytes_of(2), .iova = base})
         .value();
-    ksft::expect_eq(importing.space
-                        .map({.file = buffer.fd.get(),
-                              .length_bytes = wrong.length_bytes,
-                              .start_bytes = wrong.start_bytes,
-                              .iova = wrong.iova})
-                        .code(),
-                    wrong.code, wrong.name);
+    expect_map_is_refused(importing.space, buffer, wrong);
     ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(2), "bytes of the other buffer");
     expect_nothing_held(importing, buffer.fd.get());
     expect_nothing_held(importing, other.fd.get());
@@ -490,13 +495,7 @@ void refusal_leaves_the_table() {
     for (const WrongRange& wrong : wrong_ranges()) {
         const Buffer buffer = device().create({.layout = Layout{}.ram(8)}).value();
 
-        ksft::expect_eq(space
-                            .map({.file = buffer.fd.get(),
-                                  .length_bytes = wrong.length_bytes,
-                                  .start_bytes = wrong.start_bytes,
-                                  .iova = wrong.iova})
-                            .code(),
-                        wrong.code, wrong.name);
+        expect_map_is_refused(space, buffer, wrong);
         edu.expect_table(leaves, wrong.name);
         expect_nothing_held(importing, buffer.fd.get());
     }
