@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fixture.hpp"
+#include "trace_lines.hpp"
 
 namespace testexp {
 
@@ -29,12 +30,7 @@ DmaBufTrace::~DmaBufTrace() {
 }
 
 std::vector<std::string> DmaBufTrace::lines() const {
-    std::ifstream file(path_ + "/trace");
-    std::vector<std::string> lines;
-
-    for (std::string line; std::getline(file, line);)
-        lines.push_back(line);
-    return lines;
+    return trace_lines(path_ + "/trace");
 }
 
 } // namespace testexp

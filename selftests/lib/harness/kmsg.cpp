@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "not_judged.hpp"
+
 namespace testexp {
 
 Kmsg::Kmsg() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
@@ -25,8 +27,7 @@ std::vector<std::string> Kmsg::new_lines() {
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0 && errno == EPIPE)
-            throw std::runtime_error("not judged: the kernel logged more than its buffer holds, "
-                                     "so lines were lost");
+            throw NotJudged("the kernel logged more than its buffer holds, so lines were lost");
         if (length <= 0)
             return lines;
 

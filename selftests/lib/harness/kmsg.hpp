@@ -18,9 +18,8 @@ public:
     Kmsg();
 
     /*
-     * The texts since the last call, or since the construction. std::runtime_error if the kernel
-     * has overwritten some of them: a hunt for faults knows its text as no evidence
-     * (NOT_JUDGED in selftests/kernel_bugs.py).
+     * The texts since the last call, or since the construction. NotJudged if the kernel has
+     * overwritten some of them.
      */
     std::vector<std::string> new_lines();
 

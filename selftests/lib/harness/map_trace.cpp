@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <map>
 
 #include <fcntl.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include "fixture.hpp"
+#include "not_judged.hpp"
+#include "trace_lines.hpp"
 
 namespace testexp {
 
@@ -98,16 +99,17 @@ void MapTrace::remove() const {
 }
 
 std::vector<MapCall> MapTrace::calls() const {
-    std::ifstream file(instance_ + "/trace");
     std::vector<MapCall> calls;
 
-    for (std::string line; std::getline(file, line);)
+    for (const std::string& line : trace_lines(instance_ + "/trace"))
         if (line.find(event_ + ": ") != std::string::npos)
             calls.push_back({.domain = value_of(line, "domain"),
                              .iova = value_of(line, "iova"),
                              .physical = value_of(line, "physical"),
                              .bytes = value_of(line, "bytes"),
                              .prot = value_of(line, "prot")});
+    if (missed_by_kprobe(tracefs + "/kprobe_profile", event_) != 0)
+        throw NotJudged("calls of iommu_map() were not traced");
     return calls;
 }
 

@@ -31,7 +31,7 @@ public:
     MapTrace& operator=(const MapTrace&) = delete;
     ~MapTrace();
 
-    /* The calls since the construction, in the order of time. */
+    /* The calls since the construction, in the order of time. NotJudged if some are missing. */
     std::vector<MapCall> calls() const;
 
     /*
