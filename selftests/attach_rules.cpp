@@ -11,7 +11,6 @@
  */
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -97,18 +96,14 @@ void bufinfo_of_many() {
         importers.push_back(device().attach(buffers.back().fd.get()).value());
     }
 
-    /* size, flags, mode, count, exporter, inode */
     std::map<std::uint64_t, std::uint64_t> bytes_of_inode;
-    std::uint64_t listed = 0, attachments = 0, inode = 0, bytes = 0;
-    std::string flags, mode, references, exporter;
+    std::uint64_t listed = 0, attachments = 0;
     const std::string attachment = std::string("\t") + device().info().importer_device;
 
     for (const std::string& line : bufinfo_lines()) {
-        std::istringstream fields(line);
-
-        if (fields >> bytes >> flags >> mode >> references >> exporter >> inode &&
-            exporter == TESTEXP_DEVICE_NAME) {
-            bytes_of_inode[inode] = bytes;
+        if (const auto buffer = listed_buffer(line);
+            buffer && buffer->exporter == TESTEXP_DEVICE_NAME) {
+            bytes_of_inode[buffer->inode] = buffer->bytes;
             listed++;
         }
         attachments += line.starts_with(attachment) ? 1 : 0;

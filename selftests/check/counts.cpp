@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "counts.hpp"
 
-#include <sstream>
+#include <cstdio>
 #include <stdexcept>
 #include <thread>
 
@@ -17,18 +17,6 @@ namespace check {
 using namespace testexp;
 
 namespace {
-
-/* The inode in the line of a buffer, or 0 for another line. */
-std::uint64_t inode_of(const std::string& line) {
-    std::istringstream fields(line);
-    std::string size, flags, mode, references, exporter;
-    std::uint64_t inode = 0;
-
-    if (line.starts_with('\t'))
-        return 0;
-    fields >> size >> flags >> mode >> references >> exporter >> inode;
-    return fields ? inode : 0;
-}
 
 /* No lines where this kernel has no bufinfo. */
 std::vector<std::string> lines_of_bufinfo() {
@@ -58,8 +46,8 @@ std::optional<std::uint64_t> attachments_in_bufinfo(const Subject& subject) {
     if (fstat(subject.fd(), &status) < 0)
         ksft::fail(errno_error("fstat").what);
     for (const std::string& line : lines_of_bufinfo()) {
-        if (const std::uint64_t inode = inode_of(line))
-            is_ours = inode == status.st_ino;
+        if (const auto listed = listed_buffer(line))
+            is_ours = listed->inode == status.st_ino;
         if (is_ours && std::sscanf(line.c_str(), "Total %lu devices attached", &count) == 1)
             return count;
     }

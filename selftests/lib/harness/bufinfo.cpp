@@ -2,6 +2,7 @@
 #include "bufinfo.hpp"
 
 #include <fstream>
+#include <sstream>
 
 #include "fixture.hpp"
 
@@ -24,6 +25,19 @@ std::vector<std::string> bufinfo_lines() {
     for (std::string line; std::getline(file, line);)
         lines.push_back(line);
     return lines;
+}
+
+std::optional<ListedBuffer> listed_buffer(const std::string& line) {
+    std::istringstream fields(line);
+    std::string flags;
+    std::string mode;
+    std::string references;
+    ListedBuffer buffer;
+
+    if (line.starts_with('\t') ||
+        !(fields >> buffer.bytes >> flags >> mode >> references >> buffer.exporter >> buffer.inode))
+        return std::nullopt;
+    return buffer;
 }
 
 } // namespace testexp

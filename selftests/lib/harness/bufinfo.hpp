@@ -2,6 +2,8 @@
 /* The list of all dma-bufs in debugfs. */
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,5 +14,15 @@ namespace testexp {
  * when it cannot be mounted, or when the kernel has no such file.
  */
 std::vector<std::string> bufinfo_lines();
+
+/* A buffer in the list. */
+struct ListedBuffer {
+    std::uint64_t bytes = 0;
+    std::string exporter;
+    std::uint64_t inode = 0;
+};
+
+/* The buffer of a line, or nothing for a line of something else. */
+std::optional<ListedBuffer> listed_buffer(const std::string& line);
 
 } // namespace testexp
