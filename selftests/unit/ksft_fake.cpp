@@ -39,6 +39,21 @@ void skip() {
     REQUIRE(has_hardware, "this machine is too small");
 }
 
+void skip_at_end() {
+    ksft::skip_at_end("a part of it");
+    ksft::note("goes on");
+}
+
+void skip_at_end_and_fail() {
+    ksft::skip_at_end("a part of it");
+    ksft::expect(false, "two plus two is five");
+}
+
+void skip_at_end_and_throw() {
+    ksft::skip_at_end("a part of it");
+    throw std::runtime_error("thrown later");
+}
+
 void skip_after_failure() {
     fail();
     ksft::skip("came too late");
@@ -92,6 +107,9 @@ constexpr Fake fakes[] = {
     {"compare_signs", compare_signs},
     {"skip", skip},
     {"skip_after_failure", skip_after_failure},
+    {"skip_at_end", skip_at_end},
+    {"skip_at_end_and_fail", skip_at_end_and_fail},
+    {"skip_at_end_and_throw", skip_at_end_and_throw},
     {"throw", throw_exception},
     {"throw_integer", throw_integer},
     {"segfault", segfault},

@@ -102,6 +102,14 @@ TEST(Ksft, SkipKeepsNameAndReason) {
     EXPECT_TRUE(says(run, "pass:2 fail:0 xfail:0 xpass:0 skip:1"));
 }
 
+TEST(Ksft, SkipAtEndLetsTheCaseGoOn) {
+    const Ended run = fake("skip_at_end");
+
+    EXPECT_EQ(run.status, 0);
+    EXPECT_TRUE(says(run, "# goes on")) << run.output;
+    expect_between_good_ones(run, "ok 2 " + middle_name + " # SKIP a part of it");
+}
+
 /* A case that goes wrong fails and says why, and the other cases run. */
 TEST_P(Middle, FailsAlone) {
     const auto [what, reason] = GetParam();
@@ -119,6 +127,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair("fail_often", "... and 990 more failures"),
                     std::pair("compare_signs", "a sign matters: is -1, must be 4294967295"),
                     std::pair("skip_after_failure", "came too late"),
+                    std::pair("skip_at_end_and_fail", "two plus two is five"),
+                    std::pair("skip_at_end_and_throw", "thrown later"),
                     std::pair("throw", "first line second line"),
                     std::pair("throw_integer", "exception of unknown type"),
                     std::pair("segfault", "killed by signal: Segmentation fault"),

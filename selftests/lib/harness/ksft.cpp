@@ -31,6 +31,9 @@ struct Outcome {
 /* Failed expectations of the case that runs in this process. */
 unsigned int failures;
 
+/* Why that case counts as skipped although it goes on; empty if it does not. */
+std::string reason_to_skip_at_end;
+
 void set_outcome(Outcome& outcome, int status, const std::string& reason) {
     std::string line = reason;
 
@@ -47,6 +50,8 @@ void run_body(const Case& test, Outcome& outcome) {
             note("... and " + std::to_string(failures - max_printed_failures) + " more failures");
         if (failures != 0)
             set_outcome(outcome, KSFT_FAIL, std::to_string(failures) + " failed expectations");
+        else if (!reason_to_skip_at_end.empty())
+            set_outcome(outcome, KSFT_SKIP, reason_to_skip_at_end);
         else
             set_outcome(outcome, KSFT_PASS, "");
     } catch (const Skip& reason) {
@@ -175,6 +180,10 @@ void Plan::add(std::string name, std::function<void()> body) {
 
 void skip(std::string reason) {
     throw Skip(std::move(reason));
+}
+
+void skip_at_end(std::string reason) {
+    reason_to_skip_at_end = std::move(reason);
 }
 
 void fail(const std::string& reason) {

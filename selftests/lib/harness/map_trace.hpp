@@ -22,17 +22,17 @@ struct MapCall {
     std::uint64_t prot = 0;
 };
 
-/* While the object exists, a trace buffer of its own records the calls. */
+/*
+ * While the object exists, a trace buffer of its own records the calls. Where the kernel cannot
+ * trace a function's arguments, there is nothing to expect, and the case counts as skipped at its
+ * end.
+ */
 class MapTrace {
 public:
-    /* Skips where the kernel cannot trace a function's arguments. */
     MapTrace();
     MapTrace(const MapTrace&) = delete;
     MapTrace& operator=(const MapTrace&) = delete;
     ~MapTrace();
-
-    /* The calls since the construction, in the order of time. NotJudged if some are missing. */
-    std::vector<MapCall> calls() const;
 
     /*
      * Expects that the calls have filled this number of domains. In each domain each of @pages is
@@ -42,10 +42,12 @@ public:
                         const std::string& when) const;
 
 private:
-    void remove() const;
+    /* The calls since the construction, in the order of time. NotJudged if some are missing. */
+    std::vector<MapCall> calls() const;
 
     std::string event_;
     std::string instance_;
+    bool records_ = false;
 };
 
 } // namespace testexp
