@@ -24,7 +24,8 @@ Fault = collections.namedtuple("Fault", "name kind file text programs flavour ed
 # {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO
 # refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
 GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
-          "devices": ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
+          "devices": ("--iommu", "--append",
+                      "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"),
           "bulk": ("--qemu", "backports", "--iommu", "--igb", "--append", "iommufd.allow_unsafe_interrupts=1"),
           "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
 # dmabuf-check has its arguments in brackets.
