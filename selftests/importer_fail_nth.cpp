@@ -27,21 +27,37 @@ namespace {
 /* No call here has so many points. A call that reaches this number makes no progress. */
 constexpr unsigned int max_points = 2000;
 
-constexpr std::uint64_t base = DmaDevice::tested.first;
-constexpr std::uint64_t copy_base = base + 0x100'0000;
-constexpr std::uint64_t nr_pages = 24; /* each is a run of its own */
+/*
+ * iommufd maps pages of one cache mode together, and pages of another cache mode after them. The
+ * second part has a page of the IOMMU's table for itself. An unmap frees this page, so each map
+ * allocates the page again, and can fail there when the first part is mapped.
+ */
+constexpr std::uint64_t nr_runs = 12; /* of one page, write-back */
+constexpr std::uint64_t pages_of_a_table = 512;
+constexpr std::uint64_t bytes_of_a_table = pages_of_a_table * 0x1000;
+constexpr std::uint64_t copy_distance = 8 * bytes_of_a_table;
+
+/* No memory is there. The number is odd, so that the pages cannot have one large leaf. */
+constexpr std::uint64_t uncached_pfn = (std::uint64_t{5} << 18) + 1;
+
+std::uint64_t base() {
+    return DmaDevice::tested.first + bytes_of_a_table - nr_runs * page_bytes();
+}
 
 /* What the calls work on. */
 struct Scene {
     DmaDevice dma;
     AddressSpace lone = AddressSpace::make(dma.vfio().iommufd()).value(); /* without a domain */
     Buffer buffer = device()
-                        .create({.layout = Layout{}.ram(1, {.repeat = nr_pages}),
+                        .create({.layout = Layout{}
+                                               .ram(1, {.repeat = nr_runs})
+                                               .synthetic(uncached_pfn, pages_of_a_table,
+                                                          {.cache = TESTEXP_CACHE_UC}),
                                  .flags = TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_SCATTER})
                         .value();
 
     int iommufd() const { return dma.vfio().iommufd(); }
-    std::uint64_t bytes() const { return nr_pages * page_bytes(); }
+    std::uint64_t bytes() const { return (nr_runs + pages_of_a_table) * page_bytes(); }
 };
 
 /* What is held of the buffer. */
@@ -74,7 +90,7 @@ int map_into(const Scene& scene, std::uint32_t space) {
     request.ioas_id = space;
     request.fd = scene.buffer.fd.get();
     request.length = scene.bytes();
-    request.iova = base;
+    request.iova = base();
     return errno_of_call(scene.iommufd(), uapi::address_space_map_file, &request);
 }
 
@@ -94,17 +110,17 @@ int copy(const Scene& scene) {
     request.dst_ioas_id = scene.dma.space().id();
     request.src_ioas_id = scene.lone.id();
     request.length = scene.bytes();
-    request.dst_iova = copy_base;
-    request.src_iova = base;
+    request.dst_iova = base() + copy_distance;
+    request.src_iova = base();
     return errno_of_call(scene.iommufd(), uapi::address_space_copy, &request);
 }
 
-/* A domain of the device for the address space that has the mapping, filled when it is made. */
-int make_domain(const Scene& scene, std::uint32_t& made) {
+/* A domain of the device for this address space, filled when it is made. */
+int make_domain(const Scene& scene, std::uint32_t space, std::uint32_t& made) {
     auto request = sized<uapi::DomainAlloc>();
 
     request.dev_id = scene.dma.vfio().id_in_iommufd();
-    request.pt_id = scene.lone.id();
+    request.pt_id = space;
 
     const int code = errno_of_call(scene.iommufd(), uapi::domain_alloc, &request);
 
@@ -156,13 +172,16 @@ std::vector<Operation> operations() {
         expect_done(map_into(scene, scene.lone.id()), "MAP_FILE");
     };
     const auto unmap_lone = [](const Scene& scene) {
-        expect_done(unmap_from(scene, scene.lone.id(), base), "UNMAP");
+        expect_done(unmap_from(scene, scene.lone.id(), base()), "UNMAP");
     };
     const auto map_edu = [](const Scene& scene) {
         expect_done(map_into(scene, scene.dma.space().id()), "MAP_FILE");
     };
     const auto unmap_edu = [](const Scene& scene) {
-        expect_done(unmap_from(scene, scene.dma.space().id(), base), "UNMAP");
+        expect_done(unmap_from(scene, scene.dma.space().id(), base()), "UNMAP");
+    };
+    const auto destroy_domain = [](const Scene& scene) {
+        expect_done(destroy(scene, domain), "DESTROY");
     };
 
     return {
@@ -171,16 +190,24 @@ std::vector<Operation> operations() {
         {"MAP_FILE,domain=edu", nothing,
          [](const Scene& scene) { return map_into(scene, scene.dma.space().id()); }, unmap_edu,
          nothing},
+        /* The second domain may fail when the first domain is filled. */
+        {"MAP_FILE,domains=2",
+         [](const Scene& scene) {
+             expect_done(make_domain(scene, scene.dma.space().id(), domain), "HWPT_ALLOC");
+         },
+         [](const Scene& scene) { return map_into(scene, scene.dma.space().id()); }, unmap_edu,
+         destroy_domain},
         {"COPY,domain=edu", map_lone, copy,
          [](const Scene& scene) {
-             expect_done(unmap_from(scene, scene.dma.space().id(), copy_base), "UNMAP");
+             expect_done(unmap_from(scene, scene.dma.space().id(), base() + copy_distance),
+                         "UNMAP");
          },
          unmap_lone},
-        {"HWPT_ALLOC", map_lone, [](const Scene& scene) { return make_domain(scene, domain); },
-         [](const Scene& scene) { expect_done(destroy(scene, domain), "DESTROY"); }, unmap_lone,
-         true, EINVAL},
+        {"HWPT_ALLOC", map_lone,
+         [](const Scene& scene) { return make_domain(scene, scene.lone.id(), domain); },
+         destroy_domain, unmap_lone, true, EINVAL},
         {"UNMAP,domain=edu", map_edu,
-         [](const Scene& scene) { return unmap_from(scene, scene.dma.space().id(), base); },
+         [](const Scene& scene) { return unmap_from(scene, scene.dma.space().id(), base()); },
          map_edu, unmap_edu, false},
         {"REVOKE,domain=edu", map_edu, revoke,
          [unmap_edu, map_edu](const Scene& scene) {
