@@ -87,7 +87,7 @@ LEGS = [
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
-        f"machine's is older than 8.1. Full: at full bounds, and on {DEBUG}",
+        f"machine's is older than 8.1. Full: at full bounds, on {DEBUG} too",
         legs_importers.importers, 18, 4, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),

@@ -54,18 +54,17 @@ GUESTS = (
 )
 
 
-def import_in(checks, kernel, guest, short):
+def import_in(checks, kernel, guest):
     """Runs the programs of one guest."""
     ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
-                          short=short, before=guest.before, arguments=guest.arguments, environment=guest.environment)
+                          short=checks.quick, before=guest.before, arguments=guest.arguments, environment=guest.environment)
     if ended.lacks_qemu:
         return
     checks.must_pass(ended.ktap, *guest.must_pass, *(guest.debug if kernel == legs_kernel.DEBUG else guest.traced))
 
 
 def importers(checks):
-    for guest in GUESTS:
-        import_in(checks, legs_kernel.NEWEST, guest, short=checks.quick)
-    if not checks.quick:
+    kernels = (legs_kernel.NEWEST,) if checks.quick else (legs_kernel.NEWEST, legs_kernel.DEBUG)
+    for kernel in kernels:
         for guest in GUESTS:
-            import_in(checks, legs_kernel.DEBUG, guest, short=True)
+            import_in(checks, kernel, guest)
