@@ -28,8 +28,8 @@ STOPPED = re.compile(
     r"DMA-API: (?:debugging out of memory - disabling|cacheline tracking ENOMEM)|INFO: lockdep is turned off|"
     r"BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!")
 
-# How a fault begins that says only that something was not seen. A run with such a fault fails, but the fault shows
-# nothing about the kernel, so a hunt for faults has no verdict then.
+# A complaint with this text says only that a test or the judge did not see something. The run fails, and a hunt for
+# faults takes no verdict from the complaint.
 NOT_JUDGED = "not judged: "
 
 # Includes reports of lockdep and RCU. Tests announce the ones that they provoke.
@@ -100,7 +100,7 @@ def bugs_in(lines):
     judge = Judge()
     for line in lines:
         if bug := judge.bug(message(line)):
-            yield line if bug in line else bug
+            yield bug.replace(message(line), line) if message(line) in bug else bug
 
 
 def judge_text(text):

@@ -9,7 +9,10 @@ import kernel_bugs
 import limits
 
 KMSG = "/dev/kmsg"
-BUGS_KEPT = 100  # of the kernel's log between two calls of new_bugs(); a broken kernel may report without end
+# A broken kernel may report without end, and faster than a program reads.
+BUGS_KEPT = 100  # between two calls of new_bugs()
+LINES_AT_ONCE = 1000  # that one call of read() judges
+READS_AT_ONCE = 1000  # calls of read() for one call of new_bugs(); the lines after them are lost
 LOST = kernel_bugs.NOT_JUDGED + "the kernel logged more than its buffer holds, so lines were lost"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 
@@ -29,7 +32,7 @@ class KernelLog:
         self.why = ""  # the reason why the log is not judged
         self.bugs = []  # all bugs that were found
         self.recent = collections.deque(maxlen=10)  # the last lines
-        self.found, self.more, self.lost = [], 0, False  # since the last call of new_bugs()
+        self.forget_bugs()
         try:
             self.fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
             os.lseek(self.fd, 0, os.SEEK_END)
@@ -70,26 +73,40 @@ class KernelLog:
                 return
             yield record.decode(errors="replace").split(";", 1)[1].split("\n", 1)[0]
 
+    def forget_bugs(self):
+        self.found, self.more, self.stopped, self.lost = [], 0, [], False  # since the last call of new_bugs()
+
     def read(self):
-        """Judges the new lines. Called while a program runs, before the kernel overwrites lines."""
-        for line in self.new_lines():
+        """Judges new lines. Called while a program runs, before the kernel overwrites lines. Returns whether there may
+        be more lines."""
+        for number, line in enumerate(self.new_lines(), 1):
             if line is None:
                 self.lost = True
-                continue
-            self.recent.append(line)
-            if not self.lost and (bug := self.judge.bug(line)):
-                if len(self.found) < BUGS_KEPT:
-                    self.found.append(bug)
-                else:
-                    self.more += 1
+            else:
+                self.recent.append(line)
+                self.keep(None if self.lost else self.judge.bug(line))
+            if number == LINES_AT_ONCE:
+                return True
+        return False
+
+    def keep(self, bug):
+        if not bug:
+            return
+        if bug.startswith(kernel_bugs.NOT_JUDGED):
+            self.stopped += [bug] * (bug not in self.stopped)
+        elif len(self.found) < BUGS_KEPT:
+            self.found.append(bug)
+        else:
+            self.more += 1
 
     def found_in_lines(self):
-        self.read()
-        bugs = self.found + [f"and {self.more} more reports"] * bool(self.more)
+        if all(self.read() for _ in range(READS_AT_ONCE)):
+            self.lost = True
+        bugs = self.found + [f"and {self.more} more reports"] * bool(self.more) + self.stopped
         if self.lost:
             bugs.append(LOST)
             self.judge.forget()
-        self.found, self.more, self.lost = [], 0, False
+        self.forget_bugs()
         return bugs
 
     def new_bugs(self):
@@ -110,9 +127,10 @@ class KernelLog:
     def bugs_of_program(self):
         """The new bugs, at the end of a program: from now on nothing is announced any more."""
         bugs = self.new_bugs()
-        if unended := self.judge.iommu.forget():
+        if unended := self.judge.unended():
             bugs.append(unended)
             self.bugs.append(unended)
+        self.judge.forget()
         return bugs
 
     def summary(self):

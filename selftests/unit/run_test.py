@@ -7,6 +7,7 @@ import glob
 import importlib.machinery
 import importlib.util
 import io
+import itertools
 import json
 import os
 import shutil
@@ -326,20 +327,24 @@ class RunTest(unittest.TestCase):
         self.addCleanup(started[0].kill)
         self.assertEqual(started[0].returncode, -signal.SIGKILL)
 
-    def run_beside_log(self, script):
+    def run_beside_log(self, script, read_s=0):
         """Runs a program that writes to a kernel log of the size of a pipe; returns the program's fault."""
         fifo = os.path.join(self.directory, "log")
         os.mkfifo(fifo)
         log = Log()
         log.fd = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
         self.addCleanup(os.close, log.fd)
-        log.read = lambda: os.read(log.fd, 1 << 20)
+        log.read = lambda: os.read(log.fd, 1 << 20) and time.sleep(read_s)
         args = argparse.Namespace(live=False, timeout=2)
         return load_run().run_program(["/bin/sh", "-c", script, "sh", fifo], os.path.join(self.directory, "a.ktap"),
                                       os.environ, log, args)[2]
 
     def test_kernel_log_is_read_meanwhile(self):
         self.assertIsNone(self.run_beside_log("head -c 1000000 /dev/zero >$1"))
+
+    def test_slow_kernel_log_ends_no_program(self):
+        """The output of a program that ended in time counts, however long the kernel's log took."""
+        self.assertIsNone(self.run_beside_log("echo >$1; echo 1..1; echo ok 1 a", read_s=3))
 
     def test_kernel_log_is_no_output(self):
         """A program that hangs is ended although the kernel logs something all the time."""
@@ -540,7 +545,8 @@ class NoKernelLogTest(unittest.TestCase):
     def test_is_a_failure(self):
         status, said, value = self.run_it()
         self.assertEqual((status, value["failed"]), (1, 1))
-        self.assertIn("failed: what the kernel logs cannot be read (/nonexistent: No such file or directory)", said)
+        self.assertIn("failed: not judged: what the kernel logs cannot be read (/nonexistent: No such file or "
+                      "directory)", said)
         self.assertEqual(value["kernel_log"], {"judged": False, "why": "/nonexistent: No such file or directory",
                                                "bugs": [], "announced": 0})
 
@@ -630,6 +636,29 @@ class KernelTest(unittest.TestCase):
         log = self.log_of(*[f"BUG: {number}" for number in range(1000)])
         bugs = log.new_bugs()
         self.assertEqual((len(bugs), bugs[-1]), (kernel_log.BUGS_KEPT + 1, "and 900 more reports"))
+
+    def test_endless_log(self):
+        log = self.log_of()
+        log.new_lines = lambda: itertools.repeat("BUG: again")
+        self.assertTrue(log.read())
+        with unittest.mock.patch.object(kernel_log, "READS_AT_ONCE", 3):
+            self.assertEqual(log.new_bugs(), ["BUG: again"] * kernel_log.BUGS_KEPT + ["and 3900 more reports",
+                                                                                       kernel_log.LOST])
+
+    def test_stopped_checker_hides_no_bug(self):
+        log = self.log_of(*["INFO: lockdep is turned off."] * 1000, "BUG: seen")
+        self.assertEqual(log.new_bugs(), ["BUG: seen", "not judged: INFO: lockdep is turned off."])
+
+    def test_announcement_ends_with_the_program(self):
+        log = self.log_of(self.WARNINGS, "WARNING: announced")
+        self.assertEqual(log.bugs_of_program(), ["the log ends within what a test had announced"])
+        log.new_lines = lambda: ["WARNING: of the next program"]
+        self.assertEqual(log.bugs_of_program(), ["WARNING: of the next program"])
+
+    def test_first_bug_of_a_console(self):
+        lines = ["[    1.000000] INFO: lockdep is turned off.", "[    2.000000] BUG: seen", "BUG: by hand"]
+        self.assertEqual(list(kernel_bugs.bugs_in(lines)),
+                         ["not judged: [    1.000000] INFO: lockdep is turned off.", "[    2.000000] BUG: seen"])
 
     def test_new_taint(self):
         log = self.kernel_log()

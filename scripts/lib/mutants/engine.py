@@ -122,12 +122,17 @@ class Guest:
         else:
             self.runs[name].append(event)
 
-    def has_new_bug(self):
-        """Returns whether the console shows a bug since the current programs began. An older bug belongs to the jobs
-        before, and does not say why the guest ended."""
-        text = self.console.read_bytes()[self.console_at:] if self.console.exists() else b""
-        lines = text.decode(errors="replace").splitlines()
-        return any(kernel_bugs.NOT_JUDGED not in bug for bug in kernel_bugs.bugs_in(lines))
+    def new_bug(self):
+        """Returns the first bug on the console since the current programs began, or "". An older bug belongs to the
+        jobs before, and does not say why the guest ended. Older lines count only for what they announce."""
+        console = self.console.read_bytes() if self.console.exists() else b""
+        judge = kernel_bugs.Judge()
+        old, new = ([kernel_bugs.message(line) for line in part.decode(errors="replace").splitlines()]
+                    for part in (console[:self.console_at], console[self.console_at:]))
+        for message in old:
+            judge.bug(message)
+        bugs = filter(None, map(judge.bug, new))
+        return next((bug for bug in bugs if not bug.startswith(kernel_bugs.NOT_JUDGED)), "")
 
     def attempts(self, status, said):
         if status == core.GUEST_NOT_STARTED:
@@ -135,8 +140,8 @@ class Guest:
         found = {name: verdicts.Attempt(self.runs[name], (), None, "") for name in self.done}
         if self.silent:
             end, what = "silent", f"the guest printed nothing for {self.silence} s"
-        elif status == core.GUEST_BUG and self.has_new_bug():
-            end, what = "bug", said or core.GUEST_ENDS[status]
+        elif status == core.GUEST_BUG and (bug := self.new_bug()):
+            end, what = "bug", f"kernel bug in the guest: {bug}"
         elif "timed out" in said:
             end, what = "silent", said
         else:

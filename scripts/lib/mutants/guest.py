@@ -37,8 +37,11 @@ UNKILLABLE = re.compile(r"([\w-]+) cannot be killed, so it hangs in the kernel")
 # The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence.
 REFUSED = re.compile(r"cannot load (?!.*File exists)")
 CHECK = re.compile(r"dmabuf-check\[(.*)\]")
-EXPECTATION = "not so: "  # a failed expectation counts even if the case times out later
-KERNEL_LOG = re.compile(r"kernel log")
+# A failed expectation counts even if the case times out later.
+EXPECTATION = re.compile(r"not so: |: is .*, must be ")
+# An announcement without an end follows from the end of a program that was killed, so it is no evidence beside a
+# timeout.
+KERNEL_LOG = re.compile(r"kernel log(?!.*(?:were announced without an end|within what a test had announced))")
 # These complaints leave the kernel in doubt: a message in its log that is not a warning, a taint, or a module that
 # cannot be unloaded.
 DOUBT = re.compile(r"kernel log[^:]*: (?!.*WARNING: )|kernel taint|cannot be unloaded")
@@ -74,7 +77,7 @@ def complaints(tests):
 
 def is_no_evidence(text):
     """Returns whether a complaint says only that something was not seen."""
-    return kernel_bugs.NOT_JUDGED in text and EXPECTATION not in text
+    return kernel_bugs.NOT_JUDGED in text and not EXPECTATION.search(text)
 
 
 def outcome(word, found="", program="", case="", limit=None):
@@ -99,6 +102,8 @@ def judge(tests, status, output):
         return outcome("broken", f"selftests/run ended with status {status} and left no whole tests.json: {words}")
     cases, faults = complaints(tests)
     if not cases and not faults:
+        if tests.get("leaks", {}).get("switched_off"):
+            return outcome("broken", kernel_bugs.NOT_JUDGED + "kmemleak is switched off, so leaks were not found")
         if tests["failed"] or status not in (0, 4):
             return outcome("broken",
                            f"selftests/run ended with status {status}, and its tests.json has no failure: {words}")
@@ -110,7 +115,7 @@ def judge(tests, status, output):
         return outcome("broken", text, program)
     late = [(program, case, match) for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
     clear = [(program, case) for program, case, reason in cases
-             if not TIMED_OUT.search(reason) or EXPECTATION in reason]
+             if not TIMED_OUT.search(reason) or EXPECTATION.search(reason)]
     clear += [(program, fault) for program, _, fault in faults if KERNEL_LOG.match(fault)]
     if clear or not late:
         program, found = (clear or [(program, fault) for program, _, fault in faults])[0]

@@ -15,9 +15,11 @@ CONSOLE_END = b"dmabuf-vm: end"
 
 
 def kernel_bug(console):
-    """The first line of the console that says the kernel is broken, or None. Announced bugs do not count."""
+    """The first line of the console that says the kernel is broken, or else that a checker of the kernel has stopped,
+    or None. Announced bugs do not count."""
     lines = console.read_text(errors="replace").splitlines() if console.exists() else []
-    return next(kernel_bugs.bugs_in(lines), None)
+    bugs = list(kernel_bugs.bugs_in(lines))
+    return next((bug for bug in bugs if kernel_bugs.NOT_JUDGED not in bug), bugs[0] if bugs else None)
 
 
 def console_is_whole(console, commands=1):

@@ -26,7 +26,10 @@ public:
     /* The number of new lines that begin a WARNING. */
     unsigned int new_warnings();
 
-    /* The new lines that begin the report of a bug: a WARNING, an oops, lockdep, KASAN. */
+    /*
+     * The new lines that begin the report of a bug: a WARNING, an oops, lockdep, KASAN. NotJudged
+     * if there is no such line, but lockdep has stopped.
+     */
     std::vector<std::string> new_bugs();
 
 private:

@@ -43,7 +43,7 @@ std::vector<std::string> trace_lines(const std::string& path) {
         is_whole = is_whole || says_that_all_are_there(line);
         lines.push_back(line);
     }
-    if (!is_whole)
+    if (!is_whole || file.bad())
         throw NotJudged(path + " does not have every entry that was traced");
     return lines;
 }
