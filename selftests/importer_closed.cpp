@@ -59,11 +59,17 @@ using Counts = std::map<std::string, std::uint64_t>;
 /* The dma-bufs of the exporters that this program uses. Other programs may have others. */
 std::uint64_t nr_dma_bufs() {
     std::uint64_t number = 0;
+    bool is_whole = false; /* the last line has the number of all */
 
-    for (const std::string& line : bufinfo_lines())
+    for (const std::string& line : bufinfo_lines()) {
+        is_whole =
+            is_whole || (line.starts_with("Total ") && line.find(" objects") != std::string::npos);
         if (const auto buffer = listed_buffer(line))
             number +=
                 buffer->exporter == TESTEXP_DEVICE_NAME || buffer->exporter.starts_with("vfio");
+    }
+    if (!is_whole)
+        ksft::fail("bufinfo does not say how many dma-bufs there are");
     return number;
 }
 

@@ -8,7 +8,8 @@
  * Method: fail-nth, as in fail_nth.cpp: the first possible failure of a call happens, then the
  * second, and so on until the call meets no failure any more.
  *
- * Does not see: two failures in one call; leaks of memory, which selftests/run finds.
+ * Does not see: two failures in one call; entries that stay in the table of a domain without a
+ * device; leaks of memory, which selftests/run finds.
  */
 #include <functional>
 #include <string>

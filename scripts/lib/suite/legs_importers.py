@@ -35,7 +35,8 @@ GUESTS = (
         r"P23\.refused_leaves_the_table", r"P23\.list_is_short", r"P23\.list_returns\[.*\]",
         r"P24\.storm\[exporter=vfio,.*\]", r"P24\.closed_in_each_order\[exporter=vfio\]", r"P24\.killed\[in=dma,.*\]"),
           traced=(r"P23\.kinds\[.*\]", r"P23\.later_domains\[.*\]", r"P23\.copied\[.*\]"),
-          debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]"),
+          debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]",
+                 r"P8\.iommufd_fail_nth\[call=MAP_FILE,domains=2\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]"),
           arguments=("--iommu", "--append",
                      "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1")),
     # The BAR belongs to VFIO, so the module has none.
@@ -57,7 +58,8 @@ GUESTS = (
 def import_in(checks, kernel, guest):
     """Runs the programs of one guest."""
     ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
-                          short=checks.quick, before=guest.before, arguments=guest.arguments, environment=guest.environment)
+                          short=checks.quick, before=guest.before, arguments=guest.arguments,
+                          environment=guest.environment)
     if ended.lacks_qemu:
         return
     checks.must_pass(ended.ktap, *guest.must_pass, *(guest.debug if kernel == legs_kernel.DEBUG else guest.traced))
