@@ -113,7 +113,7 @@ Result<Ticks> map_and_unmap(const testexp::AddressSpace& space, const Imported& 
     return Ticks{mapped - begin, unmapped - again};
 }
 
-/* The ticks of unmap are those of the copied page. */
+/* Ticks of the copy, and of the unmap of the copied page. */
 Result<Ticks> copy_last(const Translated& translated, const Imported& imported) {
     const Result<std::uint64_t> source = translated.alone().map(
         {.file = imported.buffer.fd.get(), .length_bytes = imported.size_bytes});

@@ -91,7 +91,7 @@ TEST(ImportPlan, OnlyTheCopyOfThePageDoesNotCoverTheBuffer) {
     }
 }
 
-/* The larger the list, the longer may the lookup of the last page take. */
+/* The longer the list, the longer the lookup of the last page may take. */
 TEST(ImportPlan, EachNumberOfRunsHasACopyOfTheLastPage) {
     const auto plan = bench::make_import_plan({bench::test_exporter});
 

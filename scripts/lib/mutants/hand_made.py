@@ -22,7 +22,8 @@ DEFAULT_VERSION = "6.12"
 # the fault.
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour edits guest", defaults=("usual",))
 # {guest: options of scripts/vm}. The built-in vfio-pci takes the ivshmem device of the guest with an IOMMU. VFIO
-# refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless the last option is set.
+# refuses devices without interrupt remapping, which QEMU's IOMMU does not have, unless an option
+# allow_unsafe_interrupts is set: iommufd has one, and VFIO's type1 driver has another.
 GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
           "devices": ("--iommu", "--append",
                       "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"),

@@ -24,8 +24,8 @@ struct MapCall {
 
 /*
  * While the object exists, a trace buffer of its own records the calls. Where the kernel cannot
- * trace a function's arguments, there is nothing to expect, and the case counts as skipped at its
- * end.
+ * trace a function's arguments, expect_domains() checks nothing, and the case counts as skipped at
+ * its end.
  */
 class MapTrace {
 public:
