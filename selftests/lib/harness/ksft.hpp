@@ -88,8 +88,8 @@ struct Skip : std::exception {
 [[noreturn]] void skip(std::string reason);
 
 /*
- * Marks the case as skipped, and lets the case go on: the kernel lacks something that only a part of
- * its checks needs. A failure still counts as a failure.
+ * Marks the case as skipped, and lets the case go on: the kernel lacks something that only a part
+ * of its checks needs. A failure still counts as a failure.
  */
 void skip_at_end(std::string reason);
 
