@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "subject.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <unistd.h>
 
 #include "fixture.hpp"
@@ -35,11 +37,11 @@ bool asks_attributes(const Importer& importer, std::uint64_t nr_pages) {
     return importer.describe(nr_pages, TESTEXP_DESCRIBE_ATTRS).code() != EOPNOTSUPP;
 }
 
-std::vector<Answer> merged(std::vector<Answer> one, const std::vector<Answer>& other) {
-    std::vector<Answer> all = std::move(one);
+/* Both are in the order of their pages. Where both have a page, the answer of @one counts. */
+std::vector<Answer> merged(const std::vector<Answer>& one, const std::vector<Answer>& other) {
+    std::vector<Answer> all;
 
-    all.insert(all.end(), other.begin(), other.end());
-    std::ranges::stable_sort(all, {}, &Answer::pgoff);
+    std::ranges::merge(one, other, std::back_inserter(all), {}, &Answer::pgoff, &Answer::pgoff);
 
     const auto same_page = [](const Answer& a, const Answer& b) { return a.pgoff == b.pgoff; };
 
@@ -114,10 +116,10 @@ std::vector<Answer> ask_pages(const Subject& subject, const Importer& importer,
 
     if (answers.size() == subject.nr_pages)
         return answers;
-    return merged(std::move(answers), ask_windows(importer,
-                                                  pages_of_blocks(answers, subject.nr_pages,
-                                                                  subject.page_limit, seed()),
-                                                  resolve_flags));
+    return merged(
+        answers, ask_windows(importer,
+                             pages_of_blocks(answers, subject.nr_pages, subject.page_limit, seed()),
+                             resolve_flags));
 }
 
 void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
