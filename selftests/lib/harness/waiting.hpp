@@ -74,6 +74,10 @@ private:
 /*
  * A MAP that has its buffer mapped until release(): MAP copies the segments out to a page of a
  * buffer whose lock is held, and waits there for the lock.
+ *
+ * MAP holds the mmap lock of the process while it waits. So until release() the caller must not
+ * change its address space: an allocation for which malloc() needs new memory waits, until the
+ * fence has expired and the mapping has ended.
  */
 class HeldMapping {
 public:
