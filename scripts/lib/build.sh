@@ -62,5 +62,3 @@ build_failed() {
 	fi
 }
 
-# Prints the commit of the repository, with -dirty when files differ from the commit.
-revision() { git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown; }

@@ -29,8 +29,8 @@ SCRIPTS = ROOT / "scripts"
 
 # How scripts/vm ends when the guest's command has no status of its own.
 GUEST_NOT_STARTED, GUEST_BUG, GUEST_LOST = 250, 251, 252
-# Guards against a guest that hangs: what a guest does takes five minutes at most where nothing else runs.
-GUEST_TIMEOUT_S = 3600
+# Guards against a guest that hangs: what a guest does takes 18 minutes at most when two legs run side by side.
+GUEST_TIMEOUT_S = 3 * 3600
 GUEST_ENDS = {
     GUEST_NOT_STARTED: "the guest could not start",
     GUEST_BUG: "the guest's kernel panicked or reported a bug",
@@ -443,27 +443,3 @@ def vm_command(kernel, command, *, smp=None, mem=3072, timeout=GUEST_TIMEOUT_S, 
         if value is not None:
             words += [option, value]
     return [*words, *arguments, "--", *command]
-
-
-class Progress:
-    """A line on stderr every 15 seconds while the block runs: what is done, and for how long."""
-
-    INTERVAL_S = 15
-
-    def __init__(self, text):
-        self.text = text
-        self.started = time.monotonic()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
-
-    def _tell(self):
-        while not self._end.wait(self.INTERVAL_S):
-            say(f"{self.text() if callable(self.text) else self.text}, {elapsed(time.monotonic() - self.started)}")
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join()

@@ -43,9 +43,8 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
 --keep              with --only and --check: keeps the guest, so that the next run boots no guest (scripts/vm --keep).
                     The guest ends after ten minutes without a run. scripts/vm --list shows the guest, --stop ends it
 
-DIR holds env.json, ktap/, bench.json, bench-icount.json, bench-contention.json, latency.json, dmesg.txt,
-kernel-log.json, regression.json, summary.txt and report.html. The mutation score is no part of a run: scripts/mutants
---out DIR adds it to the report.
+DIR holds summary.txt, report.html, and the results that both are made from; results/schema.md names the files. The
+mutation score is no part of a run: scripts/mutants --out DIR adds it to the report.
 Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what),
 130 interrupted. With --only and --check also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
@@ -290,7 +289,7 @@ def parse(arguments):
     options.kernel = options.kernel or core.default_kernel()
     core.check_kernel(options.kernel)
     options.kernel = core.SHORT_NAMES.get(options.kernel, options.kernel)
-    if options.kernel.endswith("debug") and "/" not in options.kernel and not options.few:
+    if "-debug" in f"-{options.kernel}" and "/" not in options.kernel and not options.few:
         raise core.Problem(f"kernel {options.kernel} is for self-tests, as its costs mean nothing; name tests with "
                            "--only, or run scripts/test " + core.FULL_NAMES.get(options.kernel, options.kernel))
     if "/" in options.kernel:
