@@ -21,8 +21,8 @@ static inline void hist_table_fill(volatile __u16 *table)
 }
 
 /*
- * testexp_hist_index(). From 16 on a bucket is told by the five highest bits: without
- * its k lowest bits a value falls as many buckets lower as there are in k octaves.
+ * testexp_hist_index(). For values from 16 on, the five highest bits choose the bucket. A value
+ * that is shifted right by k bits falls into the bucket that is k octaves lower.
  */
 static inline __attribute__((always_inline)) __u64
 hist_table_index(const volatile __u16 *table, __u64 value)

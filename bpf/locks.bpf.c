@@ -479,7 +479,7 @@ int contended_release(struct bpf_raw_tracepoint_args *ctx)
 	since_ns = state->acquired_ns;
 	state->group = group;
 	state->released_ns = now_ns;
-	state->acquired_ns = now_ns; /* until the next holder has it, or for who takes it unseen */
+	state->acquired_ns = now_ns; /* for a task that takes the lock without contention */
 	if (!since_ns) {
 		state->acquired_ns = 0; /* whoever waits has begun unseen */
 		COUNT(unmatched_holds);

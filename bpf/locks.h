@@ -42,8 +42,8 @@ struct lock_stats {
 /**
  * struct lock_group - the owner of the numbers at @index
  * @index: into the per-CPU stats
- * @size_bytes: of the buffer; by buffer only
- * @name: exporter's name by buffer, command's by process
+ * @size_bytes: size of the buffer; 0 unless the groups are buffers
+ * @name: the exporter, when the group is a buffer; the command, when the group is a process
  */
 struct lock_group {
 	__u32 index;

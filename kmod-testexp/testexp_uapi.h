@@ -76,7 +76,7 @@
 /* --- INFO, on control ---------------------------------------------------- */
 
 #define TESTEXP_FEAT_NATIVE	  0x01u /* the kernel has get_pfn; else the module has it */
-#define TESTEXP_FEAT_MOVE_NOTIFY  0x02u /* CONFIG_DMABUF_MOVE_NOTIFY */
+#define TESTEXP_FEAT_MOVE_NOTIFY  0x02u /* CONFIG_DMABUF_MOVE_NOTIFY, or 7.1 */
 #define TESTEXP_FEAT_DMABUF_DEBUG 0x04u /* CONFIG_DMABUF_DEBUG: wrong page links */
 #define TESTEXP_FEAT_LOCKDEP	  0x08u /* CONFIG_PROVE_LOCKING */
 #define TESTEXP_FEAT_KASAN	  0x10u /* CONFIG_KASAN */
@@ -814,7 +814,7 @@ enum testexp_path {
 	TESTEXP_PATHS
 };
 
-/* Which page is next. SGT_*, PHYS_LIST and GET_PFN_STRIDE support only FORWARD. */
+/* Which page is next. SGT_*, PHYS_LIST, LOCK_UNLOCK and GET_PFN_STRIDE support only FORWARD. */
 enum testexp_sequence {
 	TESTEXP_SEQUENCE_FORWARD,	/* the next page */
 	TESTEXP_SEQUENCE_STRIDED,	/* the page @stride further; after the end the first page */

@@ -50,7 +50,7 @@ bool has(const PerfPath& path, const std::string& event) {
     return found != path.counters.end() && found->second.has_value();
 }
 
-/* The events that some path has, or has not, a counter of. */
+/* @counted: the events of which some path has a counter; else those of which some path has none. */
 std::set<std::string> events(const Perf& perf, bool counted) {
     std::set<std::string> names;
 

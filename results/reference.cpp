@@ -36,7 +36,7 @@ std::optional<double> per_op_of(const Counts& counts, const std::string& name) {
     return found == counts.cases.end() ? std::nullopt : std::optional(found->second.at("per_op"));
 }
 
-/* Counters differ: a counter that only one side has does so, too. */
+/* The counters that moved. A counter that only one side has counts as moved. */
 std::vector<Change> moved_counters(const std::string& name,
                                    const std::map<std::string, double>& before,
                                    const std::map<std::string, double>& after,

@@ -69,8 +69,8 @@ std::vector<std::size_t> tie_groups(Values left, Values right) {
 }
 
 /*
- * How many ways there are to choose @n of n + m ranks so that U is 0, 1, 2, ...:
- * with each value of the other sample the chosen ones move up, or not.
+ * How many ways there are to choose @n of n + m ranks so that U is 0, 1, 2, ... U is the number
+ * of pairs in which the value of the chosen rank is the larger one.
  */
 std::vector<double> ways(std::size_t n, std::size_t m) {
     /* count[i][u]: i of the first sample placed, u pairs so far */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: every error of get_pfn is the one in the table of section 1 of the contract; pfn and
+ * Claim: every error of get_pfn is the one that section 1 of the contract names; pfn and
  * max_order stay untouched; errors that user space can provoke are silent, and a caller's bug gives
  * a WARNING.
  *
- * Method: each row of that table is provoked in both forms, with and without max_order; where two
- * rows apply, the test knows which one wins. The kernel log is compared before and after.
+ * Method: each of these errors is provoked in both forms, with and without max_order; where two
+ * errors apply, the test knows which one wins. The kernel log is compared before and after.
  *
  * Does not see: whether the exporter was called for a pgoff out of bounds, except by the exporter's
  * own count of calls; moves, other than by revoke.
