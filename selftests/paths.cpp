@@ -14,6 +14,7 @@
  */
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <functional>
 #include <set>
 
@@ -349,6 +350,51 @@ void needs_its_leaf() {
                 0, false, "PFN not aligned");
     expect_leaf(Layout{}.ram(256, {.align_order = 8, .repeat = 2}), TESTEXP_CREATE_HUGE, 0, false,
                 "extents too small");
+}
+
+/* A leaf of synthetic PFNs would show memory that is not the buffer's. */
+void no_leaf_of_synthetic() {
+    require_path(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_PMD));
+
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}
+                                                     .ram(pmd_pages, {.align_order = pmd_order})
+                                                     .synthetic(pmd_pages, pmd_pages),
+                                       .flags = TESTEXP_CREATE_HUGE})
+                              .value();
+    const Mapping mapping =
+        Mapping::map_aligned(buffer.fd.get(), buffer.nr_pages, pmd_pages * page_bytes()).value();
+
+    ksft::expect_eq(signal_of_reading(mapping.bytes().data()), 0, "signal of reading RAM");
+    ksft::expect_eq(signal_of_reading(mapping.bytes().data() + pmd_pages * page_bytes()), SIGBUS,
+                    "signal of reading a synthetic page");
+}
+
+/* MMIO gets a page table entry for each page, with the cache mode of MMIO. */
+void no_leaf_of_mmio() {
+    require_path(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_PMD));
+    REQUIRE(mmio_bar().bytes >= pmd_pages * page_bytes(), "the BAR is too small");
+
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.mmio(0, pmd_pages),
+                                       .flags = TESTEXP_CREATE_HUGE | TESTEXP_CREATE_DYNAMIC})
+                              .value();
+    const Importer importer = device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).value();
+    const Mapping mapping =
+        Mapping::map_aligned(buffer.fd.get(), pmd_pages, pmd_pages * page_bytes()).value();
+    const auto code_of = [&](testexp_path path) {
+        return importer
+            .measure({.path = path, .nr_pages = pmd_pages, .address = address_of(mapping)})
+            .code();
+    };
+
+    ksft::expect_eq(code_of(TESTEXP_PATH_FOLLOW_PFNMAP_PMD), ENODATA, "PMD");
+    ksft::expect_eq(code_of(TESTEXP_PATH_FOLLOW_PFNMAP_PTE), 0, "PTE");
+    for (const testexp_walked& walked :
+         device().walk(mapping.bytes().data(), pmd_pages, TESTEXP_WALK_FAULT_IN).value()) {
+        ksft::expect_eq(walked.error, 0, "WALK");
+        ksft::expect_eq(walked.cache, TESTEXP_CACHE_UC, "cache mode");
+    }
 }
 
 /* --- What is refused ------------------------------------------------------ */
@@ -751,6 +797,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("paths.cold_pages_fault", cold_pages_fault);
     plan.add("paths.cold_batch_fits_the_window", cold_batch_fits_the_window);
     plan.add("paths.needs_its_leaf", needs_its_leaf);
+    plan.add("paths.no_leaf[pages=synthetic]", no_leaf_of_synthetic);
+    plan.add("paths.no_leaf[pages=mmio]", no_leaf_of_mmio);
     plan.add("paths.dma_to_phys_is_wrong[behind=iommu]", [] {
         dma_to_phys_is_wrong(DmaKind::iommu, "the importers' device is behind no IOMMU: "
                                              "scripts/vm --iommu, TESTEXP_IMPORTER_DEVICE");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: nobody can pin a page of a buffer through a mapping, so no page outlives a revoke or a
- * move (P22).
+ * move (P22). A mapping cannot grow beyond its buffer.
  *
  * Method: system calls that pin pages of their caller's memory get a mapping of the buffer, before
  * and after a revoke and a move. They must fail with EFAULT, and their pipe must be empty. The
@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -215,6 +216,18 @@ void outlives_move() {
                     "what the pipe gives");
 }
 
+/* A mapping that has grown would show pages that are not the buffer's. */
+void does_not_grow(std::uint32_t flags) {
+    const Buffer buffer = create(flags);
+    const Mapping mapping = map(buffer);
+    const std::size_t bytes = mapping.bytes().size();
+
+    errno = 0;
+    ksft::expect(mremap(mapping.bytes().data(), bytes, 2 * bytes, MREMAP_MAYMOVE) == MAP_FAILED,
+                 "mremap to twice the length fails");
+    ksft::expect_eq(errno, EFAULT, "errno of mremap");
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Way& way : ways) {
@@ -225,6 +238,9 @@ void make_plan(ksft::Plan& plan) {
     }
     plan.add("P22.shown_page_outlives[call=REVOKE]", outlives_revoke);
     plan.add("P22.shown_page_outlives[call=MOVE]", outlives_move);
+    plan.add("P22.mapping_does_not_grow[flags=none]", [] { does_not_grow(0); });
+    plan.add("P22.mapping_does_not_grow[flags=SHOW_PAGES]",
+             [] { does_not_grow(TESTEXP_CREATE_SHOW_PAGES); });
 }
 
 } // namespace
