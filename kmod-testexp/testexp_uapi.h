@@ -550,7 +550,8 @@ struct testexp_map_entry {
  * @nr_entries 0; EINTR when the process is killed, or when a signal came while the core waited
  * for a KERNEL fence of the exporter. With KERNEL as dma_buf_vmap(): EINVAL when the exporter has
  * no vmap; ENODEV when the buffer is revoked; ENOSPC over max_pages, because the page table of
- * the mapping is charged; EINTR when a signal came.
+ * the mapping is charged; EUCLEAN when a buffer of this module is mapped with other pages than
+ * its own, which would be a fault of this module; EINTR when a signal came.
  */
 struct testexp_map {
 	__u32 size;

@@ -1107,6 +1107,29 @@ void map_fields() {
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
 }
 
+/* KERNEL compares its mapping with the buffer page by page, and fails where they differ. */
+void kernel_mapping_has_its_pages(const Layout& layout) {
+    const Buffer buffer =
+        device().create({.layout = layout, .flags = TESTEXP_CREATE_SCATTER}).value();
+
+    ksft::expect_eq(device().attach(buffer.fd.get()).value().map_kernel().code(), 0, "KERNEL");
+}
+
+void plan_kernel_mappings(ksft::Plan& plan) {
+    const struct {
+        const char* name;
+        Layout layout;
+    } rows[] = {
+        {"one_extent", Layout{}.ram(16)},
+        {"pages", Layout{}.ram(1, {.repeat = 16})},
+        {"mixed_orders", Layout{}.ram(1).ram(4, {.align_order = 2, .repeat = 3}).ram(7)},
+    };
+
+    for (const auto& row : rows)
+        plan.add(std::string("abi.kernel_mapping_has_its_pages[layout=") + row.name + "]",
+                 [layout = row.layout] { kernel_mapping_has_its_pages(layout); });
+}
+
 /* --- DESCRIBE and WALK ---------------------------------------------------- */
 
 void describe_fields() {
@@ -1690,6 +1713,7 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("abi.resolve_fields", resolve_fields);
     plan.add("abi.map_fields", map_fields);
+    plan_kernel_mappings(plan);
     plan.add("abi.describe_fields", describe_fields);
     plan.add("abi.walk_fields", walk_fields);
     plan.add("abi.walk_answers", walk_answers);

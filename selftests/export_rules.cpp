@@ -94,13 +94,16 @@ void exported(const Row& row) {
     });
 }
 
-/* Exporters without mmap are accepted. */
+/* Exporters without mmap are accepted. NO_MMAP leaves out vmap as well. */
 void without_mmap() {
     const Buffer buffer =
         device().create({.layout = Layout{}.ram(3), .flags = TESTEXP_CREATE_NO_MMAP}).value();
 
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
     ksft::expect_eq(Mapping::map(buffer.fd.get(), 3).code(), EINVAL, "mmap");
-    ksft::expect_eq(device().attach(buffer.fd.get()).value().map().code(), 0, "map");
+    ksft::expect_eq(importer.map_kernel().code(), EINVAL, "vmap");
+    ksft::expect_eq(importer.map().code(), 0, "map");
 }
 
 void make_plan(ksft::Plan& plan) {

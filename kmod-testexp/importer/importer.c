@@ -11,8 +11,10 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include "exporter/exporter.h"
+#include "exporter/layout.h"
 #include "exporter/memory.h"
 #include "importer/importer.h"
 #include "compat.h"
@@ -200,6 +202,38 @@ static bool importer_locks_vmap(const struct dma_buf *dmabuf)
 	return TESTEXP_MAP_IS_LOCKED || testexp_exporter_owns(dmabuf);
 }
 
+/* Called under the reservation lock, for a buffer of this module that is not revoked. */
+static bool importer_sees_its_pages(const struct layout *layout, const void *vaddr)
+{
+	u64 pgoff;
+
+	for (pgoff = 0; pgoff < layout->nr_pages; pgoff++, vaddr += PAGE_SIZE) {
+		if (vmalloc_to_pfn(vaddr) != pgoff + layout_find(layout, pgoff)->delta)
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/* Ends a mapping of wrong pages at once, because nobody may use these pages. */
+static int importer_vmap(struct importer *importer)
+{
+	struct dma_buf *dmabuf = importer->attach->dmabuf;
+	struct iosys_map map;
+	int ret;
+
+	ret = dma_buf_vmap(dmabuf, &map);
+	if (ret)
+		return ret;
+	if (testexp_exporter_owns(dmabuf) &&
+	    !importer_sees_its_pages(testexp_exporter_layout(dmabuf), map.vaddr)) {
+		dma_buf_vunmap(dmabuf, &map);
+		return -EUCLEAN;
+	}
+	importer->kernel_map = map;
+	return 0;
+}
+
 /* Maps the buffer for the kernel. The mapping is kept until the importer is closed. */
 static int importer_map_kernel(struct importer *importer)
 {
@@ -217,7 +251,7 @@ static int importer_map_kernel(struct importer *importer)
 	}
 	ret = testexp_exporter_prepare_vmap(dmabuf);
 	if (!ret && iosys_map_is_null(&importer->kernel_map))
-		ret = dma_buf_vmap(dmabuf, &importer->kernel_map);
+		ret = importer_vmap(importer);
 	if (lock)
 		dma_resv_unlock(dmabuf->resv);
 unlock:
