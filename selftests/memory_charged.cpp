@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: used_pages counts all memory that a caller makes the module hold: RAM, arrays, and
- * sg_tables while they are mapped. At max_pages a call fails with ENOSPC and changes nothing. A
- * refused call makes no other call fail, and a FILL that already has its table still works.
+ * Claim: used_pages counts all memory that a caller makes the module hold: RAM, arrays, sg_tables
+ * while they are mapped, and the page tables of kernel mappings. At max_pages a call fails with
+ * ENOSPC and changes nothing. A refused call makes no other call fail, and a FILL that already has
+ * its table still works.
  *
  * Method: the charge of each object is computed and compared with INFO. Buffers of RAM take all but
  * a few pages of the limit; then come calls that need more.
@@ -116,6 +117,29 @@ void counts_what_is_cached() {
     ksft::expect_eq(used_pages(), before, "used_pages after");
     buffer.fd.reset();
     ksft::expect_eq(used_pages(), without_buffer, "used_pages without the buffer");
+}
+
+/* The module counts one page of the kernel's page table for so many pages of a buffer. */
+constexpr std::uint64_t kernel_table_entries = 512;
+constexpr std::uint64_t kernel_mapped_pages = 2 * kernel_table_entries;
+
+/* All importers of a buffer share one mapping. */
+void counts_kernel_mappings() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(kernel_mapped_pages)}).value();
+    const std::uint64_t before = used_pages();
+    std::vector<Importer> importers;
+
+    for (int nth = 0; nth < 2; nth++) {
+        importers.push_back(device().attach(buffer.fd.get()).value());
+        ksft::expect_eq(importers.back().map_kernel().code(), 0, "KERNEL");
+        ksft::expect_eq(used_pages() - before, kernel_mapped_pages / kernel_table_entries,
+                        "pages of the mapping");
+    }
+    importers.pop_back();
+    ksft::expect_eq(used_pages() - before, kernel_mapped_pages / kernel_table_entries,
+                    "pages after one importer was closed");
+    importers.clear();
+    ksft::expect_eq(used_pages(), before, "used_pages after");
 }
 
 /* --- The limit ------------------------------------------------------------ */
@@ -270,6 +294,26 @@ void transient_at_the_limit() {
     });
 }
 
+/*
+ * Calls that need two pages while one is left: KERNEL a page table and an array of pointers to all
+ * pages, RESOLVE and WALK room for 512 results.
+ */
+void two_pages_at_the_limit() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(kernel_table_entries)}).value();
+    const Mapping mapping = Mapping::map(buffer.fd.get(), 1).value();
+
+    refused_at_the_limit(1, [&](int code) {
+        const Importer importer = device().attach(buffer.fd.get()).value();
+
+        for (const Form& form : forms)
+            ksft::expect_eq(importer.resolve(0, 1, 1, form.flags).code(), code,
+                            std::string("RESOLVE, ") + form.name);
+        if (device().has(TESTEXP_FEAT_WALK))
+            ksft::expect_eq(device().walk(mapping.bytes().data(), 1).code(), code, "WALK");
+        ksft::expect_eq(importer.map_kernel().code(), code, "KERNEL");
+    });
+}
+
 /* A FILL that has its table needs no more memory. */
 void fill_at_the_limit() {
     const Buffer buffer =
@@ -365,8 +409,10 @@ void make_plan(ksft::Plan& plan) {
     plan.add("memory.charged[what=buffer]", counts_a_buffer);
     plan.add("memory.charged[what=attach]", counts_what_attach_maps);
     plan.add("memory.charged[what=cached_mapping]", counts_what_is_cached);
+    plan.add("memory.charged[what=kernel_mapping]", counts_kernel_mappings);
     plan.add("memory.limit[by=attach]", attach_at_the_limit);
     plan.add("memory.limit[by=map]", map_at_the_limit);
+    plan.add("memory.limit[by=two_pages]", two_pages_at_the_limit);
     plan.add("memory.limit[by=transient]", transient_at_the_limit);
     plan.add("memory.limit[by=fill]", fill_at_the_limit);
     plan.add("memory.limit[by=two_fills]", first_fills_at_once);
