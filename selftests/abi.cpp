@@ -32,6 +32,7 @@
 #include "contend.hpp"
 #include "fixture.hpp"
 #include "kernel_exporters.hpp"
+#include "module.hpp"
 
 using namespace testexp;
 
@@ -1550,6 +1551,26 @@ void importer_keeps_the_buffer() {
     ksft::expect_eq(after.used_pages, before.used_pages, "used_pages after");
 }
 
+/* Each descriptor has a reference of the module, so nobody can unload the module beneath it. */
+void descriptors_hold_the_module() {
+    const std::uint64_t before = module_references();
+    {
+        const Device control = Device::open().value();
+        ksft::expect_eq(module_references(), before + 1, "references with a control descriptor");
+
+        const Buffer buffer = device().create({.layout = Layout{}.ram(1)}).value();
+        ksft::expect_eq(module_references(), before + 2, "references with a buffer");
+
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        ksft::expect_eq(module_references(), before + 3, "references with an importer");
+
+        const Contention contention =
+            contend(device(), {.importers = {importer.fd()}, .contenders = {{.ops = 1}}}).value();
+        ksft::expect_eq(module_references(), before + 4, "references with a contention");
+    }
+    ksft::expect_eq(module_references(), before, "references when all are closed");
+}
+
 void private_mapping_is_refused() {
     const Buffer buffer = device().create({.layout = Layout{}.ram(2)}).value();
     const auto code = [&](int how) {
@@ -1731,6 +1752,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("abi.table_limit", table_limit);
     plan.add("abi.attach_flags", attach_flags);
 
+    plan.add("abi.descriptors_hold_the_module", descriptors_hold_the_module);
     plan.add("abi.importer_keeps_the_buffer", importer_keeps_the_buffer);
     plan.add("abi.mapping_keeps_the_buffer", mapping_keeps_the_buffer);
     plan.add("abi.private_mapping_is_refused", private_mapping_is_refused);

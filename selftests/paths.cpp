@@ -730,6 +730,26 @@ void holds_the_lock(const Held& held, bool one_hold) {
                     "calls without the lock, or beside its holder");
 }
 
+/*
+ * Holds of more than ops_per_hold calls could be whole multiples as well. So some reading must be
+ * an odd multiple: then the holds before this reading had no even number of ops_per_hold calls. An
+ * ioctl has an even number of holds, so this reading comes between two holds of one ioctl.
+ */
+void resolve_ends_its_hold() {
+    constexpr std::uint64_t nr_pages = std::uint64_t{16} * ops_per_hold;
+    const Buffer buffer = device().create({.layout = Layout{}.ram(nr_pages)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const auto has_odd = [](const std::set<std::uint64_t>& counts) {
+        return std::ranges::any_of(
+            counts, [](std::uint64_t count) { return count / ops_per_hold % 2 == 1; });
+    };
+    const std::set<std::uint64_t> counts = counts_under_lock(
+        buffer, true,
+        [&] { (void)importer.resolve(0, nr_pages, 1, TESTEXP_RESOLVE_LOCKED).value(); }, has_odd);
+
+    ksft::expect(has_odd(counts), "another thread got the lock after an odd number of holds");
+}
+
 void plan_holds(ksft::Plan& plan) {
     const struct {
         const char* name;
@@ -760,6 +780,7 @@ void plan_holds(ksft::Plan& plan) {
                          holds_the_lock(held, one_hold);
                      });
         }
+    plan.add("paths.one_hold[call=RESOLVE,calls=no_more]", resolve_ends_its_hold);
     plan.add("paths.one_hold[call=AUDIT]", [] {
         holds_the_lock({TESTEXP_PATH_GET_PFN, auditing, std::uint64_t{4} * ops_per_hold}, true);
     });
