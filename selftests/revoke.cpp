@@ -12,6 +12,7 @@
  * Does not see: revokes by exporters of real devices; many revokes at once (move_storm).
  */
 #include <csignal>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -164,6 +165,17 @@ void revoked(const Class& kind) {
         ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
         expect_all_refused(buffer, importer, kind);
     }
+}
+
+/* The buffer is revoked before the first importer hears of the revoke. */
+void asked_in_callback(const Class& kind) {
+    const Buffer buffer = create(kind);
+    const Importer importer =
+        device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_ASK).value();
+
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    expect_refused(importer.audit().value().asked,
+                   kind.has_pfns() ? ENODEV : kind.code_of_get_pfn(), "get_pfn in the callback");
 }
 
 void restored(const Class& kind) {
@@ -515,12 +527,69 @@ void kept_mapping_ends(const Class& kind, testexp_path path) {
     ksft::expect_eq(caller.result(), ENODEV, "MEASURE");
 }
 
-/* No revoke waits for an importer that is not told, because it may stay mapped for ever. */
-void untold_mapping_delays_nobody() {
+/* What two revokes, one after the other, wait for. */
+struct Delay {
+    std::function<bool()> lasts;
+    std::function<void()> end;
+};
+
+/*
+ * A signal ends the wait of a revoke. Another revoke changes nothing, but waits again. Returns
+ * whether the delay lasted until both had been seen.
+ */
+bool revoke_waits_again(const Buffer& buffer, const Importer& importer, const Delay& delay) {
+    Caller first([&] { return revoke(buffer); });
+    const bool asleep = first.wait_until_asleep();
+
+    first.interrupt();
+
+    const int code = first.result();
+    auto again = in_thread([&] { return revoke(buffer); });
+    const bool waits = still_running(again);
+    const bool seen = asleep && delay.lasts();
+
+    delay.end();
+    ksft::expect_eq(again.get(), 0, "REVOKE again");
+    ksft::expect_eq(importer.audit().value().notifies, 1, "notifies");
+    if (seen) {
+        ksft::expect_eq(code, EINTR, "REVOKE, whose wait the signal ended");
+        ksft::expect(waits, "the second revoke waits as well");
+    }
+    return seen;
+}
+
+void waits_again_for_the_fence(const Class& kind) {
+    until_seen([&kind] {
+        const Buffer buffer = create(kind);
+        const Importer importer =
+            device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_FENCE).value();
+
+        return revoke_waits_again(buffer, importer,
+                                  {.lasts = [&] { return happens(importer, POLLPRI); },
+                                   .end = [&] { (void)importer.signal().value(); }});
+    });
+}
+
+void waits_again_for_the_unmap(const Class& kind) {
     require_unmapping();
-    until_seen([] {
-        const Buffer buffer = create(classes[0]);
-        const Importer importer = device().attach(buffer.fd.get()).value();
+    until_seen([&kind] {
+        const Buffer buffer = create(kind);
+        const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+        HeldMapping mapping(importer);
+
+        return revoke_waits_again(
+            buffer, importer,
+            {.lasts = [&] { return mapping.is_held(); }, .end = [&] { mapping.release(); }});
+    });
+}
+
+/* No revoke waits for an importer that is not told, because it may stay mapped for ever. */
+void untold_mapping_delays_nobody(const Class& kind, std::uint32_t attach_flags) {
+    require_unmapping();
+    require_attach_flags(attach_flags);
+    until_seen([&kind, attach_flags] {
+        const Buffer buffer = create(kind);
+        const Importer importer = device().attach(buffer.fd.get(), attach_flags).value();
         HeldMapping mapping(importer);
 
         ksft::expect_eq(revoke(buffer), 0, "REVOKE");
@@ -614,6 +683,7 @@ void make_plan(ksft::Plan& plan) {
                          (flags ? ",importer=dynamic]" : ",importer=static]"),
                      [&, flags] { importer_class(kind, flags); });
         plan.add("P4.revoked" + buffer + "]", [&] { revoked(kind); });
+        plan.add("P4.asked_in_callback" + buffer + "]", [&] { asked_in_callback(kind); });
         if (kind.can_restore())
             plan.add("P4.restored" + buffer + "]", [&] { restored(kind); });
         if (kind.can_move())
@@ -638,6 +708,10 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P5.others_left_alone" + buffer + "]", [&] { others_left_alone(kind); });
         plan.add("P5.fence_delays_revoke" + buffer + "]", [&] { fence_delays_revoke(kind); });
         plan.add("P5.mapping_delays_revoke" + buffer + "]", [&] { mapping_delays_revoke(kind); });
+        plan.add("P5.revoke_waits_again" + buffer + ",for=fence]",
+                 [&] { waits_again_for_the_fence(kind); });
+        plan.add("P5.revoke_waits_again" + buffer + ",for=unmap]",
+                 [&] { waits_again_for_the_unmap(kind); });
         for (const testexp_path path : {TESTEXP_PATH_SGT_CACHED, TESTEXP_PATH_SGT_DMA_TO_PHYS})
             plan.add("P5.kept_mapping_ends" + buffer + ",path=" + path_row(path).name + "]",
                      [&, path] { kept_mapping_ends(kind, path); });
@@ -653,7 +727,14 @@ void make_plan(ksft::Plan& plan) {
              [] { pinned_is_revoked(dynamic | TESTEXP_ATTACH_PIN); });
     plan.add("P3.pinned_is_revoked[by=importer_without_callback]",
              [] { pinned_is_revoked(dynamic | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN); });
-    plan.add("P5.untold_mapping_delays_nobody", untold_mapping_delays_nobody);
+    plan.add("P5.untold_mapping_delays_nobody",
+             [] { untold_mapping_delays_nobody(classes[0], 0); });
+    plan.add("P5.untold_mapping_delays_nobody[importer=without_callback]",
+             [] { untold_mapping_delays_nobody(classes[0], dynamic | TESTEXP_ATTACH_NO_NOTIFY); });
+    plan.add("P5.untold_mapping_delays_nobody[importer=pinning_without_callback]", [] {
+        untold_mapping_delays_nobody({"dynamic", TESTEXP_CREATE_DYNAMIC},
+                                     dynamic | TESTEXP_ATTACH_NO_NOTIFY | TESTEXP_ATTACH_PIN);
+    });
 }
 
 } // namespace
