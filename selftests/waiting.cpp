@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: a call that needs the reservation lock waits while a move holds the lock, and goes on when
- * the move has ended (P5). A signal ends the wait with EINTR where the ABI says so, and only there;
- * so does SIGKILL.
+ * Claim: a call that needs the reservation lock waits while a move or a revoke holds the lock, and
+ * goes on when the holder has ended (P5). A signal ends the wait with EINTR where the ABI says so,
+ * and only there; so does SIGKILL. An importer that is closed meanwhile leaves nothing behind.
  *
- * Method: a move that waits for a fence holds the lock until the test signals the fence.
- * /proc/PID/syscall shows that the call sleeps. Only the order of events is judged: whether a call
- * ended before the move did.
+ * Method: a move or a revoke that waits for a fence holds the lock until the test signals the
+ * fence. /proc/PID/syscall shows that the call sleeps. Only the order of events is judged: whether
+ * a call ended before the holder did.
  *
  * Does not see: where in the call it sleeps; REVOKE, which is in revoke.
  */
@@ -27,6 +27,8 @@ struct Call {
     /* Returns the errno or 0. */
     int (*make)(HeldLock& lock);
     bool needs_pfns;
+    Hold hold = {};
+    std::uint32_t features = 0; /* TESTEXP_FEAT_* that the call needs */
 };
 
 int code_of_attach(HeldLock& lock, std::uint32_t flags) {
@@ -37,6 +39,30 @@ template <testexp_fill_mode mode> int fill(HeldLock& lock) {
     return lock.importer().fill({.mode = mode}).code();
 }
 
+int code_of_stats(HeldLock& lock) {
+    return device().stats(lock.buffer().fd.get()).code();
+}
+
+int close_importer(HeldLock& lock) {
+    const Importer closed = std::move(lock.importer());
+
+    return 0;
+}
+
+/* The kernel accesses the first page as the CPU would, and waits in the fault. */
+int fault_in(HeldLock& lock) {
+    const std::uint64_t nr_pages = lock.buffer().nr_pages;
+    const Mapping mapping =
+        Mapping::map_aligned(lock.buffer().fd.get(), nr_pages, nr_pages * page_bytes()).value();
+
+    return -device().walk(mapping.bytes().data(), 1, TESTEXP_WALK_FAULT_IN).value()[0].error;
+}
+
+constexpr Hold by_revoke = {.by_revoke = true};
+
+/* Pages of one leaf of the page table. */
+constexpr Hold of_leaf = {.create_flags = TESTEXP_CREATE_HUGE, .nr_pages = 512, .align_order = 9};
+
 /* A single batch: MEASURE looks for signals between batches. */
 template <testexp_path path> int measure(HeldLock& lock) {
     return lock.importer().measure({.path = path, .batches = 1, .warmup_batches = 0}).code();
@@ -44,7 +70,8 @@ template <testexp_path path> int measure(HeldLock& lock) {
 
 /* The module takes the lock itself, and a signal ends the wait. */
 constexpr Call interruptible[] = {
-    {"STATS", [](HeldLock& lock) { return device().stats(lock.buffer().fd.get()).code(); }, false},
+    {"STATS", code_of_stats, false},
+    {"STATS,holder=REVOKE", code_of_stats, false, by_revoke},
     {"RESTORE", [](HeldLock& lock) { return device().restore(lock.buffer().fd.get()).code(); },
      false},
     {"MOVE", [](HeldLock& lock) { return lock.move(); }, false},
@@ -75,29 +102,34 @@ constexpr Call uninterruptible[] = {
          return lock.importer().deliver({.path = TESTEXP_PATH_GET_PFN}, 1).code();
      },
      true},
-    {"close",
-     [](HeldLock& lock) {
-         const Importer closed = std::move(lock.importer());
-
-         return 0;
-     },
-     false},
+    {"close", close_importer, false},
+    {"close,holder=REVOKE", close_importer, false, by_revoke},
+    {"access,page=small", fault_in, false, {}, TESTEXP_FEAT_WALK},
+    {"access,page=huge", fault_in, false, of_leaf, TESTEXP_FEAT_WALK | TESTEXP_FEAT_HUGE},
 };
 
 void require(const Call& call) {
     if (call.needs_pfns)
         require_pfns();
+    REQUIRE(device().has(call.features), "before 6.12 there are neither WALK nor leaves of 2 MiB");
 }
 
 void waits(const Call& call) {
     require(call);
     until_seen([&] {
-        HeldLock lock;
+        HeldLock lock(call.hold);
         Caller caller([&] { return call.make(lock); });
-        const bool seen = caller.wait_until_asleep() && lock.is_held();
+        const bool asleep = caller.wait_until_asleep();
+
+        std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        const bool waits = !caller.has_ended();
+        const bool seen = asleep && lock.is_held();
 
         lock.release();
         ksft::expect_eq(caller.result(), 0, call.name);
+        if (seen)
+            ksft::expect(waits, "the call waits until the lock is free");
         return seen;
     });
 }
@@ -106,7 +138,7 @@ void waits(const Call& call) {
 void interrupted(const Call& call, bool ends) {
     require(call);
     until_seen([&] {
-        HeldLock lock;
+        HeldLock lock(call.hold);
         Caller caller([&] { return call.make(lock); });
         const bool asleep = caller.wait_until_asleep();
 
@@ -134,7 +166,7 @@ void interrupted(const Call& call, bool ends) {
 void killed(const Call& call) {
     require(call);
     until_seen([&] {
-        HeldLock lock;
+        HeldLock lock(call.hold);
         const std::uint32_t importers = device().read_info().value().nr_importers;
         Child child([&] { return call.make(lock); });
 
@@ -149,6 +181,46 @@ void killed(const Call& call) {
         lock.release();
         return seen;
     });
+}
+
+/*
+ * What an importer keeps until its last close. A move is refused meanwhile, so a revoke holds the
+ * lock.
+ */
+struct Kept {
+    const char* name;
+    Hold hold;
+};
+
+constexpr Kept kept[] = {
+    {"pin", {.by_revoke = true, .attach_flags = dynamic | TESTEXP_ATTACH_PIN}},
+    {"kernel_mapping", {.by_revoke = true, .mapped_by_kernel = true}},
+};
+
+/* A signal comes while the last close waits for the lock. The close still gives up what is kept. */
+void closed_despite_a_signal(const Kept& kept) {
+    const std::uint64_t used_before = device().read_info().value().used_pages;
+
+    until_seen([&] {
+        HeldLock lock(kept.hold);
+        Caller caller([&] { return close_importer(lock); });
+        const bool asleep = caller.wait_until_asleep();
+
+        caller.interrupt();
+        std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        const bool seen = asleep && lock.is_held();
+
+        lock.release();
+        ksft::expect_eq(caller.result(), 0, "close");
+
+        const testexp_stats stats = device().stats(lock.buffer().fd.get()).value();
+
+        ksft::expect_eq(stats.unpins, stats.pins, "unpins, against pins");
+        ksft::expect_eq(stats.detaches + 1, stats.attaches, "detaches and one, against attaches");
+        return seen;
+    });
+    ksft::expect_eq(device().read_info().value().used_pages, used_before, "used_pages");
 }
 
 void make_plan(ksft::Plan& plan) {
@@ -166,6 +238,9 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
         plan.add("P5.signal_does_not_end_the_wait" + parameters, [&] { interrupted(call, false); });
     }
+    for (const Kept& each : kept)
+        plan.add(std::string("P5.closed_despite_a_signal[kept=") + each.name + "]",
+                 [&] { closed_despite_a_signal(each); });
 }
 
 } // namespace

@@ -14,10 +14,8 @@ namespace testexp {
 
 namespace {
 
-constexpr std::uint64_t nr_pages = 16;
-
-Layout layout() {
-    return Layout{}.ram(nr_pages);
+Layout layout_of(const Hold& hold) {
+    return Layout{}.ram(hold.nr_pages, {.align_order = hold.align_order});
 }
 
 void do_nothing(int /*signal*/) {
@@ -81,28 +79,42 @@ bool Caller::has_ended() const {
     return result_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
-HeldLock::HeldLock()
-    : buffer_(device().create({.layout = layout(), .flags = TESTEXP_CREATE_DYNAMIC}).value()),
+HeldLock::HeldLock(const Hold& hold)
+    : hold_(hold), buffer_(device()
+                               .create({.layout = layout_of(hold),
+                                        .flags = TESTEXP_CREATE_DYNAMIC | hold.create_flags})
+                               .value()),
       fenced_(
           device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value()),
-      importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
-      moved_(in_thread([this] { return move(); })) {
+      importer_(attach()), holder_(in_thread([this] { return take_lock(); })) {
     /* is_held() tells whether the fence has expired. */
-    (void)wait_for(fenced_, POLLPRI, moved_);
+    (void)wait_for(fenced_, POLLPRI, holder_);
+}
+
+Importer HeldLock::attach() const {
+    Importer importer = device().attach(buffer_.fd.get(), hold_.attach_flags).value();
+
+    if (hold_.mapped_by_kernel)
+        (void)importer.map_kernel().value();
+    return importer;
+}
+
+int HeldLock::take_lock() const {
+    return hold_.by_revoke ? device().revoke(buffer_.fd.get()).code() : move();
 }
 
 int HeldLock::move() const {
-    return device().move(buffer_.fd.get(), layout()).code();
+    return device().move(buffer_.fd.get(), layout_of(hold_)).code();
 }
 
 /* Another move may have added a fence of its own. */
 bool HeldLock::is_held() const {
-    return happens(fenced_, POLLPRI) && is_running(moved_);
+    return happens(fenced_, POLLPRI) && is_running(holder_);
 }
 
 void HeldLock::release() {
     (void)fenced_.signal().value();
-    ksft::expect_eq(moved_.get(), 0, "MOVE");
+    ksft::expect_eq(holder_.get(), 0, hold_.by_revoke ? "REVOKE" : "MOVE");
 }
 
 HeldMapping::HeldMapping(const Importer& importer)

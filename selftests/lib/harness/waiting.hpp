@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Calls that wait for a reservation lock, which a move holds until the test lets the move end. */
+/*
+ * Calls that wait for a reservation lock, which a move or a revoke holds until the test lets this
+ * holder end.
+ */
 #pragma once
 
 #include <functional>
@@ -41,13 +44,24 @@ private:
     pid_t task_ = 0;
 };
 
+/* Who holds the lock, and of what buffer. */
+struct Hold {
+    bool by_revoke = false;         /* else a move */
+    std::uint32_t create_flags = 0; /* besides DYNAMIC */
+    std::uint64_t nr_pages = 16;
+    std::uint32_t align_order = 0;
+    /* Of the importer without a fence. */
+    std::uint32_t attach_flags = TESTEXP_ATTACH_DYNAMIC;
+    bool mapped_by_kernel = false;
+};
+
 /*
- * A buffer whose reservation lock is held: a move waits for the fence of an importer. The fence
- * expires after TESTEXP_FENCE_MS, which ends the hold.
+ * A buffer whose reservation lock is held: a move or a revoke waits for the fence of an importer.
+ * The fence expires after TESTEXP_FENCE_MS, which ends the hold.
  */
 class HeldLock {
 public:
-    HeldLock();
+    explicit HeldLock(const Hold& hold = {});
 
     const Buffer& buffer() const { return buffer_; }
 
@@ -55,20 +69,24 @@ public:
     const Importer& importer() const { return importer_; }
     Importer& importer() { return importer_; }
 
-    /* Moves the buffer in the same way as the holder of the lock. Returns the errno or 0. */
+    /* Moves the buffer to pages that are placed as before. Returns the errno or 0. */
     int move() const;
 
-    /* Whether the move has not ended yet. */
+    /* Whether the holder has not ended yet. */
     bool is_held() const;
 
-    /* Lets the move end, and waits for the end. */
+    /* Lets the holder end, and waits for the end. */
     void release();
 
 private:
+    Importer attach() const;
+    int take_lock() const;
+
+    Hold hold_;
     Buffer buffer_;
     Importer fenced_;
     Importer importer_;
-    std::future<int> moved_;
+    std::future<int> holder_;
 };
 
 /*
