@@ -725,7 +725,8 @@ struct testexp_audit {
 };
 
 #define TESTEXP_USE_WRITE	0x01u /* add 1 to the second word of each page */
-#define TESTEXP_USE_FLAGS	0x01u
+#define TESTEXP_USE_WRITE_LAST	0x02u /* add 1 to the last byte of each page, not atomically */
+#define TESTEXP_USE_FLAGS	0x03u
 
 /**
  * struct testexp_use - access the pages that the table points to

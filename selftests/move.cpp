@@ -15,8 +15,10 @@
 #include <cerrno>
 #include <csignal>
 #include <set>
+#include <thread>
 
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -216,6 +218,52 @@ void paused_naive() {
 }
 
 /*
+ * Each importer writes to one page that the buffer has left. Every such page counts, also in one
+ * run, and wherever the write is in the page.
+ */
+void stale_writes_counted(std::uint64_t importers, std::uint32_t use_flags) {
+    require_pfns();
+    until_seen([=] {
+        const std::uint64_t violations = poison_violations();
+        const Buffer buffer = create_movable(one_block());
+        std::vector<Importer> writers;
+        std::vector<std::future<testexp_fill>> fills;
+        bool seen = true;
+
+        for (std::uint64_t pgoff = 0; pgoff < importers; pgoff++)
+            writers.push_back(device().attach(buffer.fd.get(), dynamic).value());
+        for (std::uint64_t pgoff = 0; pgoff < importers; pgoff++) {
+            fills.push_back(in_thread([&importer = writers[pgoff], pgoff] {
+                return importer
+                    .fill({.mode = TESTEXP_FILL_NAIVE, .pgoff = pgoff, .pause_ms = TESTEXP_WAIT_MS})
+                    .value();
+            }));
+            (void)wait_for(writers[pgoff], POLLIN, fills.back());
+        }
+        ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+        for (std::future<testexp_fill>& fill : fills)
+            seen = fill.get().notified == 1 && seen;
+        for (const Importer& importer : writers)
+            (void)importer.use(signature, use_flags).value();
+        ksft::expect_eq(move(buffer, one_block()), 0, "MOVE again");
+        if (seen)
+            ksft::expect_eq(poison_violations(), violations + importers, "poison_violations");
+        return seen;
+    });
+}
+
+/* poll() tells of a pause as long as the pause lasts, and not afterwards. */
+void pause_is_over() {
+    require_pfns();
+
+    Paused paused(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
+
+    ksft::expect_eq(move(paused.buffer, single_pages()), 0, "MOVE");
+    (void)paused.fill.get();
+    ksft::expect(!happens(paused.importer, POLLIN), "no FILL pauses any more");
+}
+
+/*
  * move_notify ends a pause. A second pause began earlier and has the same length. The second
  * pause still lasts when the first has ended; without move_notify the second pause would end first.
  */
@@ -301,7 +349,14 @@ struct Change {
     std::uint64_t stale;
 };
 
+/* No machine has so much memory. The order of the first page is 40. */
+constexpr std::uint64_t far_pfn = std::uint64_t{1} << 51;
+constexpr std::uint64_t far_pages = std::uint64_t{1} << 40;
+
 std::vector<Change> changes() {
+    const Layout far = Layout{}.synthetic(far_pfn, far_pages);
+    const Layout far_halves =
+        Layout{}.synthetic(far_pfn, far_pages / 2).synthetic(far_pfn / 2, far_pages / 2);
     const Layout block = Layout{}.synthetic(0x1000, 16);
     const Layout same_pfn_alone = Layout{}.synthetic(0x1000, 1).synthetic(0x9001, 15);
 
@@ -311,6 +366,9 @@ std::vector<Change> changes() {
         {"order_smaller", block, same_pfn_alone, 1},
         {"order_larger", same_pfn_alone, block, 0},
         {"no_pfn", block, {}, 1},
+        {"nothing_far", far, far, 0},
+        {"pfn_far", far, Layout{}.synthetic(far_pfn + (std::uint64_t{1} << 50), far_pages), 1},
+        {"order_40_to_39", far, far_halves, 1},
     };
 }
 
@@ -359,7 +417,10 @@ void fill_stops_at_an_error(testexp_fill_mode mode) {
     ksft::expect_eq(importer.audit().value().entries, 3, "entries then");
 }
 
-/* USE counts each page by its type. Only WRITE changes a page, and only its second word. */
+/*
+ * USE counts each page by its type. Only WRITE changes the second word of a page, only WRITE_LAST
+ * its last byte, and nothing changes the rest.
+ */
 void use_counts() {
     constexpr std::uint64_t nr_pages = 16;
     const Buffer buffer = device().create({.layout = one_block()}).value();
@@ -380,6 +441,9 @@ void use_counts() {
     for (std::uint64_t pgoff = 0; pgoff < nr_pages; pgoff++)
         expected[pgoff * page_bytes() + sizeof(std::uint64_t)] = std::byte{1};
     expect(importer.use(signature, TESTEXP_USE_WRITE).value(), 0, "writing");
+    for (std::uint64_t pgoff = 1; pgoff <= nr_pages; pgoff++)
+        expected[pgoff * page_bytes() - 1] = std::byte{1};
+    expect(importer.use(signature, TESTEXP_USE_WRITE_LAST).value(), 0, "writing the last byte");
     expect(importer.use(signature).value(), 0, "reading again");
 }
 
@@ -551,6 +615,23 @@ struct Fenced {
     }
 };
 
+/* All that a reader of the buffer has to wait for, as a file that is readable then. */
+Fd export_fence(const Buffer& buffer) {
+    dma_buf_export_sync_file args = {.flags = DMA_BUF_SYNC_READ, .fd = -1};
+
+    if (ioctl(buffer.fd.get(), DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &args) < 0)
+        throw std::runtime_error(errno_error("EXPORT_SYNC_FILE").what);
+    return Fd(args.fd);
+}
+
+bool is_readable(const Fd& file, std::chrono::milliseconds within) {
+    pollfd entry{.fd = file.get(), .events = POLLIN, .revents = 0};
+
+    if (poll(&entry, 1, static_cast<int>(within.count())) < 0)
+        throw std::runtime_error(errno_error("poll").what);
+    return (entry.revents & POLLIN) != 0;
+}
+
 void fence_delays() {
     const std::uint64_t violations = poison_violations();
 
@@ -608,6 +689,50 @@ void fence_expires() {
     ksft::expect_eq(fenced.importer.signal().value(), false, "SIGNAL found a fence");
     ksft::expect_eq(fenced.importer.audit().value().entries, 0, "entries");
     fenced.expect_moved();
+}
+
+/*
+ * A fence lasts as long after another one that was signalled early. The fence of another importer
+ * began between the two, so it has to expire first.
+ */
+void later_fence_lasts() {
+    until_seen([] {
+        Fenced fenced;
+        Fenced other;
+        auto first = fenced.begin_move();
+        const bool first_signalled = fenced.importer.signal().value();
+
+        ksft::expect_eq(first.get(), 0, "MOVE");
+        std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        auto between = other.begin_move();
+
+        std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        auto second = fenced.begin_move();
+
+        ksft::expect_eq(between.get(), 0, "MOVE of the other buffer");
+
+        const bool lasts = happens(fenced.importer, POLLPRI);
+
+        (void)fenced.importer.signal().value();
+        ksft::expect_eq(second.get(), 0, "MOVE again");
+        return first_signalled && lasts;
+    });
+}
+
+/* A fence that the buffer was made with signals at the latest when the buffer ends. */
+void close_signals_injected_fence() {
+    until_seen([] {
+        Buffer buffer =
+            device().create({.layout = one_block(), .inject = TESTEXP_INJECT_FENCE}).value();
+        const Fd fence = export_fence(buffer);
+        const bool seen = !is_readable(fence, std::chrono::seconds(0));
+
+        buffer.fd.reset();
+        ksft::expect(is_readable(fence, limits::signalling), "the fence has signalled");
+        return seen;
+    });
 }
 
 /* The exporter gives up before the fence expires: the buffer stays where it was. */
@@ -808,7 +933,12 @@ void make_plan(ksft::Plan& plan) {
     for (const Mode& mode : modes)
         plan.add(std::string("P2.dropped[importer=") + mode.name + "]",
                  [&] { dropped(mode.mode); });
+    plan.add("P2.stale_writes_counted[where=second_word,pages=2]",
+             [] { stale_writes_counted(2, TESTEXP_USE_WRITE); });
+    plan.add("P2.stale_writes_counted[where=last_byte,pages=1]",
+             [] { stale_writes_counted(1, TESTEXP_USE_WRITE_LAST); });
     plan.add("abi.notify_ends_the_pause", notify_ends_the_pause);
+    plan.add("abi.pause_is_over", pause_is_over);
     plan.add("abi.poll_wakes[event=pause]", [] { poll_wakes(POLLIN); });
     plan.add("abi.poll_wakes[event=fence]", [] { poll_wakes(POLLPRI); });
     plan.add("abi.move_while_mapped", move_while_mapped);
@@ -835,6 +965,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P5.fence_delays", fence_delays);
     plan.add("P5.close_signals_fence", close_signals_fence);
     plan.add("P5.fence_expires", fence_expires);
+    plan.add("P5.later_fence_lasts", later_fence_lasts);
+    plan.add("P5.close_signals_injected_fence", close_signals_injected_fence);
     plan.add("P5.move_times_out", move_times_out);
     plan.add("P5.every_fence_delays[first=older]", [] { every_fence_delays(true); });
     plan.add("P5.every_fence_delays[first=newer]", [] { every_fence_delays(false); });

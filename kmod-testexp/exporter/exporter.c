@@ -1111,14 +1111,16 @@ static bool exporter_has_ram(const struct backing *backing, u64 pgoff, u64 pfn)
 	return extent->kind.type == TESTEXP_EXTENT_RAM && pgoff + extent->delta == pfn;
 }
 
-static enum exporter_touched exporter_touch_page(struct page *page, u64 signature, bool write)
+static enum exporter_touched exporter_touch_page(struct page *page, u64 signature, u32 flags)
 {
 	const u64 poison = TESTEXP_POISON_BYTE * 0x0101010101010101ull;
 	u64 *words = kmap_local_page(page);
 	u64 first = READ_ONCE(words[0]);
 
-	if (write)
+	if (flags & TESTEXP_USE_WRITE)
 		atomic64_inc((atomic64_t *)(words + 1));
+	if (flags & TESTEXP_USE_WRITE_LAST)
+		((u8 *)words)[PAGE_SIZE - 1]++;
 	kunmap_local(words);
 
 	if (first == signature)
@@ -1132,7 +1134,7 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
  * @pgoff: page that the PFN was resolved for
  * @pfn: the PFN, which may be stale
  * @signature: value that the first word of the page must have
- * @write: whether to add 1 to the second word
+ * @flags: TESTEXP_USE_*
  *
  * The access does not wait for moves and revokes. It only touches RAM that the buffer owns or
  * owned before its last move, so that a wrong importer does not harm the rest of the system.
@@ -1140,7 +1142,7 @@ static enum exporter_touched exporter_touch_page(struct page *page, u64 signatur
  * Return: what the page held.
  */
 enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
-					     u64 signature, bool write)
+					     u64 signature, u32 flags)
 {
 	struct buffer *buffer = dmabuf->priv;
 	enum exporter_touched touched = EXPORTER_TOUCHED_NOTHING;
@@ -1148,7 +1150,7 @@ enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, 
 	down_read(&buffer->owned);
 	if (exporter_has_ram(&buffer->backing, pgoff, pfn) ||
 	    exporter_has_ram(&buffer->left, pgoff, pfn))
-		touched = exporter_touch_page(pfn_to_page(pfn), signature, write);
+		touched = exporter_touch_page(pfn_to_page(pfn), signature, flags);
 	up_read(&buffer->owned);
 	return touched;
 }

@@ -41,6 +41,6 @@ enum exporter_touched {
 };
 
 enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, u64 pfn,
-					     u64 signature, bool write);
+					     u64 signature, u32 flags);
 
 #endif /* TESTEXP_EXPORTER_H */

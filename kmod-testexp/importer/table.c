@@ -336,7 +336,6 @@ static int table_use(struct importer *importer, struct testexp_use *args)
 {
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
 	struct table *table = &importer->table;
-	bool write = args->flags & TESTEXP_USE_WRITE;
 	u64 counts[EXPORTER_TOUCHED_NOTHING + 1] = {};
 	u32 pgoff;
 
@@ -347,7 +346,7 @@ static int table_use(struct importer *importer, struct testexp_use *args)
 			return -EINTR;
 		if (entry)
 			counts[testexp_exporter_touch(dmabuf, pgoff, table_entry_pfn(entry),
-						      args->signature + pgoff, write)]++;
+						      args->signature + pgoff, args->flags)]++;
 		cond_resched();
 	}
 	args->poisoned = counts[EXPORTER_TOUCHED_POISON];
