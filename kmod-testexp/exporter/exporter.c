@@ -1030,6 +1030,13 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 	return testexp_backing_same_kinds(fresh, &buffer->backing) ? 0 : -EINVAL;
 }
 
+static void exporter_swap(struct buffer *buffer, struct backing *fresh)
+{
+	lockdep_assert_held_write(&buffer->owned);
+	swap(buffer->left, *fresh);
+	swap(buffer->backing, buffer->left);
+}
+
 /*
  * Gives the buffer the pages of *@fresh. Its old pages become buffer->left, and *@fresh gets
  * the pages that were there.
@@ -1037,8 +1044,7 @@ static int exporter_may_move(const struct buffer *buffer, const struct backing *
 static void exporter_change_over(struct buffer *buffer, struct backing *fresh)
 {
 	down_write(&buffer->owned);
-	swap(buffer->left, *fresh);
-	swap(buffer->backing, buffer->left);
+	exporter_swap(buffer, fresh);
 	up_write(&buffer->owned);
 
 	testexp_backing_poison(&buffer->left);
@@ -1101,7 +1107,7 @@ int testexp_exporter_move(struct dma_buf *dmabuf, const struct testexp_move *arg
 	return ret;
 }
 
-static bool exporter_has_ram(const struct backing *backing, u64 pgoff, u64 pfn)
+static bool exporter_backing_has_ram(const struct backing *backing, u64 pgoff, u64 pfn)
 {
 	const struct layout_extent *extent;
 
@@ -1109,6 +1115,14 @@ static bool exporter_has_ram(const struct backing *backing, u64 pgoff, u64 pfn)
 		return false;
 	extent = layout_find(&backing->layout, pgoff);
 	return extent->kind.type == TESTEXP_EXTENT_RAM && pgoff + extent->delta == pfn;
+}
+
+/* Returns whether the page is the buffer's, or was before the last move. */
+static bool exporter_has_ram(const struct buffer *buffer, u64 pgoff, u64 pfn)
+{
+	lockdep_assert_held(&buffer->owned);
+	return exporter_backing_has_ram(&buffer->backing, pgoff, pfn) ||
+	       exporter_backing_has_ram(&buffer->left, pgoff, pfn);
 }
 
 static enum exporter_touched exporter_touch_page(struct page *page, u64 signature, u32 flags)
@@ -1148,8 +1162,7 @@ enum exporter_touched testexp_exporter_touch(struct dma_buf *dmabuf, u64 pgoff, 
 	enum exporter_touched touched = EXPORTER_TOUCHED_NOTHING;
 
 	down_read(&buffer->owned);
-	if (exporter_has_ram(&buffer->backing, pgoff, pfn) ||
-	    exporter_has_ram(&buffer->left, pgoff, pfn))
+	if (exporter_has_ram(buffer, pgoff, pfn))
 		touched = exporter_touch_page(pfn_to_page(pfn), signature, flags);
 	up_read(&buffer->owned);
 	return touched;

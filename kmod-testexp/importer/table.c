@@ -294,6 +294,7 @@ static int table_audit(struct importer *importer, struct testexp_audit *args)
 	struct table *table = &importer->table;
 	u32 pgoff;
 
+	lockdep_assert_held(&table->lock);
 	for (pgoff = 0; pgoff < table->nr_entries; pgoff++) {
 		u64 entry = table->entries[pgoff];
 
@@ -339,6 +340,7 @@ static int table_use(struct importer *importer, struct testexp_use *args)
 	u64 counts[EXPORTER_TOUCHED_NOTHING + 1] = {};
 	u32 pgoff;
 
+	lockdep_assert_held(&table->lock);
 	for (pgoff = 0; pgoff < table->nr_entries; pgoff++) {
 		u64 entry = table->entries[pgoff];
 
