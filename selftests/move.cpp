@@ -945,6 +945,8 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P2.all_are_told", [] { all_are_told(dynamic); });
     plan.add("P2.all_are_told[device=no]",
              [] { all_are_told(dynamic | TESTEXP_ATTACH_NO_DEVICE); });
+    plan.add("P2.all_are_told[peer2peer=no]",
+             [] { all_are_told(dynamic | TESTEXP_ATTACH_NO_P2P); });
     for (const Change& change : changes())
         plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
     for (const Mode& mode : modes)
