@@ -45,6 +45,7 @@ struct Shape {
     Layout layout = Layout{}.ram(2);
     std::uint32_t create_flags = 0;
     std::uint32_t attach_flags = 0;
+    std::uint32_t inject = 0;
     bool full_table = false; /* of descriptors, so that the next descriptor needs a larger table */
 
     bool has_mmio() const {
@@ -185,6 +186,7 @@ int create(const Shape& shape, Objects& objects) {
     auto request = sized<testexp_create>();
 
     request.flags = shape.create_flags;
+    request.inject = shape.inject;
     request.extents = user_pointer(shape.layout.extents.data());
     request.nr_extents = static_cast<std::uint32_t>(shape.layout.extents.size());
 
@@ -261,6 +263,13 @@ int map_through(int importer_fd, Objects& objects) {
 
 int map(const Shape& /*shape*/, Objects& objects) {
     return map_through(objects.importer->fd(), objects);
+}
+
+int map_kernel(const Shape& /*shape*/, Objects& objects) {
+    auto request = sized<testexp_map>();
+
+    request.flags = TESTEXP_MAP_KERNEL;
+    return errno_of_call(objects.importer->fd(), TESTEXP_IOC_MAP, &request);
 }
 
 /* For paths that need a mapping of the whole buffer. */
@@ -438,6 +447,7 @@ constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false}
 constexpr Operation op_attach{"ATTACH", a_buffer, attach, always, true, true};
 constexpr Operation op_resolve{"RESOLVE", an_importer, resolve, always, true, false};
 constexpr Operation op_map{"MAP", an_importer, map, map_allocates, true, true};
+constexpr Operation op_map_kernel{"MAP.kernel", an_importer, map_kernel, always, true, false};
 constexpr Operation op_mmap{"mmap", a_buffer, map_memory_and_unmap, always, false, false};
 constexpr Operation op_fault{"fault", a_mapping, fault, always, false, false};
 constexpr Operation op_move{"MOVE", an_importer, move, always, true, false};
@@ -567,7 +577,10 @@ Objects prepare(const Operation& operation, const Shape& shape) {
 
     if (operation.needs != none)
         objects.buffer =
-            device().create({.layout = shape.layout, .flags = shape.create_flags}).value();
+            device()
+                .create(
+                    {.layout = shape.layout, .flags = shape.create_flags, .inject = shape.inject})
+                .value();
     if (operation.needs & an_importer)
         objects.importer = device().attach(objects.buffer.fd.get(), shape.attach_flags).value();
     if (operation.needs & a_table)
@@ -831,6 +844,7 @@ std::vector<Shape> creations() {
              }()},
         {.name = "large_argument", .layout = array},
         {.name = "aliases", .layout = Layout{}.ram(4).alias(1, 2).alias(0, 1)},
+        {.name = "busy", .inject = TESTEXP_INJECT_FENCE},
         {.name = "full_descriptor_table", .full_table = true},
     };
 }
@@ -888,6 +902,7 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     add(op_resolve, movable);
     add(op_map, filtered(attachments(), [](const Shape& shape) { return shape.can_map(); }));
     add(op_map, {many_extents("exporter=static,importer=static", 0, 0)});
+    add(op_map_kernel, {{.name = "extents=1"}, many_extents("exporter=static", 0, 0)});
     for (const Operation& operation : measures)
         add(operation, one);
     for (const Operation& operation : walks)
