@@ -544,12 +544,16 @@ static const struct dma_buf_attach_ops *importer_ops(u32 flags)
 
 static int importer_attach(struct importer *importer, struct dma_buf *dmabuf, struct device *dev)
 {
+	const struct dma_buf_attach_ops *ops = importer_ops(importer->flags);
 	int ret;
 
-	importer->attach = dma_buf_dynamic_attach(dmabuf, dev, importer_ops(importer->flags),
-						  importer);
+	/* Without callbacks the importer calls as most drivers do. */
+	importer->attach = ops ? dma_buf_dynamic_attach(dmabuf, dev, ops, importer) :
+				 dma_buf_attach(dmabuf, dev);
 	if (IS_ERR(importer->attach))
 		return PTR_ERR(importer->attach);
+	/* dma_buf_attach() does not set this. */
+	importer->attach->importer_priv = importer;
 
 	if (importer->flags & TESTEXP_ATTACH_PIN) {
 		ret = importer_pin(importer);
