@@ -24,6 +24,13 @@ bool testexp_misuse_allowed(void)
 
 /* --- exporters with any set of callbacks ---------------------------------- */
 
+/*
+ * The callbacks that an exporter must have. An exporter with these alone has no callback that
+ * takes the reservation lock while the core attaches or detaches.
+ */
+#define MISUSE_PLAIN	(TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | \
+			 TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP)
+
 static struct sg_table *misuse_map(struct dma_buf_attachment *attach,
 				   enum dma_data_direction direction)
 {
@@ -47,7 +54,9 @@ static void misuse_unpin(struct dma_buf_attachment *attach)
 static int misuse_op_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 			     u64 *pfn, int *max_order)
 {
-	return -EOPNOTSUPP;
+	*pfn = pgoff;
+	*max_order = 0;
+	return 0;
 }
 
 #if TESTEXP_HAS_PFN_ATTRS
@@ -55,7 +64,8 @@ static int misuse_op_get_pfn(struct dma_buf_attachment *attach, pgoff_t pgoff,
 static int misuse_op_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff,
 				   struct dma_buf_pfn_attrs *attrs)
 {
-	return -EOPNOTSUPP;
+	*attrs = (struct dma_buf_pfn_attrs) {};
+	return 0;
 }
 
 #endif
@@ -93,7 +103,7 @@ static void misuse_fill_ops(struct testexp_ops *ops, u32 flags)
 		misuse_set_attrs(base);
 }
 
-static struct dma_buf *misuse_export_ops(u32 flags)
+static struct dma_buf *misuse_export_bytes(u32 flags, size_t bytes)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct testexp_ops *ops;
@@ -105,13 +115,18 @@ static struct dma_buf *misuse_export_ops(u32 flags)
 	misuse_fill_ops(ops, flags);
 
 	info.ops = &ops->base;
-	info.size = PAGE_SIZE;
+	info.size = bytes;
 	info.flags = O_CLOEXEC;
 	info.priv = flags & TESTEXP_EXPORT_PRIV ? ops : NULL;
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf))
 		kfree(ops);
 	return dmabuf;
+}
+
+static struct dma_buf *misuse_export_ops(u32 flags)
+{
+	return misuse_export_bytes(flags, PAGE_SIZE);
 }
 
 static int misuse_export(u32 flags, struct device *dev, int *result)
@@ -158,6 +173,17 @@ static int misuse_null_attach_unlocked(u32 flags, struct device *dev, int *resul
 	return 0;
 }
 
+/* Makes a buffer of one page. @args has the flags of CREATE. */
+static struct dma_buf *misuse_create(struct testexp_create args)
+{
+	struct testexp_extent extent = {
+		.nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM,
+	};
+
+	args.nr_extents = 1;
+	return testexp_exporter_create(&args, &extent);
+}
+
 /*
  * Makes a buffer of one page with an importer, which is static when @ops is NULL. misuse_close()
  * undoes this. @args has the flags of CREATE.
@@ -166,14 +192,9 @@ static struct dma_buf_attachment *misuse_open_as(struct testexp_create args,
 						 const struct dma_buf_attach_ops *ops,
 						 struct device *dev)
 {
-	struct testexp_extent extent = {
-		.nr_pages = 1, .repeat = 1, .type = TESTEXP_EXTENT_RAM,
-	};
+	struct dma_buf *dmabuf = misuse_create(args);
 	struct dma_buf_attachment *attach;
-	struct dma_buf *dmabuf;
 
-	args.nr_extents = 1;
-	dmabuf = testexp_exporter_create(&args, &extent);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 
@@ -338,6 +359,25 @@ static int misuse_pin_twice(struct dma_buf_attachment *attach)
 	return misuse_gets_pfn(attach, false) ? 0 : 5;
 }
 
+/* More pins than 8 bits can count. */
+#define MISUSE_MANY_PINS	300
+
+static int misuse_pin_often(struct dma_buf_attachment *attach)
+{
+	int i;
+
+	for (i = 0; i < MISUSE_MANY_PINS; i++)
+		if (dma_buf_pin(attach) || !misuse_gets_pfn(attach, true))
+			return 11;
+	for (i = 1; i < MISUSE_MANY_PINS; i++) {
+		dma_buf_unpin(attach);
+		if (!misuse_gets_pfn(attach, true))
+			return 12;
+	}
+	dma_buf_unpin(attach);
+	return misuse_gets_pfn(attach, false) ? 0 : 13;
+}
+
 static int misuse_pin_fails(struct dma_buf_attachment *attach)
 {
 	return dma_buf_pin(attach) == -ENOMEM && misuse_gets_pfn(attach, false) ? 0 : 6;
@@ -388,12 +428,216 @@ static int misuse_pins(u32 flags, struct device *dev, int *result)
 
 	ret = misuse_steps(misuse_open_movable(0, dev), misuse_pin_twice, result);
 	if (!ret && !*result)
+		ret = misuse_steps(misuse_open_movable(0, dev), misuse_pin_often, result);
+	if (!ret && !*result)
 		ret = misuse_steps(misuse_open_movable(TESTEXP_INJECT_PIN, dev), misuse_pin_fails,
 				   result);
 	if (!ret && !*result)
 		ret = misuse_steps(misuse_open_as(movable, NULL, dev), misuse_map_pins, result);
 	return ret;
 }
+
+/* --- bounds ----------------------------------------------------------------- */
+
+static int misuse_ask(struct dma_buf_attachment *attach, pgoff_t pgoff)
+{
+	u64 pfn = TESTEXP_UNTOUCHED_PFN;
+	int order = TESTEXP_UNTOUCHED_ORDER;
+	int ret;
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	ret = testexp_get_pfn(attach, pgoff, &pfn, &order);
+	dma_resv_unlock(attach->dmabuf->resv);
+	return misuse_judge(ret, pfn, order);
+}
+
+static int misuse_ask_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff)
+{
+	u64 pfn = TESTEXP_UNTOUCHED_PFN;
+	int order = TESTEXP_UNTOUCHED_ORDER;
+	int ret = testexp_get_pfn_unlocked(attach, pgoff, &pfn, &order);
+
+	return misuse_judge(ret, pfn, order);
+}
+
+#if TESTEXP_HAS_PFN_ATTRS
+
+static int misuse_ask_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff)
+{
+	struct dma_buf_pfn_attrs attrs;
+	int ret;
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	ret = dma_buf_get_pfn_attrs(attach, pgoff, &attrs);
+	dma_resv_unlock(attach->dmabuf->resv);
+	return ret;
+}
+
+#else
+
+#define misuse_ask_attrs	misuse_ask
+
+#endif
+
+/* Returns 0, or the number of the first wrong step. The buffer has one page and one byte. */
+static int misuse_odd_size_steps(struct dma_buf_attachment *attach)
+{
+	if (misuse_ask(attach, 0))
+		return 1;
+	if (misuse_ask(attach, 1) != -EINVAL)
+		return 2;
+	if (misuse_ask_unlocked(attach, 0))
+		return 3;
+	if (misuse_ask_unlocked(attach, 1) != -EINVAL)
+		return 4;
+	if (misuse_ask_attrs(attach, 0))
+		return 5;
+	return misuse_ask_attrs(attach, 1) == -EINVAL ? 0 : 6;
+}
+
+static int misuse_odd_size(u32 flags, struct device *dev, int *result)
+{
+	struct dma_buf *dmabuf = misuse_export_bytes(MISUSE_PLAIN | TESTEXP_EXPORT_GET_PFN |
+						     TESTEXP_EXPORT_ATTRS, PAGE_SIZE + 1);
+	struct dma_buf_attachment *attach;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	attach = dma_buf_attach(dmabuf, dev);
+	if (IS_ERR(attach)) {
+		dma_buf_put(dmabuf);
+		return PTR_ERR(attach);
+	}
+
+	*result = misuse_odd_size_steps(attach);
+	misuse_close(attach);
+	return 0;
+}
+
+/* --- helpers of the kernel that are inline functions -------------------------- */
+
+#if TESTEXP_HAS_PFN_ATTRS
+
+/**
+ * struct misuse_run - arguments of dma_buf_pfn_max_order()
+ * @pgoff: a page of the run
+ * @pfn: its PFN
+ * @start: the first page of the run
+ * @end: the page after the run
+ */
+struct misuse_run {
+	u64 pgoff;
+	u64 pfn;
+	u64 start;
+	u64 end;
+};
+
+static const struct misuse_run misuse_runs[] = {
+	/* A run of one page, at the start of the buffer and elsewhere. */
+	{ 0, 0, 0, 1 },
+	{ 0, 7, 0, 1 },
+	{ 5, 13, 5, 6 },
+	/* The start, the end or the PFN is not aligned. */
+	{ 3, 3, 1, 7 },
+	{ 6, 14, 1, 7 },
+	{ 4, 20, 1, 9 },
+	{ 5, 6, 0, 8 },
+	{ 9, 11, 0, 64 },
+	/* The PFN is pgoff. */
+	{ 5, 5, 4, 8 },
+	{ 0, 0, 0, 512 },
+	/* The run, or what comes before its block, needs more than 32 bits. */
+	{ 0, 0, 0, BIT_ULL(33) },
+	{ 0, 1, 0, BIT_ULL(33) },
+	{ 1, 1, 0, BIT_ULL(33) },
+	{ 1, BIT_ULL(32) + 1, 0, BIT_ULL(33) },
+	{ 77, BIT_ULL(34) + 77, 0, BIT_ULL(33) },
+	{ BIT_ULL(33) - 1, BIT_ULL(33) - 1, 1, BIT_ULL(33) },
+	/* pgoff needs more than 32 bits. */
+	{ BIT_ULL(32), BIT_ULL(32), BIT_ULL(32), BIT_ULL(33) },
+	{ BIT_ULL(32), 3 * BIT_ULL(32), 0, BIT_ULL(34) },
+	{ BIT_ULL(32), 0, BIT_ULL(32), BIT_ULL(32) + 1 },
+	{ BIT_ULL(40) + 6, 6, BIT_ULL(40), BIT_ULL(40) + 8 },
+	{ 3 * BIT_ULL(32), 3 * BIT_ULL(32), 3 * BIT_ULL(32) - 1, 3 * BIT_ULL(32) + BIT_ULL(31) },
+};
+
+/* Whether an importer may map the block of this order that contains the page. */
+static bool misuse_may_map(const struct misuse_run *run, int order)
+{
+	u64 inside = BIT_ULL(order) - 1;
+	u64 first = run->pgoff & ~inside;
+	u64 last = run->pgoff | inside;
+
+	return first >= run->start && last < run->end &&
+	       (run->pfn & inside) == (run->pgoff & inside);
+}
+
+static int misuse_largest_order(const struct misuse_run *run)
+{
+	int order = 0;
+
+	while (misuse_may_map(run, order + 1))
+		order++;
+	return order;
+}
+
+static int misuse_max_order(u32 flags, struct device *dev, int *result)
+{
+	int i;
+
+	*result = 0;
+	for (i = 0; i < ARRAY_SIZE(misuse_runs) && !*result; i++) {
+		const struct misuse_run *run = misuse_runs + i;
+
+		if (dma_buf_pfn_max_order(run->pgoff, run->pfn, run->start, run->end) !=
+		    misuse_largest_order(run))
+			*result = i + 1;
+	}
+	return 0;
+}
+
+static bool misuse_tells_class(struct dma_buf *dmabuf, u32 flags)
+{
+	bool dynamic = flags & TESTEXP_CREATE_DYNAMIC;
+	bool revocable = flags & TESTEXP_CREATE_REVOCABLE;
+
+	return dma_buf_is_dynamic(dmabuf) == dynamic &&
+	       dma_buf_is_revocable(dmabuf) == revocable &&
+	       dma_buf_is_fixed(dmabuf) == (!dynamic && !revocable);
+}
+
+static int misuse_classes(u32 flags, struct device *dev, int *result)
+{
+	static const u32 classes[] = {
+		0, TESTEXP_CREATE_DYNAMIC, TESTEXP_CREATE_REVOCABLE,
+		TESTEXP_CREATE_DYNAMIC | TESTEXP_CREATE_REVOCABLE,
+	};
+	int i;
+
+	*result = 0;
+	for (i = 0; i < ARRAY_SIZE(classes) && !*result; i++) {
+		struct testexp_create args = { .flags = classes[i] };
+		struct dma_buf *dmabuf = misuse_create(args);
+
+		if (IS_ERR(dmabuf))
+			return PTR_ERR(dmabuf);
+		if (!misuse_tells_class(dmabuf, classes[i]))
+			*result = i + 1;
+		dma_buf_put(dmabuf);
+	}
+	return 0;
+}
+
+#else
+
+static int misuse_max_order(u32 flags, struct device *dev, int *result)
+{
+	return -EOPNOTSUPP;
+}
+
+#define misuse_classes	misuse_max_order
+
+#endif
 
 /* --- locks ------------------------------------------------------------------ */
 
@@ -497,13 +741,6 @@ close:
 	misuse_close(attach);
 	return ret;
 }
-
-/*
- * The callbacks that an exporter must have. An exporter with these alone has no callback that
- * takes the reservation lock while the core attaches or detaches.
- */
-#define MISUSE_PLAIN	(TESTEXP_EXPORT_PRIV | TESTEXP_EXPORT_RELEASE | \
-			 TESTEXP_EXPORT_MAP | TESTEXP_EXPORT_UNMAP)
 
 /*
  * Attaches and detaches. The lock of @held_at_attach is held during the one, that of
@@ -634,6 +871,9 @@ static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
 	[TESTEXP_MISUSE_ATTRS_LOCK_MISSING] = { misuse_attrs_lock_missing, MISUSE_LOCKDEP },
 	[TESTEXP_MISUSE_UNPIN] = { misuse_unpin_without_pin },
 	[TESTEXP_MISUSE_PINS] = { misuse_pins },
+	[TESTEXP_MISUSE_ODD_SIZE] = { misuse_odd_size },
+	[TESTEXP_MISUSE_MAX_ORDER] = { misuse_max_order },
+	[TESTEXP_MISUSE_CLASSES] = { misuse_classes },
 };
 
 static bool misuse_is_noticed(enum misuse_checker checker)

@@ -1164,6 +1164,22 @@ enum testexp_misuse_case {
 	 * or the number of the first step after which dma_buf_get_pfn() returns a wrong errno.
 	 */
 	TESTEXP_MISUSE_PINS,
+	/*
+	 * Correct: pages of a buffer of one page and one byte. The result is 0, or the number of
+	 * the first call with a wrong errno.
+	 */
+	TESTEXP_MISUSE_ODD_SIZE,
+	/*
+	 * Correct, and needs TESTEXP_FEAT_PFN_ATTRS: dma_buf_pfn_max_order() of some runs. The
+	 * result is 0, or the number of the first run with a wrong order, counted from 1.
+	 */
+	TESTEXP_MISUSE_MAX_ORDER,
+	/*
+	 * Correct, and needs TESTEXP_FEAT_PFN_ATTRS: the calls that tell the class of a buffer
+	 * which is fixed, movable, revocable, or both. The result is 0, or the number of the
+	 * first buffer with a wrong class, counted from 1.
+	 */
+	TESTEXP_MISUSE_CLASSES,
 	TESTEXP_MISUSE_CASES
 };
 

@@ -218,6 +218,16 @@ void may_have_pfns(const Buffers& kind, const Importers& who) {
     });
 }
 
+/* The core and importers can ask for the class of a buffer. */
+void classes_are_told() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel knows no revocable buffers");
+    expect_warnings(0, [] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_CLASSES).value(), 0,
+                        "the first buffer with a wrong class");
+    });
+}
+
 /* A mapping pins the buffer for a static importer, but this pin keeps no PFN good. */
 void mapping_is_no_pin() {
     REQUIRE(!device().has(TESTEXP_FEAT_MAPS_AT_ATTACH), "before 6.16 attaching pins");
@@ -284,6 +294,15 @@ void add_out_of_bounds(ksft::Plan& plan) {
     }
 }
 
+/* A part of a page at the end of a buffer has no PFN, because a page is what a PFN stands for. */
+void odd_size() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    expect_warnings(0, [] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_ODD_SIZE).value(), 0,
+                        "the first call with a wrong errno");
+    });
+}
+
 /* Importers that are attached, and importers that attach later, get the exporter's error. */
 void revoked(std::uint32_t attach_flags) {
     const Buffer buffer = device().create({.layout = Layout{}.ram(4).hole(1)}).value();
@@ -330,11 +349,13 @@ void make_plan(ksft::Plan& plan) {
     plan.add("attrs.null_attach", [] { misuse(TESTEXP_MISUSE_NULL_ATTACH_ATTRS); });
     plan.add("attrs.null_attrs", [] { misuse(TESTEXP_MISUSE_NULL_ATTRS); });
     add_out_of_bounds(plan);
+    plan.add("get_pfn.out_of_bounds[bytes=page+1]", odd_size);
     for (const Buffers& kind : buffers)
         for (const Importers& who : importers)
             plan.add(std::string("P3.may_have_pfns[buffer=") + kind.name + ",importer=" + who.name +
                          "]",
                      [&] { may_have_pfns(kind, who); });
+    plan.add("P3.classes_are_told", classes_are_told);
     plan.add("P3.mapping_is_no_pin", mapping_is_no_pin);
     plan.add("P3.pin_of_another", pin_of_another);
 

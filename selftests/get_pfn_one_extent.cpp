@@ -55,6 +55,17 @@ void no_order(const Form& form) {
     }
 }
 
+/* The kernel's helper for exporters. No buffer of a test has so many pages, or PFNs equal to pgoff.
+ */
+void max_order_of_runs() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_pfn_max_order()");
+    expect_warnings(0, [] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_MAX_ORDER).value(), 0,
+                        "the first run with a wrong order");
+    });
+}
+
 void forms_agree() {
     const Subject subject = make_subject(one_extent(9));
     const Importer importer = device().attach(subject.buffer.fd.get()).value();
@@ -122,6 +133,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add(std::string("get_pfn.null_max_order[form=") + form.name + "]",
                  [=] { no_order(form); });
     plan.add("get_pfn.forms_agree", forms_agree);
+    plan.add("P18.max_order_of_runs", max_order_of_runs);
     add_importer_kinds(plan);
 }
 
