@@ -5,8 +5,9 @@
  * reservation lock held (P7).
  *
  * Method: every page of buffers with several kinds of pages is compared with the layout that the
- * test asked for. Values of pgoff that break arithmetic must be refused. An exporter that returns a
- * type or a cache mode that the kernel does not have is found.
+ * test asked for. Each other attribute must be written: no page is encrypted, and none has a
+ * provider. Values of pgoff that break arithmetic must be refused. An exporter that returns a type
+ * or a cache mode that the kernel does not have is found.
  *
  * Does not see: the other errors (get_pfn_errors); encrypted pages and providers, because the test
  * exporter has neither; the page table (cache_modes).

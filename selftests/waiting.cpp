@@ -77,6 +77,11 @@ constexpr Call interruptible[] = {
     {"MOVE", [](HeldLock& lock) { return lock.move(); }, false},
     {"MAP,flags=kernel", [](HeldLock& lock) { return lock.importer().map_kernel().code(); }, false},
     {"DESCRIBE", [](HeldLock& lock) { return lock.importer().describe(0).code(); }, false},
+    {"DESCRIBE,flags=attrs",
+     [](HeldLock& lock) { return lock.importer().describe(0, TESTEXP_DESCRIBE_ATTRS).code(); },
+     false,
+     {},
+     TESTEXP_FEAT_PFN_ATTRS},
     {"RESOLVE,form=locked",
      [](HeldLock& lock) { return lock.importer().resolve(0, 1, 1, TESTEXP_RESOLVE_LOCKED).code(); },
      false},
@@ -111,6 +116,8 @@ constexpr Call uninterruptible[] = {
 void require(const Call& call) {
     if (call.needs_pfns)
         require_pfns();
+    if (call.features & TESTEXP_FEAT_PFN_ATTRS)
+        REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel has no dma_buf_get_pfn_attrs()");
     REQUIRE(device().has(call.features), "before 6.12 there are neither WALK nor leaves of 2 MiB");
 }
 

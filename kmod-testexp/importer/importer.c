@@ -300,6 +300,9 @@ static int importer_map(struct testexp_call *call)
 
 #if TESTEXP_HAS_PFN_ATTRS
 
+/* Each byte of the attributes before the call. */
+#define IMPORTER_UNTOUCHED_BYTE	0xa5
+
 /* Return: 0, the error of the call, or -EINTR when a signal ended the wait for the lock. */
 static int importer_get_attrs(struct importer *importer, u64 pgoff,
 			      struct dma_buf_pfn_attrs *attrs)
@@ -307,6 +310,7 @@ static int importer_get_attrs(struct importer *importer, u64 pgoff,
 	struct dma_resv *resv = importer->attach->dmabuf->resv;
 	int ret;
 
+	memset(attrs, IMPORTER_UNTOUCHED_BYTE, sizeof(*attrs));
 	ret = dma_resv_lock_interruptible(resv, NULL);
 	if (ret)
 		return ret;
@@ -322,11 +326,28 @@ static const u32 importer_cache_modes[] = {
 	[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
 };
 
+/* A byte that the exporter has not written is neither true nor false, so it is read as a number. */
+static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
+{
+	return *(const u8 *)&attrs->encrypted;
+}
+
+/* RAM has no provider. The pages of this module are not encrypted, and its MMIO has none either. */
+static bool importer_knows_owner(const struct importer *importer,
+				 const struct dma_buf_pfn_attrs *attrs)
+{
+	if (testexp_exporter_owns(importer->attach->dmabuf))
+		return !attrs->provider && !importer_is_encrypted(attrs);
+	return attrs->type == DMA_BUF_PFN_MMIO || !attrs->provider;
+}
+
 /* Whether the exporter returned values that the kernel has. Only these may be used as an index. */
-static bool importer_knows_attrs(const struct dma_buf_pfn_attrs *attrs)
+static bool importer_knows_attrs(const struct importer *importer,
+				 const struct dma_buf_pfn_attrs *attrs)
 {
 	return attrs->cache < ARRAY_SIZE(importer_cache_modes) &&
-	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO);
+	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO) &&
+	       importer_knows_owner(importer, attrs);
 }
 
 /*
@@ -341,7 +362,7 @@ static int importer_describe_attrs(struct importer *importer, struct testexp_des
 
 	if (ret)
 		return ret == -ENODEV || ret == -EINTR ? ret : 0;
-	if (!importer_knows_attrs(&attrs))
+	if (!importer_knows_attrs(importer, &attrs))
 		return -EUCLEAN;
 
 	args->cache = importer_cache_modes[attrs.cache];
@@ -358,12 +379,11 @@ static int importer_describe_only_attrs(struct importer *importer, struct testex
 	struct dma_buf_pfn_attrs attrs, untouched;
 	int ret;
 
-	memset(&untouched, 0xa5, sizeof(untouched));
-	memcpy(&attrs, &untouched, sizeof(attrs));
+	memset(&untouched, IMPORTER_UNTOUCHED_BYTE, sizeof(untouched));
 	ret = importer_get_attrs(importer, args->pgoff, &attrs);
 	if (ret)
 		return memcmp(&attrs, &untouched, sizeof(attrs)) ? -EUCLEAN : ret;
-	if (!importer_knows_attrs(&attrs))
+	if (!importer_knows_attrs(importer, &attrs))
 		return -EUCLEAN;
 
 	args->first = 0;
