@@ -16,8 +16,8 @@ namespace testexp::limits {
 inline constexpr unsigned int case_s = 1000;
 inline constexpr unsigned int hung_task_s = 60; /* for a task that waits for a contended lock */
 inline constexpr std::chrono::seconds unloading{60};
-inline constexpr std::chrono::seconds signalling{60}; /* a fence of a buffer that has ended */
-inline constexpr std::chrono::seconds dma{60}; /* 4 KiB by edu (100 ms); 254 pages by igb */
+inline constexpr std::chrono::seconds signalling{20}; /* a fence of a buffer that has ended */
+inline constexpr std::chrono::seconds dma{60};        /* 4 KiB by edu (100 ms); 254 pages by igb */
 
 /*
  * How often a test tries again. It has to, when a fence expires or a pause ends before the test has
