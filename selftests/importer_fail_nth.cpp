@@ -84,14 +84,14 @@ std::string describe(const Held& held) {
 
 /* --- The calls -------------------------------------------------------------- */
 
-int map_into(const Scene& scene, std::uint32_t space) {
+int map_into(const Scene& scene, std::uint32_t space, std::uint64_t iova = base()) {
     auto request = sized<uapi::AddressSpaceMapFile>();
 
     request.flags = uapi::map_fixed_iova | uapi::map_readable | uapi::map_writeable;
     request.ioas_id = space;
     request.fd = scene.buffer.fd.get();
     request.length = scene.bytes();
-    request.iova = base();
+    request.iova = iova;
     return errno_of_call(scene.iommufd(), uapi::address_space_map_file, &request);
 }
 
@@ -166,6 +166,18 @@ void expect_done(int code, const char* what) {
     ksft::expect_eq(code, 0, std::string("errno of ") + what);
 }
 
+constexpr std::uint64_t distances_of_areas[] = {0, copy_distance};
+
+void map_areas(const Scene& scene) {
+    for (const std::uint64_t distance : distances_of_areas)
+        expect_done(map_into(scene, scene.lone.id(), base() + distance), "MAP_FILE");
+}
+
+void unmap_areas(const Scene& scene) {
+    for (const std::uint64_t distance : distances_of_areas)
+        expect_done(unmap_from(scene, scene.lone.id(), base() + distance), "UNMAP");
+}
+
 std::vector<Operation> operations() {
     static std::uint32_t domain = 0;
     const auto nothing = [](const Scene&) {};
@@ -207,6 +219,20 @@ std::vector<Operation> operations() {
         {"HWPT_ALLOC", map_lone,
          [](const Scene& scene) { return make_domain(scene, scene.lone.id(), domain); },
          destroy_domain, unmap_lone, true, EINVAL},
+        /*
+         * The second area may fail when the first area is in the domain. A revoke afterwards
+         * accesses all domains that iommufd remembers.
+         */
+        {"HWPT_ALLOC,areas=2", map_areas,
+         [](const Scene& scene) { return make_domain(scene, scene.lone.id(), domain); },
+         [destroy_domain](const Scene& scene) {
+             destroy_domain(scene);
+             device().revoke(scene.buffer.fd.get()).value();
+             device().restore(scene.buffer.fd.get()).value();
+             unmap_areas(scene);
+             map_areas(scene);
+         },
+         unmap_areas, true, EINVAL},
         {"UNMAP,domain=edu", map_edu,
          [](const Scene& scene) { return unmap_from(scene, scene.dma.space().id(), base()); },
          map_edu, unmap_edu, false},
