@@ -58,6 +58,25 @@ std::vector<std::optional<std::uint64_t>> places(const KnownBuffer& buffer) {
             std::nullopt};
 }
 
+std::vector<IommuLeaf> leaves_of_part(const KnownBuffer& buffer, std::uint64_t first,
+                                      std::uint64_t count, std::uint64_t iova) {
+    return expected_leaves(iova, std::span(buffer.pages).subspan(first, count));
+}
+
+void append(std::vector<IommuLeaf>& leaves, std::vector<IommuLeaf> more) {
+    leaves.insert(leaves.end(), more.begin(), more.end());
+}
+
+std::uint64_t map_part(const AddressSpace& space, const KnownBuffer& buffer, std::uint64_t first,
+                       std::uint64_t count, std::uint64_t iova) {
+    return space
+        .map({.file = buffer.fd.get(),
+              .length_bytes = bytes_of(count),
+              .start_bytes = bytes_of(first),
+              .iova = iova})
+        .value();
+}
+
 void expect_mapped(const Importing& importing, const KnownBuffer& buffer, std::uint64_t iova,
                    Access access = Access::read_write) {
     importing.edu.expect_table(expected_leaves(iova, buffer.pages, access),
@@ -123,6 +142,26 @@ void kinds_are_told(const BufferMaker& maker) {
     trace.expect_domains(1, buffer.pages, base, "first domain");
 }
 
+/* No entry has more than one page, and each page is of its kind. */
+void kinds_are_told_page_by_page(const BufferMaker& maker) {
+    const Importing importing;
+    const KnownBuffer buffer = maker.make(importing.edu);
+    std::vector<IommuLeaf> leaves;
+
+    importing.space.disable_large_pages().value();
+    for (std::uint64_t page = 0; page < buffer.pages.size(); page++)
+        append(leaves, leaves_of_part(buffer, page, 1, base + bytes_of(page)));
+
+    const MapTrace trace;
+
+    (void)map_part(importing.space, buffer, 0, buffer.pages.size(), base);
+    importing.edu.expect_table(leaves, "without large pages");
+    trace.expect_domains(1, buffer.pages, base, "without large pages");
+    (void)importing.space.unmap_all().value();
+    importing.edu.expect_table({}, "after unmap");
+    expect_nothing_held(buffer);
+}
+
 /* The first domain ends while the second domain maps the pages. Then a third domain is made. */
 void later_domains(const BufferMaker& maker) {
     const Importing importing;
@@ -169,25 +208,6 @@ const NamedLayout many_kinds = {"many_kinds",
                                     .ram(900, {.align_order = 9}),
                                 TESTEXP_CREATE_SCATTER};
 
-std::vector<IommuLeaf> leaves_of_part(const KnownBuffer& buffer, std::uint64_t first,
-                                      std::uint64_t count, std::uint64_t iova) {
-    return expected_leaves(iova, std::span(buffer.pages).subspan(first, count));
-}
-
-void append(std::vector<IommuLeaf>& leaves, std::vector<IommuLeaf> more) {
-    leaves.insert(leaves.end(), more.begin(), more.end());
-}
-
-std::uint64_t map_part(const AddressSpace& space, const KnownBuffer& buffer, std::uint64_t first,
-                       std::uint64_t count, std::uint64_t iova) {
-    return space
-        .map({.file = buffer.fd.get(),
-              .length_bytes = bytes_of(count),
-              .start_bytes = bytes_of(first),
-              .iova = iova})
-        .value();
-}
-
 void parts_are_exact() {
     const Importing importing;
     const KnownBuffer buffer = make_layout(many_kinds);
@@ -204,6 +224,33 @@ void parts_are_exact() {
                                            std::to_string(count));
             (void)importing.space.unmap_all().value();
         }
+    expect_nothing_held(buffer);
+}
+
+/* A part of this buffer whose offset and PFNs need more than 32 bits. The part begins in a run. */
+constexpr std::uint64_t pages_before_far_part = (std::uint64_t{1} << 20) + 1; /* 4 GiB and a page */
+constexpr std::uint64_t pages_of_far_part = 600;
+
+KnownBuffer make_far_buffer() {
+    const Layout layout = Layout{}
+                              .synthetic(std::uint64_t{1} << 33, pages_before_far_part + 2)
+                              .synthetic((std::uint64_t{1} << 34) + 5, 700);
+
+    return {.keeper = {},
+            .fd = device().create({.layout = layout}).value().fd,
+            .pages = pages_of(layout),
+            .map = {}};
+}
+
+void far_part() {
+    const Importing importing;
+    const KnownBuffer buffer = make_far_buffer();
+
+    (void)map_part(importing.space, buffer, pages_before_far_part, pages_of_far_part, base);
+    importing.edu.expect_table(
+        leaves_of_part(buffer, pages_before_far_part, pages_of_far_part, base), "far part");
+    (void)importing.space.unmap_all().value();
+    importing.edu.expect_table({}, "after unmap");
     expect_nothing_held(buffer);
 }
 
@@ -558,6 +605,12 @@ VfioDevice noiommu_device() {
     return value_or_skip(VfioDevice::open(name));
 }
 
+void expect_pfns(const std::vector<std::uint64_t>& pfns, std::span<const Page> pages) {
+    ksft::expect_eq(pfns.size(), pages.size(), "pages with a PFN");
+    for (std::uint64_t page = 0; page < std::min(pfns.size(), pages.size()); page++)
+        ksft::expect_eq(pfns[page], pages[page].pfn, "PFN of page " + std::to_string(page));
+}
+
 void expect_physical(const VfioDevice& device, const KnownBuffer& buffer) {
     const AddressSpace space = AddressSpace::make(device.iommufd()).value();
     const Attached attached = Attached::attach(device.fd(), space.id()).value();
@@ -568,13 +621,25 @@ void expect_physical(const VfioDevice& device, const KnownBuffer& buffer) {
                 .value();
         const auto pfns = value_or_skip(space.pfns_at(iova, buffer.bytes()));
 
-        ksft::expect_eq(pfns.size(), buffer.pages.size(), "pages with a PFN");
-        for (std::uint64_t page = 0; page < std::min(pfns.size(), buffer.pages.size()); page++)
-            ksft::expect_eq(pfns[page], buffer.pages[page].pfn,
-                            "PFN of page " + std::to_string(page));
+        expect_pfns(pfns, buffer.pages);
         (void)space.unmap(iova, buffer.bytes()).value();
         ksft::expect_eq(space.pfns_at(iova, page_bytes()).code(), ENOENT, "PFN after unmap");
     }
+    expect_nothing_held(buffer);
+}
+
+void far_part_is_physical() {
+    const VfioDevice device = noiommu_device();
+    const AddressSpace space = AddressSpace::make(device.iommufd()).value();
+    const Attached attached = Attached::attach(device.fd(), space.id()).value();
+    const KnownBuffer buffer = make_far_buffer();
+
+    (void)map_part(space, buffer, pages_before_far_part, pages_of_far_part, base);
+
+    const auto pfns = value_or_skip(space.pfns_at(base, bytes_of(pages_of_far_part)));
+
+    expect_pfns(pfns, std::span(buffer.pages).subspan(pages_before_far_part, pages_of_far_part));
+    (void)space.unmap_all().value();
     expect_nothing_held(buffer);
 }
 
@@ -594,6 +659,7 @@ void add_no_iommu(ksft::Plan& plan) {
             REQUIRE(udmabuf.has_get_pfn(), "udmabuf has no get_pfn in this kernel");
             expect_physical(device, known_buffer(make_udmabuf_list(list)));
         });
+    plan.add("P23.no_iommu[part=far]", far_part_is_physical);
     plan.add("P23.no_iommu[exporter=system_heap]", [] {
         const VfioDevice device = noiommu_device();
 
@@ -625,12 +691,16 @@ void make_plan(ksft::Plan& plan) {
             plan.add("P23.copied[" + maker.name + "]",
                      [=] { copied_to_another_address_space(maker); });
         }
+        if (is_one_of(maker.name, {"layout=mixed", "=two_cache_modes", "=uncached_ram"}))
+            plan.add("P23.kinds[large_pages=no," + maker.name + "]",
+                     [=] { kinds_are_told_page_by_page(maker); });
         if (is_one_of(maker.name, {"=blocks_backwards", "ranges=short", "by=group", "list=shuffled",
                                    "=huge_cut", "pages=851", "=odd_start", "=mixed"}))
             plan.add("P23.dma[" + maker.name + "]", [=] { dma_goes_to_the_page(maker); });
     }
     plan.add("P23.access", access_is_as_asked);
     plan.add("P23.parts", parts_are_exact);
+    plan.add("P23.far_part", far_part);
     plan.add("P23.page_by_page", page_by_page);
     plan.add("P23.areas_are_not_split", areas_are_not_split);
     plan.add("P23.two_areas", two_areas_of_one_buffer);

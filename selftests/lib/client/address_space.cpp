@@ -63,6 +63,15 @@ AddressSpace::~AddressSpace() {
         destroy(iommufd_, id_);
 }
 
+Status AddressSpace::disable_large_pages() const {
+    auto argument = sized<uapi::Option>();
+
+    argument.option_id = uapi::option_huge_pages;
+    argument.object_id = id_;
+    argument.val64 = 0;
+    return call(iommufd_, uapi::option, argument, "IOMMU_OPTION");
+}
+
 Result<std::uint64_t> AddressSpace::map(const MapRequest& request) const {
     auto argument = sized<uapi::AddressSpaceMapFile>();
 

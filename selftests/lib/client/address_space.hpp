@@ -45,6 +45,9 @@ public:
 
     std::uint32_t id() const { return id_; }
 
+    /* IOMMU_OPTION_HUGE_PAGES: each entry has one page. Only as long as nothing is mapped. */
+    Status disable_large_pages() const;
+
     /* IOMMU_IOAS_MAP_FILE. Returns the first address (IOVA). */
     Result<std::uint64_t> map(const MapRequest& request) const;
 

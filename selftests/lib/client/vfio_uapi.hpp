@@ -96,6 +96,17 @@ struct AddressSpaceUnmap {
 };
 inline constexpr unsigned long address_space_unmap = _IO(iommufd_type, 0x86);
 
+struct Option {
+    std::uint32_t size;
+    std::uint32_t option_id;
+    std::uint16_t op; /* 0: set */
+    std::uint16_t reserved;
+    std::uint32_t object_id;
+    std::uint64_t val64;
+};
+inline constexpr std::uint32_t option_huge_pages = 1;
+inline constexpr unsigned long option = _IO(iommufd_type, 0x87);
+
 /* Since 6.6 */
 struct DomainAlloc {
     std::uint32_t size;

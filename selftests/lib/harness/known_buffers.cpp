@@ -208,7 +208,7 @@ std::vector<BufferMaker> buffer_makers() {
                    }});
     for (const UdmabufList& list : udmabuf_lists())
         all.push_back(maker_of(list));
-    for (const std::uint64_t nr_pages : {1, 17, 256 * 3 + 16 * 5 + 3, 2048})
+    for (const std::uint64_t nr_pages : {1, 15, 17, 257, 256 * 3 + 16 * 5 + 3, 2048})
         all.push_back(maker_of_heap(nr_pages));
     for (const NamedLayout& wanted : importable_layouts())
         all.push_back(maker_of(wanted));
