@@ -14,6 +14,9 @@
  * Does not see: a DMA that takes place within the call, which may or may not arrive; more than one
  * DMA at a time; faults that the kernel's rate limit leaves out of the log.
  */
+#include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <optional>
 #include <random>
 
@@ -21,6 +24,8 @@
 
 #include "dma_device.hpp"
 #include "dma_storm.hpp"
+#include "iommufd_importer.hpp"
+#include "known_buffers.hpp"
 #include "lifetime.hpp"
 #include "revocable_buffers.hpp"
 
@@ -171,6 +176,26 @@ void exporter_closed() {
     dma.end(faults);
 }
 
+/* A write of the command register that leaves memory decode on takes nothing away. */
+void harmless_write() {
+    require_pfn_importer();
+
+    DmaDevice dma;
+    RevocableBar buffer(2);
+    const RevocableBuffer subject = buffer.subject();
+    ExpectedFaults faults = dma.expect_faults();
+
+    (void)dma.space().map(subject.at(base)).value();
+    for (const bool on : {true, false}) {
+        buffer.set_bus_master(on).value();
+        ksft::expect(arrives(dma, subject, 3, iova_of(3)),
+                     std::string("a write arrives after bus master ") + (on ? "on" : "off"));
+    }
+    (void)dma.space().unmap(base, RevocableBuffer::bytes()).value();
+    dma.end(faults);
+    ksft::expect_eq(faults.count_at(iova_of(3)), 0, "faults of a mapping that lives");
+}
+
 /* --- What is made of a mapping ---------------------------------------------- */
 
 /* COPY makes a second mapping of the same pages, before the revoke or after the revoke. */
@@ -243,6 +268,46 @@ void copied_elsewhere() {
     (void)dma.space().unmap(base, bytes).value();
     expect_balance(buffer.stats());
     dma.end(faults);
+}
+
+/*
+ * A copy of a part has neighbours on both sides, without a gap. The end of the buffer takes the
+ * copy and leaves the neighbours.
+ */
+void part_is_copied() {
+    require_pfn_importer();
+
+    constexpr std::uint64_t first = 2;
+    constexpr std::uint64_t count = 3;
+    const EduBehindIommu edu;
+    const AddressSpace space = AddressSpace::make(edu.iommufd()).value();
+    const Attached attached = Attached::attach(edu.device().fd(), space.id()).value();
+    const KnownBuffer neighbour =
+        make_layout({"", Layout{}.ram(1, {.repeat = 8}), TESTEXP_CREATE_SCATTER});
+    RevocableTestexp buffer(TESTEXP_CREATE_REVOCABLE);
+    const RevocableBuffer subject = buffer.subject();
+    const std::uint64_t copy = second_base + neighbour.bytes();
+    const std::uint64_t behind = copy + bytes_of(count);
+    std::vector<IommuLeaf> neighbours = expected_leaves(second_base, neighbour.pages);
+
+    std::ranges::copy(expected_leaves(behind, neighbour.pages), std::back_inserter(neighbours));
+    for (const std::uint64_t iova : {second_base, behind})
+        (void)space
+            .map({.file = neighbour.fd.get(), .length_bytes = neighbour.bytes(), .iova = iova})
+            .value();
+    (void)space.map(subject.at(base)).value();
+    (void)space.copy(space, iova_of(first), bytes_of(count), copy).value();
+    ksft::expect_eq(mapped_bytes(edu.device().name()),
+                    2 * neighbour.bytes() + RevocableBuffer::bytes() + bytes_of(count),
+                    "bytes that are mapped before the revoke");
+    subject.endings[0].end();
+    edu.expect_table(neighbours, "after the revoke");
+    subject.endings[0].come_back();
+    ksft::expect_eq(space.unmap(copy, bytes_of(count)).value(), bytes_of(count),
+                    "bytes of the copy that were unmapped");
+    (void)space.unmap(base, RevocableBuffer::bytes()).value();
+    edu.expect_table(neighbours, "after unmap");
+    expect_balance(buffer.stats());
 }
 
 /*
@@ -369,6 +434,81 @@ void map_against_revoke() {
     expect_balance(device().stats(fd).value());
 }
 
+/*
+ * How long a thread waits before a call that shall come when the call of another thread ends. The
+ * thread does not sleep, because a sleep takes longer than the call.
+ */
+class Pause {
+public:
+    void wait() const {
+        const auto end = std::chrono::steady_clock::now() + length_;
+
+        while (std::chrono::steady_clock::now() < end)
+            ;
+    }
+
+    /* @was_late: the other call had ended. The steps become small where the answer changes. */
+    void adjust(bool was_late) {
+        step_ = was_late == was_late_ ? 2 * step_ : std::max(step_ / 4, shortest_step);
+        was_late_ = was_late;
+        length_ =
+            was_late ? std::max(length_ - step_, std::chrono::microseconds(0)) : length_ + step_;
+    }
+
+private:
+    static constexpr std::chrono::microseconds shortest_step{1};
+
+    std::chrono::microseconds length_{0};
+    std::chrono::microseconds step_{8};
+    bool was_late_ = false;
+};
+
+/*
+ * One thread unmaps, and another thread revokes when the unmap is about to end. The list of runs,
+ * which both calls free, is long, so that its end takes time.
+ */
+void unmap_against_revoke(bool in_domain) {
+    require_pfn_importer();
+    mount_debugfs();
+
+    DmaDevice dma;
+    const AddressSpace lone = AddressSpace::make(dma.vfio().iommufd()).value();
+    const AddressSpace& space = in_domain ? dma.space() : lone;
+    const std::uint64_t pages = !in_domain ? 16000 : is_debug_kernel() ? 300 : 3000;
+    const std::uint64_t bytes = pages * page_bytes();
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.ram(1, {.repeat = pages}),
+                                       .flags = TESTEXP_CREATE_REVOCABLE | TESTEXP_CREATE_SCATTER})
+                              .value();
+    const int fd = buffer.fd.get();
+    Pause pause;
+    std::uint64_t unmapped = 0;
+    std::uint64_t revoked = 0;
+
+    for (int round = 0; round < most_races && (round < nr_races() || !unmapped || !revoked);
+         round++) {
+        (void)space.map({.file = fd, .length_bytes = bytes, .iova = base}).value();
+
+        auto unmap = in_thread([&] { return space.unmap(base, bytes).value(); });
+
+        pause.wait();
+        device().revoke(fd).value();
+
+        const testexp_stats stats = device().stats(fd).value();
+        const bool is_late = stats.detaches == stats.attaches;
+
+        pause.adjust(is_late);
+        (is_late ? unmapped : revoked)++;
+        ksft::expect_eq(unmap.get(), bytes, "bytes that were unmapped");
+        ksft::expect_eq(mapped_bytes(dma.name()), 0, "bytes that are mapped after both calls");
+        device().restore(fd).value();
+    }
+    ksft::note(std::to_string(unmapped) + " unmapped, " + std::to_string(revoked) +
+               " revoked before the unmap ended");
+    ksft::expect(unmapped > 0 && revoked > 0, "each of unmap and revoke ended first");
+    expect_balance(device().stats(fd).value());
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
@@ -381,13 +521,17 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P24.fault_is_reported[exporter=testexp]", testexp_faults);
     plan.add("P24.fault_is_reported[exporter=vfio]", vfio_faults);
     plan.add("P24.exporter_closed[exporter=vfio]", exporter_closed);
+    plan.add("P24.harmless_write[exporter=vfio]", harmless_write);
     plan.add("P24.copy[made=before_revoke]", [] { copied(true); });
     plan.add("P24.copy[made=after_revoke]", [] { copied(false); });
     plan.add("P24.copy[into=another_address_space]", copied_elsewhere);
+    plan.add("P24.copy[of=part]", part_is_copied);
     plan.add("P24.domain[made=before_map]", [] { second_domain(Made::before_map); });
     plan.add("P24.domain[made=before_revoke]", [] { second_domain(Made::before_revoke); });
     plan.add("P24.domain[made=after_revoke]", [] { second_domain(Made::after_revoke); });
     plan.add("P24.map_against_revoke", map_against_revoke);
+    plan.add("P24.unmap_against_revoke[domain=edu]", [] { unmap_against_revoke(true); });
+    plan.add("P24.unmap_against_revoke[domain=none]", [] { unmap_against_revoke(false); });
     plan.add("P23.pinned_does_not_move", pinned_does_not_move);
 }
 

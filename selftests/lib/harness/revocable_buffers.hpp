@@ -63,6 +63,9 @@ public:
     void close_device() { device_.reset(); }
     void open_device();
 
+    /* The bit "bus master" of the PCI command register. */
+    Status set_bus_master(bool on) const { return device_->set_bus_master(on); }
+
     /* The pages in the order of the dma-buf. */
     Mapping view() const;
 
