@@ -226,7 +226,7 @@ void declare_exporters(CLI::App& app, Options& options) {
     app.add_option("--exporter", options.exporters,
                    "measure the buffers of this exporter; may be repeated. testexp (the default), "
                    "or a buffer of udmabuf:SIZE[,huge], of heap:NAME,SIZE or of "
-                   "vfio:BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]")
+                   "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...]")
         ->type_name("EXPORTER")
         ->allow_extra_args(false);
     app.parse_complete_callback([&options] { check_exporters(options.exporters); });

@@ -50,6 +50,16 @@ TEST(ForeignBuffer, EachExporterHasItsForm) {
     EXPECT_EQ(vfio.size_bytes(), MiB + 4096);
 }
 
+TEST(ForeignBuffer, ARangeCanBeThereManyTimes) {
+    const auto vfio = parse_vfio("0000:00:11.0,2,1M+4K,4K+8K*300/16K,0+4K").value();
+
+    ASSERT_EQ(vfio.ranges.size(), 302U);
+    EXPECT_EQ(vfio.ranges[1], (VfioRange{4096, 8192}));
+    EXPECT_EQ(vfio.ranges[2], (VfioRange{4096 + 16384, 8192}));
+    EXPECT_EQ(vfio.ranges[300], (VfioRange{4096 + 299 * 16384, 8192}));
+    EXPECT_EQ(vfio.ranges[301], (VfioRange{0, 4096}));
+}
+
 TEST(ForeignBuffer, APageOfVfioHasItsPlaceInTheRegion) {
     const auto vfio = parse_vfio("0000:00:11.0,2,0x4000+8K,0+4K,0x5000+4K").value();
 
@@ -96,6 +106,11 @@ TEST(ForeignBuffer, AWrongFormIsRefusedInOneLine) {
                               "vfio:0000:00:10.0,0,4K+0x800",
                               "vfio:0000:00:10.0,0,0xfffffffffffff000+4K",
                               "vfio:0000:00:10.0,0,0+0xfffffffffffff000,0+4K",
+                              "vfio:0000:00:10.0,0,0+4K*2",
+                              "vfio:0000:00:10.0,0,0+4K*0/8K",
+                              "vfio:0000:00:10.0,0,0+4K*2/100",
+                              "vfio:0000:00:10.0,0,0+4K*1000000/4K",
+                              "vfio:0000:00:10.0,0,0xffffffffffff0000+4K*32/4K",
                               "vfio:../x,0,0+4K",
                               "gpu:64M"}) {
         const auto parsed = parse_foreign(wrong);

@@ -58,6 +58,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
     return bytes.value();
 }
 
+/* "OFFSET+LENGTH" of whole pages. */
 std::optional<VfioRange> parse_range(std::string_view text) {
     const std::size_t plus = text.find('+');
 
@@ -71,6 +72,45 @@ std::optional<VfioRange> parse_range(std::string_view text) {
         offset.value() > largest - *length)
         return std::nullopt;
     return VfioRange{offset.value(), *length};
+}
+
+/* How often a range is there, and from one to the next how many bytes: "COUNT/STRIDE". */
+struct Repetition {
+    std::uint64_t count = 1;
+    std::uint64_t stride_bytes = 0;
+};
+
+std::optional<Repetition> parse_repetition(std::string_view text) {
+    constexpr std::uint64_t most = 65536;
+    const std::size_t slash = text.find('/');
+
+    if (slash == std::string_view::npos)
+        return std::nullopt;
+
+    const Result<std::uint64_t> count = parse_bytes(text.substr(0, slash));
+    const auto stride = parse_size(text.substr(slash + 1));
+
+    if (!count || !stride || count.value() == 0 || count.value() > most ||
+        *stride > largest / most / 2)
+        return std::nullopt;
+    return Repetition{count.value(), *stride};
+}
+
+/* "OFFSET+LENGTH" or "OFFSET+LENGTH*COUNT/STRIDE"; empty where the text is neither. */
+std::vector<VfioRange> parse_ranges(std::string_view text) {
+    const std::size_t star = text.find('*');
+    const auto first = parse_range(text.substr(0, star));
+    const auto repeated =
+        star == std::string_view::npos ? Repetition{} : parse_repetition(text.substr(star + 1));
+    std::vector<VfioRange> ranges;
+
+    if (!first || !repeated ||
+        first->offset_bytes + first->length_bytes >
+            largest - (repeated->count - 1) * repeated->stride_bytes)
+        return {};
+    for (std::uint64_t i = 0; i < repeated->count; i++)
+        ranges.push_back({first->offset_bytes + i * repeated->stride_bytes, first->length_bytes});
+    return ranges;
 }
 
 /* The error of open() for a device file. Says what to do where this is known. */
@@ -164,7 +204,7 @@ Result<HeapSpec> parse_heap(std::string_view text) {
 }
 
 Result<VfioSpec> parse_vfio(std::string_view text) {
-    const Error wrong = wrong_form(text, "BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...], in whole "
+    const Error wrong = wrong_form(text, "BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...], in whole "
                                          "pages, such as 0000:00:10.0,0,0+64K");
     const auto words = split(text);
     const Result<std::uint64_t> region =
@@ -177,11 +217,15 @@ Result<VfioSpec> parse_vfio(std::string_view text) {
     VfioSpec spec{std::string(words[0]), static_cast<std::uint32_t>(region.value()), {}};
 
     for (std::size_t i = 2; i < words.size(); i++) {
-        const auto range = parse_range(words[i]);
+        const std::vector<VfioRange> ranges = parse_ranges(words[i]);
 
-        if (!range || range->length_bytes > largest - spec.size_bytes())
+        if (ranges.empty())
             return wrong;
-        spec.ranges.push_back(*range);
+        for (const VfioRange& range : ranges) {
+            if (range.length_bytes > largest - spec.size_bytes())
+                return wrong;
+            spec.ranges.push_back(range);
+        }
     }
     return spec;
 }
@@ -203,7 +247,7 @@ Result<ForeignSpec> parse_foreign(std::string_view text) {
     if (kind == "vfio")
         return as_foreign(parse_vfio(rest));
     return wrong_form(text, "udmabuf:SIZE[,huge], heap:NAME,SIZE or "
-                            "vfio:BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]");
+                            "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...]");
 }
 
 std::uint64_t size_bytes_of(const ForeignSpec& spec) {

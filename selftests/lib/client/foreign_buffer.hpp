@@ -35,7 +35,7 @@ struct HeapSpec {
 
 /*
  * Ranges of a BAR, in the order of the buffer's pages: "0000:00:10.0,0,0+1M,2M+64K". Ranges may
- * overlap, because VFIO takes overlapping ranges.
+ * overlap, because VFIO takes overlapping ranges. "0+4K*300/8K" is 300 ranges: 0+4K, 8K+4K, ...
  */
 struct VfioSpec {
     std::string device; /* PCI address; vfio-pci must be its driver */
