@@ -27,6 +27,10 @@ enum class Need {
     real_pages,   /* the pages are memory of the kernel or of a device */
     distinct,     /* no page is in the buffer twice */
     another,      /* the source can make a second buffer */
+    sibling,      /* the source has a second buffer of the same device */
+    two_buffers,  /* one of the last two */
+    harmless,     /* the source knows something that takes no page away */
+    refusal,      /* the source knows what the exporter must refuse to make */
 };
 
 struct Law {
@@ -48,6 +52,7 @@ std::vector<Law> agreement_laws();
 std::vector<Law> importer_laws();
 std::vector<Law> lifetime_laws();
 std::vector<Law> concurrency_laws();
+std::vector<Law> notice_laws();
 std::vector<Law> invalidation_laws();
 
 /* All families, in the order in which they run. */

@@ -37,6 +37,19 @@ constexpr NeedRow need_rows[] = {
      [](const Subject& subject) { return subject.source.has_distinct_pages; }},
     {Need::another, "a source that makes more than one buffer", "this source has only one buffer",
      [](const Subject& subject) { return static_cast<bool>(subject.make_another); }},
+    {Need::sibling, "a second buffer of the same device",
+     "this source has no second buffer of the same device",
+     [](const Subject& subject) { return static_cast<bool>(subject.source.sibling); }},
+    {Need::two_buffers, "a second buffer", "this source has only one buffer",
+     [](const Subject& subject) {
+         return subject.source.sibling || static_cast<bool>(subject.make_another);
+     }},
+    {Need::harmless, "something that takes no page away",
+     "this source knows nothing that takes no page away",
+     [](const Subject& subject) { return subject.source.harmless.has_value(); }},
+    {Need::refusal, "a buffer that the exporter must refuse to make",
+     "this source knows no buffer that the exporter must refuse to make",
+     [](const Subject& subject) { return static_cast<bool>(subject.source.make_refused); }},
 };
 
 const NeedRow& row_of(Need need) {
@@ -62,7 +75,7 @@ std::vector<Law> all_laws() {
     std::vector<Law> laws;
 
     for (const auto& family : {page_laws, block_laws, agreement_laws, importer_laws, lifetime_laws,
-                               concurrency_laws, invalidation_laws}) {
+                               concurrency_laws, notice_laws, invalidation_laws}) {
         std::vector<Law> more = family();
 
         std::ranges::move(more, std::back_inserter(laws));

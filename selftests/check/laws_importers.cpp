@@ -53,8 +53,14 @@ bool has_mmio(const Subject& subject) {
     });
 }
 
-/* MMIO needs importers that allow peer-to-peer. An exporter may demand this for other pages too. */
+/*
+ * MMIO needs importers that allow peer-to-peer. An exporter may demand this for other pages too, so
+ * where the source does not know, what the exporter refuses shows it.
+ */
 bool needs_p2p(const Subject& subject) {
+    if (subject.source.needs_p2p)
+        return *subject.source.needs_p2p;
+
     const bool is_refused =
         device()
             .attach(subject.fd(),

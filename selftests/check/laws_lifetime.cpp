@@ -124,6 +124,15 @@ void buffers_come_and_go(const Subject& subject) {
     ksft::note(of + " came and went");
 }
 
+void refused_buffers(const Subject& subject) {
+    const std::uint64_t times = is_debug_kernel() ? 64 : 512;
+
+    expect_memory_back(times, std::to_string(times) + " refused buffers", [&] {
+        for (std::uint64_t i = 0; i < times; i++)
+            subject.source.make_refused();
+    });
+}
+
 /* The importer keeps the buffer: the user may close the descriptor right after attach. */
 void importer_keeps_buffer(const Subject& subject) {
     const Counts before = count_all(subject);
@@ -153,6 +162,10 @@ std::vector<Law> lifetime_laws() {
          "buffers that importers have used leave no memory when they are closed (P8, P22)",
          {Need::another},
          buffers_come_and_go},
+        {"lifetime.refused",
+         "a buffer that the exporter refuses to make leaves no memory (P8)",
+         {Need::refusal},
+         refused_buffers},
         {"lifetime.importer_keeps_buffer",
          "an importer keeps the buffer when its descriptor is closed (contract 1)",
          {Need::another},

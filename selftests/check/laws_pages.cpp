@@ -5,6 +5,8 @@
 #include <random>
 #include <utility>
 
+#include <unistd.h>
+
 #include "fixture.hpp"
 #include "law.hpp"
 
@@ -58,6 +60,43 @@ void forms_agree(const Subject& subject) {
                         "dma_buf_get_pfn() under one hold of the lock for 512 calls");
     expect_same_answers(ask_pages(subject, attach(subject)), unlocked, "by another importer");
     ksft::note("asked " + coverage(subject, unlocked));
+}
+
+/* A buffer with its importer, and what the importer got for the first pages in one call. */
+struct Asked {
+    Importer importer;
+    std::vector<testexp_result> together;
+};
+
+Asked ask_together(const Subject& subject, int fd) {
+    constexpr std::uint64_t most = 4096;
+    const auto nr_pages = static_cast<std::uint64_t>(lseek(fd, 0, SEEK_END)) / page_bytes();
+    Importer importer = device().attach(fd, subject.attach_flags).value();
+    std::vector<testexp_result> together = importer.resolve(0, std::min(nr_pages, most)).value();
+
+    return {std::move(importer), std::move(together)};
+}
+
+/* Asks for one page of each buffer by turns. */
+void beside_another(const Subject& subject) {
+    constexpr std::size_t most = 512;
+    const std::optional<Source> made =
+        subject.source.sibling ? std::nullopt : std::optional(subject.make_another());
+    const int other = made ? made->buffer.get() : subject.source.sibling.get();
+    const Asked both[] = {ask_together(subject, subject.fd()), ask_together(subject, other)};
+    const std::size_t count = std::min(both[0].together.size(), both[1].together.size());
+
+    for (std::size_t pgoff = 0; pgoff < count; pgoff += std::max<std::size_t>(count / most, 1))
+        for (const Asked& asked : both) {
+            const testexp_result result = asked.importer.resolve(pgoff, 1).value()[0];
+
+            if (!same(result, asked.together[pgoff]))
+                ksft::record_failure(page(pgoff) + " of " +
+                                         (&asked == both ? "the buffer" : "the other buffer") +
+                                         ": is " + describe(result) + ", but in one call with " +
+                                         "other pages " + describe(asked.together[pgoff]),
+                                     __FILE__, __LINE__);
+        }
 }
 
 void without_order(const Subject& subject) {
@@ -189,6 +228,10 @@ std::vector<Law> page_laws() {
          "the answer for a page does not depend on the calls before (contract 1)",
          {Need::get_pfn},
          any_order},
+        {"page.beside_another_buffer",
+         "the answer for a page does not depend on calls for another buffer (contract 1)",
+         {Need::get_pfn, Need::two_buffers},
+         beside_another},
         {"page.without_max_order",
          "max_order may be NULL, and then the PFN is the same (contract 1)",
          {Need::get_pfn},

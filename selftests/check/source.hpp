@@ -44,6 +44,19 @@ struct Invalidation {
 
     /* Whether give_back() calls the importers' callback as well. */
     bool tells_of_return = false;
+
+    /*
+     * How often take() calls the callback of each importer, where the pages were not taken yet. The
+     * second take() does not call it, and give_back() calls it as @tells_of_return says: once or
+     * never. Nothing where the source does not know the exporter that well.
+     */
+    std::optional<std::uint64_t> callbacks = std::nullopt;
+};
+
+/* Something that takes no page away, so that importers must not be told. */
+struct Harmless {
+    std::string name; /* for messages */
+    std::function<void()> act;
 };
 
 /* What an exporter can do to its pages (contract, section 1b). A fixed exporter does neither. */
@@ -62,6 +75,23 @@ struct Source {
     std::vector<Reference> references;
     std::vector<Invalidation> invalidations;
     std::optional<ExporterClass> exporter_class;
+
+    /* Whether importers must allow peer-to-peer. Nothing where only the exporter shows this. */
+    std::optional<bool> needs_p2p;
+
+    /* Whether max_order is the largest order that is right, for each page. */
+    bool is_exact = false;
+
+    /*
+     * Another buffer of the same device, with the same pages in another order. What takes the pages
+     * away from one of both takes them away from the other, too.
+     */
+    testexp::Fd sibling;
+
+    std::optional<Harmless> harmless;
+
+    /* Asks the exporter for a buffer that it must refuse. Throws where the exporter makes one. */
+    std::function<void()> make_refused;
 
     /* Whether no page is in the buffer twice. */
     bool has_distinct_pages = false;

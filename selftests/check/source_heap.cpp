@@ -16,6 +16,7 @@ Source make(const std::string& argument, const Settings&) {
     source.name = "heap " + argument;
     source.buffer = std::move(buffer.fd);
     source.exporter_class = ExporterClass{};
+    source.needs_p2p = false;
     source.has_distinct_pages = true;
     source.may_write = true;
     return source;

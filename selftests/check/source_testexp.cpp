@@ -19,7 +19,10 @@ void add_revoke(Source& source, int fd) {
 
     source.invalidations.push_back({.name = "REVOKE",
                                     .take = [fd] { (void)device().revoke(fd).value(); },
-                                    .give_back = [fd] { (void)device().restore(fd).value(); }});
+                                    .give_back = [fd] { (void)device().restore(fd).value(); },
+                                    .callbacks = 1});
+    source.harmless = {"RESTORE of a buffer that is not revoked",
+                       [fd] { (void)device().restore(fd).value(); }};
 }
 
 /* Moves to the same layout. The exporter keeps the old pages, so the new pages differ. */
@@ -30,7 +33,8 @@ void add_move(Source& source, int fd, const testexp::Layout& layout) {
         {.name = "MOVE",
          .take = [fd, layout] { (void)device().move(fd, layout).value(); },
          .give_back = {},
-         .is_move = true});
+         .is_move = true,
+         .callbacks = 1});
 }
 
 Source make(const std::string& argument, const Settings&) {

@@ -49,22 +49,32 @@ Pieces shuffled_pieces(std::uint64_t nr_pages) {
     return pieces;
 }
 
-/* A udmabuf of these pieces of the memfd. */
-Fd make_list(const Fd& memory, const Pieces& pieces) {
+udmabuf_create_item item_of(const Fd& memory, const Window& piece) {
+    return {.memfd = static_cast<std::uint32_t>(memory.get()),
+            .__pad = 0,
+            .offset = piece.first * page_bytes(),
+            .size = piece.count * page_bytes()};
+}
+
+Fd create_list(std::span<const udmabuf_create_item> items) {
     const Fd control(open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
-    std::vector<std::byte> bytes(sizeof(udmabuf_create_list) +
-                                 pieces.size() * sizeof(udmabuf_create_item));
+    std::vector<std::byte> bytes(sizeof(udmabuf_create_list) + items.size_bytes());
     auto* list = reinterpret_cast<udmabuf_create_list*>(bytes.data());
 
     list->flags = UDMABUF_FLAGS_CLOEXEC;
-    list->count = static_cast<std::uint32_t>(pieces.size());
-    for (std::size_t i = 0; i < pieces.size(); i++)
-        list->list[i] = {.memfd = static_cast<std::uint32_t>(memory.get()),
-                         .__pad = 0,
-                         .offset = pieces[i].first * page_bytes(),
-                         .size = pieces[i].count * page_bytes()};
+    list->count = static_cast<std::uint32_t>(items.size());
+    std::ranges::copy(items, list->list);
+    return Fd(ioctl(control.get(), UDMABUF_CREATE_LIST, list));
+}
 
-    Fd buffer(ioctl(control.get(), UDMABUF_CREATE_LIST, list));
+/* A udmabuf of these pieces of the memfd. */
+Fd make_list(const Fd& memory, const Pieces& pieces) {
+    std::vector<udmabuf_create_item> items;
+
+    for (const Window& piece : pieces)
+        items.push_back(item_of(memory, piece));
+
+    Fd buffer = create_list(items);
 
     if (!buffer)
         throw std::runtime_error(
@@ -106,6 +116,24 @@ std::function<void()> no_page_is_pinned(Fd memory) {
     };
 }
 
+/*
+ * Refused at the last item, whose descriptor is no memfd. By then udmabuf has pinned the pages of
+ * the item before. There is no limit of open descriptors that is as large as this number.
+ */
+std::function<void()> make_refused(std::uint64_t nr_pages) {
+    constexpr std::uint64_t most = 16; /* pages, so that many refusals take little time */
+    const std::uint64_t count = std::min(nr_pages, most);
+
+    return [count] {
+        const Fd memory = make_udmabuf_memory({count * page_bytes(), false}).value();
+        udmabuf_create_item items[] = {item_of(memory, {0, count}), item_of(memory, {0, 1})};
+
+        items[1].memfd = INT32_MAX;
+        if (create_list(items))
+            throw std::runtime_error("UDMABUF_CREATE_LIST takes a descriptor that is not open");
+    };
+}
+
 Source make(const std::string& argument, const Settings&) {
     constexpr std::string_view mark = ",shuffled";
     const bool shuffled = argument.ends_with(mark);
@@ -120,8 +148,11 @@ Source make(const std::string& argument, const Settings&) {
     source.buffer = shuffled ? make_list(buffer.memory, pieces) : std::move(buffer.fd);
     source.expect_released = no_page_is_pinned(std::move(buffer.memory));
     source.exporter_class = ExporterClass{};
+    source.needs_p2p = false;
+    source.is_exact = true;
     source.has_distinct_pages = !shuffled;
     source.may_write = true;
+    source.make_refused = make_refused(buffer.nr_pages);
     return source;
 }
 

@@ -61,6 +61,21 @@ void add_physical_addresses(Source& source, const VfioDevice& device, std::uint6
          }});
 }
 
+/* The same pages in another order: both halves of each range, from the last half to the first. */
+std::vector<VfioRange> ranges_of_sibling(const VfioSpec& spec) {
+    std::vector<VfioRange> ranges;
+
+    for (const VfioRange& range : spec.ranges) {
+        const std::uint64_t half = range.length_bytes / page_bytes() / 2 * page_bytes();
+
+        if (half != 0)
+            ranges.push_back({range.offset_bytes, half});
+        ranges.push_back({range.offset_bytes + half, range.length_bytes - half});
+    }
+    std::ranges::reverse(ranges);
+    return ranges;
+}
+
 /* VFIO's dma-bufs have no mmap, but the regions of the device have one. */
 std::vector<Mapping::Piece> pieces_of(const VfioDevice& device, const VfioSpec& spec) {
     const std::uint64_t start = device.region_offset(spec.region).value();
@@ -81,14 +96,19 @@ void add_invalidations(Source& source, const std::shared_ptr<VfioKeeper>& keeper
         source.invalidations.push_back({.name = "reset of the device",
                                         .take = ask(VfioRequest::reset),
                                         .give_back = {},
-                                        .is_move = true});
+                                        .is_move = true,
+                                        .callbacks = 2}); /* a revoke and its end */
     source.invalidations.push_back({.name = "memory decode off",
                                     .take = ask(VfioRequest::decode_off),
                                     .give_back = ask(VfioRequest::decode_on),
-                                    .tells_of_return = true});
+                                    .tells_of_return = true,
+                                    .callbacks = 1});
     /* Nothing gives the pages back after this. */
-    source.invalidations.push_back(
-        {.name = "closing the device", .take = ask(VfioRequest::close), .give_back = {}});
+    source.invalidations.push_back({.name = "closing the device",
+                                    .take = ask(VfioRequest::close),
+                                    .give_back = {},
+                                    .callbacks = 1});
+    source.harmless = {"memory decode on, which is on already", ask(VfioRequest::decode_on)};
 }
 
 Source make(const std::string& argument, const Settings&) {
@@ -109,9 +129,16 @@ Source make(const std::string& argument, const Settings&) {
     source.name = "vfio " + argument;
     source.buffer = std::move(made.value().fd);
     source.exporter_class = ExporterClass{.movable = false, .revocable = true};
+    source.needs_p2p = true;
+    source.is_exact = true;
     source.has_distinct_pages = has_distinct_pages(spec.value());
     source.references.push_back(bar_in_sysfs(spec.value()));
     add_physical_addresses(source, *made.value().device, spec.value().size_bytes());
+
+    source.sibling =
+        made.value()
+            .device->export_dma_buf(spec.value().region, ranges_of_sibling(spec.value()))
+            .value();
 
     const bool can_reset = made.value().device->can_reset();
     const auto pieces = pieces_of(*made.value().device, spec.value());
@@ -125,7 +152,7 @@ Source make(const std::string& argument, const Settings&) {
 } // namespace
 
 const SourceKind vfio_source = {
-    "vfio", "BDF,REGION,OFFSET+LENGTH[,OFFSET+LENGTH...]",
+    "vfio", "BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...]",
     "ranges of a BAR of a PCI device that scripts/lib/guest/vfio-bind has given to vfio-pci", make};
 
 } // namespace check

@@ -36,4 +36,21 @@ TEST(Ways, OfThoseThatAreForGoodOnlyTheUsersOwnIsTried) {
     EXPECT_EQ(names_of(way_for_good({ways.data(), 2})), "");
 }
 
+TEST(Ways, OfThoseThatAreARevokeNoneIsAMove) {
+    const std::vector<Invalidation> ways = {way("reset", false, true), way("decode", true),
+                                            way("close", false)};
+
+    EXPECT_EQ(names_of(revokes_that_end(ways)), "decode ");
+}
+
+TEST(Ways, CallbacksAreAsManyAsPromisedOrAtLeastOne) {
+    EXPECT_FALSE(callbacks_fault(1, 1));
+    EXPECT_FALSE(callbacks_fault(2, 2));
+    EXPECT_EQ(callbacks_fault(1, 0), "the callback came 0 times, must be 1");
+    EXPECT_EQ(callbacks_fault(1, 2), "the callback came 2 times, must be 1");
+    EXPECT_FALSE(callbacks_fault(std::nullopt, 1));
+    EXPECT_FALSE(callbacks_fault(std::nullopt, 7));
+    EXPECT_EQ(callbacks_fault(std::nullopt, 0), "the callback came 0 times, must be 1 or more");
+}
+
 } // namespace
