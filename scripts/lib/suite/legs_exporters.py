@@ -11,18 +11,29 @@ import tests_json
 # Chunks of all orders: 1 MiB, 64 KiB and 4 KiB.
 SMALL_HEAP, LARGE_HEAP = "system,3212K", "system,65676K"
 # Of the two ivshmem devices, one has a BAR of 4 GiB, and the other can be reset. The ranges of the BAR are short ones,
-# two that stand in the wrong order, and one behind a gap.
+# two that stand in the wrong order, one behind a gap, two that make one run at an odd place, and more ranges than 8 bits
+# count.
 LARGE_DEVICE, DEVICE = "0000:00:11.0", "0000:01:00.0"
-RANGES = "0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M"
+RANGES = "0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000+1M,0x5101000+0xff000,96M+12K,100M+4K*300/8K"
+# These exporters have both callbacks. Without this option, laws are skipped where one is missing.
+REQUIRED = "--require get_pfn --require get_pfn_attrs"
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Where dmabuf-check takes a buffer from: its arguments for a small and for a large buffer. `options` are the
-    options of the kernel without which there is no such buffer."""
+    options of the kernel without which there is no such buffer. `both`: the full form takes the small buffer too, for
+    leaks that are small beside a large buffer."""
     small: str
     large: str
     options: tuple = ()
+    both: bool = False
+
+    def arguments(self, large):
+        """What dmabuf-check is called with, once for each."""
+        if not large:
+            return [self.small]
+        return [self.small, self.large] if self.both else [self.large]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,29 +50,45 @@ def of_every_size(arguments, *options):
     return Source(arguments, arguments, options)
 
 
+def complete(small, large, *options, both=False):
+    """A source of an exporter that has both callbacks."""
+    return Source(f"{small} {REQUIRED}", f"{large} {REQUIRED}", options, both)
+
+
+def blocks_of_heap(size):
+    """Only the blocks: the orders of the chunks are all that another size changes."""
+    return of_every_size(f"--heap system,{size} --only block", "DMABUF_HEAPS_SYSTEM")
+
+
 GUESTS = (
     Guest("memory", (
-        Source("--udmabuf 2M", "--udmabuf 64M", ("UDMABUF",)),
-        Source("--udmabuf 2M,shuffled", "--udmabuf 64M,shuffled", ("UDMABUF",)),
-        Source("--udmabuf 4M,huge", "--udmabuf 32M,huge", ("UDMABUF", "HUGETLBFS")),
-        Source(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", ("DMABUF_HEAPS_SYSTEM",)),
+        complete("--udmabuf 2M", "--udmabuf 64M", "UDMABUF", both=True),
+        complete("--udmabuf 2M,shuffled", "--udmabuf 64M,shuffled", "UDMABUF"),
+        complete("--udmabuf 4M,huge", "--udmabuf 32M,huge", "UDMABUF", "HUGETLBFS"),
+        complete("--udmabuf 4M,huge,shuffled", "--udmabuf 32M,huge,shuffled", "UDMABUF", "HUGETLBFS"),
+        complete(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", "DMABUF_HEAPS_SYSTEM", both=True),
+        # Buffers without chunks of one of the orders, or of two.
+        *map(blocks_of_heap, ("4K", "60K", "68K", "1028K")),
         of_every_size("--testexp ram:600,hole:1,mmio:3@8,private:2"),
         of_every_size("--testexp dynamic,ram:100,ram:3"),
         of_every_size("--testexp revocable,ram:64,wc:16@0"),
         of_every_size("--testexp no_get_pfn,ram:16"),
         of_every_size("--testexp no_attrs,ram:16"),
         of_every_size("--testexp private:100,ram:16 --require get_pfn_attrs"),
-        Source("--drm vgem,2M", "--drm vgem,16M", ("DRM_VGEM",)),
+        of_every_size("--drm vgem,2M", "DRM_VGEM"),
         of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
     ), "{ modprobe vgem || :; }", ("--append", "hugepages=32")),
     # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the devices with a BAR, so the module
     # has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
     Guest("iommu", (
-        Source(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", ("VFIO_PCI_DMABUF",)),
-        Source(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,{RANGES},1G+3G --pages 65536",
-               ("VFIO_PCI_DMABUF",)),
-        Source("--udmabuf 2M,shuffled", "--udmabuf 16M,shuffled", ("UDMABUF",)),
-        Source(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", ("DMABUF_HEAPS_SYSTEM",)),
+        complete(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", "VFIO_PCI_DMABUF", both=True),
+        # The first range has more bytes than 32 bits count, and so the ranges behind it begin behind 2^20 pages. Only a
+        # short buffer is asked for every page.
+        complete(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,0+4G,{RANGES} --pages 65536",
+                 "VFIO_PCI_DMABUF", both=True),
+        # The guest memory has the large buffers.
+        complete("--udmabuf 2M,shuffled", "--udmabuf 2M,shuffled", "UDMABUF"),
+        complete(f"--heap {SMALL_HEAP}", f"--heap {SMALL_HEAP}", "DMABUF_HEAPS_SYSTEM"),
     ), f"{core.LIB}/guest/vfio-bind {LARGE_DEVICE} {DEVICE}",
           ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
@@ -89,11 +116,11 @@ def check_in(checks, kernel, guest, large):
     config = pathlib.Path(core.kernel_tree(kernel), ".config").read_text(encoding="utf-8")
     more, name = [], f"exporters on {kernel}, guest {guest.name}"
     for source in guest.sources:
-        arguments = source.large if large else source.small
-        if why := is_missing(source, config):
-            checks.skips(f"{name}: dmabuf-check {arguments}", why)
-        else:
-            more += ["--check", arguments]
+        for arguments in source.arguments(large):
+            if why := is_missing(source, config):
+                checks.skips(f"{name}: dmabuf-check {arguments}", why)
+            else:
+                more += ["--check", arguments]
     if not more:
         return
     ended = guests.judged(checks, name, kernel, more=more, short=not large, arguments=guest.arguments,
