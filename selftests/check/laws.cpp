@@ -39,7 +39,7 @@ constexpr NeedRow need_rows[] = {
      [](const Subject& subject) { return static_cast<bool>(subject.make_another); }},
     {Need::sibling, "a second buffer of the same device",
      "this source has no second buffer of the same device",
-     [](const Subject& subject) { return static_cast<bool>(subject.source.sibling); }},
+     [](const Subject& subject) { return subject.source.sibling.has_value(); }},
     {Need::two_buffers, "a second buffer", "this source has only one buffer",
      [](const Subject& subject) {
          return subject.source.sibling || static_cast<bool>(subject.make_another);

@@ -76,8 +76,9 @@ void expect_back(const Watched& watched, const Invalidation& how) {
 
 void every_buffer(const Subject& subject) {
     for (const Invalidation* how : ways_that_end(subject.source.invalidations)) {
-        const Watched both[] = {watch("the buffer", subject, subject.fd()),
-                                watch("its sibling", subject, subject.source.sibling.get())};
+        const Watched both[] = {
+            watch("the buffer", subject, subject.fd()),
+            watch("its sibling", subject, subject.source.sibling->buffer.get())};
         const std::uint64_t calls[] = {callbacks_of(both[0].importer),
                                        callbacks_of(both[1].importer)};
         Taken taken(*how);

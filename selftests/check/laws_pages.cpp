@@ -64,39 +64,60 @@ void forms_agree(const Subject& subject) {
 
 /* A buffer with its importer, and what the importer got for the first pages in one call. */
 struct Asked {
+    std::string name;
     Importer importer;
     std::vector<testexp_result> together;
+    const Reference* reference; /* or nullptr */
 };
 
-Asked ask_together(const Subject& subject, int fd) {
+Asked ask_together(const std::string& name, const Subject& subject, int fd,
+                   const Reference* reference) {
     constexpr std::uint64_t most = 4096;
     const auto nr_pages = static_cast<std::uint64_t>(lseek(fd, 0, SEEK_END)) / page_bytes();
     Importer importer = device().attach(fd, subject.attach_flags).value();
     std::vector<testexp_result> together = importer.resolve(0, std::min(nr_pages, most)).value();
 
-    return {std::move(importer), std::move(together)};
+    return {name, std::move(importer), std::move(together), reference};
+}
+
+const Reference* reference_of(const Source& source) {
+    return source.references.empty() ? nullptr : &source.references.front();
+}
+
+void expect_alone_as_together(const Asked& asked, std::uint64_t pgoff) {
+    const testexp_result result = asked.importer.resolve(pgoff, 1).value()[0];
+    const std::string what = page(pgoff) + " of " + asked.name + ": is " + describe(result);
+
+    if (!same(result, asked.together[pgoff]))
+        ksft::record_failure(what + ", but in one call with other pages " +
+                                 describe(asked.together[pgoff]),
+                             __FILE__, __LINE__);
+
+    const auto pfn = asked.reference ? asked.reference->pfn(pgoff) : std::nullopt;
+
+    if (pfn && !result.error && result.pfn != *pfn)
+        ksft::record_failure(what + ", but " + asked.reference->name + " says PFN " +
+                                 std::to_string(*pfn),
+                             __FILE__, __LINE__);
 }
 
 /* Asks for one page of each buffer by turns. */
 void beside_another(const Subject& subject) {
     constexpr std::size_t most = 512;
+    const auto& sibling = subject.source.sibling;
     const std::optional<Source> made =
-        subject.source.sibling ? std::nullopt : std::optional(subject.make_another());
-    const int other = made ? made->buffer.get() : subject.source.sibling.get();
-    const Asked both[] = {ask_together(subject, subject.fd()), ask_together(subject, other)};
-    const std::size_t count = std::min(both[0].together.size(), both[1].together.size());
+        sibling ? std::nullopt : std::optional(subject.make_another());
+    const Asked one =
+        ask_together("the buffer", subject, subject.fd(), reference_of(subject.source));
+    const Asked other =
+        sibling ? ask_together("its sibling", subject, sibling->buffer.get(), &sibling->reference)
+                : ask_together("another buffer", subject, made->buffer.get(), reference_of(*made));
+    const std::size_t count = std::min(one.together.size(), other.together.size());
 
-    for (std::size_t pgoff = 0; pgoff < count; pgoff += std::max<std::size_t>(count / most, 1))
-        for (const Asked& asked : both) {
-            const testexp_result result = asked.importer.resolve(pgoff, 1).value()[0];
-
-            if (!same(result, asked.together[pgoff]))
-                ksft::record_failure(page(pgoff) + " of " +
-                                         (&asked == both ? "the buffer" : "the other buffer") +
-                                         ": is " + describe(result) + ", but in one call with " +
-                                         "other pages " + describe(asked.together[pgoff]),
-                                     __FILE__, __LINE__);
-        }
+    for (std::size_t pgoff = 0; pgoff < count; pgoff += std::max<std::size_t>(count / most, 1)) {
+        expect_alone_as_together(one, pgoff);
+        expect_alone_as_together(other, pgoff);
+    }
 }
 
 void without_order(const Subject& subject) {

@@ -53,6 +53,15 @@ struct Invalidation {
     std::optional<std::uint64_t> callbacks = std::nullopt;
 };
 
+/*
+ * Another buffer of the same device, with the same pages in another order. What takes the pages
+ * away from one of both takes them away from the other, too.
+ */
+struct Sibling {
+    testexp::Fd buffer;
+    Reference reference; /* of the sibling's pages */
+};
+
 /* Something that takes no page away, so that importers must not be told. */
 struct Harmless {
     std::string name; /* for messages */
@@ -82,12 +91,7 @@ struct Source {
     /* Whether max_order is the largest order that is right, for each page. */
     bool is_exact = false;
 
-    /*
-     * Another buffer of the same device, with the same pages in another order. What takes the pages
-     * away from one of both takes them away from the other, too.
-     */
-    testexp::Fd sibling;
-
+    std::optional<Sibling> sibling;
     std::optional<Harmless> harmless;
 
     /* Asks the exporter for a buffer that it must refuse. Throws where the exporter makes one. */

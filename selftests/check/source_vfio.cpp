@@ -62,18 +62,25 @@ void add_physical_addresses(Source& source, const VfioDevice& device, std::uint6
 }
 
 /* The same pages in another order: both halves of each range, from the last half to the first. */
-std::vector<VfioRange> ranges_of_sibling(const VfioSpec& spec) {
-    std::vector<VfioRange> ranges;
+VfioSpec spec_of_sibling(const VfioSpec& spec) {
+    VfioSpec sibling{spec.device, spec.region, {}};
 
     for (const VfioRange& range : spec.ranges) {
         const std::uint64_t half = range.length_bytes / page_bytes() / 2 * page_bytes();
 
         if (half != 0)
-            ranges.push_back({range.offset_bytes, half});
-        ranges.push_back({range.offset_bytes + half, range.length_bytes - half});
+            sibling.ranges.push_back({range.offset_bytes, half});
+        sibling.ranges.push_back({range.offset_bytes + half, range.length_bytes - half});
     }
-    std::ranges::reverse(ranges);
-    return ranges;
+    std::ranges::reverse(sibling.ranges);
+    return sibling;
+}
+
+Sibling make_sibling(const VfioDevice& device, const VfioSpec& spec) {
+    const VfioSpec of_sibling = spec_of_sibling(spec);
+
+    return {device.export_dma_buf(of_sibling.region, of_sibling.ranges).value(),
+            bar_in_sysfs(of_sibling)};
 }
 
 /* VFIO's dma-bufs have no mmap, but the regions of the device have one. */
@@ -135,10 +142,7 @@ Source make(const std::string& argument, const Settings&) {
     source.references.push_back(bar_in_sysfs(spec.value()));
     add_physical_addresses(source, *made.value().device, spec.value().size_bytes());
 
-    source.sibling =
-        made.value()
-            .device->export_dma_buf(spec.value().region, ranges_of_sibling(spec.value()))
-            .value();
+    source.sibling = make_sibling(*made.value().device, spec.value());
 
     const bool can_reset = made.value().device->can_reset();
     const auto pieces = pieces_of(*made.value().device, spec.value());
