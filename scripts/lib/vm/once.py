@@ -23,9 +23,9 @@ from machine import accelerator, command_line, find_kernel, machine, vmlinux_of
 OUR_ENVIRONMENT = r"DMABUF_PFN_\w+|TESTEXP_\w+|KSFT_\w+"
 PASSED_ENVIRONMENT = rf"HOME|PATH|TERM|LANG|XDG_CACHE_HOME|{OUR_ENVIRONMENT}"
 GUEST_INIT = LIB / "guest/guest-init"
-# The first line makes the guest's terminal the shell's. guest-init starts its command in the background, where SIGINT and
-# SIGQUIT are ignored, and programs inherit this: without `env`, Ctrl-C would end no program of the shell. A guest without
-# CMD stays until somebody ends it.
+# The first line makes the guest's terminal the shell's. guest-init starts its command in the background, where SIGINT
+# and SIGQUIT are ignored, and programs inherit this: without `env`, Ctrl-C would end no program of the shell. A guest
+# without CMD stays until somebody ends it.
 SHELL = """\
 exec <>/dev/hvc0 >&0 2>&1
 stty rows {rows} cols {columns}
