@@ -12,7 +12,8 @@
  * printed.
  *
  * Does not see: a DMA that takes place within the call, which may or may not arrive; more than one
- * DMA at a time; faults that the kernel's rate limit leaves out of the log.
+ * DMA at a time; faults that the kernel's rate limit leaves out of the log; a moment within an
+ * unmap that is so short that no revoke comes then.
  */
 #include <algorithm>
 #include <chrono>
