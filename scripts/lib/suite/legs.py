@@ -55,7 +55,7 @@ LEGS = [
         "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 20, 5,
         needs=("native", "results", "perf", *GUEST), kernels=(NEWEST,), by_default=True),
     Leg(DEBUG, "self-tests under KASAN, lockdep, kmemleak and fault injection. The bounds are always short, because "
-        "KASAN makes the tests much slower", legs_kernel.debug, 6, 6,
+        "KASAN makes the tests much slower", legs_kernel.debug, 9, 9,
         needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg(f"{NEWEST}-upstream", f"self-tests on {NEWEST} without the series (compat mode). Full: at full bounds",
         legs_kernel.upstream, 8, 4, needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
@@ -87,7 +87,7 @@ LEGS = [
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
         f"machine's is older than 8.1. Full: at full bounds, on {DEBUG} too",
-        legs_importers.importers, 18, 4, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+        legs_importers.importers, 18, 6, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "
