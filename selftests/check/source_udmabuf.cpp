@@ -131,6 +131,8 @@ std::function<void()> make_refused(std::uint64_t nr_pages) {
         items[1].memfd = INT32_MAX;
         if (create_list(items))
             throw std::runtime_error("UDMABUF_CREATE_LIST takes a descriptor that is not open");
+        if (errno != EBADF && errno != EBADFD) /* another error may come before the pages */
+            throw std::runtime_error(errno_error("UDMABUF_CREATE_LIST").what);
     };
 }
 

@@ -25,8 +25,8 @@ std::vector<const Invalidation*> way_for_good(std::span<const Invalidation> ways
 std::vector<const Invalidation*> revokes_that_end(std::span<const Invalidation> ways);
 
 /*
- * What is wrong with so many calls of an importer's callback. @promised: how often the exporter
- * calls it; nothing: at least once.
+ * Says what is wrong when an importer's callback was called @is times. @promised: how often the
+ * exporter must call the callback; nothing: at least once.
  */
 std::optional<std::string> callbacks_fault(std::optional<std::uint64_t> promised, std::uint64_t is);
 

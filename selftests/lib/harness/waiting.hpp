@@ -50,7 +50,7 @@ struct Hold {
     std::uint32_t create_flags = 0; /* besides DYNAMIC */
     std::uint64_t nr_pages = 16;
     std::uint32_t align_order = 0;
-    /* Of the importer without a fence. */
+    /* The flags of the importer without a fence, and whether it has a mapping by KERNEL. */
     std::uint32_t attach_flags = TESTEXP_ATTACH_DYNAMIC;
     bool mapped_by_kernel = false;
 };
