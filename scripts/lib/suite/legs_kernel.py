@@ -93,7 +93,7 @@ def portability(checks):
     checks.native_tests("native, with clang++", core.userspace_dir("clang"))
     if kernel_or_skip(checks, "stock-6.1"):
         module_check(checks, "stock-6.1")
-        only_self_tests(checks, "stock-6.1", preset="clang")
+        only_self_tests(checks, "stock-6.1", preset="clang", short=True)
 
 
 def regression(checks):
