@@ -12,7 +12,7 @@ namespace latency {
 
 /**
  * A tracer that this machine lacks is not a failure: no such program, no such function, no
- * BTF, no such kind of probe. Any other error is one, for instance of the verifier.
+ * BTF, no such kind of probe. Any other error is a failure, for instance of the verifier.
  */
 inline std::string describe_tracer_error(const testexp::Error& error) {
     const bool is_lacking =

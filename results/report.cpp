@@ -59,8 +59,8 @@ int run_program(int argc, char** argv) {
     std::string directory;
 
     app.add_option("RUN_DIR", directory, "what scripts/run --out has filled")->required();
-    app.footer("Exit status: 0; 1 when there is no report, or one without its charts or without "
-               "what a damaged file held.");
+    app.footer("Exit status: 0, or 1 when there is no report, or when the report lacks its charts "
+               "or the content of a damaged file.");
     try {
         app.parse(argc, argv);
 

@@ -105,7 +105,7 @@ std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
     return kept;
 }
 
-/* One page more than a block, where most free blocks are followed by a used one. */
+/* One page more than a block, where most free blocks are followed by a used block. */
 void run_among_others(std::uint32_t order) {
     const std::vector<Block> others = fragment_memory(order, is_debug_kernel() ? 32 : 128);
     const Subject run = make_run(Layout{}.ram(pages_of(order) + 1, {.align_order = order}));

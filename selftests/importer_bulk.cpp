@@ -474,7 +474,7 @@ void make_plan(ksft::Plan& plan) {
     constexpr std::uint32_t revocable = TESTEXP_CREATE_SCATTER | TESTEXP_CREATE_REVOCABLE;
 
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     for (const Maker& maker : makers()) {
         plan.add("P23.dma[pages=all," + maker.name + "]",
                  [=] { every_page(maker, FilledBy::map); });

@@ -408,7 +408,7 @@ void killed(const Victim& victim) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     plan.add("P24.closed_in_each_order[exporter=testexp]", testexp_closed);
     plan.add("P24.closed_in_each_order[exporter=vfio]", vfio_closed);
     for (const Victim& victim : victims)

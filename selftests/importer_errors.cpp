@@ -504,7 +504,7 @@ void refusal_leaves_the_table() {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     for (const Wrong& wrong : wrong_buffers())
         plan.add(std::string("P23.refused[buffer=") + wrong.name + "]",
                  [=] { buffer_is_refused(wrong); });

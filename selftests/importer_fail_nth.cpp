@@ -341,7 +341,7 @@ void sweep(const Operation& operation, const FaultInjection& injection) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     try {
         static const FaultInjection injection;
 

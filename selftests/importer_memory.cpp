@@ -151,7 +151,7 @@ void returns_after_revoke() {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     plan.add("P23.list_is_short", list_is_short);
     plan.add("P23.list_returns[after=unmap]", returns_after_unmap);
     plan.add("P23.list_returns[after=refused_map]", returns_after_refused_map);

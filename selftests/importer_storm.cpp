@@ -512,7 +512,7 @@ void unmap_against_revoke(bool in_domain) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     plan.add("P24.storm[exporter=testexp,buffer=revocable]",
              [] { testexp_storm(TESTEXP_CREATE_REVOCABLE); });
     plan.add("P24.storm[exporter=testexp,buffer=dynamic]",

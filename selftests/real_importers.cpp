@@ -681,7 +681,7 @@ bool is_one_of(const std::string& name, std::initializer_list<const char*> wante
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    (void)has_pfn_importer(); /* and loads the drivers, once for all cases */
+    (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
     for (const BufferMaker& maker : buffer_makers()) {
         plan.add("P23.table[" + maker.name + "]", [=] { table_is_exact(maker); });
         if (is_one_of(maker.name, {"=two", "=gaps", "=mixed", "=two_cache_modes", "=uncached_ram",

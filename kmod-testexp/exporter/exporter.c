@@ -354,8 +354,8 @@ static noinline void exporter_wake_revoker(struct buffer *buffer)
 }
 
 /*
- * The benchmark counts this path. So it asks as dma_buf_attach_revocable() does, without the
- * call, and wakes up nobody where nobody sleeps.
+ * The benchmark counts this path. So the condition of dma_buf_attach_revocable() is written out
+ * here instead of a call, and wake_up_all() is called only when somebody sleeps.
  */
 static void exporter_count_map(struct dma_buf_attachment *attach, int change)
 {

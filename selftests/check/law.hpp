@@ -28,7 +28,7 @@ enum class Need {
     distinct,     /* no page is in the buffer twice */
     another,      /* the source can make a second buffer */
     sibling,      /* the source has a second buffer of the same device */
-    two_buffers,  /* one of the last two */
+    two_buffers,  /* another or sibling */
     harmless,     /* the source knows something that takes no page away */
     refusal,      /* the source knows what the exporter must refuse to make */
 };

@@ -31,7 +31,7 @@ bool asks_get_pfn(const Importer& importer, bool device_less) {
 
 /*
  * Whether the exporter has get_pfn_attrs. Without it the core returns -EOPNOTSUPP before the core
- * looks at pgoff. So the page behind the end tells, whatever the pages of the buffer are.
+ * looks at pgoff. So a call for the page behind the end shows whether the exporter has the op.
  */
 bool asks_attributes(const Importer& importer, std::uint64_t nr_pages) {
     return importer.describe(nr_pages, TESTEXP_DESCRIBE_ATTRS).code() != EOPNOTSUPP;

@@ -179,8 +179,8 @@ def capture(command, **options):
 
 
 def call_teed(command, log, stdout=None, **options):
-    """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only its
-    messages do. Returns its exit status."""
+    """Runs a command; its output goes to the screen and into the file `log`. Where `stdout` is given, only
+    its standard error does. Returns its exit status."""
     streams = {"stdout": stdout, "stderr": subprocess.PIPE
                } if stdout else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with open(log, "wb") as file, child(command, **streams, **options) as process:
@@ -426,7 +426,7 @@ def module_for(flavour):
 
 
 def revision():
-    """The commit of this tree, with -dirty when the tree is not quite that."""
+    """The commit of this tree, with -dirty when the tree differs from the commit."""
     status, output = capture(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"],
                              stderr=subprocess.DEVNULL)
     return output.strip() if status == 0 else "unknown"

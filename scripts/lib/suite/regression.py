@@ -116,10 +116,10 @@ def parse(arguments):
     parser = core.Parser(prog="scripts/regression",
                          usage="scripts/regression [--kernel FLAVOUR] [--suite NAME]... [--out DIR] [--hide FILE]",
                          description=TEXT, epilog=EPILOG)
-    parser.add_argument("--kernel", default="base", metavar="FLAVOUR")
+    parser.add_argument("--kernel", default="base", metavar="FLAVOUR", help="the patched kernel (default: 6.12)")
     parser.add_argument("--suite", action="append", default=[], metavar="NAME", choices=sorted(kernel_tests.RUNS),
                         help="only these tests (again for more): " + " ".join(sorted(kernel_tests.RUNS)))
-    parser.add_argument("--out", type=core.named_path, metavar="DIR")
+    parser.add_argument("--out", type=core.named_path, metavar="DIR", help="keep the results there")
     parser.add_argument(
         "--hide", type=core.named_path, metavar="FILE",
         help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")

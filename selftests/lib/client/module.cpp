@@ -48,8 +48,8 @@ bool remove_patiently() {
 /*
  * Loads the module, reports the result, and unloads the module when nobody holds the other end of
  * @program any more. The keeper does this and not the program, because the program may be killed at
- * any moment. The keeper keeps nothing of the program open, so that a reader of the program's
- * output sees its end, and gets none of the program's signals.
+ * any moment. The keeper holds none of the program's output open, so a reader of the output sees
+ * its end. The keeper gets none of the program's signals.
  */
 [[noreturn]] void keep(int program, const std::string& path) {
     const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
