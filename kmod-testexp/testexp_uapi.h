@@ -173,7 +173,9 @@ enum testexp_cache {
 
 /* Attribute of MMIO and SYNTHETIC: other devices can reach the pages. */
 #define TESTEXP_EXTENT_P2P	0x01u
-#define TESTEXP_EXTENT_ATTRIBUTES	0x01u
+/* Attribute of SYNTHETIC: dma_buf_get_pfn_attrs() says that the pages are MMIO, not RAM. */
+#define TESTEXP_EXTENT_AS_MMIO	0x02u
+#define TESTEXP_EXTENT_ATTRIBUTES	0x03u
 
 #define TESTEXP_MAX_ALIGN_ORDER	24
 /* PFNs of SYNTHETIC extents have at most these bits, so physical addresses fit 64 bits. */
@@ -192,7 +194,7 @@ enum testexp_cache {
  * @at: place of the first page; repeats follow one after the other. MMIO: page number within
  *	the BAR; SYNTHETIC: PFN; ALIAS: pgoff of RAM in an extent before this one; else 0
  * @cache: enum testexp_cache
- * @attributes: TESTEXP_EXTENT_P2P
+ * @attributes: TESTEXP_EXTENT_P2P, TESTEXP_EXTENT_AS_MMIO
  *
  * Neighbours of the same kind that happen to be physically adjacent are one extent to get_pfn,
  * because the contract asks for the exact maximum; see TESTEXP_CREATE_SCATTER. An extent of RAM

@@ -24,6 +24,7 @@ using namespace testexp;
 namespace {
 
 constexpr Kind uncached{.cache = TESTEXP_CACHE_UC};
+constexpr Kind write_back_mmio{.cache = TESTEXP_CACHE_WB, .attributes = TESTEXP_EXTENT_AS_MMIO};
 constexpr Kind write_combined{.cache = TESTEXP_CACHE_WC};
 
 void require_attrs() {
@@ -47,6 +48,8 @@ std::vector<Named> layouts() {
                             .synthetic(0x1003, 2, uncached)
                             .synthetic(0x1005, 600, write_combined)
                             .synthetic(0x2000, 1)},
+        {"write_back_mmio",
+         Layout{}.synthetic(0x1000, 3).synthetic(0x1003, 2, write_back_mmio).synthetic(0x1005, 3)},
         {"ram_and_mmio", Layout{}.ram(3).mmio(0, 2).ram(1).mmio(2, 5, write_combined).ram(1)},
     };
 }
@@ -58,7 +61,8 @@ bool has_mmio(const Layout& layout) {
 void expect_attrs(const Importer& importer, std::uint64_t pgoff, const testexp_extent& extent) {
     const std::string where = " of page " + std::to_string(pgoff);
     const Result<testexp_describe> answer = attrs(importer, pgoff);
-    const bool mmio = extent.type == TESTEXP_EXTENT_MMIO;
+    const bool mmio =
+        extent.type == TESTEXP_EXTENT_MMIO || (extent.attributes & TESTEXP_EXTENT_AS_MMIO);
 
     ksft::expect_eq(answer.code(), 0, "error" + where);
     if (!answer)

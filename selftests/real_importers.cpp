@@ -685,13 +685,15 @@ void make_plan(ksft::Plan& plan) {
     for (const BufferMaker& maker : buffer_makers()) {
         plan.add("P23.table[" + maker.name + "]", [=] { table_is_exact(maker); });
         if (is_one_of(maker.name, {"=two", "=gaps", "=mixed", "=two_cache_modes", "=uncached_ram",
-                                   "=write_combining", "=shuffled", "=huge_cut", "pages=851"})) {
+                                   "=write_back_mmio", "=write_combining", "=shuffled", "=huge_cut",
+                                   "pages=851"})) {
             plan.add("P23.kinds[" + maker.name + "]", [=] { kinds_are_told(maker); });
             plan.add("P23.later_domains[" + maker.name + "]", [=] { later_domains(maker); });
             plan.add("P23.copied[" + maker.name + "]",
                      [=] { copied_to_another_address_space(maker); });
         }
-        if (is_one_of(maker.name, {"layout=mixed", "=two_cache_modes", "=uncached_ram"}))
+        if (is_one_of(maker.name,
+                      {"layout=mixed", "=two_cache_modes", "=uncached_ram", "=write_back_mmio"}))
             plan.add("P23.kinds[large_pages=no," + maker.name + "]",
                      [=] { kinds_are_told_page_by_page(maker); });
         if (is_one_of(maker.name, {"=blocks_backwards", "ranges=short", "by=group", "list=shuffled",

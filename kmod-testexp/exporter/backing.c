@@ -65,7 +65,9 @@ static int backing_check_extent(const struct testexp_extent *extent)
 	case TESTEXP_EXTENT_ALIAS:
 		return cache == TESTEXP_CACHE_WB && !attributes ? 0 : -EINVAL;
 	case TESTEXP_EXTENT_MMIO:
-		return cache == TESTEXP_CACHE_WB ? -EINVAL : 0;
+		if (cache == TESTEXP_CACHE_WB || attributes & TESTEXP_EXTENT_AS_MMIO)
+			return -EINVAL;
+		return 0;
 	case TESTEXP_EXTENT_SYNTHETIC:
 		return 0;
 	default:

@@ -235,6 +235,7 @@ static int exporter_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgo
 	struct buffer *buffer = attach->dmabuf->priv;
 	const struct layout_extent *extent;
 	int ret, order;
+	bool mmio;
 	u64 pfn;
 
 	exporter_check_locked(attach->dmabuf);
@@ -245,9 +246,10 @@ static int exporter_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgo
 		return ret;
 
 	extent = layout_find(&buffer->backing.layout, pgoff);
+	mmio = extent->kind.type == TESTEXP_EXTENT_MMIO ||
+	       extent->kind.attributes & TESTEXP_EXTENT_AS_MMIO;
 	*attrs = (struct dma_buf_pfn_attrs) {
-		.type = extent->kind.type == TESTEXP_EXTENT_MMIO ? DMA_BUF_PFN_MMIO :
-								   DMA_BUF_PFN_RAM,
+		.type = mmio ? DMA_BUF_PFN_MMIO : DMA_BUF_PFN_RAM,
 		.cache = modes[extent->kind.cache],
 	};
 	if (buffer->inject & TESTEXP_INJECT_TYPE)

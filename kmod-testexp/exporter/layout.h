@@ -18,7 +18,7 @@
  * struct layout_kind - properties that all pages of one block have in common
  * @type: enum testexp_extent_type; ALIAS pages have the type RAM
  * @cache: enum testexp_cache
- * @attributes: TESTEXP_EXTENT_P2P
+ * @attributes: TESTEXP_EXTENT_P2P, TESTEXP_EXTENT_AS_MMIO
  */
 struct layout_kind {
 	u32 type;

@@ -36,6 +36,8 @@ void describe_extent(std::ostream& out, const testexp_extent& extent) {
         out << cache_names[extent.cache];
     if (extent.attributes & TESTEXP_EXTENT_P2P)
         out << "p2p";
+    if (extent.attributes & TESTEXP_EXTENT_AS_MMIO)
+        out << "as_mmio";
     if (extent.repeat != 1)
         out << 'x' << extent.repeat;
 }
@@ -92,12 +94,15 @@ std::string placement_code(const testexp_extent& extent) {
 std::string kind_code(const testexp_extent& extent, std::uint32_t usual_cache) {
     constexpr const char* names[TESTEXP_CACHE_MODES] = {"TESTEXP_CACHE_WB", "TESTEXP_CACHE_UC",
                                                         "TESTEXP_CACHE_WC"};
+    constexpr const char* attributes[] = {"0", "TESTEXP_EXTENT_P2P", "TESTEXP_EXTENT_AS_MMIO",
+                                          "TESTEXP_EXTENT_P2P | TESTEXP_EXTENT_AS_MMIO"};
     Fields fields;
 
     if (extent.cache == usual_cache && extent.attributes == 0 && extent.repeat == 1)
         return "";
     fields.add("cache", names[extent.cache % TESTEXP_CACHE_MODES], false);
-    fields.add("attributes", "TESTEXP_EXTENT_P2P", extent.attributes == 0);
+    fields.add("attributes", attributes[extent.attributes % std::size(attributes)],
+               extent.attributes == 0);
     fields.add("repeat", number(extent.repeat), extent.repeat == 1);
     return fields.text();
 }

@@ -23,7 +23,7 @@ struct Placement {
 /* What the pages of an MMIO or SYNTHETIC extent are. */
 struct Kind {
     testexp_cache cache = TESTEXP_CACHE_UC;
-    std::uint32_t attributes = 0; /* 0 or TESTEXP_EXTENT_P2P */
+    std::uint32_t attributes = 0; /* TESTEXP_EXTENT_P2P, TESTEXP_EXTENT_AS_MMIO */
     std::uint64_t repeat = 1;
 };
 

@@ -90,6 +90,7 @@ std::vector<Piece> ranges_for_group() {
 
 constexpr Kind write_combined{.cache = TESTEXP_CACHE_WC};
 constexpr Kind uncached{.cache = TESTEXP_CACHE_UC};
+constexpr Kind write_back_mmio{.cache = TESTEXP_CACHE_WB, .attributes = TESTEXP_EXTENT_AS_MMIO};
 
 bool has(const Layout& layout, std::uint32_t type) {
     return std::ranges::any_of(layout.extents,
@@ -148,6 +149,11 @@ std::vector<NamedLayout> importable_layouts() {
                              .synthetic(pages_of_1g * 5, pages_of_2m)
                              .synthetic(pages_of_1g * 5 + pages_of_2m, 100, uncached)
                              .synthetic(pages_of_1g * 5 + pages_of_2m + 100, pages_of_2m)},
+        /* One run of PFNs, of which some pages are MMIO and nevertheless write-back. */
+        {"write_back_mmio", Layout{}
+                                .synthetic(pages_of_1g * 5, pages_of_2m)
+                                .synthetic(pages_of_1g * 5 + pages_of_2m, 100, write_back_mmio)
+                                .synthetic(pages_of_1g * 5 + pages_of_2m + 100, pages_of_2m)},
     };
 }
 

@@ -31,7 +31,7 @@ bool has_wrong_kind(const testexp_extent& extent) {
     case TESTEXP_EXTENT_SYNTHETIC:
         return false;
     case TESTEXP_EXTENT_MMIO:
-        return extent.cache == TESTEXP_CACHE_WB;
+        return extent.cache == TESTEXP_CACHE_WB || (extent.attributes & TESTEXP_EXTENT_AS_MMIO);
     default:
         return extent.cache != TESTEXP_CACHE_WB || extent.attributes != 0;
     }

@@ -28,7 +28,7 @@ std::string text_of(const std::vector<IommuLeaf>& leaves, std::size_t at) {
 } // namespace
 
 bool is_like_to_iommu(const Page& a, const Page& b) {
-    return (a.type == TESTEXP_EXTENT_MMIO) == (b.type == TESTEXP_EXTENT_MMIO) &&
+    return a.is_mmio() == b.is_mmio() &&
            (a.cache == TESTEXP_CACHE_WB) == (b.cache == TESTEXP_CACHE_WB);
 }
 

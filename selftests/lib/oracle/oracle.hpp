@@ -23,6 +23,11 @@ struct Page {
 
     bool has_pfn() const { return type != TESTEXP_EXTENT_HOLE && type != TESTEXP_EXTENT_PRIVATE; }
 
+    /* Whether dma_buf_get_pfn_attrs() must say that the page is MMIO. */
+    bool is_mmio() const {
+        return type == TESTEXP_EXTENT_MMIO || (attributes & TESTEXP_EXTENT_AS_MMIO) != 0;
+    }
+
     /* Whether both pages may be in one block. */
     bool is_like(const Page& other) const {
         return type == other.type && cache == other.cache && attributes == other.attributes;
