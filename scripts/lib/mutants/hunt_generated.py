@@ -45,6 +45,9 @@ ALONE_S = 8
 AT_ONCE = 8
 # These programs cannot run on this kernel, or can report nothing after their first run.
 LEFT_OUT = ["lockdep_splats"]
+# These files decide which verdict a program gets.
+JUDGE = [*(path for path in sorted(guest_side.SELFTESTS.iterdir()) if path.suffix == ".py" or path.name == "run"),
+         *(KNOWN.parent / name for name in ("engine.py", "guest.py", "verdicts.py"))]
 
 Fault = collections.namedtuple("Fault", "name kind file text programs flavour")
 
@@ -204,8 +207,10 @@ class Hunt:
         self.known, self.guests = read_known(), guests_of(built.where)
         self.all = [mutant for mutant in built.mutants if mutant.id not in self.known.equivalent]
         self.chosen = self.choose()
+        judge = b"".join(path.read_bytes() for path in JUDGE)
         self.state = state.State(built.directory,
-                                 {name: state.fingerprint(self.binaries / guest_side.program_of(name))
+                                 {name: state.fingerprint(self.binaries / guest_side.program_of(name),
+                                                          judge + self.guest_text(name).encode())
                                   for name in self.programs()})
         self.record = Record([built.kind], self.known.survives)
         self.tried = {}
@@ -238,6 +243,10 @@ class Hunt:
                            for program in place.programs})
         return [f"{program}@{guest}" if guest else program for guest, described in self.guests.items()
                 for program in described.programs]
+
+    def guest_text(self, program):
+        """Returns what describes the guest of a program, without the other programs."""
+        return repr(self.guests[guest_of(program)]._replace(programs=()))
 
     def job(self, name, programs, mutants=()):
         """programs: as in engine.Job, of one guest."""

@@ -4,18 +4,18 @@ can continue.
 
 The verdict "passed" means that a fault passed its fast programs, and its slow programs were not tried yet.
 
-A line is valid while the programs behind the verdict are the same. For a fault that was found, this is the program that
-found it. For a survivor, these are all programs that were tried.
+A line is valid while the programs behind the verdict, and what judges the programs, are the same. For a fault that was
+found, this is the program that found it. For a survivor, these are all programs that were tried.
 """
 
 import hashlib
 import json
 
 
-def fingerprint(path):
-    """Returns a hash of the program's contents, or None if there is no program."""
+def fingerprint(path, judge):
+    """Returns a hash of the program's contents and of `judge`, or None if there is no program."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return hashlib.sha256(path.read_bytes() + judge).hexdigest()[:16]
     except OSError:
         return None
 
