@@ -53,15 +53,19 @@ Mutants parse_mutants(const nlohmann::json& object) {
 }
 
 Paragraph mutants_verdict(const Mutants& mutants) {
+    int tried = 0;
     std::size_t survived = 0;
     std::size_t errors = 0;
 
     for (const MutantKind& kind : mutants.kinds) {
+        tried += kind.tried;
         survived += kind.survived.size();
         errors += kind.errors.size();
     }
     if (!mutants.controls_passed)
         return {"The self-tests failed without a fault, so the verdicts mean nothing.", Tone::bad};
+    if (tried == 0)
+        return {"No fault was tried.", Tone::bad};
     if (survived + errors != 0)
         return {fmt::format("The self-tests did not find {} fault{}; {} could not be tried.",
                             survived, survived == 1 ? "" : "s", errors),
@@ -94,13 +98,14 @@ Section show(const Mutants& mutants) {
                  Placement::page_only};
 
     for (const MutantKind& kind : mutants.kinds)
-        kinds.rows.push_back(
-            {{kind.kind, std::to_string(kind.known), std::to_string(kind.tried),
-              std::to_string(kind.killed),
-              kind.tried == 0 ? "–" : fmt::format("{:.1f} %", 100.0 * kind.killed / kind.tried),
-              fmt::format("{}", fmt::join(kind.survived, " ")),
-              fmt::format("{}", fmt::join(kind.errors, " "))},
-             kind.killed != kind.tried ? Tone::bad : Tone::plain});
+        kinds.rows.push_back({{kind.kind, std::to_string(kind.known), std::to_string(kind.tried),
+                               std::to_string(kind.killed),
+                               kind.tried == 0 || !mutants.controls_passed
+                                   ? "–"
+                                   : fmt::format("{:.1f} %", 100.0 * kind.killed / kind.tried),
+                               fmt::format("{}", fmt::join(kind.survived, " ")),
+                               fmt::format("{}", fmt::join(kind.errors, " "))},
+                              kind.killed != kind.tried ? Tone::bad : Tone::plain});
     for (const Mutant& fault : mutants.faults)
         faults.rows.push_back({{fault.kind, fault.name, fault.text, fault.flavour, fault.verdict,
                                 fault.killed_by, fault.found},

@@ -97,6 +97,9 @@ def choose(faults, options):
     """Returns the faults made by hand that the options choose."""
     if options.kind:
         faults = [fault for fault in faults if fault.kind == options.kind]
+        if not faults:
+            raise core.Problem(f"there are no {options.kind} faults for Linux {options.kernel}; name another version "
+                               f"with --kernel: {' '.join(hand_made.versions())}")
     if options.only:
         wanted = [name.split("/")[-1] for name in options.only]
         for name in wanted:
@@ -170,7 +173,8 @@ def main(argv):
         options.out = core.made_directory(options.out)
     if options.check:
         choose(faults, argparse.Namespace(**{
-            **vars(options), "sample": None, "only": None if options.generated else options.only}))
+            **vars(options), "sample": None,
+            **({"only": None, "kind": None} if options.generated else {})}))
         hunt_generated.read_known()
         return 0 if hand_made.all_fit(faults) else 1
     if options.list:
