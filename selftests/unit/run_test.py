@@ -239,6 +239,15 @@ class RunTest(unittest.TestCase):
         self.assertEqual((mixed["name"], mixed["status"], mixed["faults"], mixed["announced"]), ("mixed", 1, [], 0))
         self.assertEqual((short["verdict"], short["faults"]), ("failed", ["KTAP: 1 results, but 2 were planned"]))
 
+    def test_short_form(self):
+        """tests.json says that the run was short, however the programs were told so."""
+        self.add("good", CASES["good"][0])
+        for words, environment, quick in (
+                ((), {}, False), (("--quick",), {}, True), ((), {"TESTEXP_QUICK": "1"}, True)):
+            with unittest.mock.patch.dict(os.environ, environment):
+                self.run_it(*words)
+            self.assertEqual(self.verdicts()["quick"], quick, (words, environment))
+
     def test_seconds(self):
         """The time of a case begins with the previous result, and that of the first case with the plan."""
         self.add("good", CASES["good"][0])

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -76,6 +77,15 @@ def named_path(text):
     if not text:
         raise argparse.ArgumentTypeError("the name is empty")
     return pathlib.Path(text)
+
+
+def ignore_variables(pattern):
+    """Removes the variables whose whole names match from the environment, and says so."""
+    names = sorted(name for name in os.environ if re.fullmatch(pattern, name))
+    for name in names:
+        del os.environ[name]
+    if names:
+        say(f"ignored from the environment, because these change what is tested: {' '.join(names)}")
 
 
 def set_name(name):

@@ -48,6 +48,7 @@ mutation score is no part of a run: scripts/mutants --out DIR adds it to the rep
 Exit status: 0 all passed and measured, 1 a test failed or something could not be measured (summary.txt says what),
 130 interrupted. With --only and --check also: 4 nothing was tested, 250 to 252 as scripts/vm has them."""
 
+SHORTER = r"TESTEXP_(QUICK|BATCHES)|KSFT_(CASES|STOP_AT_FAILURE)"  # variables that leave tests out of a run
 INTERRUPTED = 130
 BESIDE = "beside.json"  # the report knows the name
 COMPARED = ("base", "7.3")  # a full run of these kernels also has the kernel's own tests
@@ -309,6 +310,8 @@ def new_directory(options):
 
 def main(arguments):
     options = parse(arguments)
+    if not options.few:
+        core.ignore_variables(SHORTER)
     options.out = new_directory(options)
     os.environ.update(DMABUF_PFN_REVISION=core.revision(), DMABUF_PFN_FLAVOUR=pathlib.Path(options.kernel).name)
     if options.few:
