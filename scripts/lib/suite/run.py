@@ -12,6 +12,7 @@ import contention
 import core
 import exporters
 import job
+import kernel_bugs
 import only
 import regression
 import schedule
@@ -50,6 +51,7 @@ Exit status: 0 all passed and measured, 1 a test failed or something could not b
 
 SHORTER = r"TESTEXP_(QUICK|BATCHES)|KSFT_(CASES|STOP_AT_FAILURE)"  # variables that leave tests out of a run
 INTERRUPTED = 130
+TESTS_CONSOLE = "console.txt"  # of the guest of the job tests
 BESIDE = "beside.json"  # the report knows the name
 COMPARED = ("base", "7.3")  # a full run of these kernels also has the kernel's own tests
 
@@ -66,6 +68,7 @@ class Run:
         self.steps = 6 if self.here else 8 if self.compare else 7
         self.step_number, self.started = 0, time.monotonic()
         self.status, self.lost, self.noting = 0, [], threading.Lock()
+        self.buggy = []  # consoles of guests whose kernel reported a bug
         self.bin = self.module = None
 
     def step(self, text):
@@ -171,8 +174,25 @@ class Run:
         """Whether the status says how the guest ended, not how the job ended. Such an end is recorded as missing."""
         if self.here or status not in core.GUEST_ENDS:
             return False
+        if status == core.GUEST_BUG:
+            self.buggy.append(console)
         self.missing(f"{what}: {core.GUEST_ENDS[status]}; see the lines above and {console}")
         return True
+
+    def judge_consoles(self):
+        """Adds the bugs of guests without a judge of their own to kernel-log.json. The job tests has one, unless the
+        guest was lost before the job ended. All guests have ended now, so nobody else writes the file."""
+        path = self.out / "kernel-log.json"
+        whole = job.read_json(path)
+        try:
+            for console in self.buggy:
+                if console != TESTS_CONSOLE or not whole:
+                    verdict = kernel_bugs.judge_text((self.out / console).read_text(errors="replace"))
+                    whole = job.joined(whole, verdict) if whole else verdict
+            if self.buggy:
+                core.write_json(path, whole)
+        except OSError as error:
+            self.missing(f"kernel log: {error.filename}: {error.strerror}")
 
     def measure(self):
         """An emulated guest keeps one processor busy, and its times mean nothing: then the other guests run beside
@@ -185,7 +205,7 @@ class Run:
 
     def tests(self):
         self.step("self-tests, benchmark and probes")
-        self.run_job("tests", *self.perf, console="console.txt", smp=2, mem=4096)
+        self.run_job("tests", *self.perf, console=TESTS_CONSOLE, smp=2, mem=4096)
 
     def counts(self):
         """What is not timed."""
@@ -240,6 +260,7 @@ class Run:
             self.status = INTERRUPTED
         except (core.Problem, OSError) as problem:
             self.missing(f"the rest: {problem}")
+        self.judge_consoles()
         if self.status != INTERRUPTED:
             self.step("report")
         self.report()
