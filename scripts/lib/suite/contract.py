@@ -4,7 +4,7 @@
 A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the
 reason. A pattern is `glob` (any run), `flavour:glob` (a run of that kernel) or `group:glob` (a run of each kernel of a
 group), where * stands for any text. A promise holds when a case that passed matches each of its patterns. A case that
-failed or was skipped does not count.
+failed or was skipped does not count. A run in which a program has a fault counts for nothing.
 """
 import dataclasses
 import fnmatch
