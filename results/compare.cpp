@@ -122,6 +122,8 @@ Status judge_counts(const report::Counts& before, const report::Counts& after,
 
     const report::CountChanges changes = report::compare_counts(before, after, tolerance_percent);
 
+    if (changes.same == 0 && !changes.any())
+        return refuse("instructions", {"no case was counted"});
     show("moved", changes.moved);
     show("new", changes.added);
     show("gone", changes.gone);
@@ -177,8 +179,12 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
         return refuse("times", reasons);
 
     const auto changes = report::compare_times(before, after);
+
+    if (changes.empty())
+        return refuse("times", {"no case was measured in both"});
+
     std::size_t real = 0;
-    std::size_t fewest = changes.empty() ? 0 : report::wanted_processes;
+    std::size_t fewest = report::wanted_processes;
 
     show_conditions("before", before);
     show_conditions("after", after);
@@ -218,6 +224,8 @@ int compare(const Options& options) {
                    : refuse("instructions of two kernels", {"one side has no instruction counts"});
     if (before.counts && after.counts)
         counts = judge_counts(*before.counts, *after.counts, options.tolerance_percent);
+    else if ((before.counts || after.counts) && before.times && after.times)
+        fmt::print("instructions: not comparable, because only one of the two has counts\n");
     if (before.times && after.times)
         times = judge_times(*before.times, *after.times, options.tolerance_percent);
     if (!counts && !times)
@@ -260,7 +268,8 @@ int run_program(int argc, char** argv) {
     app.footer(
         "Exit status: 0 nothing moved; 1 a case moved (or, of counts, is new or gone); 2 the "
         "two are not comparable: another kernel (without --kernels), configuration, compiler, "
-        "preset or processor; 3 bad input. With --kernels: 0 the table was printed.");
+        "preset or processor, or no case in both; 3 bad input. With --kernels: 0 the table was "
+        "printed.");
     try {
         app.parse(argc, argv);
         return options.update ? update(options) : compare(options);
