@@ -9,6 +9,7 @@ import guests
 from checks import NotSo
 
 OTHER_KERNELS = ("7.3",)  # with a reference file, besides base
+OF_THE_MACHINE = ("kernel:", "kernel_compiler:", "compiler:")  # another Debian has others
 
 
 def benchmarks(path):
@@ -35,13 +36,18 @@ def same(log, first, second):
     log.expect(not different, f"{len(different)} of {len(first)} differ: {' '.join(different[:5])}")
 
 
+def why_not_comparable(text):
+    """The reasons that results_compare gives, in lines below its verdict."""
+    return [line.strip() for line in text.partition("\ninstructions: not comparable\n")[2].splitlines()]
+
+
 def compare_with_reference(checks, kernel, directory):
     """A path may have moved only if the reference file moved with it. One of another compiler says nothing."""
     log, name = checks.log(f"reference {kernel}"), f"counts of the reference of {kernel}"
     status = core.call_logged([core.SCRIPTS / "compare", costs.reference_of(kernel), directory], log)
-    if status == 2:
-        second_line = (log.read_text(errors="replace").splitlines() + ["", ""])[1]
-        checks.skips(name, f"requires the kernel and compilers it was made with: {second_line}")
+    reasons = why_not_comparable("\n" + log.read_text(errors="replace")) if status == 2 else []
+    if reasons and all(reason.startswith(OF_THE_MACHINE) for reason in reasons):
+        checks.skips(name, f"requires the kernel and compilers it was made with: {'; '.join(reasons)}")
     elif status != 0:
         checks.fails(name, f"status {status}; if what moved is wanted: scripts/costs --kernel {kernel} --update", log)
     else:
