@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import threading
@@ -21,15 +22,17 @@ TIME = "%Y-%m-%d %H:%M:%S"
 
 def tree_identity():
     """What makes this tree different from any other: its commit, what differs from the commit, and the files that git
-    does not know."""
+    does not know. Settings of the user that hide a difference do not count."""
     digest = hashlib.sha256()
-    for words in (["rev-parse", "HEAD"], ["diff", "HEAD", "--binary"]):
+    for words in (["rev-parse", "HEAD"], ["diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv"]):
         digest.update(_git(*words) + b"\0")
-    for name in sorted(filter(None, _git("ls-files", "--others", "--exclude-standard", "-z").split(b"\0"))):
+    others = _git("ls-files", "--others", "--exclude-per-directory=.gitignore", "-z").split(b"\0")
+    for name in sorted(filter(None, others)):
         path = core.ROOT / name.decode(errors="surrogateescape")
+        digest.update(name + b"\0")
         with contextlib.suppress(OSError):
-            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
-            digest.update(name + b"\0" + hashlib.sha256(content).digest())
+            content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+            digest.update(f"{path.lstat().st_mode:o} ".encode() + hashlib.sha256(content).digest())
     return digest.hexdigest()[:20]
 
 
@@ -136,7 +139,7 @@ class State:
         return pathlib.Path(self.leg_dir(leg)) if self.result(leg) else None
 
     def failed(self):
-        """The forms of the legs that failed in the last run."""
+        """The forms of the legs that failed in the last run, or during which the tree was changed."""
         if not self.run:
             raise core.Problem("there is no last run; name a leg, see --list")
         if not self.run["ended"]:
@@ -144,7 +147,7 @@ class State:
         failed = {
             leg: form
             for leg, form in self.run["forms"].items()
-            if self.legs.get(leg, {}).get("result", {}).get("failed", 1)
+            if not (entry := self.legs.get(leg)) or not entry["tree"] or entry["result"]["failed"]
         }
         if not failed:
             raise core.Problem(f"no leg failed in the last run, of {self.run['started']}")
