@@ -121,7 +121,10 @@ def compile_all(found, kdir, directory):
     raise core.Problem(f"the module with generated faults does not build after {ROUNDS} rounds (log: {log})")
 
 
-def keep(directory, mutants, dropped):
+def keep(directory, name, mutants, dropped):
+    """name: what the directory would be called now; it differs when a source has changed during the build."""
+    if directory.name != name:
+        raise core.Problem("the sources of the faults changed during the build; run it again")
     core.write_json(directory / "mutants.json",
                     {"refused": sorted(dropped), "mutants": [mutant._asdict() for mutant in mutants]})
 
@@ -153,7 +156,7 @@ def prepare(flavour, wanted=None):
             mutants, dropped = compile_all(find(directory / "build", kdir, wanted), kdir, directory / "build")
             shutil.copy(directory / "build" / f"{build.MODULE}.ko", directory)
             strip(directory / f"{build.MODULE}.ko")
-            keep(directory, mutants, dropped)
+            keep(directory, key(kdir, wanted), mutants, dropped)
             shutil.rmtree(directory / "build")
     return Built("generated-module", flavour, str(directory / f"{build.MODULE}.ko"), directory, *kept(directory),
                  "module", flavour)

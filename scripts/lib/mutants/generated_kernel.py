@@ -103,7 +103,8 @@ def prepare(kind, flavour, wanted=None):
             core.say(f"making faults by rules, and building the {kind} with these faults")
             command = generated.compile_command(directory / "plain", "exporter/exporter.c")
             builder = build_importers if kind == "importers" else build_kernel
-            generated.keep(directory, *builder(directory, kdir, flavour, command, wanted))
+            made = builder(directory, kdir, flavour, command, wanted)
+            generated.keep(directory, key_of(kind, flavour, kdir, wanted), *made)
     faulty = directory / f"{importer_module.MODULE}.ko"
     return generated.Built(f"generated-{kind}", flavour if kind == "importers" else str(directory / "bzImage"),
                            str(directory / "module" / f"{build.MODULE}.ko"), directory, *generated.kept(directory),
