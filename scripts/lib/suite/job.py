@@ -71,7 +71,8 @@ class KernelLog:
         if self.fd is not None:
             self.thread.join()
             os.close(self.fd)
-        self.file.close()
+        with contextlib.suppress(OSError):  # write() has said it
+            self.file.close()
         os.close(self.stop[0])
 
     def skip(self):
@@ -79,8 +80,12 @@ class KernelLog:
         return []
 
     def write(self, lines):
-        self.file.writelines(line + "\n" for line in lines)
-        self.file.flush()
+        """Lines that cannot be written, as on a full disk, are judged all the same, but the verdict is not whole."""
+        try:
+            self.file.writelines(line + "\n" for line in lines)
+            self.file.flush()
+        except OSError as error:
+            self.why = f"dmesg.txt cannot be written: {error.strerror}"
 
     def follow(self):
         while True:
