@@ -429,6 +429,14 @@ class RunTest(unittest.TestCase):
         self.add("good", CASES["good"][0])
         self.assertIn("no program 'bad'; there are: good", self.run_it("bad").stderr)
 
+    def test_timeout_out_of_range(self):
+        self.add("good", CASES["good"][0])
+        for text in ("0", "-1", "3000000", "two"):
+            done = self.run_it(f"--timeout={text}")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"'{text}' is not a whole number from 1 to 2000000", done.stderr.splitlines()[-1])
+        self.assertEqual(self.run_it("--timeout=2000000").returncode, 0)
+
     def test_chosen_cases(self):
         """Each program gets the patterns of its own cases in KSFT_CASES, one in each line."""
         for name in ("one", "two"):

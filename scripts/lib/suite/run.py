@@ -89,10 +89,10 @@ class Run:
             except OSError as error:
                 core.say(f"missing.txt cannot be written: {error.strerror}")
 
-    def keep_beside(self, source):
+    def keep_beside(self, text):
         """The report finds the counts of the other kernel in the run directory."""
-        if source:
-            core.write_whole(self.out / BESIDE, source.read_text(encoding="utf-8"))
+        if text:
+            core.write_whole(self.out / BESIDE, text)
 
     # --- before anything is measured ----------------------------------------------------------------------------------
 
@@ -269,13 +269,23 @@ class Run:
         return self.status
 
 
+def text_of_counts(path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        if {"cases", "benchmarks"}.isdisjoint(json.loads(text)):
+            raise ValueError("it has neither cases nor benchmarks")
+    except (OSError, TypeError, ValueError) as error:
+        raise core.Problem(f"--beside {path}: no instruction counts in it: {error}") from error
+    return text
+
+
 def counts_of(name):
-    """The file of --beside, or a problem."""
+    """The text of the file of --beside, or a problem."""
     places = [core.ROOT / f"results/reference/icount-{name}.json", pathlib.Path(name) / "bench-icount.json",
               pathlib.Path(name)]
     for place in places:
         if place.is_file():
-            return place
+            return text_of_counts(place)
     known = sorted(path.stem.removeprefix("icount-") for path in places[0].parent.glob("icount-*.json"))
     raise core.Problem(f"--beside {name}: no instruction counts there; name {' or '.join(known)}, a run directory with "
                        "bench-icount.json, or such a file")
