@@ -34,8 +34,9 @@ KILL_S = 20
 
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
 UNKILLABLE = re.compile(r"([\w-]+) cannot be killed, so it hangs in the kernel")
-# The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence.
-REFUSED = re.compile(r"cannot load (?!.*File exists)")
+# The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence,
+# and neither is a guest without memory.
+REFUSED = re.compile(r"cannot load (?!.*(?:File exists|Cannot allocate memory))")
 CHECK = re.compile(r"dmabuf-check\[(.*)\]")
 # A failed expectation counts even if the case times out later.
 EXPECTATION = re.compile(r"not so: |: is .*, must be ")
