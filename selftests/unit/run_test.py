@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 SELFTESTS = os.path.dirname(HERE)
 sys.path.append(SELFTESTS)
 # pylint: disable=wrong-import-position
+import interrupts
 import kernel_bugs
 import kernel_log
 import limits
@@ -319,6 +320,17 @@ class RunTest(unittest.TestCase):
         with open(there, encoding="ascii") as file:
             self.assertRaises(ProcessLookupError, os.kill, int(file.read()), 0)
 
+    def keep_signals(self):
+        for number in interrupts.ENDING:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+    def test_interrupted_twice(self):
+        """A second signal does not end what is done after the first."""
+        self.keep_signals()
+        self.assertRaises(KeyboardInterrupt, load_run().interrupt, signal.SIGTERM, None)
+        for number in interrupts.ENDING:
+            os.kill(os.getpid(), number)
+
     def test_interrupted_at_the_start(self):
         """A signal that comes while the program is being started ends the program too."""
         run, started, start = load_run(), [], subprocess.Popen
@@ -329,7 +341,8 @@ class RunTest(unittest.TestCase):
             time.sleep(0)  # Python calls the handler here at the latest
             return started[0]
 
-        self.addCleanup(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, run.interrupt))
+        self.keep_signals()
+        signal.signal(signal.SIGTERM, run.interrupt)
         args = argparse.Namespace(live=False, timeout=1000)
         with unittest.mock.patch.object(subprocess, "Popen", signalled_start), self.assertRaises(KeyboardInterrupt):
             run.run_program(["/bin/sleep", "1000"], os.path.join(self.directory, "sleep.ktap"), os.environ, Log(), args)

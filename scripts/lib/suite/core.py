@@ -23,6 +23,7 @@ import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent.parent / "selftests"))
 import interrupts  # pylint: disable=wrong-import-position
+import limits  # pylint: disable=wrong-import-position
 
 LIB = pathlib.Path(__file__).resolve().parent.parent
 ROOT = LIB.parent.parent
@@ -37,6 +38,9 @@ GUEST_ENDS = {
     GUEST_BUG: "the guest's kernel panicked or reported a bug",
     GUEST_LOST: "the guest was lost or ran out of time",
 }
+
+# How long selftests/run may take to end on this machine: it waits for its program, and then unloads the module.
+SELF_TESTS_END_S = 2 * limits.KILL_S
 
 # scripts/vm prints these two remarks about a guest with --parallel.
 PATCHED = "the kernel patched its code while its processors ran at the same time"
@@ -151,9 +155,9 @@ class Stopped(Exception):
 
 
 @contextlib.contextmanager
-def child(command, **options):
-    """A process in a session of its own. The whole session is ended when the block is left early. The process gets
-    SIGTERM when we are killed."""
+def child(command, patience_s=10, **options):
+    """A process in a session of its own. The whole session is ended when the block is left early, by force after
+    `patience_s`. The process gets SIGTERM when we are killed."""
     words = [str(word) for word in command]
     options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
     if options["start_new_session"]:
@@ -169,7 +173,7 @@ def child(command, **options):
         process.wait()
     finally:
         if process:
-            _end(process)
+            _end(process, patience_s)
             _children.discard(process)
 
 

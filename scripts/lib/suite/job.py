@@ -213,7 +213,7 @@ class Job:
             core.ROOT / "selftests/run", "--bin", self.bin / "selftests", "--out", self.out / "ktap", "--module",
             self.module, *self.quick
         ]
-        status = core.call_teed(command, log)
+        status = core.call_teed(command, log, patience_s=core.SELF_TESTS_END_S)
         self.status = self.status or int(status != 0)
         if status == NOTHING_TESTED:
             self.missing("self-tests", "nothing was tested")

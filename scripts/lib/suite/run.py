@@ -148,10 +148,11 @@ class Run:
             f"{name}={value}" for name, value in os.environ.items() if name.startswith(("TESTEXP_", "DMABUF_PFN_"))
         ]
         if os.geteuid() == 0:
-            return core.call(["env", *named, *command])
+            return core.call(["env", *named, *command], patience_s=core.SELF_TESTS_END_S)
         # in our own session: sudo may have to ask on the terminal, and Ctrl-C there is for the job too
         try:
-            return core.call(["sudo", "env", *named, *command], start_new_session=False)
+            return core.call(["sudo", "env", *named, *command], patience_s=core.SELF_TESTS_END_S,
+                             start_new_session=False)
         finally:
             if core.call(["sudo", "chown", "-R", f"{os.geteuid()}:{os.getegid()}", self.out],
                          start_new_session=False) != 0:
