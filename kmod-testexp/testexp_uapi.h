@@ -45,7 +45,8 @@
  *   REVOKE	because it promises that the buffer is revoked
  *   RESOLVE, FILL	in the unlocked form of get_pfn
  *   MAP without KERNEL, MEASURE, DELIVER, and JOIN with the role MAP, ATTACH, or RESOLVE
- *	and another path
+ *	and another path. MEASURE and DELIVER wait once more for each operation of a batch,
+ *	so up to TESTEXP_MAX_OPS_PER_BATCH times; MEASURE looks for a signal between batches
  *   ATTACH	once more, when the core lists the attachment
  *   RUN	at its end, for the present operations of its contenders
  *   the last close of an importer, also when its process ends: to detach

@@ -191,6 +191,36 @@ void killed(const Call& call) {
 }
 
 /*
+ * A process is killed while the first of its calls waits for the lock. It makes no second call,
+ * which would wait again.
+ */
+void killed_in_resolve() {
+    require_pfns();
+    until_seen([] {
+        HeldLock lock;
+        const std::uint64_t nr_pages = lock.buffer().nr_pages;
+        Child child([&] { return lock.importer().resolve(0, nr_pages).code(); });
+
+        while (!child.has_ended() && !is_asleep_in_call(child.pid()))
+            std::this_thread::sleep_for(limits::look_again);
+        child.kill();
+
+        const bool seen = lock.is_held();
+
+        lock.release();
+
+        const int signal = signal_of(child.wait());
+
+        if (!seen)
+            return false;
+        ksft::expect_eq(signal, SIGKILL, "the signal that ended the process");
+        ksft::expect(device().stats(lock.buffer().fd.get()).value().get_pfns <= 1,
+                     "the process makes no second call");
+        return true;
+    });
+}
+
+/*
  * What an importer keeps until its last close. A move is refused meanwhile, so a revoke holds the
  * lock.
  */
@@ -245,6 +275,7 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
         plan.add("P5.signal_does_not_end_the_wait" + parameters, [&] { interrupted(call, false); });
     }
+    plan.add("P5.kill_ends_the_call[call=RESOLVE,form=unlocked]", killed_in_resolve);
     for (const Kept& each : kept)
         plan.add(std::string("P5.closed_despite_a_signal[kept=") + each.name + "]",
                  [&] { closed_despite_a_signal(each); });

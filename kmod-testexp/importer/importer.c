@@ -92,7 +92,10 @@ static void importer_ask(struct importer *importer, const struct testexp_resolve
 							 &result->pfn, max_order);
 }
 
-/* Return: 0, or -EINTR when a signal ended the wait for the lock. */
+/*
+ * Return: 0, or -EINTR when a signal ended the wait for the lock, or when the process was killed
+ * between two calls of the unlocked form.
+ */
 static int importer_ask_chunk(struct importer *importer, const struct testexp_resolve *args,
 			      u64 first, struct testexp_result *results, u32 count)
 {
@@ -106,9 +109,13 @@ static int importer_ask_chunk(struct importer *importer, const struct testexp_re
 		if (ret)
 			return ret;
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		/* No signal ends the wait of the unlocked form, so each call may wait. */
+		if (!locked && fatal_signal_pending(current))
+			return -EINTR;
 		importer_ask(importer, args, args->pgoff + (first + i) * args->stride,
 			     results + i);
+	}
 	if (locked)
 		dma_resv_unlock(resv);
 	return 0;
