@@ -6,7 +6,8 @@
  * Method: loads a copy of the loaded module. The copy has another name of the same length, so that
  * the kernel takes both. Without a BAR the copy loads, and refuses extents of MMIO.
  *
- * Does not see: a reference to a PCI device that is not dropped. Skips when the file of the loaded
+ * Does not see: a reference to a PCI device that is not dropped; the longest segment that a PCI
+ * device may have, which sysfs does not tell. Skips when the file of the loaded
  * module is not known: selftests/run names the file in TESTEXP_MODULE, and kselftest puts the file
  * beside this program.
  */
@@ -77,12 +78,13 @@ bool unload_copy() {
     return false;
 }
 
-/* @parameter: NAME=VALUE */
-void refused(const std::string& parameter, int code, const std::string& reason) {
+/* @parameter: NAME=VALUE; @more: parameters that are right */
+void refused(const std::string& parameter, int code, const std::string& reason,
+             const std::string& more = "") {
     const std::filesystem::path own_device = "/sys/devices/platform/" + copy_name;
     const std::string line = parameter + ": " + reason;
     Kmsg log;
-    const int result = load_copy(parameter);
+    const int result = load_copy(more + " " + parameter);
     const std::vector<std::string> said = log.new_lines();
 
     ksft::expect_eq(result, code, parameter);
@@ -126,6 +128,47 @@ void bar_in_use() {
 void small_bar() {
     for (int times = 0; times < 2; times++)
         refused(bar("0"), ENXIO, "the BAR has no memory, or less than a page");
+}
+
+/* How many address bits the device may use for DMA, and for coherent DMA. */
+std::string dma_bits(const std::string& device) {
+    const std::filesystem::path directory = "/sys/bus/pci/devices/" + device;
+    std::string bits;
+    std::string coherent_bits;
+
+    std::ifstream(directory / "dma_mask_bits") >> bits;
+    std::ifstream(directory / "consistent_dma_mask_bits") >> coherent_bits;
+    return bits + " " + coherent_bits;
+}
+
+const std::string all_bits = "64 64";
+
+/* The device of the BAR has no driver, so importers may attach it. It still has its own masks. */
+std::string device_to_borrow() {
+    const std::string device = mmio_bar().device;
+
+    REQUIRE(dma_bits(device) != all_bits, "the device of the BAR has 64-bit masks already");
+    return device;
+}
+
+void refused_gives_back() {
+    const std::string device = device_to_borrow();
+    const std::string before = dma_bits(device);
+
+    refused("mmio_bar=nonsense", EINVAL, "must look like 0000:00:11.0/2",
+            "importer_device=" + device);
+    ksft::expect_eq(dma_bits(device), before, "DMA masks after the load was refused");
+}
+
+void unloaded_gives_back() {
+    const std::string device = device_to_borrow();
+    const std::string before = dma_bits(device);
+
+    if (!ksft::expect_eq(load_copy("importer_device=" + device), 0, "load"))
+        return;
+    ksft::expect_eq(dma_bits(device), all_bits, "DMA masks while the module has the device");
+    ksft::expect(unload_copy(), "unload");
+    ksft::expect_eq(dma_bits(device), before, "DMA masks after the unload");
 }
 
 /* Makes a buffer of one page. Returns 0 or the errno. */
@@ -185,6 +228,8 @@ void make_plan(ksft::Plan& plan) {
         refused("importer_device=" + device_with_driver(), EBUSY,
                 "the device has a driver; unbind the driver first");
     });
+    plan.add("load.device_has_its_masks_again[after=refused]", refused_gives_back);
+    plan.add("load.device_has_its_masks_again[after=unload]", unloaded_gives_back);
     plan.add("load.no_number_of_bar", no_number_of_bar);
     for (const char* number : {"-2147483648", "-1", "6", "2147483647"})
         plan.add(std::string("load.no_such_bar[number=") + number + "]", [=] {

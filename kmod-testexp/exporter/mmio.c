@@ -48,6 +48,28 @@ MODULE_PARM_DESC(importer_device,
 static struct platform_device *own_device;
 static struct pci_dev *borrowed_device;
 
+/* What the borrowed device had before. */
+static struct {
+	u64 dma_mask;
+	u64 coherent_dma_mask;
+	unsigned int max_seg_size;
+} borrowed_limits;
+
+static void devices_save_limits(const struct pci_dev *pci)
+{
+	borrowed_limits.dma_mask = pci->dma_mask;
+	borrowed_limits.coherent_dma_mask = pci->dev.coherent_dma_mask;
+	borrowed_limits.max_seg_size = pci->dma_parms.max_segment_size;
+}
+
+static void devices_restore_limits(struct pci_dev *pci)
+{
+	/* The device had these masks, so it can have them again. */
+	dma_set_mask(&pci->dev, borrowed_limits.dma_mask);
+	dma_set_coherent_mask(&pci->dev, borrowed_limits.coherent_dma_mask);
+	dma_set_max_seg_size(&pci->dev, borrowed_limits.max_seg_size);
+}
+
 static int devices_borrow(void)
 {
 	struct pci_dev *pci = devices_find_pci(importer_device, 0, NULL);
@@ -60,6 +82,7 @@ static int devices_borrow(void)
 		return ret;
 	}
 
+	devices_save_limits(pci);
 	/* The masks and limits of a device belong to its driver. */
 	ret = pci->dev.driver ? -EBUSY : dma_set_mask_and_coherent(&pci->dev, DMA_BIT_MASK(64));
 	if (ret) {
@@ -100,10 +123,12 @@ int testexp_device_init(void)
 
 void testexp_device_exit(void)
 {
-	if (borrowed_device)
+	if (borrowed_device) {
+		devices_restore_limits(borrowed_device);
 		pci_dev_put(borrowed_device);
-	else
+	} else {
 		platform_device_unregister(own_device);
+	}
 }
 
 /* Returns the device that importers attach. */
