@@ -21,6 +21,7 @@
 #include "call.hpp"
 #include "child.hpp"
 #include "fixture.hpp"
+#include "lifetime.hpp"
 #include "limits.hpp"
 #include "module.hpp"
 #include "shared_progress.hpp"
@@ -316,10 +317,59 @@ void killed(const Victim& victim) {
     }
 }
 
+/* The same pages again and again: a long buffer that needs little memory. */
+Layout long_layout() {
+    constexpr std::uint64_t piece = 512;
+    const std::uint64_t pieces = std::min<std::uint64_t>(device().info().max_pages / piece, 256);
+    Layout layout = Layout{}.ram(piece);
+
+    for (std::uint64_t i = 1; i < pieces; i++)
+        layout.alias(0, piece);
+    return layout;
+}
+
+/* Whether MAP with KERNEL has mapped the buffer and freed its list of pages: it compares them. */
+bool compares_pages(const Child& child, std::uint64_t used_by_mapping) {
+    bool had_list = false;
+
+    while (!child.has_ended()) {
+        const std::uint64_t used = device().read_info().value().used_pages;
+
+        had_list = had_list || used > used_by_mapping;
+        if (had_list && used == used_by_mapping)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * MAP with KERNEL compares each page under the lock. A process that is killed meanwhile has not
+ * mapped the buffer: the importer, which this process has as well, keeps no mapping.
+ */
+void killed_in_map_kernel() {
+    const std::uint64_t entries = page_bytes() / sizeof(std::uint64_t); /* of a page table */
+
+    until_seen([entries] {
+        const Buffer buffer = device().create({.layout = long_layout()}).value();
+        const Importer importer = device().attach(buffer.fd.get()).value();
+        const std::uint64_t used = device().read_info().value().used_pages;
+        const std::uint64_t used_by_table = (buffer.nr_pages + entries - 1) / entries;
+        Child child([&] { return importer.map_kernel().code(); });
+        const bool seen = compares_pages(child, used + used_by_table);
+
+        child.kill();
+        if (signal_of(child.wait()) != SIGKILL || !seen)
+            return false;
+        ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages");
+        return true;
+    });
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Victim& victim : victims)
         plan.add(std::string("killed[in=") + victim.name + "]", [&] { killed(victim); });
+    plan.add("killed[in=MAP,flags=kernel]", killed_in_map_kernel);
 }
 
 } // namespace

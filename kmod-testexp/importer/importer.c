@@ -209,20 +209,25 @@ static bool importer_locks_vmap(const struct dma_buf *dmabuf)
 	return TESTEXP_MAP_IS_LOCKED || testexp_exporter_owns(dmabuf);
 }
 
-/* Called under the reservation lock, for a buffer of this module that is not revoked. */
-static bool importer_sees_its_pages(const struct layout *layout, const void *vaddr)
+/*
+ * Called under the reservation lock, for a buffer of this module that is not revoked. Return: 0,
+ * -EUCLEAN when the mapping has other pages than the buffer, or -EINTR when killed.
+ */
+static int importer_check_pages(const struct layout *layout, const void *vaddr)
 {
 	u64 pgoff;
 
 	for (pgoff = 0; pgoff < layout->nr_pages; pgoff++, vaddr += PAGE_SIZE) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		if (vmalloc_to_pfn(vaddr) != pgoff + layout_find(layout, pgoff)->delta)
-			return false;
+			return -EUCLEAN;
 		cond_resched();
 	}
-	return true;
+	return 0;
 }
 
-/* Ends a mapping of wrong pages at once, because nobody may use these pages. */
+/* Ends a mapping at once whose pages are wrong or were not checked: nobody may use these pages. */
 static int importer_vmap(struct importer *importer)
 {
 	struct dma_buf *dmabuf = importer->attach->dmabuf;
@@ -232,13 +237,13 @@ static int importer_vmap(struct importer *importer)
 	ret = dma_buf_vmap(dmabuf, &map);
 	if (ret)
 		return ret;
-	if (testexp_exporter_owns(dmabuf) &&
-	    !importer_sees_its_pages(testexp_exporter_layout(dmabuf), map.vaddr)) {
+	if (testexp_exporter_owns(dmabuf))
+		ret = importer_check_pages(testexp_exporter_layout(dmabuf), map.vaddr);
+	if (ret)
 		dma_buf_vunmap(dmabuf, &map);
-		return -EUCLEAN;
-	}
-	importer->kernel_map = map;
-	return 0;
+	else
+		importer->kernel_map = map;
+	return ret;
 }
 
 /* Maps the buffer for the kernel. The mapping is kept until the importer is closed. */
