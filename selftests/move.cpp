@@ -721,6 +721,16 @@ void later_fence_lasts() {
     });
 }
 
+/* A fence also expires after another one that was signalled early. */
+void later_fence_expires() {
+    Fenced fenced;
+    auto first = fenced.begin_move();
+
+    (void)fenced.importer.signal().value();
+    ksft::expect_eq(first.get(), 0, "MOVE");
+    ksft::expect_eq(move(fenced.buffer, one_block()), 0, "MOVE whose fence nobody signals");
+}
+
 /* A fence that the buffer was made with signals at the latest when the buffer ends. */
 void close_signals_injected_fence() {
     until_seen([] {
@@ -968,6 +978,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P5.close_signals_fence", close_signals_fence);
     plan.add("P5.fence_expires", fence_expires);
     plan.add("P5.later_fence_lasts", later_fence_lasts);
+    plan.add("P5.later_fence_expires", later_fence_expires);
     plan.add("P5.close_signals_injected_fence", close_signals_injected_fence);
     plan.add("P5.move_times_out", move_times_out);
     plan.add("P5.every_fence_delays[first=older]", [] { every_fence_delays(true); });

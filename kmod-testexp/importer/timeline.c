@@ -10,20 +10,24 @@
 
 /*
  * If a fence is pending, drops the entries of the table and then signals the fence. Returns
- * whether a fence was pending.
+ * whether a fence was pending. @expired: signals the fence only if its time is over, with an error.
  */
-static bool timeline_signal(struct importer *importer, int error)
+static bool timeline_signal(struct importer *importer, bool expired)
 {
-	struct dma_fence *fence;
+	struct timeline *timeline = &importer->timeline;
 	bool cookie = dma_fence_begin_signalling();
+	struct dma_fence *fence;
 
 	mutex_lock(&importer->table.lock);
-	fence = importer->timeline.pending;
-	WRITE_ONCE(importer->timeline.pending, NULL);
+	fence = timeline->pending;
+	/* The work of an earlier fence may have waited for the lock until this fence was begun. */
+	if (expired && time_before(jiffies, timeline->deadline))
+		fence = NULL;
 	if (fence) {
+		WRITE_ONCE(timeline->pending, NULL);
 		testexp_table_drop_all(&importer->table);
-		if (error)
-			dma_fence_set_error(fence, error);
+		if (expired)
+			dma_fence_set_error(fence, -ETIMEDOUT);
 		dma_fence_signal(fence);
 		dma_fence_put(fence);
 	}
@@ -39,7 +43,7 @@ static void timeline_expire(struct work_struct *work)
 	struct importer *importer = container_of(to_delayed_work(work), struct importer,
 						 timeline.expire);
 
-	timeline_signal(importer, -ETIMEDOUT);
+	timeline_signal(importer, true);
 }
 
 void testexp_timeline_init(struct importer *importer)
@@ -82,6 +86,7 @@ bool testexp_timeline_begin(struct importer *importer, struct dma_resv *resv,
 	struct timeline *timeline = &importer->timeline;
 
 	if (fence && !timeline->pending && !timeline->refused) {
+		timeline->deadline = jiffies + msecs_to_jiffies(TESTEXP_FENCE_MS);
 		WRITE_ONCE(timeline->pending, fence);
 		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
 		/* An earlier fence that signalled early may have left its work behind. */
@@ -106,7 +111,7 @@ void testexp_timeline_refuse(struct importer *importer)
 	mutex_lock(&importer->table.lock);
 	importer->timeline.refused = true;
 	mutex_unlock(&importer->table.lock);
-	timeline_signal(importer, 0);
+	timeline_signal(importer, false);
 }
 
 /* Called when the importer is not notified any more. */
@@ -124,6 +129,6 @@ int testexp_importer_signal(struct testexp_call *call)
 	if (args->reserved)
 		return -EINVAL;
 
-	args->pending = timeline_signal(call->owner, 0);
+	args->pending = timeline_signal(call->owner, false);
 	return testexp_respond(call);
 }

@@ -16,13 +16,15 @@ struct importer;
  * @refused: the importer adds no more fences, because it is being closed
  * @context: number of the timeline
  * @seqno: sequence number of the last fence on the timeline
- * @expire: work that signals the fence after TESTEXP_FENCE_MS
+ * @deadline: jiffies at which @pending expires
+ * @expire: work that signals the fence at @deadline
  */
 struct timeline {
 	struct dma_fence *pending;
 	bool refused;
 	u64 context;
 	u64 seqno;
+	unsigned long deadline;
 	struct delayed_work expire;
 };
 
