@@ -93,8 +93,11 @@ static void contention_end(struct contention *contention)
 	mutex_lock(&contention->lock);
 	contention->state = CONTENTION_OVER;
 	mutex_unlock(&contention->lock);
-	/* The wait is as short as one operation: a long operation checks stop while it runs. */
-	wait_event(contention->wait, !atomic_read(&contention->inside));
+	/*
+	 * The wait is as long as one operation, which may wait TESTEXP_WAIT_MS for a fence, or for
+	 * a lock. The caller reads the counts that the threads have written.
+	 */
+	wait_event(contention->wait, !atomic_read_acquire(&contention->inside));
 }
 
 static u64 contention_ticks(const struct contention *contention)
@@ -224,7 +227,7 @@ static bool contention_is_over(struct contention *contention)
 	bool over;
 
 	mutex_lock(&contention->lock);
-	over = contention->state == CONTENTION_OVER && !atomic_read(&contention->inside);
+	over = contention->state == CONTENTION_OVER && !atomic_read_acquire(&contention->inside);
 	mutex_unlock(&contention->lock);
 	return over;
 }
