@@ -37,17 +37,18 @@
  * pauses: TESTEXP_WAIT_MS each; a MOVE also copies the buffer, and a MAP with KERNEL looks at
  * each page of the buffer. (A contender holds its locks for TESTEXP_MAX_HOLD_TICKS.) A caller
  * that waits gets the lock after the callers that waited before, and each of those may hold it
- * that long. A signal ends the wait with EINTR in STATS, DESCRIBE, RESTORE, MOVE, ATTACH,
- * AUDIT, FILL with LOCKED, RESOLVE with LOCKED, MAP with KERNEL, and in JOIN with the role
- * HOLD, LOCKED or FENCE_ADD, or with RESOLVE and a path that MEASURE runs under the lock. No
+ * that long. A signal ends the wait with EINTR in STATS, DESCRIBE, RESTORE, MOVE, ATTACH, AUDIT,
+ * FILL with LOCKED, RESOLVE with LOCKED, MAP with KERNEL, and in JOIN with the role HOLD,
+ * LOCKED, FENCE_ADD or ATTACH, or with RESOLVE and a path that MEASURE runs under the lock. No
  * signal ends the wait of the following calls, and their callers must allow for that time:
  *
  *   REVOKE	because it promises that the buffer is revoked
  *   RESOLVE, FILL	in the unlocked form of get_pfn
- *   MAP without KERNEL, MEASURE, DELIVER, and JOIN with the role MAP, ATTACH, or RESOLVE
- *	and another path. In MEASURE and DELIVER each operation of a batch may wait anew, up
+ *   MAP without KERNEL, MEASURE, DELIVER, and JOIN with the role MAP, or RESOLVE and another
+ *	path. In MEASURE and DELIVER each operation of a batch may wait anew, up
  *	to TESTEXP_MAX_OPS_PER_BATCH of them; MEASURE looks for a signal between batches
- *   ATTACH	once more, when the core lists the attachment
+ *   ATTACH	once more, when the core lists the attachment; JOIN with the role ATTACH also
+ *	waits to detach
  *   RUN	at its end, for the present operations of its contenders
  *   the last close of an importer, also when its process ends: to detach
  *   an access by the CPU to a page that is not mapped yet; the lock of the process's address

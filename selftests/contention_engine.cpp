@@ -14,12 +14,15 @@
 #include <fstream>
 #include <thread>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "bufinfo.hpp"
 #include "child.hpp"
 #include "contended.hpp"
 #include "lifetime.hpp"
 #include "limits.hpp"
+#include "waiting.hpp"
 
 using namespace testexp;
 
@@ -221,15 +224,129 @@ void histograms_add_up() {
     ksft::expect_eq(reports[0].counts.pages, 0, "pages of a contender that only holds");
 }
 
+/* The core takes the lock, so these roles have neither waits nor holds. */
+void mapped_and_attached_for_hold_ticks() {
+    constexpr std::uint64_t hold = 50000;
+    const Contended contended(1);
+    const std::vector<ContenderReport> reports = run_to_the_end(
+        {.importers = contended.importers(),
+         .contenders = {{.role = TESTEXP_ROLE_MAP, .ops = 30, .hold_ticks = hold},
+                        {.role = TESTEXP_ROLE_ATTACH, .ops = 30, .hold_ticks = hold}}});
+
+    for (const ContenderReport& report : reports) {
+        ksft::expect(report.op.min >= hold, "an operation lasts at least as long as its hold");
+        ksft::expect_eq(report.wait.count + report.hold.count, 0, "waits and holds");
+    }
+}
+
+/* The kernel lists the fences of a buffer, also those that have signalled. */
+void fence_is_added() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    struct stat status = {};
+    bool is_this_buffer = false;
+    unsigned int fences = 0;
+
+    (void)run_to_the_end(
+        {.importers = {importer.fd()}, .contenders = {{.role = TESTEXP_ROLE_FENCE_ADD, .ops = 1}}});
+    if (fstat(buffer.fd.get(), &status) < 0)
+        ksft::fail(errno_error("fstat").what);
+    for (const std::string& line : bufinfo_lines()) {
+        if (const auto listed = listed_buffer(line))
+            is_this_buffer = listed->inode == status.st_ino;
+        fences += is_this_buffer && line.starts_with("\tread fence:") ? 1 : 0;
+    }
+    ksft::expect_eq(fences, 1, "fences of the buffer that readers add");
+}
+
+/* The directories in /proc of the kernel's threads that are contenders. */
+std::vector<std::filesystem::path> threads_of_the_kernel() {
+    std::vector<std::filesystem::path> threads;
+
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::string name;
+
+        std::getline(std::ifstream(entry.path() / "comm"), name);
+        if (name.starts_with("testexp/"))
+            threads.push_back(entry.path());
+    }
+    return threads;
+}
+
+/* The processors on which the thread may run, as a list. */
+std::string allowed_cpus(const std::filesystem::path& thread) {
+    std::ifstream status(thread / "status");
+    std::string word;
+
+    while (status >> word)
+        if (word == "Cpus_allowed_list:" && status >> word)
+            return word;
+    return "";
+}
+
+/* A thread that has ended may be visible for a moment. */
+void wait_until_threads_are_gone() {
+    while (!threads_of_the_kernel().empty())
+        std::this_thread::sleep_for(limits::look_again);
+}
+
+/*
+ * The only thread makes operations, so it has been bound. A signal ends the contention, which has
+ * no end of its own.
+ */
+void runs_only_on(int cpu) {
+    const Contended contended(1);
+    Contender bound = locked(0);
+
+    bound.cpu = cpu;
+    wait_until_threads_are_gone();
+
+    const Contention contention =
+        contend(device(),
+                {.importers = contended.importers(), .contenders = {bound}, .run_ticks = never})
+            .value();
+    Caller run([&] { return contention.run().code(); });
+
+    while (contended.get_pfns() == 0 && !run.has_ended())
+        std::this_thread::sleep_for(limits::look_again);
+
+    const std::vector<std::filesystem::path> threads = threads_of_the_kernel();
+
+    ksft::expect_eq(threads.size(), 1, "threads of the kernel");
+    for (const std::filesystem::path& thread : threads)
+        ksft::expect_eq(allowed_cpus(thread), std::to_string(cpu), "processors of the thread");
+    run.interrupt();
+    ksft::expect_eq(run.result(), EINTR, "RUN after a signal");
+}
+
 /* A kernel thread runs on the processor it is bound to; without a binding it may run on any. */
 void bound_to_a_cpu() {
     const Contended contended(1);
 
-    for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++)
-        (void)run_to_the_end(
-            {.importers = contended.importers(),
-             .contenders = {{.ops = 10, .cpu = static_cast<int>(cpu)}, {.ops = 10, .cpu = 0}}});
+    for (int cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
+        (void)run_to_the_end({.importers = contended.importers(),
+                              .contenders = {{.ops = 10, .cpu = cpu}, {.ops = 10, .cpu = 0}}});
+        runs_only_on(cpu);
+    }
     contended.expect_in_order();
+}
+
+/* --- Signals that do not kill --------------------------------------------- */
+
+/* The other contender never comes, so that only the signal can end these two calls. */
+void signal_ends_the_call(bool in_run) {
+    const Contended contended(1);
+    const Contention contention =
+        contend(device(), {.importers = contended.importers(),
+                           .contenders = {locked(1, true), locked(1, true)}})
+            .value();
+    Caller caller([&] { return in_run ? contention.run().code() : contention.join(0).code(); });
+
+    (void)caller.wait_until_asleep();
+    caller.interrupt();
+    ksft::expect_eq(caller.result(), EINTR, in_run ? "RUN" : "JOIN");
+    /* The end of RUN ends the contention. */
+    ksft::expect_eq(contention.report(0).code(), in_run ? 0 : EBUSY, "REPORT");
 }
 
 /* --- Bad input ------------------------------------------------------------ */
@@ -338,18 +455,6 @@ template <typename Body, typename UnderWay> void kill_in(Body body, UnderWay und
     ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");
 }
 
-std::size_t threads_of_the_kernel() {
-    std::size_t count = 0;
-
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-        std::string name;
-
-        std::getline(std::ifstream(entry.path() / "comm"), name);
-        count += name.starts_with("testexp/") ? 1 : 0;
-    }
-    return count;
-}
-
 /*
  * A RUN is under way, with a holder that the victim waits for most of the time. The run lasts until
  * the victim is killed, however busy the machine is.
@@ -420,9 +525,7 @@ void killed_run() {
             .value();
 
     kill_in([&] { (void)contention.run(); }, [&](pid_t) { return contended.get_pfns() > 10; });
-    /* A thread that has ended may be visible for a moment. */
-    while (threads_of_the_kernel() != 0)
-        std::this_thread::sleep_for(limits::look_again);
+    wait_until_threads_are_gone();
     ksft::expect(contention.report(0).value().counts.ops > 0,
                  "the report has the operations until the kill");
     contended.expect_in_order();
@@ -464,7 +567,12 @@ void make_plan(ksft::Plan& plan) {
     plan.add("contend.error_ends_one", error_ends_one);
     plan.add("contend.error_at_the_beginning", error_at_the_beginning);
     plan.add("contend.histograms_add_up", histograms_add_up);
+    plan.add("contend.mapped_and_attached_for_hold_ticks", mapped_and_attached_for_hold_ticks);
+    plan.add("contend.fence_is_added", fence_is_added);
     plan.add("contend.bound_to_a_cpu", bound_to_a_cpu);
+    plan.add("contend.signal_ends_the_call[call=RUN]", [] { signal_ends_the_call(true); });
+    plan.add("contend.signal_ends_the_call[call=JOIN,at=gate]",
+             [] { signal_ends_the_call(false); });
     plan.add("contend.refuses_bad_input", refuses_bad_input);
     plan.add("contend.each_once", each_once);
     plan.add("contend.killed_waiter[role=resolve]", [] { killed_waiter(TESTEXP_ROLE_RESOLVE); });

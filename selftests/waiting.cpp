@@ -2,7 +2,8 @@
 /*
  * Claim: a call that needs the reservation lock waits while a move or a revoke holds the lock, and
  * goes on when the holder has ended (P5). A signal ends the wait with EINTR where the ABI says so,
- * and only there; so does SIGKILL. An importer that is closed meanwhile leaves nothing behind.
+ * and only there; so does SIGKILL. FENCE_WAIT waits for the fence itself. An importer that is
+ * closed meanwhile leaves nothing behind.
  *
  * Method: a move or a revoke that waits for a fence holds the lock until the test signals the
  * fence. /proc/PID/syscall shows that the call sleeps. Only the order of events is judged: whether
@@ -14,6 +15,7 @@
 #include <thread>
 
 #include "child.hpp"
+#include "contend.hpp"
 #include "waiting.hpp"
 
 using namespace testexp;
@@ -63,9 +65,26 @@ constexpr Hold by_revoke = {.by_revoke = true};
 /* Pages of one leaf of the page table. */
 constexpr Hold of_leaf = {.create_flags = TESTEXP_CREATE_HUGE, .nr_pages = 512, .align_order = 9};
 
-/* A single batch: MEASURE looks for signals between batches. */
-template <testexp_path path> int measure(HeldLock& lock) {
-    return lock.importer().measure({.path = path, .batches = 1, .warmup_batches = 0}).code();
+/* MEASURE looks for signals between batches. */
+template <testexp_path path, std::uint64_t batches = 1> int measure(HeldLock& lock) {
+    return lock.importer().measure({.path = path, .batches = batches, .warmup_batches = 0}).code();
+}
+
+/* JOIN of the only contender. RUN is at the gate already, so JOIN does not wait there. */
+template <testexp_role role, testexp_path path = {}, std::uint64_t ops = 1>
+int join(HeldLock& lock) {
+    const ContentionSpec spec{
+        .importers = {lock.importer().fd()},
+        .contenders = {{.role = role, .path = path, .ops = ops, .user = true}}};
+    const Contention contention = contend(device(), spec).value();
+    Caller run([&] { return contention.run().code(); });
+
+    (void)run.wait_until_asleep();
+
+    const int code = contention.join(0).code();
+
+    ksft::expect_eq(run.result(), 0, "RUN");
+    return code;
 }
 
 /* The module takes the lock itself, and a signal ends the wait. */
@@ -92,6 +111,11 @@ constexpr Call interruptible[] = {
      false},
     {"ATTACH,importer=pinning",
      [](HeldLock& lock) { return code_of_attach(lock, dynamic | TESTEXP_ATTACH_PIN); }, false},
+    {"JOIN,role=hold", join<TESTEXP_ROLE_HOLD>, false},
+    {"JOIN,role=locked", join<TESTEXP_ROLE_LOCKED>, true},
+    {"JOIN,role=fence_add", join<TESTEXP_ROLE_FENCE_ADD>, false},
+    {"JOIN,role=attach", join<TESTEXP_ROLE_ATTACH>, false},
+    {"JOIN,path=get_pfn_batch", join<TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_GET_PFN_BATCH>, true},
 };
 
 /* The core takes the lock, or the measured path does, and only the lock ends the wait. */
@@ -107,11 +131,22 @@ constexpr Call uninterruptible[] = {
          return lock.importer().deliver({.path = TESTEXP_PATH_GET_PFN}, 1).code();
      },
      true},
+    {"JOIN,role=map", join<TESTEXP_ROLE_MAP>, false},
+    {"JOIN,path=get_pfn", join<TESTEXP_ROLE_RESOLVE, TESTEXP_PATH_GET_PFN>, true},
     {"close", close_importer, false},
     {"close,holder=REVOKE", close_importer, false, by_revoke},
     {"access,page=small", fault_in, false, {}, TESTEXP_FEAT_WALK},
     {"access,page=huge", fault_in, false, of_leaf, TESTEXP_FEAT_WALK | TESTEXP_FEAT_HUGE},
 };
+
+/* The same, but a call of several steps looks for a signal after the step that has waited. */
+constexpr Call in_steps[] = {
+    {"MEASURE,path=lock_unlock", measure<TESTEXP_PATH_LOCK_UNLOCK, 2>, false},
+    {"JOIN,role=map", join<TESTEXP_ROLE_MAP, {}, 2>, false},
+};
+
+/* Waits for the fence itself. Importers' fences are of the usage BOOKKEEP. */
+constexpr Call fence_wait = {"JOIN,role=fence_wait", join<TESTEXP_ROLE_FENCE_WAIT>, false};
 
 void require(const Call& call) {
     if (call.needs_pfns)
@@ -141,8 +176,11 @@ void waits(const Call& call) {
     });
 }
 
-/* A signal comes while the call waits for the lock; @ends: it ends the call. */
-void interrupted(const Call& call, bool ends) {
+/*
+ * A signal comes while the call waits for the lock. @ends: the signal ends the wait. @expected:
+ * what the call returns.
+ */
+void interrupted(const Call& call, bool ends, int expected) {
     require(call);
     until_seen([&] {
         HeldLock lock(call.hold);
@@ -164,7 +202,7 @@ void interrupted(const Call& call, bool ends) {
         const int code = caller.result();
 
         if (seen)
-            ksft::expect_eq(code, ends ? EINTR : 0, call.name);
+            ksft::expect_eq(code, expected, call.name);
         return seen;
     });
 }
@@ -266,15 +304,23 @@ void make_plan(ksft::Plan& plan) {
         const std::string parameters = std::string("[call=") + call.name + "]";
 
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
-        plan.add("P5.signal_ends_the_wait" + parameters, [&] { interrupted(call, true); });
+        plan.add("P5.signal_ends_the_wait" + parameters, [&] { interrupted(call, true, EINTR); });
         plan.add("P5.kill_ends_the_wait" + parameters, [&] { killed(call); });
     }
     for (const Call& call : uninterruptible) {
         const std::string parameters = std::string("[call=") + call.name + "]";
 
         plan.add("P5.waits_for_the_lock" + parameters, [&] { waits(call); });
-        plan.add("P5.signal_does_not_end_the_wait" + parameters, [&] { interrupted(call, false); });
+        plan.add("P5.signal_does_not_end_the_wait" + parameters,
+                 [&] { interrupted(call, false, 0); });
     }
+    for (const Call& call : in_steps)
+        plan.add(std::string("P5.signal_ends_the_next_step[call=") + call.name + "]",
+                 [&] { interrupted(call, false, EINTR); });
+    plan.add(std::string("P5.waits_for_the_fence[call=") + fence_wait.name + "]",
+             [] { waits(fence_wait); });
+    plan.add(std::string("P5.signal_ends_the_wait_for_the_fence[call=") + fence_wait.name + "]",
+             [] { interrupted(fence_wait, true, EINTR); });
     plan.add("P5.kill_ends_the_call[call=RESOLVE,form=unlocked]", killed_in_resolve);
     for (const Kept& each : kept)
         plan.add(std::string("P5.closed_despite_a_signal[kept=") + each.name + "]",
