@@ -18,19 +18,30 @@
  *   ENOTTY      this kind of descriptor has no such ioctl
  *   EINVAL      @size is smaller than the first version of the struct, a reserved field is
  *               not zero, or a value is out of range
- *   E2BIG       @size is larger than the struct that the module knows, and a byte beyond
- *               that struct is not zero
+ *   E2BIG       @size is larger than a page, or larger than the struct that the module knows,
+ *               and a byte beyond that struct is not zero
  *   EOPNOTSUPP  @flags has an unknown bit, or the running kernel cannot do what is asked
  *   EFAULT      a pointer is bad
  *   ENOMEM      the kernel has no memory for the ioctl now
  *   ENOSPC      the ioctl needs memory that would make used_pages of INFO larger than
  *               max_pages
  *
- * A failed ioctl changes nothing, with these exceptions: RESOLVE, MAP and WALK may have
- * written to the caller's arrays, and so may DELIVER, MEASURE and REPORT when they return
- * EFAULT; FILL may have installed the first pages; MOVE may have notified the importers;
- * REVOKE may have revoked the buffer. All offsets and lengths are in pages of 2^page_shift
- * bytes, unless the name of a member says bytes.
+ * A failed ioctl changes nothing but the counters of STATS, with these exceptions:
+ *
+ *   RESOLVE, MAP, WALK	may have written to the caller's arrays
+ *   DELIVER, MEASURE, REPORT	the same, when they return EFAULT
+ *   MAP	may have made the sg_table that a CACHE_SGT buffer keeps
+ *   WALK, DELIVER, MEASURE	may have faulted in pages
+ *   FILL	may have made the table, and installed the first pages; with EFAULT, all pages
+ *   USE	may have written to pages
+ *   SIGNAL	has signalled the fence when it returns EFAULT
+ *   MOVE	may have notified the importers
+ *   REVOKE	may have revoked the buffer
+ *   JOIN	its contender may have begun; then no thread can join as this contender again
+ *   RUN	the contention may have begun; then it is over, and the next RUN returns EBUSY
+ *
+ * All offsets and lengths are in pages of 2^page_shift bytes, unless the name of a member says
+ * bytes.
  *
  * Waiting. Most calls take the reservation lock of the buffer, so they wait for its holder. The
  * longest holders are a MOVE and a REVOKE that wait for a fence, and a FILL with LOCKED that
@@ -119,7 +130,8 @@
  *	DYNAMIC keeps the sg_table of a DYNAMIC or CACHE_SGT buffer), page tables of
  *	MAP_KERNEL, contentions, and the memory that an ioctl needs while it runs. Not
  *	counted are objects of a fixed size that belong to one descriptor, mapping or
- *	fence; each is smaller than a page
+ *	fence, each smaller than a page; and, while CREATE or MOVE allocates an extent, the
+ *	pages of a block of 2^max_page_order pages that the extent does not need
  * @clock_khz: [out] frequency of the clock of TESTEXP_IOC_MEASURE. Under an emulator that
  *	counts instructions, the clock counts instructions and this value means nothing
  * @get_pfn_symbol: [out] name of the function that resolves with the reservation lock held
@@ -286,9 +298,10 @@ struct testexp_extent {
  * Errors: EINVAL for an empty, overflowing or misaligned extent, for an ALIAS of pages that are
  * not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with
  * DYNAMIC or NO_MAP, SHOW_PAGES with HUGE or MMIO); ENODEV for MMIO without a BAR; ENXIO beyond
- * the end of the BAR; EBUSY for pages of the BAR that are in use with another cache mode; ENOSPC
- * over max_pages, max_extents or TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without enough contiguous
- * memory; EINTR when the process is killed.
+ * the end of the BAR; EBUSY for pages of the BAR that are in use with another cache mode, or
+ * that the kernel has no memory to map; ENOSPC over max_pages, max_extents or
+ * TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without enough contiguous memory; EINTR when the process is
+ * killed.
  */
 struct testexp_create {
 	__u32 size;
@@ -359,16 +372,19 @@ struct testexp_stats {
  *
  * Under the reservation lock REVOKE unmaps the CPU mappings, notifies the importers, and waits
  * for their fences. From then on get_pfn, attach and map fail with ENODEV, and a CPU access is
- * SIGBUS. With TESTEXP_FEAT_REVOKE_UNMAPS REVOKE then waits without the lock until each importer
- * that it can notify has unmapped; MAP does so when it ends, and MEASURE, DELIVER and JOIN with a
- * path that keeps a mapping end with ENODEV before their next batch. To revoke a buffer again
- * changes nothing, but waits again. An importer that cannot be notified keeps its PFNs and its
- * mapping, and an importer with MAP_KERNEL keeps its mapping. The buffer keeps its pages.
+ * SIGBUS. With TESTEXP_FEAT_REVOKE_UNMAPS REVOKE then waits without the lock until each
+ * importer that it can notify has unmapped; MAP does so when it ends. MEASURE, DELIVER and
+ * contenders with a path that keeps a mapping end with ENODEV before their next batch or
+ * operation; a contender also keeps the mapping while it waits at the gate. To revoke a buffer
+ * again changes nothing, but waits again. An importer that cannot be notified keeps its PFNs
+ * and its mapping, and an importer with MAP_KERNEL keeps its mapping. The buffer keeps its
+ * pages.
  *
  * Errors: ETIMEDOUT or EINTR when a wait ended before all fences had signalled, or before the
- * importers had unmapped; the buffer is revoked in this case, too. No signal ends the wait for the
- * lock, not even SIGKILL. That wait lasts as long as all holds before it together. The longest hold
- * is that of a MOVE: TESTEXP_WAIT_MS and the time to copy the buffer.
+ * importers had unmapped; the buffer is revoked in this case, too, unless RESTORE came while
+ * REVOKE waited for the importers to unmap. No signal ends the wait for the lock, not even
+ * SIGKILL. That wait lasts as long as all holds before it together. The longest hold is that of
+ * a MOVE: TESTEXP_WAIT_MS and the time to copy the buffer.
  */
 struct testexp_revoke {
 	__u32 size;
@@ -548,7 +564,7 @@ struct testexp_map_entry {
  * @flags: TESTEXP_MAP_*
  * @entries: user pointer to an array of @capacity struct testexp_map_entry
  * @capacity: number of entries that the array has room for
- * @nr_entries: [out] number of segments, also when ENOSPC says that they do not fit
+ * @nr_entries: 0; [out] number of segments, also when ENOSPC says that they do not fit
  *
  * Errors: as dma_buf_map_attachment(), which can also return ENOSPC for this exporter, with
  * @nr_entries 0; EINTR when the process is killed, or when a signal came while the core waited
@@ -772,9 +788,8 @@ struct testexp_use {
  *
  * An importer with TESTEXP_ATTACH_FENCE is like a device that completes the work it has begun:
  * move_notify keeps the entries of the table and adds a fence to the buffer. The fence signals
- * at SIGNAL, when the importer is closed, or after TESTEXP_FENCE_MS with the error ETIMEDOUT.
- * The entries are dropped just before the fence signals. poll() returns POLLPRI while a fence is
- * pending.
+ * at SIGNAL, when the importer is closed, or after TESTEXP_FENCE_MS. The entries are dropped
+ * just before the fence signals. poll() returns POLLPRI while a fence is pending.
  */
 struct testexp_signal {
 	__u32 size;

@@ -935,9 +935,9 @@ static int exporter_wait(struct dma_buf *dmabuf, u32 timeout_ms)
 }
 
 /*
- * Called without the reservation lock, which importers take to unmap. Nobody can map the revoked
- * buffer meanwhile. Importers that are not notified may stay mapped for ever, so this function
- * does not wait for them. Return: as exporter_end_wait().
+ * Called without the reservation lock, which importers take to unmap. Nobody can map the
+ * revoked buffer meanwhile, unless RESTORE comes. Importers that are not notified may stay
+ * mapped for ever, so this function does not wait for them. Return: as exporter_end_wait().
  */
 static int exporter_wait_until_unmapped(struct buffer *buffer)
 {
@@ -972,7 +972,8 @@ static void exporter_invalidate(struct dma_buf *dmabuf)
  * up before the memory is gone. testexp_uapi.h says how long the wait may last.
  *
  * Return: 0; -EINVAL for a buffer of another exporter; -ETIMEDOUT or -EINTR when importers may
- * still use their pages. In these two cases the buffer is revoked as well.
+ * still use their pages. In these two cases the buffer is revoked as well, unless RESTORE came
+ * during the wait without the lock.
  */
 int testexp_exporter_revoke(struct dma_buf *dmabuf)
 {

@@ -235,7 +235,8 @@ u64 testexp_mmio_first_pfn(void)
  * in use, and a fault maps a page with the type from that table. A driver enters its pages into
  * the table by a mapping of its own.
  *
- * Return: a mapping for testexp_mmio_release(), or -ENODEV, -ENXIO, -EBUSY, -ENOMEM.
+ * Return: a mapping for testexp_mmio_release(), or -ENODEV, -ENXIO or -EBUSY. ioremap() does not
+ * tell whether it had no memory, so this is -EBUSY as well.
  */
 void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache)
 {
