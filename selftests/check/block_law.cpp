@@ -90,39 +90,51 @@ std::optional<std::string> fault_of(std::span<const Answer> answers, std::size_t
     return std::nullopt;
 }
 
-/* The run of each answer. A run ends also where the next page of the buffer was not asked for. */
-std::vector<Run> gapless_runs_of(std::span<const Answer> answers) {
-    std::vector<Run> runs = runs_of(answers);
-    std::size_t begin = 0;
+/* The pages that the answer tells about: its block. */
+Window block_of(const Answer& page) {
+    const std::uint64_t length = page.has_pfn() ? std::uint64_t{1} << page.result.max_order : 1;
 
-    for (std::size_t i = 0; i < answers.size(); i++) {
-        const bool starts =
-            i == 0 || i == runs[i].first || answers[i].pgoff != answers[i - 1].pgoff + 1;
-
-        if (starts)
-            begin = i;
-        runs[i].first = begin;
-    }
-    for (std::size_t i = answers.size(), end = 0; i-- > 0;) {
-        if (i + 1 == answers.size() || runs[i + 1].first != runs[i].first)
-            end = i;
-        runs[i].last = end;
-    }
-    return runs;
+    return {page.pgoff & ~(length - 1), length};
 }
 
-/* The largest order that the run of pages proves for a page. */
-int proven_order(std::span<const Answer> answers, std::size_t index, const Run& run) {
-    const Answer& page = answers[index];
-    const std::uint64_t first = answers[run.first].pgoff;
-    const std::uint64_t last = answers[run.last].pgoff;
+/*
+ * For each answer, the pages round it that are known to fit together. They end where a page is
+ * neither asked for nor in a block that an answer reports.
+ */
+std::vector<Window> known_pages_of(std::span<const Answer> answers) {
+    std::vector<Window> known(answers.size());
+
+    for (std::size_t begin = 0, end; begin < answers.size(); begin = end) {
+        Window pages = block_of(answers[begin]);
+
+        for (end = begin + 1; end < answers.size(); end++) {
+            const Window block = block_of(answers[end]);
+
+            if (!fit_together(answers[end - 1], answers[end]) ||
+                block.first > pages.first + pages.count)
+                break;
+
+            const std::uint64_t last =
+                std::max(pages.first + pages.count, block.first + block.count);
+
+            pages.first = std::min(pages.first, block.first);
+            pages.count = last - pages.first;
+        }
+        std::fill(known.begin() + static_cast<std::ptrdiff_t>(begin),
+                  known.begin() + static_cast<std::ptrdiff_t>(end), pages);
+    }
+    return known;
+}
+
+/* The largest order that the pages round it prove for a page. */
+int proven_order(const Answer& page, const Window& known) {
     int order = 0;
 
     while (order + 1 < too_large_order) {
         const std::uint64_t length = std::uint64_t{2} << order;
         const std::uint64_t begin = page.pgoff & ~(length - 1);
 
-        if (begin < first || last - begin < length - 1 ||
+        if (begin < known.first || known.first + known.count - begin < length ||
             ((page.result.pfn ^ page.pgoff) & (length - 1)))
             break;
         order++;
@@ -146,14 +158,14 @@ std::vector<Fault> block_faults(std::span<const Answer> answers, std::uint64_t n
 }
 
 Slack slack_of(std::span<const Answer> answers) {
-    const std::vector<Run> runs = gapless_runs_of(answers);
+    const std::vector<Window> known = known_pages_of(answers);
     Slack slack;
 
     for (std::size_t i = 0; i < answers.size(); i++) {
         if (!answers[i].has_pfn())
             continue;
 
-        const int proven = proven_order(answers, i, runs[i]);
+        const int proven = proven_order(answers[i], known[i]);
 
         if (answers[i].result.max_order < proven)
             slack[{answers[i].result.max_order, proven}]++;

@@ -32,7 +32,11 @@ std::vector<Fault> block_faults(std::span<const Answer> answers, std::uint64_t n
 /* {reported max_order, largest order that the answers prove}: number of pages */
 using Slack = std::map<std::pair<int, int>, std::uint64_t>;
 
-/* Counts the pages whose max_order could have been larger. This is allowed. */
+/*
+ * Counts the pages whose max_order could have been larger. A reported block counts as a whole, so
+ * two blocks that continue each other prove a larger block, even where not every page was asked.
+ * @answers have no fault, because a wrong block proves nothing.
+ */
 Slack slack_of(std::span<const Answer> answers);
 
 /* One line for each entry: "512 pages report max_order 0, and 9 would be right". */

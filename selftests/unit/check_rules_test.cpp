@@ -210,6 +210,63 @@ TEST(Slack, APageThatNobodyAskedProvesNothing) {
     EXPECT_EQ(slack_of(answers), (Slack{{{0, 1}, 2}}));
 }
 
+constexpr std::uint64_t first_pfn = std::uint64_t{1} << 20;
+
+/* One page of each block of a buffer of 4 GiB whose orders end at @order. */
+std::vector<Answer> one_page_of_each_block(int order) {
+    std::vector<Answer> answers;
+
+    for (std::uint64_t pgoff = 5; pgoff < first_pfn; pgoff += std::uint64_t{1} << order)
+        answers.push_back({.pgoff = pgoff,
+                           .result = {.pfn = first_pfn + pgoff, .max_order = order, .error = 0},
+                           .attributes = Attributes{}});
+    return answers;
+}
+
+TEST(Slack, BlocksThatContinueEachOtherProveALargerBlock) {
+    EXPECT_EQ(slack_of(one_page_of_each_block(17)), (Slack{{{17, 20}, 8}}));
+    EXPECT_EQ(slack_of(one_page_of_each_block(18)), (Slack{{{18, 20}, 4}}));
+    EXPECT_TRUE(slack_of(one_page_of_each_block(20)).empty());
+}
+
+/* Blocks 2 and 3 still prove a block, and blocks 4 to 7 prove a larger one. */
+TEST(Slack, ABlockThatNobodyAskedProvesNothing) {
+    std::vector<Answer> answers = one_page_of_each_block(17);
+
+    answers.erase(answers.begin() + 1);
+    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+}
+
+TEST(Slack, ABlockOfAnotherKindProvesNothing) {
+    std::vector<Answer> answers = one_page_of_each_block(17);
+
+    answers[1].attributes->cache = TESTEXP_CACHE_UC;
+    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+    answers = one_page_of_each_block(17);
+    answers[1].result.pfn += first_pfn;
+    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+}
+
+/* Each block is aligned in memory, but no pair of blocks is. */
+TEST(Slack, BlocksAtAnOddPlaceInMemoryProveNothing) {
+    std::vector<Answer> answers = one_page_of_each_block(17);
+
+    for (Answer& answer : answers)
+        answer.result.pfn += std::uint64_t{1} << 17;
+    EXPECT_TRUE(slack_of(answers).empty());
+}
+
+/* Nobody asked for page 6, which is in the block that page 7 reports. */
+TEST(Slack, TheBlockOfAnotherPageProvesALargerOrder) {
+    std::vector<Answer> answers;
+
+    append(answers, 8, 0x1000, 3);
+    answers[5].result.max_order = 0;
+    answers.erase(answers.begin(), answers.begin() + 5);
+    answers.erase(answers.begin() + 1);
+    EXPECT_EQ(slack_of(answers), (Slack{{{0, 3}, 1}}));
+}
+
 TEST(PagesToAsk, AllPagesUpToTheLimit) {
     EXPECT_EQ(pages_to_ask(1000, 1000, 1), (std::vector<Window>{{0, 1000}}));
     EXPECT_EQ(pages_to_ask(1, 16, 1), (std::vector<Window>{{0, 1}}));
