@@ -7,10 +7,11 @@
  *
  * Method: fail-nth. The first possible failure of a call happens, then the second, and so on until
  * the call meets no failure any more: once with failing slab allocations, once with failing pages,
- * and with failing copies in both; see lib/harness/fault_injection.hpp.
+ * and with failing copies in both; see lib/harness/fault_injection.hpp. The calls are those of the
+ * module, and the call that makes a buffer of the system heap.
  *
  * Does not see: two failures in one call; runs that have to be gathered, each of which takes all
- * memory; leaks of memory, which selftests/run finds.
+ * memory; VFIO's buffers (importer_fail_nth); leaks of memory, which selftests/run finds.
  */
 #include <algorithm>
 #include <fstream>
@@ -19,6 +20,7 @@
 #include <optional>
 
 #include <fcntl.h>
+#include <linux/dma-heap.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -28,6 +30,7 @@
 #include "call.hpp"
 #include "fault_injection.hpp"
 #include "fixture.hpp"
+#include "kernel_exporters.hpp"
 #include "truth.hpp"
 
 using namespace testexp;
@@ -38,6 +41,7 @@ namespace {
 constexpr unsigned int max_points = 2000;
 
 constexpr std::uint32_t no_device = TESTEXP_ATTACH_NO_DEVICE;
+constexpr const char* system_heap_path = "/dev/dma_heap/system";
 
 /* The buffer and the importer that an operation works on. */
 struct Shape {
@@ -125,6 +129,7 @@ struct Objects {
     Buffer buffer;
     std::optional<Importer> importer;
     std::optional<LoneMapping> mapping;
+    Fd heap;
     Fd made;
     std::vector<Fd> fillers;
 
@@ -136,7 +141,14 @@ struct Objects {
     testexp_hist hist{};
 };
 
-enum Need : std::uint64_t { none = 0, a_buffer = 1, an_importer = 2, a_mapping = 4, a_table = 8 };
+enum Need : std::uint64_t {
+    none = 0,
+    a_buffer = 1,
+    an_importer = 2,
+    a_mapping = 4,
+    a_table = 8,
+    a_heap = 16, /* and no buffer */
+};
 
 /* A call, which must not allocate in user space, because that allocation could fail instead. */
 struct Operation {
@@ -194,6 +206,19 @@ int create(const Shape& shape, Objects& objects) {
 
     if (code == 0)
         objects.made.reset(request.fd);
+    return code;
+}
+
+int export_by_heap(const Shape& shape, Objects& objects) {
+    dma_heap_allocation_data request{};
+
+    request.len = shape.layout.nr_pages() * page_bytes();
+    request.fd_flags = O_RDWR | O_CLOEXEC;
+
+    const int code = errno_of_call(objects.heap.get(), DMA_HEAP_IOCTL_ALLOC, &request);
+
+    if (code == 0)
+        objects.made.reset(static_cast<int>(request.fd));
     return code;
 }
 
@@ -442,6 +467,7 @@ constexpr Operation op_info{"INFO", none, info, never, true, false};
 constexpr Operation op_create{"CREATE", none, create, always, true, false};
 /* ioremap() does not say whether memory was missing or the pages are in use. */
 constexpr Operation op_create_mmio{"CREATE", none, create, always, true, false, EBUSY};
+constexpr Operation op_heap{"heap", a_heap, export_by_heap, always, true, false};
 constexpr Operation op_stats{"STATS", a_buffer, stats, never, true, false};
 constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false};
 constexpr Operation op_attach{"ATTACH", a_buffer, attach, always, true, true};
@@ -575,7 +601,9 @@ std::vector<Fd> fill_descriptors() {
 Objects prepare(const Operation& operation, const Shape& shape) {
     Objects objects;
 
-    if (operation.needs != none)
+    if (operation.needs & a_heap)
+        objects.heap.reset(open(system_heap_path, O_RDWR | O_CLOEXEC));
+    else if (operation.needs != none)
         objects.buffer =
             device()
                 .create(
@@ -704,6 +732,10 @@ void require(const Operation& operation, const Shape& shape, const FaultInjectio
         REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
     if (shape.has_mmio())
         (void)mmio_bar();
+    if (operation.needs & a_heap) {
+        (void)system_heap.make();
+        REQUIRE(system_heap.has_get_pfn(), "the system heap has no get_pfn in this kernel");
+    }
     if (shape.create_flags & TESTEXP_CREATE_CACHE_SGT)
         REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH),
                 "since 6.16 exporters have no cache_sgt_mapping");
@@ -886,6 +918,9 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     add(op_info, one);
     add(op_create, creations());
     add(op_create_mmio, mmio_creations());
+    /* One page, and chunks of all orders. */
+    add(op_heap, {{.name = "pages=1", .layout = Layout{}.ram(1)},
+                  {.name = "pages=273", .layout = Layout{}.ram(273)}});
     add(op_stats, one);
     add(op_revoke, one);
     add(op_revoke, movable);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: whenever the kernel fails to allocate, to copy or to find an object in the middle of a
- * call of iommufd that works on a dma-buf, the call fails, or succeeds without that memory. Nothing
- * is left half-made (pins, attachments, entries in the page table of the IOMMU), and the same call
- * works right afterwards (P8, P23). Only a call that cannot copy its answer has taken effect.
+ * call of iommufd that works on a dma-buf, or in VFIO's call that exports one, the call fails, or
+ * succeeds without that memory. Nothing is left half-made (pins, attachments, entries in the page
+ * table of the IOMMU), and the same call works right afterwards (P8, P23). Only a call that cannot
+ * copy its answer has taken effect.
  *
  * Method: fail-nth, as in fail_nth.cpp: the first possible failure of a call happens, then the
  * second, and so on until the call meets no failure any more.
@@ -14,6 +15,8 @@
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <fcntl.h>
 
 #include "call.hpp"
 #include "dma_device.hpp"
@@ -143,6 +146,23 @@ int revoke(const Scene& scene) {
     return errno_of_call(device().fd(), TESTEXP_IOC_REVOKE, &request);
 }
 
+/* Exports two runs of pages of a BAR. */
+int export_bar(const Scene& scene, Fd& made) {
+    struct {
+        uapi::FeatureDmaBuf feature;
+        VfioRange ranges[2];
+    } request{.feature = {.argsz = sizeof(request),
+                          .flags = VFIO_DEVICE_FEATURE_GET | uapi::feature_dma_buf,
+                          .region_index = 0,
+                          .open_flags = O_RDWR | O_CLOEXEC,
+                          .feature_flags = 0,
+                          .nr_ranges = 2},
+              .ranges = {{2 * page_bytes(), page_bytes()}, {0, page_bytes()}}};
+
+    made.reset(ioctl(scene.dma.vfio().fd(), VFIO_DEVICE_FEATURE, &request));
+    return made ? 0 : errno;
+}
+
 /*
  * A call that must not allocate in user space, because that allocation could fail instead. The
  * other functions run without failures.
@@ -180,6 +200,7 @@ void unmap_areas(const Scene& scene) {
 
 std::vector<Operation> operations() {
     static std::uint32_t domain = 0;
+    static Fd exported;
     const auto nothing = [](const Scene&) {};
     const auto map_lone = [](const Scene& scene) {
         expect_done(map_into(scene, scene.lone.id()), "MAP_FILE");
@@ -243,6 +264,9 @@ std::vector<Operation> operations() {
              map_edu(scene);
          },
          unmap_edu, false},
+        {"VFIO_DEVICE_FEATURE_DMA_BUF", nothing,
+         [](const Scene& scene) { return export_bar(scene, exported); },
+         [](const Scene&) { exported.reset(); }, nothing},
     };
 }
 

@@ -39,7 +39,8 @@ GUESTS = (
                   r"P23\.copied\[.*\]"),
           debug=(r"P8\.iommufd_fail_nth\[call=MAP_FILE,domain=edu\]",
                  r"P8\.iommufd_fail_nth\[call=MAP_FILE,domains=2\]", r"P8\.iommufd_fail_nth\[call=REVOKE,.*\]",
-                 r"P8\.iommufd_fail_nth\[call=HWPT_ALLOC,areas=2\]"),
+                 r"P8\.iommufd_fail_nth\[call=HWPT_ALLOC,areas=2\]",
+                 r"P8\.iommufd_fail_nth\[call=VFIO_DEVICE_FEATURE_DMA_BUF\]"),
           arguments=("--iommu", "--append",
                      "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1")),
     # The BAR belongs to VFIO, so the module has none.
