@@ -68,31 +68,41 @@ std::vector<std::size_t> tie_groups(Values left, Values right) {
     return groups;
 }
 
-/*
- * How many ways there are to choose @n of n + m ranks so that U is 0, 1, 2, ... U is the number
- * of pairs in which the value of the chosen rank is the larger one.
- */
-std::vector<double> ways(std::size_t n, std::size_t m) {
-    /* count[i][u]: i of the first sample placed, u pairs so far */
-    std::vector<std::vector<double>> count(n + 1, std::vector<double>(n * m + 1));
+/* Twice the rank of each value. Equal values share the mean of their ranks, maybe a half. */
+std::vector<std::size_t> doubled_ranks(const std::vector<std::size_t>& groups) {
+    std::vector<std::size_t> ranks;
 
-    count[0][0] = 1;
-    for (std::size_t j = 0; j <= m; j++) { /* j of the other sample are below */
-        for (std::size_t i = 1; i <= n; i++) {
-            for (std::size_t u = j; u <= n * m; u++)
-                count[i][u] += count[i - 1][u - j];
-        }
-    }
-    return count[n];
+    for (const std::size_t size : groups)
+        ranks.insert(ranks.end(), size, 2 * ranks.size() + size + 1);
+    return ranks;
 }
 
-double exact_p(double u, std::size_t n, std::size_t m) {
-    const std::vector<double> count = ways(n, m);
-    const double total = std::accumulate(count.begin(), count.end(), 0.0);
-    const double smaller = std::min(u, static_cast<double>(n * m) - u);
-    const auto end = count.begin() + static_cast<std::ptrdiff_t>(smaller) + 1;
+/* How many ways there are to choose @m of @ranks so that their sum is 0, 1, 2, ... */
+std::vector<double> ways(const std::vector<std::size_t>& ranks, std::size_t m) {
+    const std::size_t largest = std::accumulate(ranks.begin(), ranks.end(), std::size_t{0});
+    /* count[i][sum]: i of the ranks so far are chosen */
+    std::vector<std::vector<double>> count(m + 1, std::vector<double>(largest + 1));
 
-    return std::min(1.0, 2 * std::accumulate(count.begin(), end, 0.0) / total);
+    count[0][0] = 1;
+    for (const std::size_t rank : ranks) {
+        for (std::size_t i = m; i > 0; i--) {
+            for (std::size_t sum = rank; sum <= largest; sum++)
+                count[i][sum] += count[i - 1][sum - rank];
+        }
+    }
+    return count[m];
+}
+
+/* The smaller tail, twice: with ties the two tails may differ. */
+double exact_p(double u, std::size_t m, const std::vector<std::size_t>& groups) {
+    const std::vector<double> count = ways(doubled_ranks(groups), m);
+    const auto found =
+        count.begin() + std::lround(2 * u) + static_cast<std::ptrdiff_t>(m * (m + 1));
+    const double total = std::accumulate(count.begin(), count.end(), 0.0);
+    const double below = std::accumulate(count.begin(), found + 1, 0.0);
+    const double above = std::accumulate(found, count.end(), 0.0);
+
+    return std::min(1.0, 2 * std::min(below, above) / total);
 }
 
 /* With the correction for ties, and the one for taking a whole number for a continuous one. */
@@ -149,9 +159,9 @@ MannWhitney mann_whitney(Values before, Values after) {
         for (const double later : after)
             result.u += later > earlier ? 1 : later == earlier ? 0.5 : 0;
     }
-    result.is_exact = groups.size() == n + m && std::max(n, m) <= max_exact_values;
+    result.is_exact = std::max(n, m) <= max_exact_values;
     result.p = result.is_exact
-                   ? exact_p(result.u, n, m)
+                   ? exact_p(result.u, m, groups)
                    : normal_p(result.u, static_cast<double>(n), static_cast<double>(m), groups);
     return result;
 }

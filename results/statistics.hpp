@@ -32,7 +32,7 @@ struct MannWhitney {
     double u =
         0; /* pairs in which the value of the second sample is the larger; a tie is half a one */
     double p = 1;         /* two-sided: how likely is at least such a difference if there is none */
-    bool is_exact = true; /* else, with ties or many values, by the normal approximation */
+    bool is_exact = true; /* else, with many values, by the normal approximation */
 };
 
 /* Needs at least one value in each. */

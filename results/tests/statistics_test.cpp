@@ -23,22 +23,35 @@ Sample first(std::size_t count, double from = 1) {
     return values;
 }
 
-/* Every choice of 4 of 9 ranks, counted: the p of a sample of 4 whose U is @u. */
-double counted_p(int u) {
+/*
+ * Every choice of the values of @after among all values, counted. No rank is needed: U is the
+ * number of pairs in which the chosen value is the larger one.
+ */
+double chosen_p(const Sample& before, const Sample& after) {
+    const unsigned all_bits = 1U << (before.size() + after.size());
+    const double wanted = report::mann_whitney(before, after).u;
+    Sample all = before;
     int total = 0;
-    int as_far = 0;
+    int as_low = 0;
+    int as_high = 0;
 
-    for (unsigned chosen = 0; chosen < 512; chosen++) {
-        int rank_sum = 0;
+    all.insert(all.end(), after.begin(), after.end());
+    for (unsigned chosen = 0; chosen < all_bits; chosen++) {
+        double u = 0;
 
-        if (std::popcount(chosen) != 4)
+        if (static_cast<std::size_t>(std::popcount(chosen)) != after.size())
             continue;
-        for (int rank = 0; rank < 9; rank++)
-            rank_sum += ((chosen >> rank) & 1U) != 0 ? rank + 1 : 0;
+        for (std::size_t i = 0; i < all.size(); i++) {
+            for (std::size_t j = 0; j < all.size(); j++) {
+                if (((chosen >> i) & 1U) != 0 && ((chosen >> j) & 1U) == 0)
+                    u += all[i] > all[j] ? 1 : all[i] == all[j] ? 0.5 : 0;
+            }
+        }
         total++;
-        as_far += std::abs(rank_sum - 10 - 10) >= std::abs(u - 10) ? 1 : 0;
+        as_low += u <= wanted ? 1 : 0;
+        as_high += u >= wanted ? 1 : 0;
     }
-    return static_cast<double>(as_far) / total;
+    return std::min(1.0, 2.0 * std::min(as_low, as_high) / total);
 }
 
 TEST(Statistics, Median) {
@@ -60,7 +73,8 @@ TEST(Statistics, MannWhitneyIsCounted) {
         Sample four = {0.1, 0.2, 0.3};
 
         four.push_back(above + 0.5); /* so that U is @above */
-        EXPECT_NEAR(report::mann_whitney(first(5), four).p, counted_p(above), 1e-12) << above;
+        EXPECT_NEAR(report::mann_whitney(first(5), four).p, chosen_p(first(5), four), 1e-12)
+            << above;
         EXPECT_EQ(report::mann_whitney(first(5), four).u, above);
     }
 }
@@ -91,12 +105,38 @@ TEST(Statistics, NineAgainstNineAtTheirFarthest) {
     EXPECT_NEAR(report::mann_whitney(first(9), first(9, 100)).p, 2.0 / 48620, 1e-12);
 }
 
-/* By hand: U is 13.5 of 16, 5.5 from its mean; ties of 3, 2 and 2 values take 36 / 56 off. */
-TEST(Statistics, TiesTakeTheNormalApproximation) {
-    const auto found = report::mann_whitney(Sample{1, 2, 2, 3}, Sample{2, 3, 4, 4});
-    const double z = (5.5 - 0.5) / std::sqrt(16.0 / 12 * (9 - 36.0 / 56));
+TEST(Statistics, TiesAreCountedToo) {
+    const std::pair<Sample, Sample> pairs[] = {{{1, 2, 2, 3}, {2, 3, 4, 4}},
+                                               {{1, 1, 2, 2, 5}, {2, 5, 5, 6, 7}},
+                                               {{1, 1, 1, 1, 1, 2}, {1, 2, 2}},
+                                               {{3, 3, 3, 4}, {1, 1, 1, 3, 3, 4, 9}}};
 
-    EXPECT_EQ(found.u, 13.5);
+    for (const auto& [before, after] : pairs) {
+        const auto found = report::mann_whitney(before, after);
+
+        EXPECT_TRUE(found.is_exact);
+        EXPECT_NEAR(found.p, chosen_p(before, after), 1e-12) << found.u;
+    }
+}
+
+TEST(Statistics, OneTieDoesNotHideTheFarthestSamples) {
+    Sample before = first(9);
+
+    before[1] = before[0];
+    EXPECT_NEAR(report::mann_whitney(before, first(9, 100)).p, 2.0 / 48620, 1e-12);
+}
+
+/* By hand: U is 507 of 676, 169 from its mean; ties of 13 and 39 values take 61464 / 2652 off. */
+TEST(Statistics, TiesOfManyValuesTakeTheNormalApproximation) {
+    Sample before(13, 1.0);
+    const Sample after(26, 2.0);
+
+    before.insert(before.end(), 13, 2.0);
+
+    const auto found = report::mann_whitney(before, after);
+    const double z = (169 - 0.5) / std::sqrt(676.0 / 12 * (53 - 61464.0 / 2652));
+
+    EXPECT_EQ(found.u, 507);
     EXPECT_FALSE(found.is_exact);
     EXPECT_NEAR(found.p, std::erfc(z / std::sqrt(2)), 1e-12);
 }
