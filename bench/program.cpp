@@ -249,7 +249,7 @@ int parse_and_run(const Program& program, int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--processes", options.processes,
                    "measure everything in N processes, one after another, each with buffers of its "
-                   "own; comparing times needs 9")
+                   "own; comparing times needs 9, and 10 from 1,216 cases on")
         ->type_name("N")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();

@@ -184,7 +184,8 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
         return refuse("times", {"no case was measured in both"});
 
     std::size_t real = 0;
-    std::size_t fewest = report::wanted_processes;
+    const std::size_t wanted = report::processes_for(changes.size());
+    std::size_t fewest = wanted;
 
     show_conditions("before", before);
     show_conditions("after", after);
@@ -203,12 +204,19 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
             change.ratio.high, report::effect_name(change.delta), change.delta, change.p,
             change.before_count, change.after_count);
     }
+    if (changes.empty())
+        return refuse("times", {"no case is in both"});
+    if (!report::can_show(changes))
+        return refuse("times",
+                      {fmt::format("{} cases need more processes: with {} in a run, nothing can be "
+                                   "shown; take at least {}: bench_resolve --processes",
+                                   changes.size(), fewest, wanted)});
     fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm)\n",
                real, changes.size(), tolerance_percent);
-    if (fewest < report::wanted_processes)
+    if (fewest < wanted)
         fmt::print("some cases were measured in {} processes only; take at least {}: bench_resolve "
                    "--processes\n",
-                   fewest, report::wanted_processes);
+                   fewest, wanted);
     return real != 0 ? moved : the_same;
 }
 
@@ -268,8 +276,8 @@ int run_program(int argc, char** argv) {
     app.footer(
         "Exit status: 0 nothing moved; 1 a case moved (or, of counts, is new or gone); 2 the "
         "two are not comparable: another kernel (without --kernels), configuration, compiler, "
-        "preset or processor, or no case in both; 3 bad input. With --kernels: 0 the table was "
-        "printed.");
+        "preset or processor, too few processes, or no case in both; 3 bad input. With --kernels: "
+        "0 the table was printed.");
     try {
         app.parse(argc, argv);
         return options.update ? update(options) : compare(options);

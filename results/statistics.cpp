@@ -166,6 +166,14 @@ MannWhitney mann_whitney(Values before, Values after) {
     return result;
 }
 
+double smallest_p(std::size_t n, std::size_t m) {
+    double choices = 1; /* of n values out of n + m */
+
+    for (std::size_t i = 1; i <= n; i++)
+        choices *= static_cast<double>(m + i) / static_cast<double>(i);
+    return std::min(1.0, 2 / choices);
+}
+
 double cliffs_delta(Values before, Values after) {
     const auto pairs = static_cast<double>(before.size() * after.size());
 

@@ -38,6 +38,9 @@ struct MannWhitney {
 /* Needs at least one value in each. */
 MannWhitney mann_whitney(Values before, Values after);
 
+/* The exact p of two samples of @n and @m values that differ as much as they can. */
+double smallest_p(std::size_t n, std::size_t m);
+
 /*
  * Cliff's delta, the effect size that goes with it: how much more often a value of
  * @after is larger than one of @before than it is smaller, -1 to 1.

@@ -12,7 +12,19 @@ namespace {
 
 constexpr double significance = 0.05;
 
+bool can_be_significant(std::size_t cases, std::size_t before_count, std::size_t after_count) {
+    return smallest_p(before_count, after_count) * static_cast<double>(cases) < significance;
+}
+
 } // namespace
+
+std::size_t processes_for(std::size_t cases) {
+    std::size_t count = wanted_processes;
+
+    while (!can_be_significant(cases, count, count))
+        count++;
+    return count;
+}
 
 bool TimeChange::is_real(double tolerance_percent) const {
     return p < significance && std::fabs(after / before - 1) > tolerance_percent / 100;
@@ -39,6 +51,12 @@ std::vector<TimeChange> compare_times(const Bench& before, const Bench& after) {
     for (std::size_t i = 0; i < changes.size(); i++)
         changes[i].p = adjusted[i];
     return changes;
+}
+
+bool can_show(const std::vector<TimeChange>& changes) {
+    return std::ranges::any_of(changes, [&changes](const TimeChange& change) {
+        return can_be_significant(changes.size(), change.before_count, change.after_count);
+    });
 }
 
 std::vector<std::string> why_no_times(const Bench& before, const Bench& after) {

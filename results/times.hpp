@@ -10,11 +10,14 @@
 
 namespace report {
 
-/*
- * With fewer processes a comparison shows hardly anything. 9 processes against 9 can give
- * p = 0.00004.
- */
+/* With fewer processes the interval of a median is hardly more than the range of the values. */
 inline constexpr std::size_t wanted_processes = 9;
+
+/*
+ * How many processes each of two runs of @cases cases needs, so that a case can move at all: at
+ * least wanted_processes. Holm's correction multiplies the p of the clearest case by @cases.
+ */
+std::size_t processes_for(std::size_t cases);
 
 /*
  * One case in both runs: a mean per operation for each process. Repetitions in one process
@@ -36,6 +39,9 @@ struct TimeChange {
 
 /* Cases that are measured in both, in the order of @before. */
 std::vector<TimeChange> compare_times(const Bench& before, const Bench& after);
+
+/* Whether any of @changes, the cases of two runs, has enough processes to be called moved. */
+bool can_show(const std::vector<TimeChange>& changes);
 
 /* Why times cannot be compared: clock, unit or processor differ or are worthless. */
 std::vector<std::string> why_no_times(const Bench& before, const Bench& after);

@@ -126,6 +126,17 @@ TEST(Statistics, OneTieDoesNotHideTheFarthestSamples) {
     EXPECT_NEAR(report::mann_whitney(before, first(9, 100)).p, 2.0 / 48620, 1e-12);
 }
 
+TEST(Statistics, SmallestPIsThatOfTheFarthestSamples) {
+    for (const auto& [n, m] :
+         {std::pair{1, 1}, std::pair{2, 3}, std::pair{9, 9}, std::pair{9, 4}}) {
+        const Sample before = first(static_cast<std::size_t>(n));
+        const Sample after = first(static_cast<std::size_t>(m), 100);
+
+        EXPECT_NEAR(report::smallest_p(before.size(), after.size()),
+                    report::mann_whitney(before, after).p, 1e-12);
+    }
+}
+
 /* By hand: U is 507 of 676, 169 from its mean; ties of 13 and 39 values take 61464 / 2652 off. */
 TEST(Statistics, TiesOfManyValuesTakeTheNormalApproximation) {
     Sample before(13, 1.0);

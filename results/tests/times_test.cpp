@@ -110,6 +110,44 @@ TEST(Times, ALargeDifferenceOfFewRepetitionsIsNotReal) {
         report::compare_times(make_bench({100, 101}), make_bench({150, 151}))[0].is_real(2));
 }
 
+/* Two cases, so twice the smallest p: 2 / 252 of five processes, 2 / 70 of four. */
+TEST(Times, ADifferenceIsRealBelowFivePercent) {
+    const std::vector<double> five(nine.begin(), nine.begin() + 5);
+    const std::vector<double> four(nine.begin(), nine.begin() + 4);
+    const std::vector<double> five_later = {200, 201, 202, 203, 204};
+    const std::vector<double> four_later(five_later.begin(), five_later.begin() + 4);
+
+    EXPECT_TRUE(report::compare_times(make_bench(five), make_bench(five_later))[0].is_real(2));
+    EXPECT_FALSE(report::compare_times(make_bench(four), make_bench(four_later))[0].is_real(2));
+}
+
+std::vector<report::TimeChange> changes_of(std::size_t cases, std::size_t processes) {
+    report::TimeChange change;
+
+    change.before_count = change.after_count = processes;
+    return std::vector(cases, change);
+}
+
+/* 2 / C(18, 9) times 1,216 is above 5 %. */
+TEST(Times, ManyCasesNeedMoreProcesses) {
+    EXPECT_EQ(report::processes_for(1), 9U);
+    EXPECT_EQ(report::processes_for(1215), 9U);
+    EXPECT_EQ(report::processes_for(1216), 10U);
+    EXPECT_EQ(report::processes_for(1501), 10U);
+    EXPECT_TRUE(report::can_show(changes_of(1215, 9)));
+    EXPECT_FALSE(report::can_show(changes_of(1501, 9)));
+    EXPECT_TRUE(report::can_show(changes_of(1501, 10)));
+    EXPECT_FALSE(report::can_show({})) << "no case, no difference";
+}
+
+TEST(Times, OneCaseWithEnoughProcessesCanBeShown) {
+    std::vector<report::TimeChange> changes = changes_of(100, 1);
+
+    EXPECT_FALSE(report::can_show(changes));
+    changes[7].before_count = changes[7].after_count = 9;
+    EXPECT_TRUE(report::can_show(changes));
+}
+
 TEST(Times, EmulatedTimesAreNotCompared) {
     Bench emulated = make_bench(nine);
     Bench elsewhere = make_bench(nine);
