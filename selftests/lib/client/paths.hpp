@@ -49,6 +49,7 @@ struct Path {
     Leaf leaf = Leaf::none;
     Unit unit = Unit::page;
     bool whole_window = false; /* one operation resolves all of the window */
+    bool one_lock = false;     /* an operation takes the reservation lock once, and drops it */
     bool one_hold = false;     /* a batch holds the reservation lock once, for all its operations */
     bool any_sequence = false; /* it takes pages in any order, not only FORWARD */
     bool faults = false;       /* each operation takes a page fault; a batch asks for a page once */
@@ -77,14 +78,15 @@ inline constexpr Path paths[] = {
      .any_sequence = true},
     {.id = TESTEXP_PATH_LOCK_UNLOCK, .name = "lock_unlock",
      .operation = "reservation lock + unlock",
-     .delivers = "", .lock = "reservation lock", .after_move = ""},
+     .delivers = "", .lock = "reservation lock", .after_move = "",
+     .one_lock = true},
     {.id = TESTEXP_PATH_GET_PFN, .name = "get_pfn", .operation = "one unlocked call, a page",
      .delivers = "PFN, order", .lock = "reservation lock, each call", .after_move = "move_notify",
-     .source = Source::get_pfn, .any_sequence = true},
+     .source = Source::get_pfn, .one_lock = true, .any_sequence = true},
     {.id = TESTEXP_PATH_GET_PFN_STRIDE, .name = "get_pfn_stride",
      .operation = "one unlocked call, a block",
      .delivers = "PFN, order", .lock = "reservation lock, each call", .after_move = "move_notify",
-     .source = Source::get_pfn, .unit = Unit::block},
+     .source = Source::get_pfn, .unit = Unit::block, .one_lock = true},
     {.id = TESTEXP_PATH_GET_PFN_BATCH, .name = "get_pfn_batch",
      .operation = "one locked call, a page",
      .delivers = "PFN, order", .lock = "reservation lock, each batch", .after_move = "move_notify",
@@ -122,12 +124,13 @@ inline constexpr Path paths[] = {
      .delivers = "PFN, cache mode, writable",
      .lock = "mmap lock (read), page table lock; reservation lock in the fault",
      .after_move = "MMU notifier",
-     .source = Source::page_table, .leaf = Leaf::pte, .any_sequence = true, .faults = true},
+     .source = Source::page_table, .leaf = Leaf::pte, .one_lock = true, .any_sequence = true,
+     .faults = true},
     {.id = TESTEXP_PATH_PHYS_LIST, .name = "phys_list",
      .operation = "the exporter's list of ranges, walked",
      .delivers = "physical address, length", .lock = "reservation lock, each list",
      .after_move = "move_notify, by agreement",
-     .source = Source::phys_list, .unit = Unit::run, .whole_window = true},
+     .source = Source::phys_list, .unit = Unit::run, .whole_window = true, .one_lock = true},
 };
 // clang-format on
 
