@@ -54,8 +54,8 @@ std::optional<Bars> cost_bars(const Bench* bench) {
 
     Bars bars{
         fmt::format("Cost of one operation by path, in {}", unit_and_clock(*bench)),
-        "The buffer is one extent of 2 MiB. An operation delivers the pages that stand beside its "
-        "cost.",
+        "The buffer is one extent of 2 MiB. The cost is that of the fastest batch, per operation. "
+        "An operation delivers the pages that stand beside its cost.",
         {}};
 
     if (const BenchCase* lock = bench->baseline("lock_unlock"))
