@@ -12,7 +12,7 @@ namespace report {
 /* Whether numbers of this clock may be quoted. */
 Paragraph clock_statement(const std::string& clock);
 
-/* "instructions", "cycles (clock: invalid)": the unit, and the clock unless the unit says it. */
+/* "instructions (clock: icount)", "TSC cycles (clock: invalid)" */
 std::string unit_and_clock(const Bench& bench);
 
 /* "what (clock: ...): why" for each case that has no numbers. */

@@ -23,7 +23,7 @@ benchmark::BenchmarkReporter::Run make_run(const std::string& name) {
 TEST(Reporter, FileIsWholeOrNotThere) {
     const Scratch scratch;
     const auto path = scratch.path / "bench.json";
-    bench::Reporter reporter("cycles");
+    bench::Reporter reporter("TSC cycles");
 
     ASSERT_TRUE(reporter.open(path));
     ASSERT_TRUE(reporter.ReportContext(benchmark::BenchmarkReporter::Context()));
@@ -45,7 +45,7 @@ TEST(Reporter, OldFileStaysWithoutAClose) {
 
     std::ofstream(path) << "old";
     {
-        bench::Reporter reporter("cycles");
+        bench::Reporter reporter("TSC cycles");
 
         ASSERT_TRUE(reporter.open(path));
         ASSERT_TRUE(reporter.ReportContext(benchmark::BenchmarkReporter::Context()));
@@ -60,7 +60,7 @@ TEST(Reporter, OldFileStaysWithoutAClose) {
 
 TEST(Reporter, DirectoryThatIsNotThereIsFoundAtOnce) {
     const Scratch scratch;
-    bench::Reporter reporter("cycles");
+    bench::Reporter reporter("TSC cycles");
 
     EXPECT_EQ(reporter.open(scratch.path / "none/bench.json").code(), ENOENT);
 }

@@ -16,7 +16,7 @@ nlohmann::json row(const std::string& name, double mean, std::size_t process = 0
 
 /* @means: the means of a case, one for each process. The other case, "same", has equal means. */
 Bench make_bench(const std::vector<double>& means) {
-    nlohmann::json json = {{"context", {{"clock", "tsc"}, {"unit", "cycles"}, {"cpu", "x"}}},
+    nlohmann::json json = {{"context", {{"clock", "tsc"}, {"unit", "TSC cycles"}, {"cpu", "x"}}},
                            {"benchmarks", nlohmann::json::array()}};
 
     for (std::size_t process = 0; process < means.size(); process++) {

@@ -192,12 +192,15 @@ std::string compiler_name() {
 #endif
 }
 
-/* The same unit as testexp_clock() of the module. */
+/*
+ * The same unit as testexp_clock() of the module. The TSC has a constant rate, whatever the
+ * frequency of the core is: its cycles are not those that perf counts.
+ */
 std::string tick_unit(const std::string& clock) {
     if (clock == "icount")
         return "instructions";
 #if defined(__x86_64__) || defined(__i386__)
-    return "cycles";
+    return "TSC cycles";
 #else
     return "ns";
 #endif

@@ -22,7 +22,7 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 struct Environment {
     std::string clock;     /* "icount", "tsc", or "invalid" if times mean nothing */
     std::string clock_why; /* the reason for clock */
-    std::string unit;      /* of one tick of MEASURE: "instructions", "cycles" or "ns" */
+    std::string unit;      /* of one tick of MEASURE: "instructions", "TSC cycles" or "ns" */
     std::string kernel;    /* release of the kernel */
     std::string flavour;   /* name of one of this project's kernels, or "running" */
     std::string api;       /* "native", "compat", or "unknown" without the module */
