@@ -26,11 +26,24 @@ std::string label(const testexp::NamedHistogram& row, const std::string& name) {
     return found == row.labels.end() ? "" : found->second;
 }
 
+/* What one table shares: tracer, unit and clock. Values of two units or clocks are not compared. */
+struct TableKey {
+    std::string tracer;
+    std::string unit;
+    std::string clock;
+
+    bool operator==(const TableKey&) const = default;
+};
+
 /* "dmabuf-lat, fentry" */
 std::string tracer_of(const testexp::NamedHistogram& row) {
     const std::string tool = label(row, "tool");
 
     return tool.empty() ? label(row, "mode") : tool + ", " + label(row, "mode");
+}
+
+TableKey key_of(const testexp::NamedHistogram& row) {
+    return {tracer_of(row), row.unit, label(row, "clock")};
 }
 
 /* The values of each label over all rows; a row without the label has "". */
@@ -84,9 +97,9 @@ std::string silent_note(const Histograms& rows) {
     return names.empty() ? "" : fmt::format(" Never called: {}.", fmt::join(names, ", "));
 }
 
-Table tracer_table(const std::string& tracer, const Histograms& rows, const std::string& clock) {
+Table latency_table(const TableKey& key, const Histograms& rows) {
     const auto labels = label_values(rows);
-    Table table{fmt::format("Seen by {}, in {} (clock: {})", tracer, rows.front().unit, clock),
+    Table table{fmt::format("Seen by {}, in {} (clock: {})", key.tracer, key.unit, key.clock),
                 "",
                 {{"function", false}},
                 {},
@@ -158,22 +171,21 @@ bool is_part(const testexp::NamedHistogram& row) {
            row.labels.contains("stack");
 }
 
-/* One chart for each function, with a curve for each tracer. */
-std::vector<Block> charts(const Histograms& latency, const std::string& clock) {
+/* One chart for each function, unit and clock, with a curve for each tracer. */
+std::vector<Block> charts(const Histograms& latency) {
     std::vector<Chart> drawn;
 
     for (const testexp::NamedHistogram& row : latency) {
-        const std::string title = row.name + " (clock: " + clock + ")";
-        auto chart = std::ranges::find(drawn, title, &Chart::title);
+        const std::string title = row.name + " (clock: " + label(row, "clock") + ")";
+        const std::string x_label = "latency in " + row.unit;
+        auto chart = std::ranges::find_if(drawn, [&](const Chart& other) {
+            return other.title == title && other.x.label == x_label;
+        });
 
         if (row.hist.count == 0 || is_part(row))
             continue;
         if (chart == drawn.end()) {
-            drawn.push_back({title,
-                             {"latency in " + row.unit, 10},
-                             {"% of calls per octave", 0, 0},
-                             false,
-                             {}});
+            drawn.push_back({title, {x_label, 10}, {"% of calls per octave", 0, 0}, false, {}});
             chart = drawn.end() - 1;
         }
         chart->series.push_back(outline(row));
@@ -187,20 +199,20 @@ bool is_about_locks(const testexp::NamedHistogram& histogram) {
     return histogram.name.starts_with("dma_resv ") || histogram.name.starts_with("ww_mutex ");
 }
 
-std::vector<Block> latency_blocks(const Histograms& latency, const std::string& clock) {
-    std::vector<Block> blocks = charts(latency, clock);
-    std::vector<std::string> tracers; /* in the order of the file */
+std::vector<Block> latency_blocks(const Histograms& latency) {
+    std::vector<Block> blocks = charts(latency);
+    std::vector<TableKey> keys; /* in the order of the file */
 
     for (const testexp::NamedHistogram& row : latency) {
-        if (std::ranges::find(tracers, tracer_of(row)) == tracers.end())
-            tracers.push_back(tracer_of(row));
+        if (std::ranges::find(keys, key_of(row)) == keys.end())
+            keys.push_back(key_of(row));
     }
-    for (const std::string& tracer : tracers) {
+    for (const TableKey& key : keys) {
         Histograms rows;
 
         std::ranges::copy_if(latency, std::back_inserter(rows),
-                             [&](const auto& row) { return tracer_of(row) == tracer; });
-        blocks.emplace_back(tracer_table(tracer, rows, clock));
+                             [&](const auto& row) { return key_of(row) == key; });
+        blocks.emplace_back(latency_table(key, rows));
     }
     return blocks;
 }

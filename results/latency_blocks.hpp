@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Histograms of latency.json in the report: a table for each tracer, a chart for each function. */
+/*
+ * Histograms of latency.json in the report: a table for each tracer, unit and clock, a chart for
+ * each function.
+ */
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "document.hpp"
@@ -17,8 +19,9 @@ bool is_about_locks(const testexp::NamedHistogram& histogram);
 
 /**
  * The charts come before the tables. What all rows of a table have in common stands in its
- * note: the environment, the tracer, and every label with one value.
+ * note: the environment, the tracer, and every label with one value. Each histogram needs the
+ * label "clock".
  */
-std::vector<Block> latency_blocks(const Histograms& latency, const std::string& clock);
+std::vector<Block> latency_blocks(const Histograms& latency);
 
 } // namespace report

@@ -2,6 +2,8 @@
 /* What the probes saw: calls of functions, and the reservation locks. */
 #include <algorithm>
 #include <iterator>
+#include <set>
+#include <string>
 
 #include "clock_statement.hpp"
 #include "latency_blocks.hpp"
@@ -12,8 +14,8 @@ namespace report {
 namespace {
 
 Section make_section(const RunDir& run, const std::string& title, bool about_locks) {
-    const std::string clock = fact(run, "clock");
     Histograms selected;
+    std::set<std::string> clocks;
 
     if (run.latency)
         std::ranges::copy_if(*run.latency, std::back_inserter(selected),
@@ -21,9 +23,15 @@ Section make_section(const RunDir& run, const std::string& title, bool about_loc
     if (selected.empty())
         return {title, {Paragraph{"Not traced.", Tone::warning}}};
 
-    Section section{title, {clock_statement(clock)}};
+    Section section{title, {}};
 
-    std::ranges::move(latency_blocks(selected, clock), std::back_inserter(section.blocks));
+    for (testexp::NamedHistogram& row : selected) {
+        const auto label = row.labels.try_emplace("clock", fact(run, "clock")).first;
+
+        if (clocks.insert(label->second).second)
+            section.blocks.emplace_back(clock_statement(label->second));
+    }
+    std::ranges::move(latency_blocks(selected), std::back_inserter(section.blocks));
     return section;
 }
 
