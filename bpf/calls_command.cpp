@@ -238,7 +238,7 @@ std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& pr
             histogram.labels["op"] = traced.op;
         histograms.push_back(std::move(histogram));
     }
-    fmt::print(stderr, "{}", table(histograms, environment.clock));
+    fmt::print(stderr, "{}", table(histograms));
     if (histograms.size() != probes.size())
         return std::nullopt;
     return histograms;
@@ -281,7 +281,7 @@ std::optional<Histograms> collect_events(EventProbe& probe,
             histogram.labels["lost_is"] = "at_least";
         histograms.push_back(std::move(histogram));
     }
-    fmt::print(stderr, "{}", table(histograms, environment.clock));
+    fmt::print(stderr, "{}", table(histograms));
     return histograms;
 }
 

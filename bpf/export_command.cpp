@@ -38,17 +38,9 @@ struct Format {
     std::string (*text)(std::span<const testexp::NamedHistogram>);
 };
 
-std::string clock_of(std::span<const testexp::NamedHistogram> histograms) {
-    const auto has_clock = [](const testexp::NamedHistogram& histogram) {
-        return histogram.labels.contains("clock");
-    };
-    const auto found = std::ranges::find_if(histograms, has_clock);
-    return found == histograms.end() ? "unknown" : found->labels.at("clock");
-}
-
 const Format formats[] = {
     {"json", json_text},
-    {"text", [](auto histograms) { return table(histograms, clock_of(histograms)); }},
+    {"text", table},
     {"csv", csv_text},
     {"openmetrics", openmetrics_text},
 };

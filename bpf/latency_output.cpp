@@ -7,6 +7,7 @@
 #include <exception>
 #include <fstream>
 #include <optional>
+#include <set>
 
 namespace latency {
 namespace fs = std::filesystem;
@@ -29,6 +30,12 @@ std::string worth_of(const std::string& clock) {
 std::string label(const NamedHistogram& histogram, const std::string& key) {
     const auto found = histogram.labels.find(key);
     return found == histogram.labels.end() ? "" : found->second;
+}
+
+std::string clock_of(const NamedHistogram& histogram) {
+    const std::string clock = label(histogram, "clock");
+
+    return clock.empty() ? "unknown" : clock;
 }
 
 /* The name of a row: the function, and its buffer, process, stack, or role as a callback. */
@@ -63,24 +70,32 @@ NamedHistogram named(const std::string& function, const std::string& tool, const
     return histogram;
 }
 
-std::string table(std::span<const NamedHistogram> histograms, const std::string& clock) {
+std::string table(std::span<const NamedHistogram> histograms) {
     std::size_t width = std::string_view("function").size();
     std::size_t mode_width = std::string_view("fentry").size();
+    std::set<std::string> clocks;
+    std::string text;
+
     for (const NamedHistogram& histogram : histograms) {
         width = std::max(width, title(histogram).size());
         mode_width = std::max(mode_width, label(histogram, "mode").size());
+        clocks.insert(clock_of(histogram));
     }
+    for (const std::string& clock : clocks)
+        text += fmt::format("latency in ns, clock {}\n", worth_of(clock));
 
-    std::string text = fmt::format("latency in ns, clock {}\n", worth_of(clock));
-    const auto add = [&](const auto&... cells) {
-        text += fmt::format(
-            "{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>9}\n", cells...);
+    const auto add = [&](const std::string& name, const std::string& mode, const std::string& clock,
+                         const auto&... cells) {
+        text += fmt::format("{:<{}}  {:<{}} ", name, width, mode, mode_width);
+        if (clocks.size() > 1)
+            text += fmt::format("{:<7} ", clock);
+        text += fmt::format("{:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8} {:>9}\n", cells...);
     };
-    add("function", width, "mode", mode_width, "count", "min", "p50", "p90", "p99", "p99.9", "max",
-        "lost", "unmatched");
+    add("function", "mode", "clock", "count", "min", "p50", "p90", "p99", "p99.9", "max", "lost",
+        "unmatched");
     for (const NamedHistogram& h : histograms) {
         const std::string at_least = label(h, "lost_is") == "at_least" ? ">=" : "";
-        add(title(h), width, label(h, "mode"), mode_width, h.hist.count,
+        add(title(h), label(h, "mode"), clock_of(h), h.hist.count,
             h.hist.count == 0 ? 0 : h.hist.min, percentile(h.hist, 50), percentile(h.hist, 90),
             percentile(h.hist, 99), percentile(h.hist, 99.9), h.hist.max,
             at_least + std::to_string(h.lost), h.unmatched);

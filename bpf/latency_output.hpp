@@ -26,8 +26,11 @@ inline constexpr const char* tool_name = "dmabuf-lat";
 testexp::NamedHistogram named(const std::string& function, const std::string& tool,
                               const std::string& mode, const testexp::Environment& environment);
 
-/* A line that says whether the clock can be trusted, and a row for each function. */
-std::string table(std::span<const testexp::NamedHistogram> histograms, const std::string& clock);
+/*
+ * A line for each clock that says whether the clock can be trusted, and a row for each function.
+ * Rows have their clock when there are several.
+ */
+std::string table(std::span<const testexp::NamedHistogram> histograms);
 
 /* Reads the text of a latency.json, which errors call @name. */
 testexp::Result<Histograms> parse_histograms(std::istream& text, const std::string& name);

@@ -167,7 +167,7 @@ public:
         }
         const auto histograms =
             to_histograms(report.value(), options_.locks.by, probe_->mode(), environment);
-        fmt::print(stderr, "{}", table(histograms, environment.clock));
+        fmt::print(stderr, "{}", table(histograms));
         print_blames(report.value());
         print_counts(report.value());
         if (!file_)

@@ -71,16 +71,30 @@ TEST(Report, AFileOfAnotherKindIsRefused) {
 TEST(Report, TableShowsLossesAndTheClock) {
     auto unsure = sample();
     unsure.labels["lost_is"] = "at_least";
-    const std::string text = latency::table(Histograms{sample(), unsure}, "icount");
+    const std::string text = latency::table(Histograms{sample(), unsure});
 
     EXPECT_NE(text.find("icount: 1 ns is one guest instruction"), std::string::npos) << text;
     EXPECT_NE(text.find("        3         4\n"), std::string::npos) << text;
     EXPECT_NE(text.find("      >=3         4\n"), std::string::npos) << text;
 }
 
+TEST(Report, RowsOfSeveralClocksHaveTheirClock) {
+    auto other = sample();
+    auto old = sample();
+    other.labels["clock"] = "invalid";
+    old.labels.erase("clock");
+    const std::string text = latency::table(Histograms{sample(), other, old});
+
+    EXPECT_EQ(latency::table(Histograms{sample()}).find("fentry icount"), std::string::npos);
+    for (const char* wanted : {"clock icount: 1 ns is one guest instruction\n",
+                               "clock invalid: the times mean nothing\n", "clock unknown\n",
+                               "fentry icount ", "fentry invalid ", "fentry unknown "})
+        EXPECT_NE(text.find(wanted), std::string::npos) << wanted << "\n" << text;
+}
+
 TEST(Report, AnEmptyHistogramHasZeroes) {
     const auto idle = latency::named("f", latency::tool_name, "kprobe", environment());
-    const std::string text = latency::table(Histograms{idle}, "tsc");
+    const std::string text = latency::table(Histograms{idle});
 
     EXPECT_EQ(text.find("18446744073709551615"), std::string::npos) << text;
 }
