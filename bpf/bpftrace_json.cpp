@@ -69,8 +69,9 @@ void read_line(const json& line, Traced& traced) {
     }
 }
 
-/* Why the histogram of a function is not whole, or "". */
-std::string why_not_whole(const Function& function, const Traced& traced) {
+/* Why @hist, the histogram of @function, is not whole, or "". */
+std::string why_not_whole(const Function& function, const testexp_hist& hist,
+                          const Traced& traced) {
     const auto& buckets = function.hist.buckets;
     const std::uint64_t in_buckets =
         std::accumulate(std::begin(buckets), std::end(buckets), std::uint64_t{0});
@@ -84,6 +85,8 @@ std::string why_not_whole(const Function& function, const Traced& traced) {
     for (const char* map : {"@sum", "@min", "@max"})
         if (count != 0 && !function.values.contains(map))
             return std::string("bpftrace was stopped before it printed ") + map;
+    if (count != 0 && !testexp::fits_buckets(hist))
+        return "its @min and @max do not fit its buckets";
     return "";
 }
 
@@ -136,13 +139,14 @@ testexp::Result<Traces> from_bpftrace(std::istream& text, std::span<const std::s
         traces.problems.emplace_back("bpftrace was stopped: its last line is cut off");
     for (std::size_t i = 0; i < functions.size(); i++) {
         NamedHistogram histogram = named(functions[i], "bpftrace", "kprobe", environment);
-        const std::string why = why_not_whole(traced.functions[i], traced);
+        fill(histogram, traced.functions[i]);
+
+        const std::string why = why_not_whole(traced.functions[i], histogram.hist, traced);
 
         if (!why.empty()) {
             traces.problems.push_back(functions[i] + " is left out: " + why);
             continue;
         }
-        fill(histogram, traced.functions[i]);
         histogram.lost = traced.lost;
         histogram.labels["lost_is"] = "at_least";
         if (traced.is_cut)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "stats.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 #include "hist.hpp"
@@ -17,6 +18,10 @@ void merge_counted(testexp_hist& into, const testexp_hist& from) {
     testexp_hist counted = from;
 
     counted.count = std::accumulate(std::begin(from.buckets), std::end(from.buckets), __u64{0});
+    if (counted.count == 0)
+        return;
+    counted.min = std::min(counted.min, testexp_hist_upper(testexp::first_bucket(from)));
+    counted.max = std::max(counted.max, testexp_hist_lower(testexp::last_bucket(from)));
     testexp::merge(into, counted);
 }
 

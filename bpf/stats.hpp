@@ -20,7 +20,10 @@ struct Summary {
 /* The start value of a CPU: an empty histogram. */
 call_stats empty_stats();
 
-/* Adds what a BPF program recorded, which leaves the count to its reader. */
+/*
+ * Adds what a BPF program recorded, which leaves the count to its reader. A program that another
+ * one preempts may lose a minimum or maximum: the end of a bucket then stands for it.
+ */
 void merge_counted(testexp_hist& into, const testexp_hist& from);
 
 /**

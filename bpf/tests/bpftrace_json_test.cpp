@@ -129,6 +129,20 @@ TEST(BpftraceJson, BucketsMustAddUpToTheCount) {
     EXPECT_EQ(traces.problems[0], "f is left out: its buckets hold 3 values, not its count of 4");
 }
 
+TEST(BpftraceJson, MinAndMaxMustFitTheBuckets) {
+    for (const auto& [good, bad] :
+         {std::pair(R"("0": 300)", R"("0": 255)"), std::pair(R"("0": 70)", R"("0": 128)")}) {
+        std::string text = sample;
+
+        text.replace(text.find(good), std::string(good).size(), bad);
+
+        const auto traces = read_all(text).value();
+
+        ASSERT_EQ(traces.histograms.size(), 1u) << bad;
+        EXPECT_EQ(traces.problems.at(0), "f is left out: its @min and @max do not fit its buckets");
+    }
+}
+
 TEST(BpftraceJson, SameSchemaAsTheTool) {
     const auto histograms = read(sample).value();
     const auto json = nlohmann::json::parse(latency::json_text(histograms));

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "hist.hpp"
+
 using latency::empty_stats;
 using latency::summarize;
 
@@ -39,6 +41,17 @@ TEST(Stats, BucketsOfAllCpusAddUp) {
 
     EXPECT_EQ(all.hist.buckets[7], 3u);
     EXPECT_EQ(all.hist.buckets[testexp_hist_index(1000)], 2u);
+}
+
+TEST(Stats, ALostMinimumOrMaximumIsTheEndOfABucket) {
+    std::vector<call_stats> cpus = {cpu_with({1000, 5000, 900000})};
+    cpus[0].hist.min = 5000;
+    cpus[0].hist.max = 5000;
+    const auto all = summarize(cpus, 0, 0);
+
+    EXPECT_EQ(all.hist.min, 1023u) << "of the bucket from 992";
+    EXPECT_EQ(all.hist.max, testexp_hist_lower(testexp_hist_index(900000)));
+    EXPECT_EQ(testexp::percentile(all.hist, 100), all.hist.max);
 }
 
 TEST(Stats, CallsInFlightAndReturnsWithoutEntryAreUnmatched) {

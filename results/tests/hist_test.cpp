@@ -62,13 +62,26 @@ TEST(HistJson, SurvivesTheRoundTrip) {
 
 TEST(HistJson, RefusesWhatIsNoHistogram) {
     const nlohmann::json good = thousand();
-    nlohmann::json bad = good;
+    nlohmann::json bad = good; /* signed numbers would be refused for their sign */
 
-    bad["count"] = 999;
+    bad["count"] = 999U;
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument);
     bad = good;
-    bad["buckets"][40][0] = 1000;
+    bad["buckets"][40][0] = 1000U;
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument) << "no edge";
+    bad = good;
+    bad["min"] = 2U;
+    EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument) << "a value is 1";
+    bad = good;
+    bad["max"] = 511U;
+    EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument)
+        << "some are 512 to 1023";
+    bad = good;
+    bad["buckets"] = nlohmann::json::parse("[[1023, 1000]]");
+    bad["min"] = 1010U;
+    EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument) << "min above max";
+    bad["min"] = 990U;
+    EXPECT_NO_THROW((void)bad.get<testexp::NamedHistogram>()) << "as of bpftrace: from 512";
     bad = good;
     bad["lost"] = -1;
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument);

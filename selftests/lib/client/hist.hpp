@@ -17,6 +17,23 @@ inline testexp_hist empty_hist() {
     return hist;
 }
 
+/* The index of the first bucket, and of the last, that has values. The histogram needs one. */
+inline std::uint32_t first_bucket(const testexp_hist& hist) {
+    std::uint32_t index = 0;
+
+    while (index + 1 < TESTEXP_HIST_BUCKETS && hist.buckets[index] == 0)
+        index++;
+    return index;
+}
+
+inline std::uint32_t last_bucket(const testexp_hist& hist) {
+    std::uint32_t index = TESTEXP_HIST_BUCKETS - 1;
+
+    while (index > 0 && hist.buckets[index] == 0)
+        index--;
+    return index;
+}
+
 /**
  * The value that @percent (0 to 100) of the recorded values do not exceed, by nearest rank. It is
  * the upper edge of a bucket, so it is at most 6.25 % too large, and never larger than the largest

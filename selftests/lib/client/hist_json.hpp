@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -19,7 +20,7 @@ namespace testexp {
 /* A histogram and what a reader needs to know about it. */
 struct NamedHistogram {
     std::string name; /* what was measured, for example a function */
-    std::string unit; /* of the values: "ns", "instructions" or "cycles" */
+    std::string unit; /* of the values: "ns" or "bytes" */
     testexp_hist hist = empty_hist();
     std::uint64_t lost = 0;      /* number of values that could not be recorded */
     std::uint64_t unmatched = 0; /* calls of which only the beginning or the end was seen */
@@ -54,6 +55,15 @@ inline std::uint64_t count_from_json(const nlohmann::json& json) {
     return json.get<std::uint64_t>();
 }
 
+/*
+ * Whether min and max of @hist, which is not empty, can be those of its buckets. A bucket of
+ * bpftrace is a whole octave that ends where one of ours ends, so max may be anywhere in it.
+ */
+inline bool fits_buckets(const testexp_hist& hist) {
+    return hist.min <= hist.max && hist.min <= testexp_hist_upper(first_bucket(hist)) &&
+           std::bit_width(hist.max) >= std::bit_width(testexp_hist_lower(last_bucket(hist)));
+}
+
 /* Throws std::invalid_argument or nlohmann::json::exception for anything but such a histogram. */
 inline void from_json(const nlohmann::json& json, NamedHistogram& into) {
     into.name = json.at("name").get<std::string>();
@@ -78,8 +88,11 @@ inline void from_json(const nlohmann::json& json, NamedHistogram& into) {
 
     into.hist.sum = count_from_json(json.at("sum"));
     into.hist.max = count_from_json(json.at("max"));
-    if (into.hist.count != 0)
-        into.hist.min = count_from_json(json.at("min"));
+    if (into.hist.count == 0)
+        return;
+    into.hist.min = count_from_json(json.at("min"));
+    if (!fits_buckets(into.hist))
+        throw std::invalid_argument("min and max of " + into.name + " do not fit its buckets");
 }
 
 } // namespace testexp
