@@ -104,8 +104,8 @@ testexp::Error first_error(std::span<const testexp::ContenderReport> reports) {
     return {};
 }
 
-testexp::Status run_window(Bench& bench, const ContentionCase& row,
-                           bench::ContentionSample& sample) {
+testexp::Status run_window(Bench& bench, const ContentionCase& row, bench::ContentionSample& sample,
+                           bool is_planned) {
     const Result<std::vector<int>> importers = take_importers(bench, row.nr_buffers());
 
     if (!importers)
@@ -136,7 +136,7 @@ testexp::Status run_window(Bench& bench, const ContentionCase& row,
         return reports.error();
     if (testexp::Error error = first_error(reports.value()); error.code != 0)
         return error;
-    sample.add(run.value(), std::span(reports.value()).first(row.threads));
+    sample.add(run.value(), std::span(reports.value()).first(row.threads), is_planned);
     return std::monostate{};
 }
 
@@ -152,11 +152,13 @@ testexp::Status run_windows(Bench& bench, const ContentionCase& row,
     const int most = bench.preset.windows + most_more_windows;
 
     for (int window = 0; window < most; window++) {
-        if (window >= bench.preset.windows && !wanting())
+        const bool is_planned = window < bench.preset.windows;
+
+        if (!is_planned && !wanting())
             break;
         if (bench::caught_signal() != 0)
             return testexp::Error{EINTR, "interrupted"};
-        if (testexp::Status status = run_window(bench, row, sample); !status)
+        if (testexp::Status status = run_window(bench, row, sample, is_planned); !status)
             return status;
     }
     if (wanting())

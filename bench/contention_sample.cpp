@@ -25,14 +25,16 @@ void add_percentiles(std::map<std::string, double>& values, const std::string& p
 } // namespace
 
 void ContentionSample::add(const testexp_run& run,
-                           std::span<const testexp::ContenderReport> threads) {
+                           std::span<const testexp::ContenderReport> threads, bool is_planned) {
     windows++;
     ticks += run.ticks;
     ops.resize(threads.size());
+    planned_ops.resize(threads.size());
     for (std::size_t i = 0; i < threads.size(); i++) {
         const testexp::ContenderReport& thread = threads[i];
 
         ops[i] += thread.counts.ops;
+        planned_ops[i] += is_planned ? thread.counts.ops : 0;
         pages += thread.counts.pages;
         backoffs += thread.counts.backoffs;
         retries += thread.counts.retries;
@@ -54,9 +56,9 @@ std::map<std::string, double> ContentionSample::counters() const {
         {"pages", static_cast<double>(pages)},
         {"batches", static_cast<double>(windows)},
         {"ticks", static_cast<double>(ticks)},
-        {"ops_min", static_cast<double>(*std::ranges::min_element(ops))},
-        {"ops_max", static_cast<double>(*std::ranges::max_element(ops))},
-        {"jain", testexp::jain_index(ops)},
+        {"ops_min", static_cast<double>(*std::ranges::min_element(planned_ops))},
+        {"ops_max", static_cast<double>(*std::ranges::max_element(planned_ops))},
+        {"jain", testexp::jain_index(planned_ops)},
         {"backoffs", static_cast<double>(backoffs)},
         {"retries", static_cast<double>(retries)},
     };

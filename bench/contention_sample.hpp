@@ -18,17 +18,22 @@ struct ContentionSample {
     std::uint64_t pages = 0;
     std::uint64_t backoffs = 0;
     std::uint64_t retries = 0;
-    std::vector<std::uint64_t> ops; /* of each thread */
+    std::vector<std::uint64_t> ops;         /* of each thread */
+    std::vector<std::uint64_t> planned_ops; /* of these, in windows that did not depend on @ops */
     testexp_hist op = testexp::empty_hist();
     testexp_hist wait = testexp::empty_hist();
     testexp_hist hold = testexp::empty_hist();
 
-    /* @threads: those that are measured; a holder is none of them. */
-    void add(const testexp_run& run, std::span<const testexp::ContenderReport> threads);
+    /*
+     * @threads: those that are measured; a holder is none of them. @is_planned: else the window was
+     * added because a thread had made no operation, and it must not tell how fair the lock is.
+     */
+    void add(const testexp_run& run, std::span<const testexp::ContenderReport> threads,
+             bool is_planned = true);
 
     std::uint64_t total_ops() const;
 
-    /* The counters of results/schema.md. Needs operations. */
+    /* The counters of results/schema.md. Needs operations, and a planned window. */
     std::map<std::string, double> counters() const;
 };
 

@@ -104,6 +104,26 @@ TEST(ContentionSample, ThreadsAddUp) {
     EXPECT_FALSE(counters.contains("wait_p50")) << "no wait was recorded";
 }
 
+TEST(ContentionSample, AddedWindowsDoNotTellHowFairTheLockIs) {
+    bench::ContentionSample sample;
+    std::vector<testexp::ContenderReport> threads(2);
+    testexp_run run{};
+
+    threads[0].counts.ops = 30;
+    sample.add(run, threads);
+    threads[0].counts.ops = 0;
+    threads[1].counts.ops = 30;
+    sample.add(run, threads, false);
+
+    const auto counters = sample.counters();
+
+    EXPECT_DOUBLE_EQ(counters.at("ops"), 60);
+    EXPECT_DOUBLE_EQ(counters.at("batches"), 2);
+    EXPECT_DOUBLE_EQ(counters.at("ops_min"), 0);
+    EXPECT_DOUBLE_EQ(counters.at("ops_max"), 30);
+    EXPECT_DOUBLE_EQ(counters.at("jain"), 0.5);
+}
+
 TEST(Jain, OneIsEvenAndOneByNIsAllForOne) {
     const std::vector<std::uint64_t> even(8, 5);
     const std::vector<std::uint64_t> one = {0, 0, 0, 9};
