@@ -124,6 +124,32 @@ TEST(ContentionSample, AddedWindowsDoNotTellHowFairTheLockIs) {
     EXPECT_DOUBLE_EQ(counters.at("jain"), 0.5);
 }
 
+/* Values below 16 have a bucket each, so percentiles are exact. 1,000 tell 99 % from 99.9 %. */
+TEST(ContentionSample, EachCounterIsOfItsOwnHistogram) {
+    bench::ContentionSample sample;
+    std::vector<testexp::ContenderReport> threads(1);
+    testexp_run run{};
+
+    threads[0].counts.ops = 1000;
+    for (const auto& [first, hist] :
+         {std::pair{1U, &threads[0].op}, std::pair{6U, &threads[0].wait},
+          std::pair{11U, &threads[0].hold}}) {
+        for (int i = 1; i <= 1000; i++)
+            testexp_hist_add(hist, first + (i > 500) + (i > 900) + (i > 990) + (i > 999));
+    }
+    sample.add(run, threads);
+
+    const auto counters = sample.counters();
+
+    for (const auto& [first, prefix] :
+         {std::pair{1, ""}, std::pair{6, "wait_"}, std::pair{11, "hold_"}}) {
+        int expected = first;
+
+        for (const char* name : {"p50", "p90", "p99", "p999", "max"})
+            EXPECT_EQ(counters.at(std::string(prefix) + name), expected++) << prefix << name;
+    }
+}
+
 TEST(Jain, OneIsEvenAndOneByNIsAllForOne) {
     const std::vector<std::uint64_t> even(8, 5);
     const std::vector<std::uint64_t> one = {0, 0, 0, 9};

@@ -39,6 +39,25 @@ TEST(Sample, FastestBatchOfAllMeasurementsCounts) {
     EXPECT_DOUBLE_EQ(counters.at("clock_cost"), 3);
 }
 
+/* Values below 16 have a bucket each, so percentiles are exact. 1,000 tell 99 % from 99.9 %. */
+TEST(Sample, PercentilesAreOfBatchesPerOperation) {
+    testexp::Measurement measurement = measure(10, 0, {});
+    bench::Sample sample;
+
+    for (int i = 1; i <= 1000; i++)
+        testexp_hist_add(&measurement.hist, 10 + (i > 500) + (i > 900) + (i > 990) + (i > 999));
+    measurement.totals.ops = 10000;
+    sample.add(measurement);
+
+    const auto counters = sample.counters();
+
+    EXPECT_DOUBLE_EQ(counters.at("p50"), 1);
+    EXPECT_DOUBLE_EQ(counters.at("p90"), 1.1);
+    EXPECT_DOUBLE_EQ(counters.at("p99"), 1.2);
+    EXPECT_DOUBLE_EQ(counters.at("p999"), 1.3);
+    EXPECT_DOUBLE_EQ(counters.at("max"), 1.4);
+}
+
 TEST(Sample, PagesOfLargeBlocksAreCheaperThanOperations) {
     bench::Sample sample;
 
