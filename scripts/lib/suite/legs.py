@@ -52,14 +52,14 @@ LEGS = [
         f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 15, 1,
         needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
     Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the "
-        "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 20, 5,
+        "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 17, 5,
         needs=("native", "results", "perf", *GUEST), kernels=(NEWEST,), by_default=True),
     Leg(DEBUG, "self-tests under KASAN, lockdep, kmemleak and fault injection. The bounds are always short, because "
         "KASAN makes the tests much slower", legs_kernel.debug, 9, 9,
         needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg(f"{NEWEST}-upstream", f"self-tests on {NEWEST} without the series (compat mode). Full: at full bounds",
         legs_kernel.upstream, 8, 4, needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
-    Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 12, 4,
+    Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 8, 4,
         needs=GUEST, kernels=(OLDER,), builds=SELFTESTS),
     Leg(f"{OLDER}-nomove", "self-tests on the long-term kernel without CONFIG_DMABUF_MOVE_NOTIFY. Full: at full bounds",
         legs_kernel.nomove, 6, 2, needs=GUEST, kernels=(f"{OLDER}-nomove",), builds=SELFTESTS),
@@ -83,7 +83,7 @@ LEGS = [
         legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg("exporters", "dmabuf-check on each exporter that the kernel and QEMU's devices have: udmabuf, the system heap, "
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
-        f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 15, 3,
+        f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 10, 3,
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
