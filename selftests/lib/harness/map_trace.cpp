@@ -41,8 +41,7 @@ constexpr std::uint64_t prot_mmio = 1U << 4;
 
 /* What iommu_map() must be told about a page. */
 std::uint64_t prot_of(const Page& page) {
-    return (page.is_mmio() ? prot_mmio : 0) |
-           (page.cache == TESTEXP_CACHE_WB ? prot_cache : 0);
+    return (page.is_mmio() ? prot_mmio : 0) | (page.cache == TESTEXP_CACHE_WB ? prot_cache : 0);
 }
 
 std::string text_of(std::uint64_t prot) {
