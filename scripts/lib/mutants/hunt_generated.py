@@ -245,8 +245,9 @@ class Hunt:
                 for program in described.programs]
 
     def guest_text(self, program):
-        """Returns what describes the guest of a program, without the other programs."""
-        return repr(self.guests[guest_of(program)]._replace(programs=()))
+        """Returns what describes the guest of a program, without the other programs and in the same words in each
+        clone."""
+        return repr(self.guests[guest_of(program)]._replace(programs=())).replace(str(core.ROOT), "")
 
     def job(self, name, programs, mutants=()):
         """programs: as in engine.Job, of one guest."""
