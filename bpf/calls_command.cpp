@@ -359,7 +359,7 @@ void add_calls(CLI::App& app, const std::vector<std::string>& command, Run& run)
                      "Trace this kernel function instead of the usual ones; may be repeated")
         ->allow_extra_args(false);
     calls->add_flag("--core", options->core,
-                    "Leave out what exporters and importers are called for");
+                    "Trace only the functions of the core, and no callbacks");
     calls->add_flag("--list", options->list, "Only print the names of the functions to trace");
     calls->callback([options, &run] { run = [options] { return run_calls(*options); }; });
 }

@@ -117,9 +117,9 @@ void add_export(CLI::App& app, const std::vector<std::string>&, Run& run) {
     for (const Format& format : formats)
         names.emplace_back(format.name);
     sub->footer(
-        "Of a bpftrace that was stopped, what is whole is written; the exit status is 1 then. "
-        "Lost events are in all of them. A timeline for Perfetto is made while tracing: "
-        "locks --timeline.");
+        "If bpftrace was stopped, the complete histograms are written, and the exit status is 1. "
+        "Every format has the number of lost events. A timeline for Perfetto is made while "
+        "tracing: locks --timeline.");
     sub->add_option("FILE", options->input, "What to read; - is standard input")
         ->capture_default_str();
     sub->add_option("--from", options->from, "latency (latency.json) or bpftrace (-f json)")
@@ -132,7 +132,8 @@ void add_export(CLI::App& app, const std::vector<std::string>&, Run& run) {
         ->check(CLI::IsMember(names))
         ->capture_default_str();
     sub->add_option("--out", options->out, "Write it to this file instead of standard output");
-    sub->add_flag("--append", options->append, "Keep the histograms that are in it");
+    sub->add_flag("--append", options->append,
+                  "Keep the histograms that the file of --out already has");
     sub->callback([options, &run] { run = [options] { return run_export(*options); }; });
 }
 

@@ -235,7 +235,8 @@ void declare_locks(CLI::App& app, Options& options) {
     app.add_option("--timeline", options.timeline,
                    "Write each wait and hold to this file, for ui.perfetto.dev");
     app.add_option("--timeline-mib", options.timeline_mib,
-                   "Room for it, a power of two; what comes later is lost, and counted")
+                   "MiB for the events of --timeline, a power of two; events that find no room are "
+                   "lost, and counted")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str()
         ->needs("--timeline");

@@ -85,7 +85,9 @@ void declare(CLI::App& app, TraceOptions& options) {
                "lost: probe hits that were dropped. unmatched: beginnings without end, ends "
                "without beginning.");
     app.add_option("--out", options.out, "Write the histograms to this file (latency.json)");
-    app.add_flag("--append", options.append, "Keep the histograms that are in it")->needs("--out");
+    app.add_flag("--append", options.append,
+                 "Keep the histograms that the file of --out already has")
+        ->needs("--out");
     app.add_option("--duration", options.duration_s, "Trace for this many seconds")
         ->check(CLI::Range(0.001, 1e6));
     app.add_option("--filter-pid", options.filter_pid, "Only calls of this process")
