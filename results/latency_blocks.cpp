@@ -106,7 +106,8 @@ Table latency_table(const TableKey& key, const Histograms& rows) {
                 Placement::folded};
 
     table.note = "lost: calls that could not be recorded. unmatched: entries without a return, and "
-                 "returns without an entry.";
+                 "returns without an entry. A value of a function also contains the probes of "
+                 "traced functions that it calls.";
     for (const auto& [name, values] : labels) {
         if (values.size() == 1)
             table.note += fmt::format(" {}: {}.", name, *values.begin());
