@@ -246,6 +246,13 @@ static __always_inline struct lock_waiter *find_waiter(__u64 task)
 	return NULL;
 }
 
+/* Ends a call whose return was not seen. */
+static __always_inline void give_up(struct lock_waiter *waiter)
+{
+	COUNT(unmatched_waits);
+	__sync_lock_test_and_set(&waiter->task, 0);
+}
+
 /* --- taking and dropping ------------------------------------------------- */
 
 static __always_inline struct lock_state *find_lock(__u64 lock)
@@ -265,6 +272,8 @@ static __always_inline struct lock_state *find_lock(__u64 lock)
 /* The clock is read last when something begins and first when it ends. */
 static __always_inline void acquired(struct lock_state *state, __u32 group)
 {
+	if (state->acquired_ns)
+		COUNT(unmatched_holds); /* the unlock was not seen */
 	state->group = group;
 	state->wanted = is_wanted();
 	state->acquired_ns = bpf_ktime_get_ns();
@@ -273,11 +282,17 @@ static __always_inline void acquired(struct lock_state *state, __u32 group)
 static __always_inline int on_lock(__u64 lock)
 {
 	struct lock_state *state = find_lock(lock);
+	__u64 task = bpf_get_current_task();
 	struct lock_waiter *waiter;
 
-	if (!state)
+	if (!state) {
+		/* A return probe would take the slot for that of this call. */
+		waiter = find_waiter(task);
+		if (waiter)
+			give_up(waiter);
 		return 0;
-	waiter = claim_waiter(bpf_get_current_task());
+	}
+	waiter = claim_waiter(task);
 	if (!waiter)
 		return 0;
 	waiter->lock = lock;
@@ -304,6 +319,10 @@ static __always_inline int on_locked(void *ctx, __u64 lock, int error)
 	struct lock_state *state;
 	__u32 group;
 
+	if (waiter && lock && waiter->lock != lock) {
+		give_up(waiter);
+		waiter = NULL;
+	}
 	if (!waiter) {
 		if (complete && lock && bpf_map_lookup_elem(&locks, &lock))
 			COUNT(unmatched_waits);

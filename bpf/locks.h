@@ -129,7 +129,7 @@ struct lock_event {
  * struct lock_counts - rare events and losses, over all CPUs
  * @slots_full: calls that could not be followed, because all slots were taken
  * @unmatched_waits: returns without a call, and calls that never returned
- * @unmatched_holds: unlocks of a lock that nobody was seen to take
+ * @unmatched_holds: unlocks of a lock that nobody was seen to take, and holds without an unlock
  * @buffers_full: dma-bufs that are not watched, because there are too many
  * @others: takings of a lock whose wait and hold are in LOCK_GROUP_OTHERS
  * @stacks_lost: takings of a lock whose stack could not be kept

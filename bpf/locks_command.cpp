@@ -67,6 +67,7 @@ void add_losses(testexp::NamedHistogram& histogram, lock_hist which, lock_hist w
         histogram.lost = counts.slots_full + report.missed.hits;
         histogram.unmatched = counts.unmatched_waits;
     } else if (which == LOCK_HOLD) {
+        histogram.lost = report.missed.hits;
         histogram.unmatched = counts.unmatched_holds;
     }
     if (!report.missed.exact)

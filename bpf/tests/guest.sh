@@ -49,11 +49,13 @@ finish() {
 }
 
 # values_in_buckets FILE: the smallest value of each histogram is in the first bucket, and the largest value in the last
-# bucket. A bucket is a sixteenth of an octave.
+# bucket. The sum is that of values in these buckets. A bucket is a sixteenth of an octave.
 values_in_buckets() {
 	jq -e '[.[] | select(.count > 0)] | length > 0 and all(
 		.min <= .buckets[0][0] and .min > .buckets[0][0] * 15 / 16 - 1 and
-		.max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1)' "$1"
+		.max <= .buckets[-1][0] and .max > .buckets[-1][0] * 15 / 16 - 1 and
+		.sum <= ([.buckets[] | .[0] * .[1]] | add) and
+		.sum >= ([.buckets[] | (.[0] * 15 / 16 - 1) * .[1]] | add))' "$1"
 }
 
 # vfio_buffer: prints the name of a buffer of 64 KiB for lock_calls, of a BAR of a device that vfio-pci drives.
@@ -91,6 +93,13 @@ without_btf() {
 # preemption). Another task may then reach the same program on this CPU. The kernel skips the program, and counts this.
 # So calls of several tasks may be lost there, but they are never lost silently.
 may_lose() { grep -qE '\((full|lazy)\)' /sys/kernel/debug/sched/preempt; }
+
+# tells_misses: succeeds where the kernel tells how many returns its probes missed (Linux 6.7).
+tells_misses() { [ "$(uname -r | awk -F. '{ print ($1 > 6 || ($1 == 6 && $2 >= 7)) }')" = 1 ]; }
+
+# The kernel prepares a limited number of return probes for a function: twice the number of CPUs, at least ten. When
+# this number of tasks is in the function, the kernel misses the returns of most of them.
+too_many=$((4 * $(nproc --all) + 40))
 
 # is_asleep PID: the process sleeps. A process that waits for a processor does not sleep.
 is_asleep() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }

@@ -9,11 +9,21 @@
  *                                   begins and ends access by the CPU, each N times
  *   lock_calls resolve N EXPORTER... attaches to one buffer each, and asks for the PFNs of the
  *                                   first N pages, each by one call
- *   lock_calls hold MS [N]          a process "holder" holds the lock of a buffer, a process
- *                                   "waiter" with N threads waits for the lock, both at least MS;
+ *   lock_calls hold MS [N [EXPORTER]] a process "holder" holds the lock of a buffer, a process
+ *                                   "waiter" with N threads waits for the lock, both at least MS.
+ *                                   Each thread then polls a buffer of EXPORTER once.
  *                                   status 75: the module's fence, and so the hold, ended before
  *                                   all threads waited for MS, so try again
+ *   lock_calls interrupt            a process is killed while it waits for such a lock; status 75
+ *                                   as above
+ *   lock_calls unseen               such a lock is dropped while the kernel has disarmed all
+ *                                   kprobes, and then taken once more; status 75 as above
+ *   lock_calls deadlock N           three threads of the kernel take two locks N times each, in a
+ *                                   ww context, and back off; prints how often they did; status 75:
+ *                                   never, so try again
  *   lock_calls crowd N              N threads sleep at once, in hrtimer_nanosleep()
+ *   lock_calls nap                  for each byte from standard input, one thread sleeps once in
+ *                                   hrtimer_nanosleep() and ends; then prints a line
  *   lock_calls attached EXPORTER... attaches to one buffer each until standard input ends
  *   lock_calls sleep EXPORTER...    makes one buffer each, prints their descriptors, polls each
  *                                   once for each byte from standard input, until the input ends
@@ -41,10 +51,12 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "child.hpp"
+#include "contend.hpp"
 #include "foreign_buffer.hpp"
 #include "testexp.hpp"
 
@@ -276,30 +288,56 @@ bool has_fence(const testexp::Importer& importer) {
     return poll(&pending, 1, 0) == 1;
 }
 
-/* A revoke waits for the importer's fence with the lock held. */
+/* A revoke of this buffer waits for the importer's fence with the lock held. */
+struct Holdable {
+    testexp::Device device = testexp::Device::open().value();
+    testexp::Buffer buffer = make_buffer(device);
+    testexp::Importer importer =
+        device.attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value();
+
+    Holdable() { (void)importer.fill({.count = 1}).value(); }
+
+    static testexp::Buffer make_buffer(const testexp::Device& device) {
+        testexp::CreateSpec spec;
+
+        spec.layout.ram(16);
+        spec.flags = TESTEXP_CREATE_DYNAMIC;
+        return device.create(spec).value();
+    }
+};
+
+/* Returns when the holder has the lock. */
+Child start_holder(const Holdable& held) {
+    Child holder = start("holder", [&] { (void)held.device.revoke(held.buffer.fd.get()).value(); });
+
+    wait_for_fence(held.importer);
+    return holder;
+}
+
+/* @was_held: the fence did not end by itself. */
+int held_status(int status, bool was_held) {
+    return status == 0 && !was_held ? EX_TEMPFAIL : status;
+}
+
 int hold(std::span<char*> words) {
     const int ms = std::atoi(words[0]);
     const int waiters = words.size() > 1 ? std::atoi(words[1]) : 1;
-    const testexp::Device device = testexp::Device::open().value();
-    testexp::CreateSpec spec;
-    spec.layout.ram(16);
-    spec.flags = TESTEXP_CREATE_DYNAMIC;
-    const testexp::Buffer buffer = device.create(spec).value();
-    const testexp::Importer importer =
-        device.attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE).value();
-    (void)importer.fill({.count = 1}).value();
+    const Buffer other = words.size() > 2 ? make(words[2]) : Buffer{};
+    const Holdable held;
+    const testexp::Importer& importer = held.importer;
     const Fd ready = checked(eventfd(0, EFD_CLOEXEC), "eventfd");
 
     const auto wait = [&] {
         wait_for_fence(importer);
-        poll_once(buffer.fd.get());
+        poll_once(held.buffer.fd.get());
+        if (other.fd)
+            poll_once(other.fd.get());
     };
     Child waiter =
         start("waiter", [&] { in_threads(waiters, wait, [&] { eventfd_write(ready.get(), 1); }); });
     eventfd_t started = 0;
     eventfd_read(ready.get(), &started);
-    Child holder = start("holder", [&] { (void)device.revoke(buffer.fd.get()).value(); });
-    wait_for_fence(importer);
+    Child holder = start_holder(held);
 
     const auto waits = [](const fs::path& task) { return stat_of(task).starts_with('D'); };
     bool is_held = true;
@@ -313,35 +351,112 @@ int hold(std::span<char*> words) {
 
     const int status =
         testexp::exit_status_of(holder.wait()) + testexp::exit_status_of(waiter.wait());
-    return status == 0 && !is_held ? EX_TEMPFAIL : status;
+    return held_status(status, is_held);
 }
+
+int interrupt(std::span<char*>) {
+    const Holdable held;
+    Child holder = start_holder(held);
+    Child waiter = start("waiter", [&] { (void)held.device.stats(held.buffer.fd.get()).value(); });
+    const fs::path task = "/proc/" + std::to_string(waiter.pid());
+
+    while (has_fence(held.importer) &&
+           !(syscall_of(task) == SYS_ioctl && stat_of(task).starts_with('S')))
+        rest();
+    waiter.kill();
+    waiter.wait();
+    const bool was_held = held.importer.signal().value();
+    return held_status(testexp::exit_status_of(holder.wait()), was_held);
+}
+
+void arm_kprobes(bool armed) {
+    std::ofstream file("/sys/kernel/debug/kprobes/enabled");
+
+    if (!(file << armed << std::flush))
+        fail("kprobes/enabled");
+}
+
+int unseen(std::span<char*>) {
+    const Holdable held;
+    Child holder = start_holder(held);
+
+    arm_kprobes(false);
+    const bool was_held = held.importer.signal().value();
+    const int status = testexp::exit_status_of(holder.wait());
+    arm_kprobes(true);
+    poll_once(held.buffer.fd.get());
+    return held_status(status, was_held);
+}
+
+int deadlock(std::span<char*> words) {
+    const testexp::Contender both = {
+        .count = 2, .ops = static_cast<std::uint64_t>(std::atoi(words[0])), .hold_ticks = 10000};
+    const Buffer buffers[] = {make_testexp(), make_testexp()};
+    const testexp::Device device = testexp::Device::open().value();
+    const testexp::Importer importers[] = {device.attach(buffers[0].fd.get()).value(),
+                                           device.attach(buffers[1].fd.get()).value()};
+    const testexp::Contention contention =
+        testexp::contend(device, {.importers = {importers[0].fd(), importers[1].fd()},
+                                  .contenders = {both, both, both}})
+            .value();
+    std::uint64_t backoffs = 0;
+
+    (void)contention.run().value();
+    for (const testexp::ContenderReport& report : contention.reports().value())
+        backoffs += report.counts.backoffs;
+    fmt::print("{}\n", backoffs);
+    return backoffs == 0 ? EX_TEMPFAIL : 0;
+}
+
+int nap(std::span<char*>) {
+    char byte = 0;
+
+    while (read(STDIN_FILENO, &byte, 1) == 1) {
+        in_threads(1, [] {
+            const timespec moment = {0, 1};
+
+            nanosleep(&moment, nullptr);
+        });
+        fmt::print("slept\n");
+        std::fflush(stdout);
+    }
+    return 0;
+}
+
+constexpr struct {
+    std::string_view name;
+    std::size_t min_words; /* behind the name */
+    int (*run)(std::span<char*> words);
+} commands[] = {
+    {"poll", 2, poll_all},
+    {"map", 2, map_all},
+    {"resolve", 2, resolve_all},
+    {"hold", 1, hold},
+    {"interrupt", 0, interrupt},
+    {"unseen", 0, unseen},
+    {"deadlock", 1, deadlock},
+    {"crowd", 1, crowd},
+    {"nap", 0, nap},
+    {"attached", 1, stay_attached},
+    {"sleep", 1, sleep_with},
+};
 
 } // namespace
 
 int main(int argc, char** argv) {
     const std::span words(argv, static_cast<std::size_t>(argc));
-    const std::string what = argc > 2 ? argv[1] : "";
+    const std::string_view what = argc > 1 ? argv[1] : "";
 
     try {
-        if (what == "poll" && argc > 3)
-            return poll_all(words.subspan(2));
-        if (what == "map" && argc > 3)
-            return map_all(words.subspan(2));
-        if (what == "resolve" && argc > 3)
-            return resolve_all(words.subspan(2));
-        if (what == "hold")
-            return hold(words.subspan(2));
-        if (what == "crowd")
-            return crowd(words.subspan(2));
-        if (what == "attached")
-            return stay_attached(words.subspan(2));
-        if (what == "sleep")
-            return sleep_with(words.subspan(2));
+        for (const auto& command : commands)
+            if (what == command.name && words.size() >= 2 + command.min_words)
+                return command.run(words.subspan(2));
     } catch (const std::exception& problem) {
         fmt::print(stderr, "lock_calls: {}\n", problem.what());
         return 1;
     }
-    fmt::print(stderr, "usage: lock_calls poll|map|resolve N EXPORTER... | hold MS [N] | crowd N | "
-                       "attached|sleep EXPORTER...\n");
+    fmt::print(stderr,
+               "usage: lock_calls poll|map|resolve N EXPORTER... | hold MS [N [EXPORTER]] | "
+               "interrupt | unseen | deadlock N | crowd N | nap | attached|sleep EXPORTER...\n");
     return 2;
 }
