@@ -26,9 +26,12 @@ struct Pair {
 };
 
 Pair programs(const calls_bpf& skeleton, Mode mode) {
+    const auto& all = skeleton.progs;
+    const bool is_filtered = skeleton.rodata->filter_tgid != 0;
+
     if (mode == Mode::fentry)
-        return {skeleton.progs.enter_fentry, skeleton.progs.return_fexit};
-    return {skeleton.progs.enter_kprobe, skeleton.progs.return_kretprobe};
+        return {all.enter_fentry, is_filtered ? all.return_wanted_fexit : all.return_fexit};
+    return {all.enter_kprobe, is_filtered ? all.return_wanted_kretprobe : all.return_kretprobe};
 }
 
 /* A per-CPU value begins at a multiple of 8 bytes; ours is one already. */
@@ -82,12 +85,10 @@ Status CallProbe::load(pid_t tgid) {
     hist_table_fill(std::begin(skeleton_->rodata->hist_table));
     skeleton_->rodata->filter_tgid = static_cast<__u32>(tgid);
 
-    const auto [unused_entry, unused_return] =
-        programs(*skeleton_, mode_ == Mode::fentry ? Mode::kprobe : Mode::fentry);
-    bpf_program__set_autoload(unused_entry, false);
-    bpf_program__set_autoload(unused_return, false);
-
     const auto [entry, ret] = programs(*skeleton_, mode_);
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton_->obj)
+        bpf_program__set_autoload(program, program == entry || program == ret);
     if (mode_ == Mode::fentry && (bpf_program__set_attach_target(entry, 0, function_.c_str()) ||
                                   bpf_program__set_attach_target(ret, 0, function_.c_str())))
         return Error{ENOENT, function_ + ": no such function with BTF in the running kernel"};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Times the calls of one kernel function. The loader opens this object once for each
- * function. It loads either the fentry/fexit pair or the kprobe/kretprobe pair, and
- * removes the other.
+ * function. It loads one pair of programs, by fentry/fexit or by kprobe/kretprobe. With a
+ * filter it takes the return program that asks the filter.
  *
  * No kernel structure is read, so there is no vmlinux.h: the same object runs on every
  * kernel, with or without BTF.
@@ -142,9 +142,6 @@ static __noinline struct call *find_other(__u64 frame)
 {
 	__u32 way;
 
-	/* Only here: a call that the filter excludes has no slot. */
-	if (!is_wanted())
-		return NULL;
 #pragma unroll
 	for (way = 1; way < SLOTS_PER_FRAME; way++)
 		if (slot_of(frame, way)->frame == frame)
@@ -210,6 +207,19 @@ int return_fexit(void *ctx)
 	return on_return(frame_of(ctx), end_ns);
 }
 
+/*
+ * A call whose return was not seen leaves its slot. When its thread has ended, an excluded process
+ * may get the kernel stack, and must not find the slot. return_fexit() does not ask, because even
+ * without a filter the question costs an instruction.
+ */
+SEC("fexit")
+int return_wanted_fexit(void *ctx)
+{
+	__u64 end_ns = bpf_ktime_get_ns();
+
+	return is_wanted() ? on_return(frame_of(ctx), end_ns) : 0;
+}
+
 SEC("kprobe")
 int enter_kprobe(struct pt_regs *ctx)
 {
@@ -222,6 +232,14 @@ int return_kretprobe(struct pt_regs *ctx)
 	__u64 end_ns = bpf_ktime_get_ns();
 
 	return on_return(PT_REGS_SP(ctx) - RETURN_ADDRESS_BYTES, end_ns);
+}
+
+SEC("kretprobe")
+int return_wanted_kretprobe(struct pt_regs *ctx)
+{
+	__u64 end_ns = bpf_ktime_get_ns();
+
+	return is_wanted() ? on_return(PT_REGS_SP(ctx) - RETURN_ADDRESS_BYTES, end_ns) : 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -97,8 +97,11 @@ struct Subject {
     std::optional<ExporterWatch> exporters; /* none: only the callbacks of the module are known */
     std::set<std::uint64_t> seen = {};      /* callbacks that were there at the beginning */
 
-    bool has(const std::string& name) const {
-        return std::ranges::count(functions, name, &Traced::function) != 0;
+    /* Two functions may have one name. A function without an address may be the one at @address. */
+    bool has(const std::string& name, std::uint64_t address) const {
+        return std::ranges::any_of(functions, [&](const Traced& traced) {
+            return traced.address == address || (traced.address == 0 && traced.function == name);
+        });
     }
 };
 
@@ -114,7 +117,7 @@ void add_callbacks(Subject& subject, const Kallsyms& kallsyms) {
         if (!name)
             complain(fmt::format("no {} of {}: no function in /proc/kallsyms begins at {:#x}", op,
                                  who(exporter), address));
-        else if (!subject.has(*name))
+        else if (!subject.has(*name, address))
             subject.functions.push_back({*name, op, exporter, address, !kallsyms.is_unique(*name)});
     }
 }
@@ -200,7 +203,7 @@ void name_exporters(const Subject& subject, std::vector<Probe>& probes) {
     for (const Callback& callback : subject.exporters->callbacks()) {
         const std::string name = kallsyms.name(callback.function);
 
-        if (!subject.seen.contains(callback.function) && !subject.has(name))
+        if (!subject.seen.contains(callback.function) && !subject.has(name, callback.function))
             late[callback.exporter] += fmt::format(" {} ({})", callback.op, name);
         for (Probe& probe : probes)
             if (probe.traced.address == callback.function && probe.traced.exporter.empty())
