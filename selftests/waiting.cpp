@@ -71,7 +71,7 @@ template <testexp_path path, std::uint64_t batches = 1> int measure(HeldLock& lo
 }
 
 /* JOIN of the only contender. RUN is at the gate already, so JOIN does not wait there. */
-template <testexp_role role, testexp_path path = {}, std::uint64_t ops = 1>
+template <testexp_role role, testexp_path path = testexp_path{}, std::uint64_t ops = 1>
 int join(HeldLock& lock) {
     const ContentionSpec spec{
         .importers = {lock.importer().fd()},
@@ -142,7 +142,7 @@ constexpr Call uninterruptible[] = {
 /* The same, but a call of several steps looks for a signal after the step that has waited. */
 constexpr Call in_steps[] = {
     {"MEASURE,path=lock_unlock", measure<TESTEXP_PATH_LOCK_UNLOCK, 2>, false},
-    {"JOIN,role=map", join<TESTEXP_ROLE_MAP, {}, 2>, false},
+    {"JOIN,role=map", join<TESTEXP_ROLE_MAP, testexp_path{}, 2>, false},
 };
 
 /* Waits for the fence itself. Importers' fences are of the usage BOOKKEEP. */
