@@ -192,18 +192,16 @@ const Case cases[] = {
 };
 
 /* One extent, one call for each page in turn: the call that bench_resolve shows first. */
-Result<testexp::Importer> make_importer(const testexp::Device& device, std::uint64_t nr_pages) {
+Result<testexp::Buffer> make_buffer(const testexp::Device& device, std::uint64_t nr_pages) {
     testexp::CreateSpec spec;
 
     spec.layout.ram(nr_pages);
-    const auto buffer = device.create(spec);
-    if (!buffer)
-        return buffer.error();
-    return device.attach(buffer.value().fd.get());
+    return device.create(spec);
 }
 
-/* What all cases share. */
+/* What all cases share. The lock of a buffer that nobody has open would not be traced. */
 struct Subject {
+    testexp::Buffer buffer;
     testexp::Importer importer;
     testexp::MeasureSpec spec;
     std::string function; /* that is traced */
@@ -230,13 +228,16 @@ testexp::Status register_all(const bench::Options&, const testexp::Device& devic
     spec.path = TESTEXP_PATH_GET_PFN;
     spec.nr_pages = 512;
 
-    auto importer = make_importer(device, spec.nr_pages);
-
+    auto buffer = make_buffer(device, spec.nr_pages);
+    if (!buffer)
+        return buffer.error();
+    auto importer = device.attach(buffer.value().fd.get());
     if (!importer)
         return importer.error();
 
-    const auto subject = std::make_shared<Subject>(
-        Subject{std::move(importer).value(), spec, device.info().get_pfn_unlocked_symbol});
+    const auto subject =
+        std::make_shared<Subject>(Subject{std::move(buffer).value(), std::move(importer).value(),
+                                          spec, device.info().get_pfn_unlocked_symbol});
 
     latency::set_verbose(false);
     for (const Case& row : cases)
