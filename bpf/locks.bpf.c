@@ -246,11 +246,16 @@ static __always_inline struct lock_waiter *find_waiter(__u64 task)
 	return NULL;
 }
 
-/* Ends a call whose return was not seen. */
-static __always_inline void give_up(struct lock_waiter *waiter)
+/* Ends the task's call whose return was not seen, if there is one. Rare, so not inlined. */
+static __noinline int give_up(void)
 {
-	COUNT(unmatched_waits);
-	__sync_lock_test_and_set(&waiter->task, 0);
+	struct lock_waiter *waiter = find_waiter(bpf_get_current_task());
+
+	if (waiter) {
+		COUNT(unmatched_waits);
+		__sync_lock_test_and_set(&waiter->task, 0);
+	}
+	return 0;
 }
 
 /* --- taking and dropping ------------------------------------------------- */
@@ -282,17 +287,11 @@ static __always_inline void acquired(struct lock_state *state, __u32 group)
 static __always_inline int on_lock(__u64 lock)
 {
 	struct lock_state *state = find_lock(lock);
-	__u64 task = bpf_get_current_task();
 	struct lock_waiter *waiter;
 
-	if (!state) {
-		/* A return probe would take the slot for that of this call. */
-		waiter = find_waiter(task);
-		if (waiter)
-			give_up(waiter);
-		return 0;
-	}
-	waiter = claim_waiter(task);
+	if (!state)
+		return give_up(); /* or a return probe would take the slot for that of this call */
+	waiter = claim_waiter(bpf_get_current_task());
 	if (!waiter)
 		return 0;
 	waiter->lock = lock;
@@ -320,7 +319,7 @@ static __always_inline int on_locked(void *ctx, __u64 lock, int error)
 	__u32 group;
 
 	if (waiter && lock && waiter->lock != lock) {
-		give_up(waiter);
+		give_up();
 		waiter = NULL;
 	}
 	if (!waiter) {
