@@ -199,7 +199,7 @@ Result<testexp::Buffer> make_buffer(const testexp::Device& device, std::uint64_t
     return device.create(spec);
 }
 
-/* What all cases share. The lock of a buffer that nobody has open would not be traced. */
+/* All cases share this. Only the lock of a buffer that is open is traced. */
 struct Subject {
     testexp::Buffer buffer;
     testexp::Importer importer;

@@ -48,7 +48,7 @@ MODULE_PARM_DESC(importer_device,
 static struct platform_device *own_device;
 static struct pci_dev *borrowed_device;
 
-/* What the borrowed device had before. */
+/* The limits that the device had before the module borrowed it. */
 static struct {
 	u64 dma_mask;
 	u64 coherent_dma_mask;
