@@ -277,7 +277,7 @@ int run_program(int argc, char** argv) {
         "Exit status: 0 nothing moved; 1 a case moved (or, of counts, is new or gone); 2 the "
         "two are not comparable: another kernel (without --kernels), configuration, compiler, "
         "preset or processor, too few processes, or no case in both; 3 bad input. With --kernels: "
-        "0 the table was printed.");
+        "0 the table was printed, 2 and 3 as above.");
     try {
         app.parse(argc, argv);
         return options.update ? update(options) : compare(options);

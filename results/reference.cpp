@@ -152,6 +152,10 @@ std::vector<std::string> differing_context(const Counts& before, const Counts& a
     }
     if (kernels == Kernels::two && fact_of(before, "kernel") == fact_of(after, "kernel"))
         lines.push_back("both are of kernel " + fact_of(before, "kernel"));
+    if (kernels == Kernels::two && std::ranges::none_of(before.cases, [&](const auto& named) {
+            return after.cases.contains(named.first);
+        }))
+        lines.push_back("no case is in both");
     return lines;
 }
 

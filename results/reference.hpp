@@ -54,7 +54,8 @@ struct CountChanges {
 /* Whether two sets of counts must be of one kernel, or show what two kernels have in common. */
 enum class Kernels { one, two };
 
-/* "kernel: 6.12.1, but 6.12.2": one line for each reason not to compare the two. */
+/* "kernel: 6.12.1, but 6.12.2": one line for each reason not to compare the two. The counts of two
+ * kernels also need a case in both. */
 std::vector<std::string> differing_context(const Counts& before, const Counts& after,
                                            Kernels kernels = Kernels::one);
 
