@@ -65,8 +65,8 @@ LEGS = [
         legs_kernel.nomove, 6, 2, needs=GUEST, kernels=(f"{OLDER}-nomove",), builds=SELFTESTS),
     Leg(f"{OLDER}-debug", f"the leg {DEBUG} on the long-term kernel. Only when named", legs_kernel.older_debug, 6, 6,
         needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),
-    Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests", legs_kernel.stock,
-        16, 4, needs=("native", "results", "stock", *GUEST), kernels=("stock",),
+    Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests. Full: the self-tests "
+        "at full bounds too", legs_kernel.stock, 12, 4, needs=("native", "results", "stock", *GUEST), kernels=("stock",),
         not_beside=(NEWEST,)),  # each runs two guests at a time
     Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12's kernel "
         "6.1. The bounds are always short, because the leg stock runs the same module at full bounds. The 6.1 part is "
@@ -87,8 +87,8 @@ LEGS = [
         needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
-        f"machine's is older than 8.1. Full: at full bounds, on {DEBUG} too",
-        legs_importers.importers, 18, 6, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+        f"machine's is older than 8.1. Full: at full bounds, and short on {DEBUG}",
+        legs_importers.importers, 12, 6, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "

@@ -62,7 +62,7 @@ GUESTS = (
 def import_in(checks, kernel, guest):
     """Runs the programs of one guest."""
     ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
-                          short=checks.quick, before=guest.before, arguments=guest.arguments,
+                          short=checks.quick or kernel == legs_kernel.DEBUG, before=guest.before, arguments=guest.arguments,
                           environment=guest.environment)
     if ended.lacks_qemu:
         return
