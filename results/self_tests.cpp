@@ -74,6 +74,7 @@ SelfTests parse_self_tests(const json& object) {
         throw std::invalid_argument("version " + object.at("version").dump() +
                                     ": this report knows version " + std::to_string(version));
     tests.is_complete = object.at("complete").get<bool>();
+    tests.is_quick = object.at("quick").get<bool>();
     tests.passed = object.at("passed").get<int>();
     tests.failed = object.at("failed").get<int>();
     tests.skipped = object.at("skipped").get<int>();

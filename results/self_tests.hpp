@@ -30,6 +30,7 @@ struct TestProgram {
 
 struct SelfTests {
     bool is_complete = false; /* else the run was cut off */
+    bool is_quick = false;    /* sizes and counts were small */
     int passed = 0;
     int failed = 0; /* cases, programs with faults, and faults of the run */
     int skipped = 0;

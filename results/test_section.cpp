@@ -127,6 +127,9 @@ std::optional<Section> test_section(RunDir& run) {
     if (!tests.is_complete)
         section.blocks.emplace_back(
             Paragraph{"The run was cut off, which counts as a failure.", Tone::bad});
+    section.blocks.emplace_back(
+        Paragraph{tests.is_quick ? "The bounds were short (--quick)." : "The bounds were full.",
+                  Tone::plain});
     if (tests.tested_nothing())
         section.blocks.emplace_back(
             Paragraph{"Nothing was tested: every case was skipped.", Tone::warning});

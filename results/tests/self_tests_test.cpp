@@ -28,6 +28,7 @@ json make_run() {
     return {
         {"version", 1},
         {"complete", true},
+        {"quick", true},
         {"passed", 1},
         {"failed", 1},
         {"skipped", 1},
@@ -113,6 +114,9 @@ TEST(SelfTests, OtherThingsAreRefused) {
     EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
     run = make_run();
     run.erase("complete");
+    EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
+    run = make_run();
+    run.erase("quick");
     EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
 }
 
