@@ -165,6 +165,25 @@ std::vector<Page> read_truth(const Layout& layout, int buffer_fd, std::vector<Pa
     return pages;
 }
 
+/*
+ * The right max_order follows from the PFNs, wherever they are. So the PFNs, too, must be where the
+ * layout wants them.
+ */
+void expect_placed(const Layout& layout, const Oracle& oracle) {
+    std::uint64_t pgoff = 0;
+
+    for (const testexp_extent& extent : layout.extents)
+        for (std::uint64_t i = 0; i < extent.repeat; i++, pgoff += extent.nr_pages) {
+            const std::uint64_t pfn = oracle.pages()[pgoff].pfn;
+
+            if (extent.type == TESTEXP_EXTENT_RAM &&
+                pfn % (std::uint64_t{1} << extent.align_order) != extent.skew)
+                ksft::fail("PFN " + std::to_string(pfn) + " of page " + std::to_string(pgoff) +
+                           " of " + layout.describe() + " is not " + std::to_string(extent.skew) +
+                           " modulo 2^" + std::to_string(extent.align_order));
+        }
+}
+
 Device open_device() {
     Result<Device> result = Device::open();
 
@@ -314,6 +333,7 @@ Subject make_subject(const Layout& layout, Buffer buffer) {
     ksft::expect_eq(buffer.nr_pages, pages.size(), "nr_pages of " + layout.describe());
     Oracle oracle(read_truth(layout, buffer.fd.get(), std::move(pages)));
 
+    expect_placed(layout, oracle);
     return {layout, std::move(buffer), std::move(oracle)};
 }
 

@@ -77,7 +77,7 @@ struct Subject {
 /**
  * Creates the buffer and makes an oracle for it. The PFNs of RAM come from the page table of a
  * mapping, which does not depend on get_pfn; those of MMIO come from sysfs, and everything else
- * from @spec. Throws on failure.
+ * from @spec. Throws on failure, also where RAM is not aligned as @spec asks.
  *
  * follow_pfnmap_start() reads the page table. Kernels before 6.12 have only /proc/self/pagemap, so
  * there the buffer is made with reference_flags().
