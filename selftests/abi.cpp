@@ -1454,6 +1454,7 @@ void move_compares_kinds() {
     }
     ksft::expect_eq(device().stats(buffer.fd.get()).value().moves, 0, "moves");
     ksft::expect_eq(move(Layout{}.synthetic(pfn, 1).synthetic(pfn + 16, 3)), 0, "other borders");
+    ksft::expect_eq(move(Layout{}.synthetic(pfn, 3)), EINVAL, "fewer pages");
 }
 
 void fill_fields() {

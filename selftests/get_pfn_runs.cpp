@@ -70,8 +70,8 @@ Block make_block(std::uint32_t order) {
 }
 
 /*
- * Allocates an odd number of neighbouring blocks and frees every second one, so that each free block
- * lies between two used blocks.
+ * Allocates an odd number of neighbouring blocks and frees every second one, so that each free
+ * block lies between two used blocks.
  */
 std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
     std::vector<Block> blocks, kept;

@@ -61,9 +61,9 @@ GUESTS = (
 
 def import_in(checks, kernel, guest):
     """Runs the programs of one guest."""
+    short = checks.quick or kernel == legs_kernel.DEBUG  # KASAN makes the tests much slower
     ended = guests.judged(checks, f"importers on {kernel}, guest {guest.name}", kernel, list(guest.programs),
-                          short=checks.quick or kernel == legs_kernel.DEBUG, before=guest.before, arguments=guest.arguments,
-                          environment=guest.environment)
+                          short=short, before=guest.before, arguments=guest.arguments, environment=guest.environment)
     if ended.lacks_qemu:
         return
     checks.must_pass(ended.ktap, *guest.must_pass, *(guest.debug if kernel == legs_kernel.DEBUG else guest.traced))
