@@ -67,7 +67,8 @@ LEGS = [
         needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),
     Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests. Full: the self-tests "
         "at full bounds too", legs_kernel.stock, 12, 4,
-        needs=("native", "results", "stock", *GUEST), kernels=("stock",), not_beside=(NEWEST,)),  # each runs two guests at a time
+        needs=("native", "results", "stock", *GUEST), kernels=("stock",),
+        not_beside=(NEWEST,)),  # each runs two guests at a time
     Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12's kernel "
         "6.1. The bounds are always short, because the leg stock runs the same module at full bounds. The 6.1 part is "
         "skipped where Debian has no 6.1", legs_kernel.portability, 4, 4,
