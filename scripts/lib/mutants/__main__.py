@@ -20,6 +20,7 @@ import hand_made  # pylint: disable=wrong-import-position
 import hunt_generated  # pylint: disable=wrong-import-position
 import hunt_hand_made  # pylint: disable=wrong-import-position
 import names  # pylint: disable=wrong-import-position
+from schedule import default_jobs  # pylint: disable=wrong-import-position
 
 EPILOG = """\
 Prints TAP on standard output. `ok` means that a fault was found, and the line names the program that found the fault.
@@ -60,6 +61,9 @@ def parse(argv):
     parser.add_argument("--budget", type=core.positive, metavar="SEC",
                         help="limit the seconds of programs for each generated fault, the fastest programs first; "
                         "each survivor names the programs that were left out (default: no limit)")
+    parser.add_argument("--jobs", type=core.positive, metavar="N", default=default_jobs(),
+                        help="run N guests side by side (here %(default)s: one for each processor, and for each 6 GiB "
+                        "of memory)")
     parser.add_argument("--out", type=core.named_path, metavar="DIR",
                         help="write mutants.json to DIR; a report that scripts/run wrote to DIR then shows the score")
     parser.add_argument("--check", action="store_true",
@@ -132,7 +136,7 @@ def hunt(options, faults, work):
     """Returns (record, {kind: number of faults}, number of faults that were chosen)."""
     if not options.generated:
         chosen = choose(faults, options)
-        return hunt_hand_made.Hunt(chosen, options.bin, work).run(), count(faults), len(chosen)
+        return hunt_hand_made.Hunt(chosen, options.bin, work, options.jobs).run(), count(faults), len(chosen)
     built = hunt_generated.prepare(options.kind, options.kernel)
     by_rule = hunt_generated.Hunt(built, options, hunt_generated.binaries_of(options.bin), work)
     record = by_rule.run()

@@ -3,6 +3,8 @@
 
 import collections
 import contextlib
+import functools
+import itertools
 import json
 import os
 import pathlib
@@ -157,30 +159,37 @@ class Guest:
 
 
 class Engine:
-    """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known."""
+    """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known, and
+    `seen` and `report` never twice at a time."""
 
     def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True,
-                 arguments=()):
+                 arguments=(), guests=1):
         """right: (kernel, module) without a fault, for the control of a fault that is tried again; None: the same
         kernel and module, because a parameter switches the fault on.
         seen: called for each attempt that gave a verdict.
         again: try a job without a verdict once more; otherwise the job's verdict is an error at once.
-        arguments: more options of scripts/vm for each guest."""
-        self.kernel, self.binaries, self.work, self.report = kernel, binaries, work, report
-        self.right, self.seen, self.again, self.arguments = right, seen, again, arguments
-        self.boots, self.doubtful = 0, []
+        arguments: more options of scripts/vm for each guest.
+        guests: how many guests run side by side."""
+        self.kernel, self.binaries, self.work, self.tell = kernel, binaries, work, report
+        self.right, self.look, self.again, self.arguments, self.guests = right, seen, again, arguments, guests
+        self.boots, self.doubtful, self.lock = itertools.count(1), collections.deque(), threading.Lock()
 
     def boot(self, jobs, ended=lambda job, attempt: None, kernel=None):
-        self.boots += 1
-        return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{self.boots}", ended,
+        return Guest(kernel or self.kernel, jobs, self.binaries, self.work / f"boot-{next(self.boots)}", ended,
                      self.arguments).run()
+
+    def report(self, job, verdict, attempt=None):
+        """Passes a verdict on, and the attempt that gave the verdict."""
+        with self.lock:
+            if attempt:
+                self.look(job, attempt)
+            self.tell(job, verdict)
 
     def settle(self, job, attempt):
         """Reports the verdict of a job, or keeps a job without a verdict for a second attempt."""
         verdict = verdicts.first_verdict(attempt)
         if verdict:
-            self.seen(job, attempt)
-            self.report(job, verdict)
+            self.report(job, verdict, attempt)
         elif self.again:
             self.doubtful.append((job, attempt))
         else:
@@ -188,6 +197,22 @@ class Engine:
                 "error", next(iter(verdicts.stopped_in(attempt)), None), verdicts.what_of(attempt), None))
 
     def run(self, jobs):
+        """Tries all jobs once, then those without a verdict once more."""
+        core.together(*(functools.partial(self.run_part, jobs[number::self.guests])
+                        for number in range(min(self.guests, len(jobs)))))
+        core.together(*[self.try_doubtful] * self.guests)
+
+    def try_doubtful(self):
+        """Tries jobs without a verdict once more, until there is none left."""
+        while pair := self.next_doubtful():
+            self.try_again(*pair)
+
+    def next_doubtful(self):
+        with self.lock:
+            return self.doubtful.popleft() if self.doubtful else None
+
+    def run_part(self, jobs):
+        """Boots guests one after the other until each job was tried."""
         left = list(jobs)
         while left:
             told = set()
@@ -203,9 +228,6 @@ class Engine:
             left = [job for job in left if job.name not in attempts]
             if left:
                 core.say(f"booting again for the other {len(left)} jobs")
-        doubtful, self.doubtful = self.doubtful, []
-        for job, first in doubtful:
-            self.try_again(job, first)
 
     def try_again(self, job, first):
         """Tries a job once more: alone, in a new guest, with more time. A fault runs after the same program without the
@@ -215,10 +237,9 @@ class Engine:
         if job.control:
             second = self.boot([job._replace(programs=programs)]).get(job.name)
             verdict = second and verdicts.first_verdict(second)
-            if verdict:
-                self.seen(job, second)
             self.report(job, verdict or verdicts.Verdict(
-                "error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None))
+                "error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None),
+                        second if verdict else None)
             return
         doubted = verdicts.stopped_in(first) or [programs[0][0][0]]
         while programs[0][0][0] not in doubted:

@@ -200,7 +200,8 @@ def grouped(programs, rows):
 
 
 class Hunt:
-    """built: the build with the faults; binaries: the directory of the programs; options: sample, seed, only, budget"""
+    """built: the build with the faults; binaries: the directory of the programs; options: sample, seed, only, budget,
+    jobs"""
 
     def __init__(self, built, options, binaries, work):
         self.built, self.options, self.binaries, self.work = built, options, pathlib.Path(binaries), work
@@ -258,7 +259,7 @@ class Hunt:
     def engine(self, work, report, guest, **options):
         """Returns the engine for one guest. work: names a directory."""
         return engine.Engine(self.built.kernel, self.binaries, self.work / f"{work}{guest and '-' + guest}", report,
-                             arguments=self.guests[guest].arguments, **options)
+                             arguments=self.guests[guest].arguments, guests=self.options.jobs, **options)
 
     def run(self):
         self.record.plan(len(self.chosen))

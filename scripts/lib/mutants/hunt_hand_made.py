@@ -7,7 +7,6 @@ of the importers are in one module of the usual kernel.
 """
 
 import collections
-import concurrent.futures
 import os
 import pathlib
 import threading
@@ -59,8 +58,9 @@ def test_module(tree, work):
 class Hunt:
     """Builds and tries all chosen faults, and records the verdicts."""
 
-    def __init__(self, faults, binaries, work):
-        self.faults, self.binaries, self.work = faults, binaries, work
+    def __init__(self, faults, binaries, work, jobs=1):
+        """jobs: how many guests run side by side."""
+        self.faults, self.binaries, self.work, self.jobs = faults, binaries, work, jobs
         self.modules = [fault for fault in faults if fault.kind == "module"]
         self.kernels = [fault for fault in faults if fault.kind != "module"]
         self.record = Record([control_name(*key, guest) for some in (self.modules, self.kernels)
@@ -71,7 +71,7 @@ class Hunt:
         for (_, flavour), faults in groups(self.modules):
             self.hunt_modules(flavour, faults)
         if self.kernels:
-            with concurrent.futures.ThreadPoolExecutor(1) as guests:
+            with core.threads(1) as guests:
                 tries = [a_try for key, faults in groups(self.kernels)
                          for a_try in self.hunt_kernels(*key, faults, guests)]
                 for a_try in tries:
@@ -102,7 +102,7 @@ class Hunt:
                 core.say(f"built {len(built)} of {len(faults) + 1} modules, {time.monotonic() - started:.0f} s")
 
         (work / "module").mkdir()
-        with concurrent.futures.ThreadPoolExecutor(len(trees)) as pool:
+        with core.threads(len(trees)) as pool:
             list(pool.map(one, [None, *faults]))
         core.say(f"built {len(built)} modules, {time.monotonic() - started:.0f} s")
         return [fault for fault in faults if fault in built]
@@ -122,7 +122,8 @@ class Hunt:
 
         jobs = [Job("control", paths["control"], limited(programs_of(faults)), True)]
         jobs += [Job(fault.name, paths[fault.name], limited(fault.programs)) for fault in built]
-        engine.Engine(flavour, self.binaries, work / "boots", report, (flavour, paths["control"])).run(jobs)
+        engine.Engine(flavour, self.binaries, work / "boots", report, (flavour, paths["control"]),
+                      guests=self.jobs).run(jobs)
 
     # --- the kernel, the exporters and the importers ---
 
@@ -212,7 +213,7 @@ class Hunt:
         jobs = [job(f"control-{name}", programs_of(faults), True)]
         jobs += [job(one.fault.name, one.fault.programs, False, [one.number]) for one in here]
         engine.Engine(shared.kernel, self.binaries, work / f"boots-{name}", report,
-                      arguments=GUESTS[faults[0].guest]).run(jobs)
+                      arguments=GUESTS[faults[0].guest], guests=self.jobs).run(jobs)
 
     def try_alone(self, fault, directory, shared):
         engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",

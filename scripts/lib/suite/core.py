@@ -208,19 +208,29 @@ def call_teed(command, log, stdout=None, **options):
     return status if status >= 0 else 128 - status
 
 
-def together(*functions):
-    """Runs functions side by side; returns what they return. When one of them fails, or a signal comes, the children
-    of all are ended at once, and no function starts another."""
-    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
-        futures = [pool.submit(function) for function in functions]
+@contextlib.contextmanager
+def threads(count):
+    """A pool of threads. When the block fails, or a signal comes, all children are ended at once, and no thread starts
+    another. A thread may have a pool of its own."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
         try:
-            for future in concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION).done:
-                future.result()
+            yield pool
         except BaseException:
+            inside = stopped()
             stop()
-            pool.shutdown()
-            _stopped.clear()
+            pool.shutdown(cancel_futures=True)
+            if not inside:
+                _stopped.clear()
             raise
+
+
+def together(*functions):
+    """Runs functions side by side; returns what they return. When one of them fails, the others end as threads() says.
+    """
+    with threads(len(functions)) as pool:
+        futures = [pool.submit(function) for function in functions]
+        for future in concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION).done:
+            future.result()
     return [future.result() for future in futures]
 
 

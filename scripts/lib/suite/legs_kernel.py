@@ -233,6 +233,9 @@ def probes(checks):
                                    core.userspace_dir() / f"bpf/tests/{program}-test")
 
 
+ONE_GUEST = "--jobs", 1  # another leg may run beside this one
+
+
 def faults(checks):
     """Tries the same faults each time. A new sample could have a fault that no test finds, and would then refuse a
     change that has nothing to do with this fault."""
@@ -240,11 +243,12 @@ def faults(checks):
     if of_newest and (of_newest / "run/report.html").is_file():
         out = of_newest / "run"
     checks.tap("faults", [
-        core.SCRIPTS / "mutants", "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed", 2323162053,
-        "--out", out
+        core.SCRIPTS / "mutants", *ONE_GUEST, "--kind", "module", "--sample", 3 if checks.quick else 10, "--seed",
+        2323162053, "--out", out
     ])
     if not checks.quick:
-        checks.tap("generated faults", [core.SCRIPTS / "mutants", "--generated", "--sample", 20, "--seed", 1])
+        checks.tap("generated faults",
+                   [core.SCRIPTS / "mutants", *ONE_GUEST, "--generated", "--sample", 20, "--seed", 1])
 
 
 def generated(checks):
