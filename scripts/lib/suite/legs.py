@@ -49,7 +49,7 @@ LEGS = [
     Leg("native", "unit tests of the parts that need no kernel", legs_source.native, 1, 1,
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", "the tests of scripts/tests. Short: without the tests that boot guests or build "
-        f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 15, 1,
+        f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 22, 1,
         needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
     Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the "
         "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 17, 5,
@@ -58,15 +58,15 @@ LEGS = [
         "KASAN makes the tests much slower", legs_kernel.debug, 9, 9,
         needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg(f"{NEWEST}-upstream", f"self-tests on {NEWEST} without the series (compat mode). Full: at full bounds",
-        legs_kernel.upstream, 8, 4, needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
-    Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 8, 4,
+        legs_kernel.upstream, 6, 4, needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
+    Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 6, 4,
         needs=GUEST, kernels=(OLDER,), builds=SELFTESTS),
     Leg(f"{OLDER}-nomove", "self-tests on the long-term kernel without CONFIG_DMABUF_MOVE_NOTIFY. Full: at full bounds",
         legs_kernel.nomove, 6, 2, needs=GUEST, kernels=(f"{OLDER}-nomove",), builds=SELFTESTS),
     Leg(f"{OLDER}-debug", f"the leg {DEBUG} on the long-term kernel. Only when named", legs_kernel.older_debug, 6, 6,
         needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),
     Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests. Full: the self-tests "
-        "at full bounds too", legs_kernel.stock, 12, 4,
+        "at full bounds too", legs_kernel.stock, 10, 4,
         needs=("native", "results", "stock", *GUEST), kernels=("stock",),
         not_beside=(NEWEST,)),  # each runs two guests at a time
     Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12's kernel "
@@ -117,7 +117,7 @@ LEGS = [
     Leg("faults", "the self-tests find ten faults of the module that were made by hand, and twenty that rules make "
         f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries "
         "all faults",
-        legs_kernel.faults, 6, 1,
+        legs_kernel.faults, 18, 1,
         needs=("mutants", *GUEST), kernels=(OLDER,), builds=SELFTESTS, after=(NEWEST,), by_default=True),
     Leg("generated", "all faults of the module that rules make. This takes days, and continues after an interruption "
         "(docs/mutation.md). Only when named", legs_kernel.generated, 3000, 3000,
