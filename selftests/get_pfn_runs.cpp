@@ -86,7 +86,8 @@ std::vector<Block> fragment_memory(std::uint32_t order, std::size_t count) {
 
 /*
  * One page more than a block, where most free blocks are followed by a used block. The module takes
- * 64 blocks before it looks for neighbours among them, so there are more free blocks than that.
+ * 64 blocks before it looks for neighbours among them, so there are more free blocks than that,
+ * except on a debug kernel.
  */
 void run_among_others(std::uint32_t order) {
     const std::vector<Block> others = fragment_memory(order, is_debug_kernel() ? 33 : 161);

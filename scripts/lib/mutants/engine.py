@@ -159,8 +159,8 @@ class Guest:
 
 
 class Engine:
-    """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known, and
-    `seen` and `report` never twice at a time."""
+    """Tries jobs on one kernel. Calls `report(job, verdict)` for each verdict as soon as the verdict is known.
+    Only one thread at a time calls `seen` or `report`."""
 
     def __init__(self, kernel, binaries, work, report, right=None, seen=lambda job, attempt: None, again=True,
                  arguments=(), guests=1):
@@ -179,7 +179,10 @@ class Engine:
                      self.arguments).run()
 
     def report(self, job, verdict, attempt=None):
-        """Passes a verdict on, and the attempt that gave the verdict."""
+        """Passes a verdict on, and the attempt that gave the verdict. A hunt that is stopped gives no verdict, because
+        the stop ends the guests."""
+        if core.stopped():
+            raise core.Stopped
         with self.lock:
             if attempt:
                 self.look(job, attempt)
