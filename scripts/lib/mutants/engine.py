@@ -200,13 +200,13 @@ class Engine:
                 "error", next(iter(verdicts.stopped_in(attempt)), None), verdicts.what_of(attempt), None))
 
     def run(self, jobs):
-        """Tries all jobs once, then those without a verdict once more."""
+        """Tries all jobs once, then those without a verdict again."""
         core.together(*(functools.partial(self.run_part, jobs[number::self.guests])
                         for number in range(min(self.guests, len(jobs)))))
         core.together(*[self.try_doubtful] * self.guests)
 
     def try_doubtful(self):
-        """Tries jobs without a verdict once more, until there is none left."""
+        """Tries jobs without a verdict again, until there is none left."""
         while pair := self.next_doubtful():
             self.try_again(*pair)
 
@@ -234,19 +234,31 @@ class Engine:
 
     def try_again(self, job, first):
         """Tries a job once more: alone, in a new guest, with more time. A fault runs after the same program without the
-        fault."""
-        core.say(f"{job.name}: no verdict ({verdicts.what_of(first)}); trying again, alone")
+        fault, and has a third attempt if it hangs in another place the second time."""
         programs = one_by_one(job.programs)
         if job.control:
+            self.say_again(job, first)
             second = self.boot([job._replace(programs=programs)]).get(job.name)
             verdict = second and verdicts.first_verdict(second)
             self.report(job, verdict or verdicts.Verdict(
                 "error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None),
                         second if verdict else None)
             return
-        doubted = verdicts.stopped_in(first) or [programs[0][0][0]]
-        while programs[0][0][0] not in doubted:
-            del programs[0]
+        verdict, second = self.beside_control(job, first, programs)
+        if verdicts.hangs_elsewhere(first, second):
+            verdict, _ = self.beside_control(job, second, programs)
+        self.report(job, verdict)
+
+    @staticmethod
+    def say_again(job, before):
+        core.say(f"{job.name}: no verdict ({verdicts.what_of(before)}); trying again, alone")
+
+    def beside_control(self, job, before, programs):
+        """Returns the verdict of one more attempt at a fault, and the attempt. The attempt begins with the program that
+        gave no verdict before; the same program without the fault runs first."""
+        self.say_again(job, before)
+        doubted = verdicts.stopped_in(before) or [programs[0][0][0]]
+        programs = list(itertools.dropwhile(lambda entry: entry[0][0] not in doubted, programs))
         kernel, module = self.right or (self.kernel, job.module)
         control = job._replace(name="control-of-it", module=module, control=True, sites=False, mutants=(),
                                programs=[entry for entry in programs if entry[0][0] in doubted])
@@ -256,4 +268,5 @@ class Engine:
         else:
             attempts = {**self.boot([control], kernel=kernel), **self.boot([fault])}
         silence = max(limit for _, limit, _ in programs) + SILENCE_S
-        self.report(job, verdicts.second_verdict(first, attempts.get(control.name), attempts.get(job.name), silence))
+        attempt = attempts.get(job.name)
+        return verdicts.second_verdict(before, attempts.get(control.name), attempt, silence), attempt

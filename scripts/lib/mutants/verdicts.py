@@ -3,8 +3,9 @@
 
 A failed case, a program that ends with an error, or a kernel that reports a bug finds the fault. A timeout or a lost
 guest does not, because the machine may have been busy. The fault is then tried once more, alone in a new guest, with
-more time, after the same program without the fault. The fault is also found if it hangs again in the same program, and
-the program without the fault took at most a tenth of the limit. Every other result is an error.
+more time, after the same program without the fault. The fault is also found if it hangs again in the same place, and
+the program without the fault took at most a tenth of the limit. A fault that hangs in another place the second time is
+tried once more, and the second and the third attempt are compared in the same way. Every other result is an error.
 """
 
 import collections
@@ -74,8 +75,19 @@ def twice(first, second):
             f"then: {what_of(second) if second else 'the guest ended before this job'}")
 
 
+def same_place(before, again):
+    """Returns whether two hangs may have the same cause: the same program, and the same case where both are known."""
+    return again[0] <= before[0] and not (before[1] and again[1] and before[1] != again[1])
+
+
+def hangs_elsewhere(first, second):
+    """Returns whether both attempts hung, each in another program or case."""
+    before, again = hang_of(first), second and hang_of(second)
+    return bool(before and again and not first_verdict(second) and not same_place(before, again))
+
+
 def second_verdict(first, control, second, silence):
-    """Returns the verdict of the second attempt, which is the last attempt.
+    """Returns the verdict of an attempt with its control, after an attempt without a verdict.
 
     control: the attempt at the same program without the fault, just before. silence: the limit in seconds for a guest
     that prints nothing.
@@ -88,7 +100,7 @@ def second_verdict(first, control, second, silence):
     if second and first_verdict(second):
         return first_verdict(second)
     before, again = hang_of(first), second and hang_of(second)
-    if not before or not again or not again[0] <= before[0] or (before[1] and again[1] and before[1] != again[1]):
+    if not before or not again or not same_place(before, again):
         return Verdict("error", program, twice(first, second), None)
     limit = again[2] or silence
     took = control_time(control, program, again[1])
