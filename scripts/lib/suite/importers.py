@@ -3,8 +3,9 @@
 import re
 
 import core
+import kernels
 
-KERNELS = ("7.3", "7.3-upstream")  # upstream maps one range of a BAR, and a memfd
+KERNELS = (kernels.NEWEST, f"{kernels.NEWEST}-upstream")  # upstream maps one range of a BAR, and a memfd
 # One range of the BAR of an ivshmem device that has 4 GiB, huge pages of udmabuf, and memory of the system heap.
 BUFFERS = (*(f"vfio:0000:00:11.0,2,0+{size}" for size in ("2M", "16M", "128M", "1G")), "udmabuf:2M,huge",
            "udmabuf:128M,huge", "heap:system,2M", "heap:system,128M")

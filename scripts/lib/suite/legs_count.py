@@ -6,9 +6,10 @@ import contention
 import core
 import costs
 import guests
+import kernels
 from checks import NotSo
 
-OTHER_KERNELS = ("7.3",)  # with a reference file, besides base
+OTHER_KERNELS = (kernels.NEWEST,)  # with a reference file, besides base
 OF_THE_MACHINE = ("kernel:", "kernel_compiler:", "compiler:")  # another Debian has others
 
 
@@ -94,7 +95,7 @@ def cross_checks(checks):
                           environment={"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0"}, arguments=["--icount", "--iommu"])
     checks.must_pass(ended.ktap, r"cross.map_benchmark.pages=256\]", r"cross.map_benchmark.pages=511\]")
     guests.tap_with_module(checks, "histogram of dmabuf-lat calls", "base",
-                           core.userspace_dir() / "bpf/tests/cost-test", "--icount")
+                           core.userspace_dir() / "bench/tests/cost-test", "--icount")
 
 
 def icount(checks):

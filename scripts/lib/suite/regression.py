@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import core
+import kernels
 import upstream_tests
 
 sys.path.append(str(core.LIB / "guest"))
@@ -18,7 +19,6 @@ import kernel_tests  # pylint: disable=wrong-import-position
 # interrupts, and without these options neither iommufd nor VFIO's own container takes a device.
 PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 iommufd.allow_unsafe_interrupts=1 " \
           "vfio_iommu_type1.allow_unsafe_interrupts=1"
-OLDER = "6.12"
 TEXT = """\
 Runs the kernel's own dma-buf tests in a guest of a kernel without the series and in one of FLAVOUR, and compares case
 by case. FLAVOUR is compared with FLAVOUR-upstream, and a flavour of 6.12 with the stock kernel. Which tests there are
@@ -34,12 +34,12 @@ named: the series did not cause this failure."""
 def version_of(kernel):
     """The Linux version whose tests run on this kernel. Names and trees without a version are taken for 6.12."""
     numbers = re.match(r"\d+\.\d+", kernel)
-    return numbers[0] if numbers else OLDER
+    return numbers[0] if numbers else kernels.OLDER
 
 
 def without_series(kernel):
     """The kernel that this kernel is compared with."""
-    return "stock" if version_of(kernel) == OLDER else f"{kernel}-upstream"
+    return "stock" if version_of(kernel) == kernels.OLDER else f"{kernel}-upstream"
 
 
 class Regression:

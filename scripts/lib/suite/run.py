@@ -13,6 +13,7 @@ import core
 import exporters
 import job
 import kernel_bugs
+import kernels
 import only
 import regression
 import schedule
@@ -53,7 +54,7 @@ SHORTER = r"TESTEXP_(QUICK|BATCHES)|KSFT_(CASES|STOP_AT_FAILURE)"  # variables t
 INTERRUPTED = 130
 TESTS_CONSOLE = "console.txt"  # of the guest of the job tests
 BESIDE = "beside.json"  # the report knows the name
-COMPARED = ("base", "7.3")  # a full run of these kernels also has the kernel's own tests
+COMPARED = ("base", kernels.NEWEST)  # a full run of these kernels also has the kernel's own tests
 
 
 class Run:
