@@ -8,7 +8,7 @@ case ${1-} in
 *) echo "usage: $0   (no options; root, and dmabuf_testexp loaded)"; [ "$1" = --help ]; exit ;;
 esac
 
-lat=$here/../dmabuf-lat
+lat=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/dmabuf-lat
 number=0
 failed=0
 
