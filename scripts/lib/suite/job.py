@@ -37,7 +37,7 @@ def account_path(out, name):
     return out / f"job-{name}.json"
 
 
-class KernelLog:
+class LogFollower:
     """Follows the kernel's log into dmesg.txt while the job runs, and judges it in the end. Lines
     that were logged before the job do not count.
 
@@ -276,7 +276,7 @@ class Job:
     @contextlib.contextmanager
     def watched_kernel(self):
         """What the kernel says meanwhile goes to dmesg.txt, and its bugs to kernel-log.json, however the job ends."""
-        log = KernelLog(self.out)
+        log = LogFollower(self.out)
         try:
             with log:
                 yield
@@ -308,9 +308,8 @@ def read_json(path):
 
 def run_quietly(command):
     """What went wrong, or None."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else (done.stderr.strip() or
-                                              f"{command[0]} failed with status {done.returncode}")
+    status, said = core.capture(command, stderr=subprocess.STDOUT)
+    return None if status == 0 else said.strip() or f"{command[0]} failed with status {status}"
 
 
 def parse(arguments):
