@@ -70,6 +70,7 @@ fit_headers() {
 	rm -f "$headers/vmlinux" # only for BTF, which wants the pahole that built the kernel
 	echo 'int x;' | gcc -fmin-function-alignment=16 -x c -c -o /dev/null - 2>/dev/null ||
 		sed -i '/CC_HAS_MIN_FUNCTION_ALIGNMENT/d' "$headers"/{.config,include/config/auto.conf,include/generated/autoconf.h}
+	add_checker_script "$version" "$kbuild"
 	# ldd names the version of the C library that is missing
 	libraries=$(ldd "$kbuild"/{scripts/mod/modpost.real-lsb-64,tools/objtool/objtool.real-x86} 2>&1)
 	if [[ $libraries = *'not found'* ]]; then
@@ -79,6 +80,16 @@ fit_headers() {
 			die "disk full: cannot write to $kbuild"
 		rm -rf "$tree/tools"
 	fi
+}
+
+# add_checker_script VERSION KBUILD: Debian's headers of 7.3 lack the script that asks whether sparse works, and without
+# it C=1 checks nothing.
+add_checker_script() {
+	local script=scripts/checker-valid.sh
+	[ ! -e "$2/$script" ] || return 0
+	need_source "$1"
+	tar -C "$2" --strip-components=1 -xf "$(source_place "$1")" "$(source_package "$1")/$script" ||
+		die "cannot unpack $script to $2; is the disk full?"
 }
 
 # host_tools VERSION TREE: prints a directory with modpost and objtool of the version: a kernel in the cache, or

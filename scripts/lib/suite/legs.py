@@ -69,9 +69,9 @@ LEGS = [
         "at full bounds too", legs_kernel.stock, 10, 4,
         needs=("native", "results", "stock", *GUEST), kernels=("stock",),
         not_beside=(NEWEST,)),  # each runs two guests at a time
-    Leg("portability", "the module for 6.1 and 6.12 headers, user space with clang++, self-tests on Debian 12's kernel "
-        "6.1. The bounds are always short, because the leg stock runs the same module at full bounds. The 6.1 part is "
-        "skipped where Debian has no 6.1", legs_kernel.portability, 4, 4,
+    Leg("portability", f"the module for the headers of Debian's 6.1 and 6.12 (full: {NEWEST}, too), user space with "
+        "clang++, self-tests on Debian 12's kernel 6.1. The bounds are always short, because the leg stock runs the "
+        "same module at full bounds. The 6.1 part is skipped where Debian has no 6.1", legs_kernel.portability, 8, 4,
         needs=("native", "results", "stock", "sparse", *GUEST), kernels=("stock",), builds=(("all", "clang"),)),
     Leg("fuzz", "unit tests under sanitizers, libFuzzer on layout.c (30,000 inputs; short: 5,000), and the fuzzer of "
         "the ioctls on the debug kernel (8 batches; short: 4)", legs_source.fuzz, 2, 2,

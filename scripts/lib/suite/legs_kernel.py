@@ -94,6 +94,9 @@ def module_check(checks, kernel):
 
 def portability(checks):
     module_check(checks, "stock")
+    newest_of_debian = f"stock-{NEWEST}"
+    if not checks.quick and kernel_or_skip(checks, newest_of_debian):
+        module_check(checks, newest_of_debian)
     checks.native_tests("native, with clang++", core.userspace_dir("clang"))
     if kernel_or_skip(checks, "stock-6.1"):
         module_check(checks, "stock-6.1")
