@@ -19,8 +19,8 @@ build_userspace() {
 	log=$dir/build.log
 	case $target in
 	job | all | native | unit) need userspace native results || return 1 ;;
-	# CMake looks for libraries only in the first configuration: a library that is missing then is missing in all later
-	# builds.
+	# CMake looks for libraries only in the first configuration: a library that is missing then is missing in all
+	# later builds.
 	*) need userspace native || return 1 ;;
 	esac
 	if ! mkdir -p "$dir" || ! { exec {lock}>>"$dir/lock"; } 2>/dev/null; then
@@ -43,8 +43,8 @@ build_target() {
 		return 1
 	fi
 	if [ ! -f "$dir/build.ninja" ]; then
-		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$dir/source" -B "$dir" -G Ninja \
-			--preset "${preset:-default}" \
+		run_step "configure user space" "$log" '' 0 "${with_ccache[@]}" cmake -S "$dir/source" -B "$dir" \
+			-G Ninja --preset "${preset:-default}" \
 			-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache ||
 			{ build_failed configure "$log"; return 1; }
 	fi

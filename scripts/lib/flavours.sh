@@ -55,8 +55,8 @@ fragments() {
 	name=$(variant_of "$1")
 	name=${name%upstream}
 	name=${name%-}
-	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" "$root/kernel/config/$name.config" \
-		"$directory/$name.config"; do
+	for fragment in "${root:?}/kernel/config/base.config" "$directory/base.config" \
+		"$root/kernel/config/$name.config" "$directory/$name.config"; do
 		[ ! -f "$fragment" ] || echo "$fragment"
 	done
 }
@@ -74,8 +74,8 @@ flavours() {
 		echo "$version"
 		{
 			echo upstream
-			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' ! -name base.config \
-				-printf '%f\n' | sed 's/\.config$//; p; s/$/-upstream/'
+			find "${root:?}/kernel/config" "$root/kernel/patches/$version" -name '*.config' \
+				! -name base.config -printf '%f\n' | sed 's/\.config$//; p; s/$/-upstream/'
 		} | sort -u | sed "s/^/$version-/"
 	done
 }

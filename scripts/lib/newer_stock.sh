@@ -42,7 +42,8 @@ fetch_newer_stock() {
 	mkdir -p "$tree" || die "cannot create $tree"
 	log=$tree/build.log
 	for package in "$directory"/*.deb; do
-		run_step "unpack $(basename "${package%%_*}")" "$log" '' 0 dpkg-deb -x "$package" "$tree" || failed unpack "$log"
+		run_step "unpack $(basename "${package%%_*}")" "$log" '' 0 dpkg-deb -x "$package" "$tree" ||
+			failed unpack "$log"
 	done
 	rm -rf "$directory"
 	place_newer_image "$tree" "$release"
@@ -69,7 +70,8 @@ fit_headers() {
 	sed -i 's/gcc-[0-9]*$/gcc/' "$headers/.kernelvariables"
 	rm -f "$headers/vmlinux" # only for BTF, which wants the pahole that built the kernel
 	echo 'int x;' | gcc -fmin-function-alignment=16 -x c -c -o /dev/null - 2>/dev/null ||
-		sed -i '/CC_HAS_MIN_FUNCTION_ALIGNMENT/d' "$headers"/{.config,include/config/auto.conf,include/generated/autoconf.h}
+		sed -i '/CC_HAS_MIN_FUNCTION_ALIGNMENT/d' \
+			"$headers"/{.config,include/config/auto.conf,include/generated/autoconf.h}
 	add_checker_script "$version" "$kbuild"
 	# ldd names the version of the C library that is missing
 	libraries=$(ldd "$kbuild"/{scripts/mod/modpost.real-lsb-64,tools/objtool/objtool.real-x86} 2>&1)
@@ -102,6 +104,7 @@ host_tools() {
 	need_source "$version"
 	prepare_tree "$version-upstream" "$tree"
 	run_step "build the host tools of $version" "$tree/build.log" '^  (HOST)?(CC|LD) ' 110 \
-		bash -c 'kernel_make "$@"' kernel_make "$tree" prepare scripts || failed "build of the host tools" "$tree/build.log"
+		bash -c 'kernel_make "$@"' kernel_make "$tree" prepare scripts ||
+		failed "build of the host tools" "$tree/build.log"
 	echo "$tree"
 }

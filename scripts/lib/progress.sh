@@ -14,8 +14,8 @@ run_step() {
 	local step=$1 log=$2 pattern=$3 total=$4 start=$SECONDS pid teller status=0 traps
 	shift 4
 	traps=$(trap -p INT TERM HUP) # the caller's, for afterwards
-	# CMD has a session of its own, so that one kill reaches all of make's children. pdeathsig ends CMD when this shell
-	# is killed and cannot end CMD itself.
+	# CMD has a session of its own, so that one kill reaches all of make's children. pdeathsig ends CMD when this
+	# shell is killed and cannot end CMD itself.
 	setsid setpriv --pdeathsig TERM -- "$@" >>"$log" 2>&1 </dev/null &
 	pid=$!
 	tell_progress $pid &

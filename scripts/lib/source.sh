@@ -16,7 +16,8 @@ describe_source() {
 # source_version FLAVOUR: prints a text that identifies the source, or nothing while the source is not there.
 source_version() {
 	if [ -d "$own_source" ]; then
-		(cd "$own_source" && find . -name .git -prune -o -type f -printf '%P %s %T@\n') | sort | sha256sum | cut -d ' ' -f 1
+		(cd "$own_source" && find . -name .git -prune -o -type f -printf '%P %s %T@\n') | sort | sha256sum |
+			cut -d ' ' -f 1
 	elif [ "$own_source" ]; then
 		sha256sum <"$own_source" | cut -d ' ' -f 1
 	elif [ "$(source_suite "$1")" = - ]; then
@@ -72,8 +73,8 @@ default_flavour() {
 	local version otherwise=''
 	for version in $(versions); do
 		if is_absent "$version"; then
-			say "$(source_package "$version") could not be had within the last day; an older Linux is the default" \
-				"(to ask the mirror again: rm $(absence "$version"))"
+			say "$(source_package "$version") could not be had within the last day;" \
+				"an older Linux is the default (to ask the mirror again: rm $(absence "$version"))"
 			continue
 		fi
 		[ "$(source_suite "$version")" != - ] || break
@@ -121,7 +122,8 @@ unpack_source() {
 		# The user may have built in this directory: make would take these objects for newer than the sources.
 		tar -C "$place" --exclude-vcs --exclude='*.o' --exclude='*.ko' --exclude='*.a' --exclude='.*.cmd' \
 			--exclude=./.config --exclude=./include/config \
-			--exclude=./include/generated --exclude='./arch/*/include/generated' -cf - . | tar -C "$tree" -xf -
+			--exclude=./include/generated --exclude='./arch/*/include/generated' -cf - . |
+			tar -C "$tree" -xf -
 	else
 		tar -C "$tree" --strip-components=1 "$@" -xf "$place"
 	fi
