@@ -13,7 +13,7 @@
  * everything. The module cannot be unloaded while a descriptor is open.
  *
  * Every struct begins with @size, which the caller sets to sizeof() of the struct, and
- * @flags. Every ioctl can return these errors:
+ * @flags. An ioctl that succeeds returns 0. Every ioctl can return these errors:
  *
  *   ENOTTY      this kind of descriptor has no such ioctl
  *   EINVAL      @size is smaller than the first version of the struct, a reserved field is

@@ -14,7 +14,6 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "call.hpp"
@@ -76,14 +75,14 @@ int create() {
 
     args.extents = user_pointer(&extent);
     args.nr_extents = 1;
-    return ioctl(device().fd(), TESTEXP_IOC_CREATE, &args) < 0 ? -1 : args.fd;
+    return errno_of_call(device().fd(), TESTEXP_IOC_CREATE, &args) != 0 ? -1 : args.fd;
 }
 
 int attach(const Buffer& buffer) {
     auto args = sized<testexp_attach>();
 
     args.fd = buffer.fd.get();
-    return ioctl(device().fd(), TESTEXP_IOC_ATTACH, &args) < 0 ? -1 : args.importer_fd;
+    return errno_of_call(device().fd(), TESTEXP_IOC_ATTACH, &args) != 0 ? -1 : args.importer_fd;
 }
 
 void make_plan(ksft::Plan& plan) {

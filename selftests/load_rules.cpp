@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call.hpp"
 #include "fixture.hpp"
 #include "kmsg.hpp"
 #include "limits.hpp"
@@ -183,8 +184,8 @@ int create_page(int fd, std::uint32_t type, std::uint32_t cache) {
     args.size = sizeof(args);
     args.nr_extents = 1;
     args.extents = reinterpret_cast<std::uintptr_t>(&extent);
-    if (ioctl(fd, TESTEXP_IOC_CREATE, &args) < 0)
-        return errno;
+    if (const int error = errno_of_call(fd, TESTEXP_IOC_CREATE, &args); error != 0)
+        return error;
     close(args.fd);
     return 0;
 }

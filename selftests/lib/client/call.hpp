@@ -25,9 +25,16 @@ template <typename Argument> Argument sized() {
     return argument;
 }
 
-/* Makes the ioctl. Returns 0 or the errno. */
+/*
+ * Makes the ioctl. Returns 0 or the errno, which errno has too. A result above 0 is EPROTO: no
+ * ioctl of the module has one.
+ */
 inline int errno_of_call(int fd, unsigned long request, void* argument) {
-    return ioctl(fd, request, argument) < 0 ? errno : 0;
+    const int result = ioctl(fd, request, argument);
+
+    if (result > 0)
+        errno = EPROTO;
+    return result == 0 ? 0 : errno;
 }
 
 template <typename Argument>

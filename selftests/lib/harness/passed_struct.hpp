@@ -6,15 +6,13 @@
  */
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <sstream>
 #include <string>
 
-#include <sys/ioctl.h>
-
+#include "call.hpp"
 #include "guarded_memory.hpp"
 
 namespace testexp {
@@ -55,7 +53,7 @@ public:
 
     /* Makes the call and reads the struct back. Returns the errno or 0. */
     int call(int fd, unsigned long request) {
-        const int error = ioctl(fd, request, pointer()) < 0 ? errno : 0;
+        const int error = errno_of_call(fd, request, reinterpret_cast<void*>(pointer()));
 
         std::memcpy(&args, memory_.start(), sizeof(args));
         return error;

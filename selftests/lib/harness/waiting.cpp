@@ -6,9 +6,10 @@
 #include <sstream>
 #include <thread>
 
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "call.hpp"
 
 namespace testexp {
 
@@ -122,7 +123,7 @@ HeldMapping::HeldMapping(const Importer& importer)
           args_.size = sizeof(args_);
           args_.entries = address_of(room_);
           args_.capacity = most_segments;
-          return ioctl(importer.fd(), TESTEXP_IOC_MAP, &args_) < 0 ? errno : 0;
+          return errno_of_call(importer.fd(), TESTEXP_IOC_MAP, &args_);
       }),
       asleep_(mapper_.wait_until_asleep()) {
 }
