@@ -225,8 +225,9 @@ void check_exporters(const std::vector<std::string>& exporters) {
 void declare_exporters(CLI::App& app, Options& options) {
     app.add_option("--exporter", options.exporters,
                    "measure the buffers of this exporter; may be repeated. testexp (the default), "
-                   "or a buffer of udmabuf:SIZE[,huge], of heap:NAME,SIZE or of "
-                   "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...]")
+                   "or a buffer of udmabuf:SIZE[,huge], of heap:NAME,SIZE, of "
+                   "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...], of drm:CARD,SIZE, or of "
+                   "from:SIZE,COMMAND, which sends the buffer as for dmabuf-check --from")
         ->type_name("EXPORTER")
         ->allow_extra_args(false);
     app.parse_complete_callback([&options] { check_exporters(options.exporters); });

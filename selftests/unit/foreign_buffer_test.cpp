@@ -77,7 +77,13 @@ TEST(ForeignBuffer, TheNameOfTheExporterLeavesOutTheSize) {
     EXPECT_EQ(exporter_of(parse_foreign("heap:system,64M").value()), "heap:system");
     EXPECT_EQ(exporter_of(parse_foreign("vfio:0000:00:10.0,2,0+4K").value()),
               "vfio:0000:00:10.0,2");
+    EXPECT_EQ(exporter_of(parse_foreign("drm:vgem,2M").value()), "drm:vgem");
+    EXPECT_EQ(exporter_of(parse_foreign("from:2M, ./a:b,c/x.py -v /dev/x").value()), "from:x.py");
+    EXPECT_EQ(exporter_of(parse_foreign("from:2M,a:b(c)").value()), "from:a_b_c_");
+    EXPECT_EQ(exporter_of(parse_foreign("from:2M,dir/").value()), "from:command");
     EXPECT_EQ(size_bytes_of(parse_foreign("heap:system,64M").value()), 64 * MiB);
+    EXPECT_EQ(size_bytes_of(parse_foreign("drm:vgem,2M").value()), 2 * MiB);
+    EXPECT_EQ(size_bytes_of(parse_foreign("from:2M,true").value()), 2 * MiB);
 }
 
 TEST(ForeignBuffer, AWrongFormIsRefusedInOneLine) {
@@ -112,6 +118,15 @@ TEST(ForeignBuffer, AWrongFormIsRefusedInOneLine) {
                               "vfio:0000:00:10.0,0,0+4K*1000000/4K",
                               "vfio:0000:00:10.0,0,0xffffffffffff0000+4K*32/4K",
                               "vfio:../x,0,0+4K",
+                              "drm:",
+                              "drm:vgem",
+                              "drm:vgem,100",
+                              "from:",
+                              "from:64M",
+                              "from:64M,",
+                              "from:64M, ",
+                              "from:100,true",
+                              "from:true,64M",
                               "gpu:64M"}) {
         const auto parsed = parse_foreign(wrong);
 
@@ -119,6 +134,23 @@ TEST(ForeignBuffer, AWrongFormIsRefusedInOneLine) {
         EXPECT_NE(parsed.error().what.find(" is not "), std::string::npos) << parsed.error().what;
         EXPECT_EQ(parsed.error().what.find('\n'), std::string::npos) << wrong;
     }
+}
+
+/* A memfd stands for the dma-buf: the size is all that is looked at. */
+TEST(ForeignBuffer, ACommandSendsTheSizeThatIsAsked) {
+    const std::string command =
+        "python3 -c 'import os, socket; fd = os.memfd_create(\"x\"); os.ftruncate(fd, 8192); "
+        "socket.send_fds(socket.socket(fileno=3), [b\".\"], [fd])'";
+    const auto made = make_foreign(FromSpec{8192, command});
+    const auto other = make_foreign(FromSpec{4096, command});
+    const auto none = make_foreign(FromSpec{4096, "exit 3"});
+
+    ASSERT_TRUE(made) << made.error().what;
+    EXPECT_EQ(made.value().nr_pages, 8192 / page_bytes());
+    EXPECT_TRUE(made.value().fd);
+    EXPECT_EQ(other.code(), EINVAL);
+    EXPECT_NE(other.error().what.find("has sent 8192 bytes, and not 4096"), std::string::npos);
+    EXPECT_FALSE(none);
 }
 
 TEST(ForeignBuffer, WhatIsNotThereIsNamed) {

@@ -15,6 +15,8 @@ namespace testexp {
 struct DrmSpec {
     std::string card; /* "0" for /dev/dri/card0, or the name of a driver */
     std::uint64_t bytes = 0;
+
+    bool operator==(const DrmSpec&) const = default;
 };
 
 /* The error is EINVAL, and its text is one line that shows the right form. */

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "foreign_buffer.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <limits>
@@ -26,6 +29,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t huge_page_bytes = std::uint64_t{2} << 20;
 constexpr unsigned int memfd_huge_2mb = 21U << 26; /* MFD_HUGE_2MB of linux/memfd.h */
+constexpr std::chrono::seconds command_limit{60};  /* until a command has sent its buffer */
 
 Error lacking(std::string what) {
     return {EOPNOTSUPP, std::move(what)};
@@ -43,6 +47,21 @@ std::vector<std::string_view> split(std::string_view text) {
             return words;
         text.remove_prefix(comma + 1);
     }
+}
+
+/* The file name of a command's first word, for the name of a case: other characters become '_'. */
+std::string file_name_of(const std::string& command) {
+    const std::size_t begin = command.find_first_not_of(' ');
+    std::string name = fs::path(command.substr(begin, command.find(' ', begin) - begin)).filename();
+
+    std::replace_if(
+        name.begin(), name.end(),
+        [](char c) {
+            return std::string_view("._-").find(c) == std::string_view::npos &&
+                   std::isalnum(static_cast<unsigned char>(c)) == 0;
+        },
+        '_');
+    return name.empty() ? "command" : name;
 }
 
 Error wrong_form(std::string_view text, const char* form) {
@@ -230,6 +249,17 @@ Result<VfioSpec> parse_vfio(std::string_view text) {
     return spec;
 }
 
+Result<FromSpec> parse_from(std::string_view text) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const auto size_bytes = parse_size(text.substr(0, comma));
+    const std::string command(text.substr(std::min(comma + 1, text.size())));
+
+    if (!size_bytes || command.find_first_not_of(' ') == std::string::npos)
+        return wrong_form(text,
+                          "SIZE,COMMAND, with SIZE in whole pages, such as 64M,./my-exporter");
+    return FromSpec{*size_bytes, command};
+}
+
 Result<ForeignSpec> parse_foreign(std::string_view text) {
     const auto as_foreign = [](auto parsed) {
         return parsed ? Result<ForeignSpec>(std::move(parsed).value())
@@ -246,8 +276,13 @@ Result<ForeignSpec> parse_foreign(std::string_view text) {
         return as_foreign(parse_heap(rest));
     if (kind == "vfio")
         return as_foreign(parse_vfio(rest));
-    return wrong_form(text, "udmabuf:SIZE[,huge], heap:NAME,SIZE or "
-                            "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...]");
+    if (kind == "drm")
+        return as_foreign(parse_drm(rest));
+    if (kind == "from")
+        return as_foreign(parse_from(rest));
+    return wrong_form(text, "udmabuf:SIZE[,huge], heap:NAME,SIZE, "
+                            "vfio:BDF,REGION,OFFSET+LENGTH[*COUNT/STRIDE][,...], drm:CARD,SIZE or "
+                            "from:SIZE,COMMAND");
 }
 
 std::uint64_t size_bytes_of(const ForeignSpec& spec) {
@@ -255,6 +290,10 @@ std::uint64_t size_bytes_of(const ForeignSpec& spec) {
         return udmabuf->size_bytes;
     if (const auto* heap = std::get_if<HeapSpec>(&spec))
         return heap->size_bytes;
+    if (const auto* drm = std::get_if<DrmSpec>(&spec))
+        return drm->bytes;
+    if (const auto* from = std::get_if<FromSpec>(&spec))
+        return from->size_bytes;
     return std::get<VfioSpec>(spec).size_bytes();
 }
 
@@ -263,6 +302,10 @@ std::string exporter_of(const ForeignSpec& spec) {
         return udmabuf->huge ? "udmabuf,huge" : "udmabuf";
     if (const auto* heap = std::get_if<HeapSpec>(&spec))
         return "heap:" + heap->heap;
+    if (const auto* drm = std::get_if<DrmSpec>(&spec))
+        return "drm:" + drm->card;
+    if (const auto* from = std::get_if<FromSpec>(&spec))
+        return "from:" + file_name_of(from->command);
 
     const auto& vfio = std::get<VfioSpec>(spec);
 
@@ -317,7 +360,8 @@ Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec) {
     return ForeignBuffer{.fd = std::move(buffer),
                          .nr_pages = spec.size_bytes / page_bytes(),
                          .memory = std::move(memory).value(),
-                         .device = {}};
+                         .device = {},
+                         .sender = {}};
 }
 
 Result<ForeignBuffer> make_heap(const HeapSpec& spec) {
@@ -337,7 +381,8 @@ Result<ForeignBuffer> make_heap(const HeapSpec& spec) {
     return ForeignBuffer{.fd = Fd(static_cast<int>(request.fd)),
                          .nr_pages = spec.size_bytes / page_bytes(),
                          .memory = {},
-                         .device = {}};
+                         .device = {},
+                         .sender = {}};
 }
 
 Result<ForeignBuffer> make_vfio(const VfioSpec& spec) {
@@ -353,7 +398,41 @@ Result<ForeignBuffer> make_vfio(const VfioSpec& spec) {
     return ForeignBuffer{.fd = std::move(buffer).value(),
                          .nr_pages = spec.size_bytes() / page_bytes(),
                          .memory = {},
-                         .device = std::move(device).value()};
+                         .device = std::move(device).value(),
+                         .sender = {}};
+}
+
+Result<ForeignBuffer> make_drm(const DrmSpec& spec) {
+    Result<Fd> buffer = make_drm_buffer(spec);
+
+    if (!buffer)
+        return buffer.error();
+    return ForeignBuffer{.fd = std::move(buffer).value(),
+                         .nr_pages = spec.bytes / page_bytes(),
+                         .memory = {},
+                         .device = {},
+                         .sender = {}};
+}
+
+Result<ForeignBuffer> make_from(const FromSpec& spec) {
+    Result<SentBuffer> sender = SentBuffer::receive(spec.command, command_limit);
+
+    if (!sender)
+        return sender.error();
+
+    const off_t bytes = lseek(sender.value().fd(), 0, SEEK_END);
+
+    if (bytes != static_cast<off_t>(spec.size_bytes))
+        return Error{EINVAL, "'" + spec.command + "' has sent " + std::to_string(bytes) +
+                                 " bytes, and not " + std::to_string(spec.size_bytes)};
+
+    Fd buffer = sender.value().take();
+
+    return ForeignBuffer{.fd = std::move(buffer),
+                         .nr_pages = spec.size_bytes / page_bytes(),
+                         .memory = {},
+                         .device = {},
+                         .sender = std::move(sender).value()};
 }
 
 Result<ForeignBuffer> make_foreign(const ForeignSpec& spec) {
@@ -361,6 +440,10 @@ Result<ForeignBuffer> make_foreign(const ForeignSpec& spec) {
         return make_udmabuf(*udmabuf);
     if (const auto* heap = std::get_if<HeapSpec>(&spec))
         return make_heap(*heap);
+    if (const auto* drm = std::get_if<DrmSpec>(&spec))
+        return make_drm(*drm);
+    if (const auto* from = std::get_if<FromSpec>(&spec))
+        return make_from(*from);
     return make_vfio(std::get<VfioSpec>(spec));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * dma-bufs of the kernel's own exporters: how a user names one, and how one is made. Tests and
- * benchmarks ask the module's importer for the PFNs of such a buffer.
+ * dma-bufs of other exporters: how a user names one, and how one is made. Tests and benchmarks ask
+ * the module's importer for the PFNs of such a buffer.
  */
 #pragma once
 
@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "drm_buffer.hpp"
+#include "sent_buffer.hpp"
 #include "testexp.hpp"
 #include "vfio_device.hpp"
 
@@ -50,22 +52,36 @@ struct VfioSpec {
     std::optional<std::uint64_t> offset_of(std::uint64_t pgoff) const;
 };
 
+/* A buffer that a command sends (sent_buffer.hpp), with its size: "64M,./my-exporter --fast". */
+struct FromSpec {
+    std::uint64_t size_bytes = 0;
+    std::string command;
+
+    bool operator==(const FromSpec&) const = default;
+};
+
 /* The error of each is EINVAL, and its text is one line that shows the right form. */
 Result<UdmabufSpec> parse_udmabuf(std::string_view text);
 Result<HeapSpec> parse_heap(std::string_view text);
 Result<VfioSpec> parse_vfio(std::string_view text);
+Result<FromSpec> parse_from(std::string_view text);
 
 /* A number of bytes: decimal or 0x..., with K, M or G for powers of 1024. */
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
-using ForeignSpec = std::variant<UdmabufSpec, HeapSpec, VfioSpec>;
+using ForeignSpec = std::variant<UdmabufSpec, HeapSpec, VfioSpec, DrmSpec, FromSpec>;
 
-/* One of the above with its kind: "udmabuf:64M", "heap:system,64M", "vfio:0000:00:10.0,0,0+1M". */
+/*
+ * One of the above with its kind: "udmabuf:64M", "heap:system,64M", "vfio:0000:00:10.0,0,0+1M",
+ * "drm:vgem,2M", "from:64M,./my-exporter".
+ */
 Result<ForeignSpec> parse_foreign(std::string_view text);
 
 std::uint64_t size_bytes_of(const ForeignSpec& spec);
 
-/* The exporter without the size: "udmabuf", "udmabuf,huge", "heap:system", "vfio:0000:00:10.0,0".
+/*
+ * The exporter without the size: "udmabuf", "udmabuf,huge", "heap:system", "vfio:0000:00:10.0,0",
+ * "drm:vgem". "from:my-exporter" has the file name of the command.
  */
 std::string exporter_of(const ForeignSpec& spec);
 
@@ -75,6 +91,7 @@ struct ForeignBuffer {
     std::uint64_t nr_pages = 0;
     Fd memory;                        /* of udmabuf: the memfd */
     std::optional<VfioDevice> device; /* of VFIO. Closing the device revokes the buffer */
+    std::optional<SentBuffer> sender; /* the command that sent the buffer, which is still running */
 };
 
 /**
@@ -87,6 +104,8 @@ Result<ForeignBuffer> make_udmabuf(const UdmabufSpec& spec);
 Result<Fd> make_udmabuf_memory(const UdmabufSpec& spec);
 Result<ForeignBuffer> make_heap(const HeapSpec& spec);
 Result<ForeignBuffer> make_vfio(const VfioSpec& spec);
+Result<ForeignBuffer> make_drm(const DrmSpec& spec);
+Result<ForeignBuffer> make_from(const FromSpec& spec); /* EINVAL where the size is another */
 Result<ForeignBuffer> make_foreign(const ForeignSpec& spec);
 
 } // namespace testexp
