@@ -81,23 +81,23 @@ def accelerator(options, image, initrd):
 def kvm_works(image, initrd):
     """Whether this very kernel boots under KVM; /dev/kvm alone promises nothing.
 
-    A verdict is kept until the machine reboots. A probe that was only slow is no verdict; the next probe comes after
-    PROBE_AGAIN_S.
+    A verdict is kept until the machine reboots. A probe that was slow or ended early is no verdict; the next probe
+    comes after PROBE_AGAIN_S.
     """
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     key = hashlib.sha256(image.read_bytes() + initrd.read_bytes() + boot.encode()).hexdigest()[:16]
     verdict = cache() / f"kvm-{key}"
-    slow = verdict.with_suffix(".slow")
-    if not verdict.exists() and not is_recent(slow):
-        alive = probe_kvm(image, initrd)
+    undecided = verdict.with_suffix(".undecided")
+    if not verdict.exists() and not is_recent(undecided):
+        alive, why = probe_kvm(image, initrd)
         if alive is None:
-            say(f"the probe of KVM has not booted within {PROBE_TIMEOUT_S} s: guests of this kernel are emulated for "
-                f"{PROBE_AGAIN_S // 60} min, then one will try again")
-            slow.touch()
+            say(f"the probe of KVM {why}: guests of this kernel are emulated for {PROBE_AGAIN_S // 60} min, then one "
+                "will try again")
+            undecided.touch()
         else:
-            verdict.write_text("yes" if alive else "no")
+            core.write_whole(verdict, "yes" if alive else "no")
     return verdict.exists() and verdict.read_text() == "yes"
 
 
@@ -106,7 +106,7 @@ def is_recent(path):
 
 
 def probe_kvm(image, initrd):
-    """True: the kernel came up. False: QEMU ended, or said that KVM cannot run this code. None: neither in time."""
+    """Returns (True: the kernel came up; False: QEMU said that KVM cannot run this code; None: neither, why)."""
     deadline = time.monotonic() + PROBE_TIMEOUT_S
     arguments = [qemu.PROGRAM, "-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"]
     with tempfile.TemporaryFile() as messages, \
@@ -114,11 +114,14 @@ def probe_kvm(image, initrd):
         while time.monotonic() < deadline:
             # in short turns: after an internal error QEMU says so, and stays with the guest stopped
             if any(word == "alive" for word in guest.words(min(deadline, time.monotonic() + 1))):
-                return True
+                return True, ""
+            has_ended = guest.process.poll() is not None
             said = os.pread(messages.fileno(), 1 << 16, 0)
-            if guest.process.poll() is not None or b"KVM internal error" in said:
-                return False
-    return None
+            if b"KVM internal error" in said:
+                return False, ""
+            if has_ended:
+                return None, f"ended early, with {' '.join(said.decode(errors='replace').split()) or 'no message'}"
+    return None, f"has not booted within {PROBE_TIMEOUT_S} s"
 
 
 # --- QEMU's arguments ------------------------------------------------------------------------------------------------
