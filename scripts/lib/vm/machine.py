@@ -14,7 +14,9 @@ from guest import Guest
 
 # Guards against a KVM that neither boots a kernel nor says so. A probe takes a second where KVM works.
 PROBE_TIMEOUT_S = 60
-# After a slow probe, guests of the same kernel are emulated. The next probe follows after this time.
+# Without migratable=no, QEMU hides from the guest that the processor has an invariant TSC.
+KVM = ["-accel", "kvm", "-cpu", "host,migratable=no"]
+# After a probe without a verdict, guests of the same kernel are emulated. The next probe follows after this time.
 PROBE_AGAIN_S = 3600
 
 
@@ -66,11 +68,14 @@ def vmlinux_of(image):
 
 
 def accelerator(options, image, initrd):
-    """Returns (QEMU's arguments, the name of the clock)."""
+    """Returns (QEMU's arguments, the clock that is declared).
+
+    Nothing is declared of a guest under KVM. The guest itself judges its clock, because the host may be emulated.
+    """
     if options.icount:
         return ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"], "icount"
     if kvm_works(image, initrd):
-        return ["-accel", "kvm", "-cpu", "host"], "tsc"
+        return KVM, None
     say("no usable KVM: the guest is emulated (TCG) and its times mean nothing")
     # One thread emulates all processors, unless --parallel asks for more. With a thread for each, QEMU lets a processor
     # meet the int3 of a code patch (static keys, ftrace) too late, and the kernel oopses.
@@ -108,7 +113,7 @@ def is_recent(path):
 def probe_kvm(image, initrd):
     """Returns (True: the kernel came up; False: QEMU said that KVM cannot run this code; None: neither, why)."""
     deadline = time.monotonic() + PROBE_TIMEOUT_S
-    arguments = [qemu.PROGRAM, "-accel", "kvm", "-cpu", "host", "-smp", "1", "-m", "512"]
+    arguments = [qemu.PROGRAM, *KVM, "-smp", "1", "-m", "512"]
     with tempfile.TemporaryFile() as messages, \
             Guest(arguments, image, initrd, "dmabuf_vm=probe", messages) as guest:
         while time.monotonic() < deadline:

@@ -47,7 +47,9 @@ def job_text(options, clock):
     # a sealed guest does the same wherever its caller stands and lives
     passed = re.compile(OUR_ENVIRONMENT if options.sealed else PASSED_ENVIRONMENT)
     environment = {name: value for name, value in os.environ.items() if passed.fullmatch(name)}
-    environment["DMABUF_PFN_CLOCK"] = clock
+    environment.pop("DMABUF_PFN_CLOCK", None)  # which says something about this machine, not about the guest
+    if clock:
+        environment["DMABUF_PFN_CLOCK"] = clock
     if options.sealed:
         environment["PATH"] = "/sealed:/bin"
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items())]

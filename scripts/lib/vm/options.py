@@ -28,7 +28,8 @@ kernel reported a bug, 252 the guest was lost (QEMU died) or timed out; 130 afte
 Tests announce the kernel messages that they provoke, in lines that they write to /dev/kmsg. A WARNING between
 `expect-warning: begin` and `expect-warning: end` is no bug. Between `expect-splat: begin TEXT` and `expect-splat: end`
 there must be one report with TEXT, which is no bug.
-CMD finds in DMABUF_PFN_CLOCK what the clock of its guest is worth: tsc (KVM), icount (instructions), invalid (TCG).
+CMD finds in DMABUF_PFN_CLOCK what the clock of its guest is worth: icount (instructions) or invalid (TCG). Under KVM
+the variable is not set, and bench_env --clock judges the clock inside the guest.
 CMD also gets its caller's variables TESTEXP_* and KSFT_*, which tell self-tests what to do."""
 
 
