@@ -23,7 +23,7 @@ series_base() {
 	tarball=$(source_place "$version")
 	name=$(basename "$tarball" .tar.xz)
 	mapfile -t files < <({
-		kernel_patches | xargs sed -n 's/^--- a\///p'
+		kernel_patches | xargs -d '\n' sed -n 's/^--- a\///p'
 		echo MAINTAINERS
 		echo tools/testing/selftests/Makefile
 	} | sort -u | sed "s|^|$name/|")
