@@ -107,34 +107,42 @@ def run_udmabuf(args):
             for case, outcome, why in run_program(path)]
 
 
-def messages_of(command):
-    """Runs the command. Returns its status, and what the kernel logged meanwhile."""
+def read_records(kmsg):
+    """Returns (the records of the kernel's log that can be read at once, whether the kernel has dropped some)."""
+    log, dropped = "", False
+    while True:
+        try:
+            log += os.read(kmsg, 8192).decode(errors="replace")
+        except BrokenPipeError:  # the next read goes on behind the dropped records
+            dropped = True
+        except BlockingIOError:
+            return log, dropped
+
+
+def judge_messages(command, judge):
+    """Runs the command, and judges its status and what the kernel logged meanwhile."""
     kmsg = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     os.lseek(kmsg, 0, os.SEEK_END)
     status = subprocess.run(command, check=False).returncode
-    log = ""
-    try:
-        while True:
-            log += os.read(kmsg, 8192).decode(errors="replace")
-    except BlockingIOError:
-        pass
+    log, dropped = read_records(kmsg)
+    os.close(kmsg)
     print(log, flush=True)
-    return status, log
+    return judge(log, status) + [("log", "fail", "the kernel dropped records before they were read")] * dropped
 
 
 def run_module(args):
     """Loading the module runs the tests. What they did is only in the kernel's log."""
-    status, log = messages_of(["insmod", args.module])
+    cases = judge_messages(["insmod", args.module], judge_module)
     subprocess.run(["rmmod", "dmabuf_selftests"], stderr=subprocess.DEVNULL, check=False)
-    return judge_module(log, status)
+    return cases
 
 
 def run_kunit(_):
     """Loading the module runs the suites. Each suite is a case of its own in the kernel's log, without a plan."""
     subprocess.run(["modprobe", "kunit"], check=False)
-    status, log = messages_of(["modprobe", "dmabuf_kunit"])
+    cases = judge_messages(["modprobe", "dmabuf_kunit"], judge_kunit)
     subprocess.run(["rmmod", "dmabuf_kunit"], stderr=subprocess.DEVNULL, check=False)
-    return judge_kunit(log, status)
+    return cases
 
 
 def judge_kunit(log, status):
