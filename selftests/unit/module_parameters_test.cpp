@@ -8,26 +8,23 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "module_parameters.hpp"
+#include "scratch.hpp"
 
 namespace {
 
 class ModuleParameters : public testing::Test {
 protected:
     void SetUp() override {
-        root_ = std::filesystem::path(testing::TempDir()) /
-                ("module_parameters." + std::to_string(getpid()));
-        files_ = {.panic_on_warn = root_ / "panic_on_warn", .pci_devices = root_ / "devices"};
+        files_ = {.panic_on_warn = scratch_.path / "panic_on_warn",
+                  .pci_devices = scratch_.path / "devices"};
         std::filesystem::create_directories(files_.pci_devices);
         write(files_.panic_on_warn, "0");
         unsetenv("TESTEXP_ALLOW_MISUSE");
         unsetenv("TESTEXP_MMIO_BAR");
         unsetenv("TESTEXP_IMPORTER_DEVICE");
     }
-
-    void TearDown() override { std::filesystem::remove_all(root_); }
 
     static void write(const std::filesystem::path& path, const std::string& text) {
         std::ofstream(path) << text << '\n';
@@ -41,7 +38,7 @@ protected:
 
     std::string parameters() const { return testexp::module_parameters(files_); }
 
-    std::filesystem::path root_;
+    Scratch scratch_;
     testexp::MachineFiles files_;
 };
 

@@ -2,12 +2,10 @@
 /* Claim: a trace that lacks something is never taken for a whole one. */
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 
-#include <unistd.h>
-
 #include "not_judged.hpp"
+#include "scratch.hpp"
 #include "trace_lines.hpp"
 
 namespace testexp {
@@ -23,10 +21,9 @@ protected:
         return path_;
     }
 
-    ~TraceLines() override { std::filesystem::remove(path_); }
-
 private:
-    std::string path_ = testing::TempDir() + "trace_lines_" + std::to_string(getpid());
+    Scratch scratch_;
+    std::string path_ = scratch_.path / "trace";
 };
 
 TEST_F(TraceLines, OfAWholeBuffer) {
