@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claim: the module is loaded only with what this machine allows: no provoked WARNING where a
- * WARNING is a panic, and no BAR of a device that has a driver.
+ * Claim: the module is loaded only with what this machine allows: no provoked WARNING where
+ * WARNINGs may end in a panic, and no BAR of a device that has a driver.
  */
 #include <cstdlib>
 #include <filesystem>
@@ -18,9 +18,12 @@ class ModuleParameters : public testing::Test {
 protected:
     void SetUp() override {
         files_ = {.panic_on_warn = scratch_.path / "panic_on_warn",
+                  .warn_limit = scratch_.path / "warn_limit",
+                  .command_line = scratch_.path / "cmdline",
                   .pci_devices = scratch_.path / "devices"};
         std::filesystem::create_directories(files_.pci_devices);
         write(files_.panic_on_warn, "0");
+        write(files_.command_line, "console=ttyS0 quiet");
         unsetenv("TESTEXP_ALLOW_MISUSE");
         unsetenv("TESTEXP_MMIO_BAR");
         unsetenv("TESTEXP_IMPORTER_DEVICE");
@@ -48,6 +51,28 @@ TEST_F(ModuleParameters, NoMisuseWhereAWarningIsAPanic) {
     EXPECT_EQ(parameters(), "");
     std::filesystem::remove(files_.panic_on_warn);
     EXPECT_EQ(parameters(), "") << "a kernel that does not say";
+}
+
+TEST_F(ModuleParameters, NoMisuseWhereManyWarningsAreAPanic) {
+    write(files_.warn_limit, "0");
+    EXPECT_EQ(parameters(), " allow_misuse=1");
+    for (const char* limit : {"1", "10000", ""}) {
+        write(files_.warn_limit, limit);
+        EXPECT_EQ(parameters(), "") << limit;
+    }
+}
+
+TEST_F(ModuleParameters, NoMisuseWhereTheTaintOfAWarningIsAPanic) {
+    for (const char* word : {"panic_on_taint=200", "panic_on_taint=0x200",
+                             "panic_on_taint=0x3ff,nousertaint", "panic-on-taint=ffffffff"}) {
+        write(files_.command_line, std::string("quiet ") + word + " panic=5");
+        EXPECT_EQ(parameters(), "") << word;
+    }
+    for (const char* word :
+         {"panic_on_taint=20", "panic_on_taint=0x1df,nousertaint", "panic_on_taint=", "200"}) {
+        write(files_.command_line, std::string("quiet ") + word + " panic=5");
+        EXPECT_EQ(parameters(), " allow_misuse=1") << word;
+    }
 }
 
 TEST_F(ModuleParameters, MisuseAsTheUserSays) {

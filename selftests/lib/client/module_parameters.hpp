@@ -10,6 +10,8 @@ namespace testexp {
 /* The files that the decisions are read from. Unit tests pass files of their own. */
 struct MachineFiles {
     std::filesystem::path panic_on_warn = "/proc/sys/kernel/panic_on_warn";
+    std::filesystem::path warn_limit = "/proc/sys/kernel/warn_limit";
+    std::filesystem::path command_line = "/proc/cmdline";
     std::filesystem::path pci_devices = "/sys/bus/pci/devices";
 };
 
