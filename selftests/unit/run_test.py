@@ -34,6 +34,7 @@ import verdicts
 
 RUN = os.path.join(SELFTESTS, "run")
 HEADER = "echo TAP version 13; echo 1..2; "
+FIRST_LINE_S = 10  # in which a fake program prints its lines before it hangs; it takes a fraction of a second
 
 # Name: the script of the program, the end of the last line, words that the output must contain.
 CASES = {
@@ -64,9 +65,9 @@ CASES = {
     "no_version": ("echo 1..1; echo ok 1 a", "1 passed, 1 failed, 0 skipped", "no version line"),
     "bails_out": (HEADER + "echo ok 1 a; echo Bail out! tired; exit 1",
                   "1 passed, 1 failed, 0 skipped", "Bail out! tired"),
-    "hangs": (HEADER + "echo ok 1 a; sleep 1000", "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+    "hangs": (HEADER + "echo ok 1 a; sleep 1000", "1 passed, 1 failed, 0 skipped", f"timed out after {FIRST_LINE_S} s"),
     "hangs_without_output": (HEADER + "echo ok 1 a; exec >/dev/null 2>&1; sleep 1000",
-                             "1 passed, 1 failed, 0 skipped", "timed out after 2 s"),
+                             "1 passed, 1 failed, 0 skipped", f"timed out after {FIRST_LINE_S} s"),
     "half_a_line": (HEADER + "echo ok 1 a; printf 'ok 2 b'",
                     "2 passed, 1 failed, 0 skipped", "the last line was cut off"),
     "two_plans": (HEADER + "echo ok 1 a; echo 1..2; echo ok 2 b",
@@ -215,7 +216,7 @@ class RunTest(unittest.TestCase):
         for name, (body, totals, words) in CASES.items():
             with self.subTest(name):
                 self.add(name, body)
-                done = self.run_it(name, *["--timeout=2"] * name.startswith("hangs"))
+                done = self.run_it(name, *[f"--timeout={FIRST_LINE_S}"] * name.startswith("hangs"))
                 self.end_child(name)
                 self.assertEqual(done.stdout.splitlines()[-1:], [totals], done.stdout + done.stderr)
                 self.assertIn(words, done.stdout)
@@ -349,7 +350,7 @@ class RunTest(unittest.TestCase):
         self.addCleanup(started[0].kill)
         self.assertEqual(started[0].returncode, -signal.SIGKILL)
 
-    def run_beside_log(self, script, read_s=0):
+    def run_beside_log(self, script, read_s=0, timeout=FIRST_LINE_S):
         """Runs a program that writes to a kernel log of the size of a pipe; returns the program's fault."""
         fifo = os.path.join(self.directory, "log")
         os.mkfifo(fifo)
@@ -357,7 +358,7 @@ class RunTest(unittest.TestCase):
         log.fd = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
         self.addCleanup(os.close, log.fd)
         log.read = lambda: os.read(log.fd, 1 << 20) and time.sleep(read_s)
-        args = argparse.Namespace(live=False, timeout=2)
+        args = argparse.Namespace(live=False, timeout=timeout)
         return load_run().run_program(["/bin/sh", "-c", script, "sh", fifo], os.path.join(self.directory, "a.ktap"),
                                       os.environ, log, args)[2]
 
@@ -366,11 +367,11 @@ class RunTest(unittest.TestCase):
 
     def test_slow_kernel_log_ends_no_program(self):
         """The output of a program that ended in time counts, however long the kernel's log took."""
-        self.assertIsNone(self.run_beside_log("echo >$1; echo 1..1; echo ok 1 a", read_s=3))
+        self.assertIsNone(self.run_beside_log("echo >$1; echo 1..1; echo ok 1 a", read_s=FIRST_LINE_S + 1))
 
     def test_kernel_log_is_no_output(self):
         """A program that hangs is ended although the kernel logs something all the time."""
-        self.assertEqual(self.run_beside_log("while :; do echo 'BUG: soft lockup' >$1; done"),
+        self.assertEqual(self.run_beside_log("while :; do echo 'BUG: soft lockup' >$1; done", timeout=2),
                          "timed out after 2 s without a line")
 
     def test_old_verdicts_go(self):
