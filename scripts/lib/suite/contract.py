@@ -3,8 +3,9 @@
 
 A promise is a list item: its name in bold, its text, and at the end `Tests:` with patterns, or `No test:` with the
 reason. A pattern is `glob` (any run), `flavour:glob` (a run of that kernel) or `group:glob` (a run of each kernel of a
-group), where * stands for any text. A promise holds when a case that passed matches each of its patterns. A case that
-failed or was skipped does not count. A run in which a program has a fault counts for nothing.
+group), where * stands for any text. A promise holds when a case that passed matches each of its patterns, and no case
+that failed matches one of them. A pattern without a kernel asks for no failure on any kernel. A case that was skipped
+does not count. A run in which a program has a fault counts for nothing.
 """
 import dataclasses
 import fnmatch
@@ -55,17 +56,37 @@ def unmet(patterns, runs, groups):
     return [pattern for pattern in patterns if not _meets(pattern, runs, groups)]
 
 
+def failed(patterns, runs, groups):
+    """`flavour:case` for each case that a pattern matches, on a kernel that the pattern names, or on any kernel if the
+    pattern names none. `runs` has the cases that failed, by flavour; `groups` as for unmet()."""
+    found = set()
+    for pattern in patterns:
+        flavours, name = _parts(pattern, runs, groups)
+        found |= {
+            f"{flavour}:{case}" for flavour in flavours or runs for case in _matching(name, runs.get(flavour, ()))
+        }
+    return sorted(found)
+
+
 def _meets(pattern, runs, groups):
     """Whether a case that passed has this name, on each kernel that the pattern names."""
+    flavours, name = _parts(pattern, runs, groups)
+    if flavours:
+        return all(_matching(name, runs.get(flavour, ())) for flavour in flavours)
+    return any(_matching(name, cases) for cases in runs.values())
+
+
+def _parts(pattern, runs, groups):
+    """The kernels that a pattern names, which are none for any run, and its glob."""
     word, colon, name = pattern.partition(":")
     if colon and word in groups:
-        return all(_matches(name, runs.get(flavour, ())) for flavour in groups[word])
+        return groups[word], name
     if colon and word in runs:
-        return _matches(name, runs[word])
-    return any(_matches(pattern, cases) for cases in runs.values())
+        return (word,), name
+    return (), pattern
 
 
-def _matches(name, cases):
-    """Brackets have no special meaning."""
+def _matching(name, cases):
+    """The cases with this name. Brackets have no special meaning."""
     glob = re.compile(fnmatch.translate(name.replace("[", "[[]")))
-    return any(map(glob.match, cases))
+    return list(filter(glob.match, cases))

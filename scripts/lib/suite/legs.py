@@ -100,8 +100,8 @@ LEGS = [
         "when named, as few runs have shown how often the emulator fails", legs_kernel.parallel, 12, 8, needs=GUEST,
         kernels=(NEWEST, OLDER), in_all=False,
         builds=((" ".join([*legs_kernel.CONCURRENT, "module_parameters"]), ""),)),
-    Leg("contract", "each promise of docs/contract.md has a test that passed. Reads the results of the legs "
-        f"{' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
+    Leg("contract", "each promise of docs/contract.md has a test that passed, and none that failed. Reads the results "
+        f"of the legs {' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", f"the BPF tools count exactly, in a guest of {NEWEST}. Full: on {OLDER} too", legs_kernel.probes,
         12, 6,
         needs=("json", *GUEST), kernels=(NEWEST, OLDER), builds=(("bpf_tests", ""),), by_default=True),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Legs that ask a kernel in a guest: right or wrong, not what it costs."""
+import collections
 import re
 
 import contract as contract_page
@@ -194,8 +195,8 @@ CONTRACT_GROUPS = {"native": (NEWEST, OLDER)}
 
 
 def contract_runs(checks):
-    """The cases that passed, by flavour. A leg without results fails here by name."""
-    runs = {}
+    """The cases that passed, and the cases that failed, by flavour. A leg without results fails here by name."""
+    passed, failed = collections.defaultdict(set), collections.defaultdict(set)
     for leg, flavour in CONTRACT_RUNS.items():
         directory = checks.results_of(leg)
         found = sorted(directory.rglob("tests.json")) if directory else []
@@ -203,14 +204,15 @@ def contract_runs(checks):
             checks.fails(f"results of {leg}", f"there are none of this tree; run: scripts/test {leg}")
         for path in found:
             try:
-                runs.setdefault(flavour, set()).update(tests_json.passed_cases(path.parent))
+                passed[flavour] |= tests_json.passed_cases(path.parent)
+                failed[flavour] |= tests_json.failed_cases(path.parent)
             except core.Problem as problem:
                 checks.fails(f"results of {leg}", problem)
-    return runs
+    return passed, failed
 
 
 def contract(checks):
-    runs = contract_runs(checks)
+    passed, failed = contract_runs(checks)
     if checks.result.failed:
         return
     path = core.ROOT / "docs/contract.md"
@@ -222,7 +224,10 @@ def contract(checks):
     if not tested:
         raise NotSo(f"{path} names no tests")
     for promise in tested:
-        unmet = contract_page.unmet(promise.patterns, runs, CONTRACT_GROUPS)
+        if broken := contract_page.failed(promise.patterns, failed, CONTRACT_GROUPS):
+            checks.fails(promise.name, f"these cases failed: {' '.join(broken)}")
+            continue
+        unmet = contract_page.unmet(promise.patterns, passed, CONTRACT_GROUPS)
         checks.holds(promise.name, not unmet, f"no case that passed is called {' or '.join(unmet)}")
 
 

@@ -35,20 +35,30 @@ def _last_program(document):
 def passed_cases(directory):
     """The names of the cases that passed. A run in which none did, in which something beyond a case was wrong, or whose
     kernel log nobody judged, proves nothing, which is a Problem."""
+    names = _cases_with("passed", directory)
+    if not names:
+        raise core.Problem(f"no case passed in the run of {directory}")
+    return names
+
+
+def failed_cases(directory):
+    """The names of the cases that failed. A run in which something beyond a case was wrong is a Problem here too."""
+    return _cases_with("failed", directory)
+
+
+def _cases_with(verdict, directory):
     document = load(directory)
     try:
         judged = document["kernel_log"]["judged"]
         faults = [*(f"{program['name']}: {fault}" for program in document["programs"] for fault in program["faults"]),
                   *document["faults"]]
-        names = {case["name"] for case in _cases(document) if case["verdict"] == "passed"}
+        names = {case["name"] for case in _cases(document) if case["verdict"] == verdict}
     except (KeyError, TypeError) as error:
         raise core.Problem(f"{directory / 'tests.json'} is damaged: {error!r}") from error
     if judged is not True:
         raise core.Problem(f"what the kernel logged in the run of {directory} was not judged")
     if faults:
         raise core.Problem(f"the run of {directory} failed: {faults[0]}")
-    if not names:
-        raise core.Problem(f"no case passed in the run of {directory}")
     return names
 
 
