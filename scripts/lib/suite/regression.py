@@ -15,10 +15,9 @@ import upstream_tests
 sys.path.append(str(core.LIB / "guest"))
 import kernel_tests  # pylint: disable=wrong-import-position
 
-# An emulated processor is long over dma_fence_chain/wait_backward, which is no stall. QEMU's IOMMU does not remap
-# interrupts, and without these options neither iommufd nor VFIO's own container takes a device.
-PATIENT = "rcupdate.rcu_cpu_stall_timeout=300 watchdog_thresh=60 iommufd.allow_unsafe_interrupts=1 " \
-          "vfio_iommu_type1.allow_unsafe_interrupts=1"
+# QEMU's IOMMU does not remap interrupts, and without these options neither iommufd nor VFIO's own container takes a
+# device.
+UNSAFE_INTERRUPTS = "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"
 TEXT = """\
 Runs the kernel's own dma-buf tests in a guest of a kernel without the series and in one of FLAVOUR, and compares case
 by case. FLAVOUR is compared with FLAVOUR-upstream, and a flavour of 6.12 with the stock kernel. Which tests there are
@@ -97,7 +96,7 @@ class Regression:
             status = core.call(
                 core.vm_command(kernel, command, mem=4096, timeout=core.GUEST_TIMEOUT_S, share=self.logs,
                                 console=self.logs / f"{side}-console.txt",
-                                arguments=[*devices, "--append", PATIENT]),
+                                arguments=[*devices, "--append", UNSAFE_INTERRUPTS]),
                 stdout=output)
         if status != 0:
             raise core.Problem(f"the tests did not get to their end on {kernel} (status {status}); see {self.logs}")

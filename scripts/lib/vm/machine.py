@@ -20,6 +20,14 @@ KVM = ["-accel", "kvm", "-cpu", "host,migratable=no"]
 PROBE_AGAIN_S = 3600
 
 
+# The kernel's clocks, which report a task or a processor that makes no progress. They do not know whether the machine
+# had time for the guest, and an emulated processor is long over some work. So each gets a time that no such work takes:
+# 300 s for RCU and for tasks that sleep, 60 s for hard lockups, and 120 s, twice the value, for soft lockups. A kernel
+# without one of these clocks only says that it does not know the word. In a guest that counts instructions the clocks
+# count instructions too, so the machine cannot set them off.
+PATIENT = ["rcupdate.rcu_cpu_stall_timeout=300", "watchdog_thresh=60", "sysctl.kernel.hung_task_timeout_secs=300"]
+
+
 # --- the kernel ------------------------------------------------------------------------------------------------------
 
 
@@ -177,7 +185,7 @@ def command_line(options):
     else:
         # an emulator on a busy machine can be too late for the ten ticks that this check waits for, and the kernel
         # panics
-        words += ["no_timer_check"]
+        words += ["no_timer_check", *PATIENT]
     if options.iommu:
         words += ["intel_iommu=on"]
     if options.sealed:
