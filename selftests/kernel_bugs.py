@@ -10,13 +10,17 @@ import iommu_faults
 # The prefix of a message on a console: "[   12.345678][  T123] ".
 CONSOLE_PREFIX = re.compile(r"\[[ \d.]+\](?:\[ *[TC]\d+\])? ")
 
+# Reports of the kernel's own clocks: a task, a processor or a grace period made no progress for some time. A machine
+# that had no time for a guest causes these as well.
+STALL = re.compile(r"INFO: (?:task .* blocked |rcu)|BUG: (?:soft|workqueue) lockup|Watchdog detected ")
+
 # How messages about bugs begin. A subsystem's name may come first, as in "rcu: INFO: ...". "RETBleed: WARNING: ..."
 # of the boot is no bug.
 BUG = re.compile(
     r"(?:[\w-]+: )?(?:"
     r"BUG: |kernel BUG at |BUG [\w:-]+ \(|\[ BUG: |Oops\b|Kernel panic - |PANIC: |"
     r"general protection fault|stack segment|divide error|invalid opcode|double fault|"
-    r"INFO: (?:possible |task .* blocked |trying to register |lockdep is turned off|rcu)|Watchdog detected |"
+    rf"INFO: (?:possible |trying to register |lockdep is turned off)|{STALL.pattern}|"
     r"KASAN: |KCSAN: |KFENCE: |UBSAN: |refcount_t: |list_(?:add|del) corruption)|"
     # a checker that starts is no bug
     r"kmemleak: (?!Kernel memory leak detector initialized|Automatic memory scanning)|"
@@ -40,6 +44,11 @@ def message(console_line):
     """The message in a line of a console, or "" if the line is not from the kernel."""
     prefix = CONSOLE_PREFIX.match(console_line)
     return console_line[prefix.end():] if prefix else ""
+
+
+def is_stall(bug):
+    """Whether a clock reports this bug. Such a bug fails a run, but a hunt for faults takes the bug for a hang."""
+    return bool(STALL.search(bug))
 
 
 # The module prints these lines before and after a call that must give a report: WARNINGs, which the test counts, or

@@ -16,8 +16,9 @@ READS_AT_ONCE = 1000  # calls of read() for one call of new_bugs(); the lines af
 LOST = kernel_bugs.NOT_JUDGED + "the kernel logged more than its buffer holds, so lines were lost"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 
-# Expected taints: a WARNING, which the log shows as well, an out-of-tree module, and an unsigned module.
-TAINTS_EXPECTED = 1 << 9 | 1 << 12 | 1 << 13
+# Expected taints: a WARNING and a soft lockup, which the log shows as well, an out-of-tree module, and an unsigned
+# module.
+TAINTS_EXPECTED = 1 << 9 | 1 << 14 | 1 << 12 | 1 << 13
 
 
 class KernelLog:

@@ -606,11 +606,13 @@ class KernelTest(unittest.TestCase):
         """The kind of a message: is it a bug alone, among announced warnings, among announced faults of an IOMMU?"""
         if self.judge(message) == [kernel_bugs.NOT_JUDGED + message]:
             return "stopped"
+        if kernel_bugs.is_stall(message):
+            return "stall" if self.judge(self.WARNINGS, self.FAULTS, message) else "fine"
         return self.KINDS[tuple(bool(self.judge(*before, message)) for before in ([], [self.WARNINGS], [self.FAULTS]))]
 
     def test_log_lines(self):
         """Lines that kernels really print."""
-        counts = dict.fromkeys([*self.KINDS.values(), "stopped"], 0)
+        counts = dict.fromkeys([*self.KINDS.values(), "stall", "stopped"], 0)
         with open(os.path.join(HERE, "kernel_log_lines.txt"), encoding="utf-8") as file:
             lines = [line.rstrip("\n").split(" ", 1) for line in file if not line.startswith("#")]
         for kind, text in lines:
@@ -696,6 +698,11 @@ class KernelTest(unittest.TestCase):
         log.read_taints = lambda: 1 << 7
         self.assertEqual(log.new_bugs(), ["kernel taint changed from 0 to 128"])
         self.assertEqual(log.new_bugs(), [])
+
+    def test_taint_that_the_log_shows(self):
+        for bit, left in ((9, 0), (14, 0), (7, 1 << 7)):
+            with unittest.mock.patch("builtins.open", unittest.mock.mock_open(read_data=f"{1 << bit}\n")):
+                self.assertEqual(kernel_log.KernelLog.read_taints(), left)
 
     def judge(self, *messages):
         judge = kernel_bugs.Judge()

@@ -26,9 +26,9 @@ EPILOG = """\
 Prints TAP on standard output. `ok` means that a fault was found, and the line names the program that found the fault.
 The controls run first: the same programs without a fault. The controls must pass; otherwise the verdicts mean nothing.
 A fault that changes nothing, does not apply or does not build is an error. A fault that makes the kernel oops is found.
-After a timeout or a lost guest, the fault is tried again, alone and with more time. A fault that hangs is found only if
-it hangs twice in the same program, and if this program without the fault took at most a tenth of the limit. The first
-fault of the kernel needs a source tree of 4 GB and some minutes.
+After a timeout, a stall that the kernel reports, or a lost guest, the fault is tried again, alone and with more time. A
+fault that hangs is found only if it hangs twice in the same program, and if this program without the fault took at most
+a tenth of the limit. The first fault of the kernel needs a source tree of 4 GB and some minutes.
 
 With --generated, rules make the faults. The results stay in the cache, so an interrupted hunt continues.
 docs/mutation.md has the details."""

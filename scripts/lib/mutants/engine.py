@@ -125,16 +125,17 @@ class Guest:
             self.runs[name].append(event)
 
     def new_bug(self):
-        """Returns the first bug on the console since the current programs began, or "". An older bug belongs to the
-        jobs before, and does not say why the guest ended. Older lines count only for what they announce."""
+        """Returns the first bug on the console since the current programs began, or "". A stall is returned only if
+        there is no other bug. An older bug belongs to the jobs before, and does not say why the guest ended. Older
+        lines count only for what they announce."""
         console = self.console.read_bytes() if self.console.exists() else b""
         judge = kernel_bugs.Judge()
         old, new = ([kernel_bugs.message(line) for line in part.decode(errors="replace").splitlines()]
                     for part in (console[:self.console_at], console[self.console_at:]))
         for message in old:
             judge.bug(message)
-        bugs = filter(None, map(judge.bug, new))
-        return next((bug for bug in bugs if not bug.startswith(kernel_bugs.NOT_JUDGED)), "")
+        bugs = [bug for bug in map(judge.bug, new) if bug and not bug.startswith(kernel_bugs.NOT_JUDGED)]
+        return min(bugs, key=kernel_bugs.is_stall, default="")
 
     def attempts(self, status, said):
         if status == core.GUEST_NOT_STARTED:

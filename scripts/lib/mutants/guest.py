@@ -32,6 +32,10 @@ DIRTY = 75  # the state of the kernel is in doubt, so the next fault needs a new
 # again, alone.
 KILL_S = 20
 
+# No clock of a guest's kernel reports a stall sooner: PATIENT in vm/machine.py, and hung_task_s of the program
+# contention.
+STALL_S = 60
+
 TIMED_OUT = re.compile(r"timed out after (\d+) s")
 UNKILLABLE = re.compile(r"([\w-]+) cannot be killed, so it hangs in the kernel")
 # The module with the fault cannot be loaded. A module that is still there from a program before is no such evidence,
@@ -91,8 +95,8 @@ def judge(tests, status, output):
     tests: the tests.json of selftests/run, or None. status, output: the exit status and the output of selftests/run.
 
     passed: every case passed or was skipped. skipped: every case was skipped. failed: the programs found a fault. hung:
-    the only failures are timeouts. broken: there is no result, or it only says what was not judged. `program` is the
-    first program that did not pass, if known.
+    the only failures are timeouts and reports of the kernel's clocks. broken: there is no result, or it only says what
+    was not judged. `program` is the first program that did not pass, if known.
     """
     words = (output.strip().splitlines() or [""])[-1]
     if stuck := tests and next(filter(None, map(UNKILLABLE.match, tests["faults"])), None):
@@ -114,16 +118,25 @@ def judge(tests, status, output):
     if not cases and not faults:
         program, text = unseen[0]
         return outcome("broken", text, program)
-    late = [(program, case, match) for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
+    late = hangs(cases, faults)
     clear = [(program, case) for program, case, reason in cases
              if not TIMED_OUT.search(reason) or EXPECTATION.search(reason)]
-    clear += [(program, fault) for program, _, fault in faults if KERNEL_LOG.match(fault)]
+    clear += [(program, fault) for program, _, fault in faults
+              if KERNEL_LOG.match(fault) and not kernel_bugs.is_stall(fault)]
     if clear or not late:
         program, found = (clear or [(program, fault) for program, _, fault in faults])[0]
         return outcome("failed", found, program)
     # Other complaints, such as objects that are left, follow from the end of the killed program.
-    program, case, match = late[0]
-    return outcome("hung", f"{case or 'the program'} {match[0]}", program, case, int(match[1]))
+    program, found, case, limit = late[0]
+    return outcome("hung", found, program, case, limit)
+
+
+def hangs(cases, faults):
+    """Returns [(program, what, case or "", limit in seconds)] of the complaints that say only that something hung."""
+    late = [(program, f"{case or 'the program'} {match[0]}", case, int(match[1]))
+            for program, case, reason in cases + faults if (match := TIMED_OUT.search(reason))]
+    return late + [(program, fault, "", STALL_S) for program, _, fault in faults
+                   if KERNEL_LOG.match(fault) and kernel_bugs.is_stall(fault)]
 
 
 def read_tests(path):

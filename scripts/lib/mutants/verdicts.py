@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Decides the verdict of a fault after its programs ran. A verdict never claims more than the programs showed.
 
-A failed case, a program that ends with an error, or a kernel that reports a bug finds the fault. A timeout or a lost
-guest does not, because the machine may have been busy. The fault is then tried once more, alone in a new guest, with
-more time, after the same program without the fault. The fault is also found if it hangs again in the same place, and
-the program without the fault took at most a tenth of the limit. A fault that hangs in another place the second time is
-tried once more, and the second and the third attempt are compared in the same way. Every other result is an error.
+A failed case, a program that ends with an error, or a kernel that reports a bug finds the fault. A timeout, a stall
+that a clock of the kernel reports, or a lost guest does not, because the machine may have been busy. The fault is then
+tried once more, alone in a new guest, with more time, after the same program without the fault. The fault is also found
+if it hangs again in the same place, and the program without the fault took at most a tenth of the limit. A fault that
+hangs in another place the second time is tried once more, and the second and the third attempt are compared in the same
+way. Every other result is an error.
 """
 
 import collections
+
+from guest import STALL_S, kernel_bugs
 
 # verdict: killed, survived or error; by: the program that found the fault; case: the first failure, or why there is no
 # verdict; seconds: the time of the programs, without the build
@@ -35,7 +38,7 @@ def first_verdict(attempt):
     for run in attempt.runs:
         if run["outcome"] == "failed":
             return Verdict("killed", run["program"], run["found"], seconds_of(attempt))
-    if attempt.end == "bug" and attempt.current:
+    if attempt.end == "bug" and attempt.current and not kernel_bugs.is_stall(attempt.what):
         return Verdict("killed", attempt.current[-1], f"the guest's kernel ended: {attempt.what}", seconds_of(attempt))
     if attempt.end or any(run["outcome"] not in GOOD for run in attempt.runs):
         return None
@@ -47,7 +50,9 @@ def hang_of(attempt):
     for run in attempt.runs:
         if run["outcome"] == "hung":
             return {run["program"]}, run["case"], run["limit"]
-    return (set(attempt.current), "", None) if attempt.end == "silent" and attempt.current else None
+    if attempt.current and (attempt.end == "silent" or attempt.end == "bug" and kernel_bugs.is_stall(attempt.what)):
+        return set(attempt.current), "", STALL_S if attempt.end == "bug" else None
+    return None
 
 
 def stopped_in(attempt):
