@@ -16,7 +16,7 @@ struct Mutant {
     std::string name;
     std::string text; /* what is wrong */
     std::string flavour;
-    std::string verdict;   /* killed, survived or error */
+    std::string verdict;   /* killed, survived, error or elsewhere */
     std::string killed_by; /* a program */
     std::string found;     /* what it found first, or why there is no verdict */
 };
@@ -26,8 +26,10 @@ struct MutantKind {
     int known = 0; /* also those that were not tried */
     int tried = 0;
     int killed = 0;
+    std::string score; /* scripts/mutants prints the same */
     std::vector<std::string> survived;
-    std::vector<std::string> errors; /* not built, or the guest was lost */
+    std::vector<std::string> errors;    /* not built, or the guest was lost */
+    std::vector<std::string> elsewhere; /* survived, and only another kernel shows them */
 };
 
 struct Mutants {
@@ -45,7 +47,8 @@ Mutants parse_mutants(const nlohmann::json& object) {
         mutants.seed = object.at("seed").get<std::int64_t>();
     for (const auto& row : object.at("kinds"))
         mutants.kinds.push_back({row.at("kind"), row.at("known"), row.at("tried"), row.at("killed"),
-                                 row.at("survived"), row.at("errors")});
+                                 row.at("score"), row.at("survived"), row.at("errors"),
+                                 row.at("elsewhere")});
     for (const auto& row : object.at("faults"))
         mutants.faults.push_back({row.at("kind"), row.at("name"), row.at("text"), row.at("flavour"),
                                   row.at("verdict"), row.at("killed_by"), row.at("case")});
@@ -56,19 +59,22 @@ Paragraph mutants_verdict(const Mutants& mutants) {
     int tried = 0;
     std::size_t survived = 0;
     std::size_t errors = 0;
+    std::size_t elsewhere = 0;
 
     for (const MutantKind& kind : mutants.kinds) {
         tried += kind.tried;
         survived += kind.survived.size();
         errors += kind.errors.size();
+        elsewhere += kind.elsewhere.size();
     }
     if (!mutants.controls_passed)
         return {"The self-tests failed without a fault, so the verdicts mean nothing.", Tone::bad};
     if (tried == 0)
         return {"No fault was tried.", Tone::bad};
-    if (survived + errors != 0)
-        return {fmt::format("The self-tests did not find {} fault{}; {} could not be tried.",
-                            survived, survived == 1 ? "" : "s", errors),
+    if (survived + errors + elsewhere != 0)
+        return {fmt::format("The self-tests did not find {} fault{}; {} could not be tried, and "
+                            "only another kernel shows {}.",
+                            survived, survived == 1 ? "" : "s", errors, elsewhere),
                 Tone::bad};
     return {"The self-tests found every fault that was tried.", Tone::good};
 }
@@ -83,7 +89,8 @@ Section show(const Mutants& mutants) {
                  {"found", true},
                  {"score", true},
                  {"not found", false},
-                 {"no verdict", false}},
+                 {"no verdict", false},
+                 {"only on another kernel", false}},
                 {}};
     Table faults{"All faults that were tried",
                  "",
@@ -98,14 +105,13 @@ Section show(const Mutants& mutants) {
                  Placement::page_only};
 
     for (const MutantKind& kind : mutants.kinds)
-        kinds.rows.push_back({{kind.kind, std::to_string(kind.known), std::to_string(kind.tried),
-                               std::to_string(kind.killed),
-                               kind.tried == 0 || !mutants.controls_passed
-                                   ? "–"
-                                   : fmt::format("{:.1f} %", 100.0 * kind.killed / kind.tried),
-                               fmt::format("{}", fmt::join(kind.survived, " ")),
-                               fmt::format("{}", fmt::join(kind.errors, " "))},
-                              kind.killed != kind.tried ? Tone::bad : Tone::plain});
+        kinds.rows.push_back(
+            {{kind.kind, std::to_string(kind.known), std::to_string(kind.tried),
+              std::to_string(kind.killed), mutants.controls_passed ? kind.score : "none",
+              fmt::format("{}", fmt::join(kind.survived, " ")),
+              fmt::format("{}", fmt::join(kind.errors, " ")),
+              fmt::format("{}", fmt::join(kind.elsewhere, " "))},
+             kind.killed != kind.tried ? Tone::bad : Tone::plain});
     for (const Mutant& fault : mutants.faults)
         faults.rows.push_back({{fault.kind, fault.name, fault.text, fault.flavour, fault.verdict,
                                 fault.killed_by, fault.found},

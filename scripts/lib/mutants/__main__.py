@@ -133,16 +133,16 @@ def count(faults):
 
 
 def hunt(options, faults, work):
-    """Returns (record, {kind: number of faults}, number of faults that were chosen)."""
+    """Returns (record, {kind: number of faults})."""
     if not options.generated:
         chosen = choose(faults, options)
-        return hunt_hand_made.Hunt(chosen, options.bin, work, options.jobs).run(), count(faults), len(chosen)
+        return hunt_hand_made.Hunt(chosen, options.bin, work, options.jobs).run(), count(faults)
     built = hunt_generated.prepare(options.kind, options.kernel)
     by_rule = hunt_generated.Hunt(built, options, hunt_generated.binaries_of(options.bin), work)
     record = by_rule.run()
     for line in by_rule.summary():
         print(f"# {line}", flush=True)
-    return record, {built.kind: len(by_rule.all)}, len(by_rule.chosen)
+    return record, {built.kind: len(by_rule.all)}
 
 
 def try_faults(options, faults):
@@ -154,8 +154,8 @@ def try_faults(options, faults):
     work = pathlib.Path(tempfile.mkdtemp(prefix="dmabuf-pfn-mutants."))
     keep = True
     try:
-        record, known, planned = hunt(options, faults, work)
-        record.tell_score(planned)
+        record, known = hunt(options, faults, work)
+        record.tell_score()
         if options.out:
             seed = options.seed if sampled and options.sample < sum(known.values()) else None
             record.write(options.out, known, seed, pathlib.Path(options.bin).parent / "results" / "results_report")

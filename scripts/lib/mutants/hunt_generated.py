@@ -3,7 +3,7 @@
 
 First each program runs without a fault, and the module reports the executed sites. Each fault is then tried with the
 programs that execute its site, the fastest first, until a program finds the fault. A fault that no program executes is
-a survivor. It has no verdict only if the file `known` says that another kernel shows the difference.
+a survivor. Its verdict is `elsewhere` instead if the file `known` says that another kernel shows the difference.
 
 A fast program finds most faults. The other faults cost most of the time, so the slow programs run with several of these
 faults at once. When all programs pass, no fault was found. When a program fails, each half of the faults is tried
@@ -213,7 +213,7 @@ class Hunt:
                                  {name: state.fingerprint(self.binaries / guest_side.program_of(name),
                                                           judge + self.guest_text(name).encode())
                                   for name in self.programs()})
-        self.record = Record([built.kind], self.known.survives)
+        self.record = Record([built.kind], self.known.survives, self.known.equivalent)
         self.tried = {}
         self.rank = {program: number for number, program in enumerate(self.programs())
                      if self.guests[guest_of(program)].ordered}
@@ -388,8 +388,8 @@ class Hunt:
         self.tell(mutant, verdict)
 
     def tell(self, mutant, verdict):
-        """Records a verdict. A survivor names the programs that the budget left out. A fault that survives has no
-        verdict if only another kernel can show a difference."""
+        """Records a verdict. A survivor names the programs that the budget left out. A fault that survives is
+        reported as `elsewhere` if only another kernel can show a difference."""
         tried = self.tried[mutant.id]
         if verdict.verdict == "survived" and self.is_first() and mutant.id in self.known.elsewhere:
             self.record.elsewhere(self.fault(mutant, tried), self.known.elsewhere[mutant.id])
@@ -402,7 +402,7 @@ class Hunt:
     # --- the summary ---
 
     def summary(self):
-        """Yields lines for people: the found faults of each rule, the score, and what each program found first."""
+        """Yields lines for people: the found faults of each rule, and what each program found first."""
         verdict_of = {fault.name: verdict for fault, verdict in self.record.faults}
         by_rule = collections.defaultdict(collections.Counter)
         for mutant in self.chosen:
@@ -412,10 +412,6 @@ class Hunt:
                f"{self.built.refused} more the compiler refused")
         for rule, counts in sorted(by_rule.items()):
             yield f"{rule}: {counts['killed']} of {sum(counts.values())} found"
-        counts = collections.Counter(verdict.verdict for verdict in verdict_of.values())
-        judged = counts["killed"] + counts["survived"]
-        yield (f"score: {100 * counts['killed'] / judged:.1f} % of {judged}" if judged
-               else "score: none, because no fault has a verdict")
         yield from redundant(self.state.verdicts.values())
 
 

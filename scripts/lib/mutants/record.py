@@ -24,11 +24,25 @@ def processor_minutes():
     return (used.ru_utime + used.ru_stime) / 60
 
 
-class Record:
-    """The verdicts of one hunt. `known`: {name of a known survivor: reason}."""
+def score_of(pairs):
+    """Returns the score in words: the killed faults, divided by all. pairs: [(fault, verdict)] from Record.counted().
 
-    def __init__(self, controls, known=None):
-        self.expected, self.known = controls, known or {}
+    A fault without a verdict counts as not found, and so does a fault that only another kernel shows. The truth may be
+    higher then, and the words say so. The number is rounded down, so only 100.0 % means all.
+    """
+    counts = collections.Counter(verdict.verdict for _, verdict in pairs)
+    if not counts:
+        return "none"
+    return (f"{'at least ' if counts['error'] or counts['elsewhere'] else ''}"
+            f"{1000 * counts['killed'] // counts.total() / 10:.1f} %")
+
+
+class Record:
+    """The verdicts of one hunt. `known`: {name of a known survivor: reason}. `equivalent`: names of faults that count
+    for no score."""
+
+    def __init__(self, controls, known=None, equivalent=()):
+        self.expected, self.known, self.equivalent = controls, known or {}, equivalent
         self.controls, self.faults, self.number, self.lock = {}, [], 0, threading.Lock()
         self.by_kernel = collections.Counter()
 
@@ -65,11 +79,12 @@ class Record:
                 self.line(False, f"{name} # {verdict.verdict}{took}", what, *([fault.text] if fault.text else []))
 
     def elsewhere(self, fault, place):
-        """Reports a fault that has no verdict, because only another kernel shows the difference."""
+        """Reports a fault that survived here, because only another kernel shows the difference."""
         with self.lock:
             self.by_kernel[place.kernel] += 1
-            self.line(True, f"{fault.kind}/{fault.name} # SKIP only {place.kernel} shows it, with "
-                      f"{' '.join(place.programs)}: {place.reason}")
+            why = f"only {place.kernel} shows it, with {' '.join(place.programs)}: {place.reason}"
+            self.faults.append((fault, verdicts.Verdict("elsewhere", None, why, None)))
+            self.line(True, f"{fault.kind}/{fault.name} # SKIP {why}")
 
     def missing_controls(self):
         """Reports each control without a verdict as an error: the control has not passed."""
@@ -78,15 +93,29 @@ class Record:
                 self.control(name, verdicts.Verdict("error", None, "there is no verdict: the control never ran", None))
 
     def passed(self):
-        good = all(verdict.verdict == "killed" or (verdict.verdict == "survived" and fault.name in self.known)
-                   for fault, verdict in self.faults)
-        return good and verdicts.controls_passed(self.expected, self.controls)
+        good = all(verdict.verdict in ("killed", "elsewhere")
+                   or (verdict.verdict == "survived" and fault.name in self.known) for fault, verdict in self.faults)
+        return good and self.controls_passed()
 
-    def tell_score(self, planned):
-        killed = sum(verdict.verdict == "killed" for _, verdict in self.faults)
-        print(f"# {killed} of {planned - self.by_kernel.total()} faults found", flush=True)
+    def counted(self, kind=None):
+        """Returns [(fault, verdict)] of the faults that are not equivalent, of one kind or of all kinds."""
+        return [(fault, verdict) for fault, verdict in self.sorted()
+                if kind in (None, fault.kind) and fault.name not in self.equivalent]
+
+    def sorted(self):
+        return sorted(self.faults, key=lambda pair: (pair[0].kind, pair[0].name))
+
+    def controls_passed(self):
+        return verdicts.controls_passed(self.expected, self.controls)
+
+    def tell_score(self):
+        counted = self.counted()
+        counts = collections.Counter(verdict.verdict for _, verdict in counted)
+        score = score_of(counted) if self.controls_passed() else "none, because a control did not pass"
+        print(f"# score: {score}; {counts['killed']} of {counts.total()} faults found, {counts['error']} without a "
+              "verdict", flush=True)
         for kernel, count in sorted(self.by_kernel.items()):
-            print(f"# {count} more have no verdict, because only {kernel} shows them: --kernel {kernel}", flush=True)
+            print(f"# {count} were not found here, because only {kernel} shows them: --kernel {kernel}", flush=True)
         print(f"# {processor_minutes():.1f} processor minutes", flush=True)
 
     def score(self, known, seed):
@@ -94,22 +123,20 @@ class Record:
 
         The contents have no times and no dates, so the same verdicts of the same faults give the same bytes.
         """
-        found = sorted(self.faults, key=lambda pair: (pair[0].kind, pair[0].name))
         kinds = []
         for kind in sorted(known):
-            names = collections.defaultdict(list)
-            for fault, verdict in found:
-                if fault.kind == kind:
-                    names[verdict.verdict].append(fault.name)
-            kinds.append({"kind": kind, "known": known[kind], "tried": sum(map(len, names.values())),
-                          "killed": len(names["killed"]), "survived": names["survived"], "errors": names["error"]})
+            counted, names = self.counted(kind), collections.defaultdict(list)
+            for fault, verdict in counted:
+                names[verdict.verdict].append(fault.name)
+            kinds.append({"kind": kind, "known": known[kind], "tried": len(counted), "killed": len(names["killed"]),
+                          "score": score_of(counted), "survived": names["survived"], "errors": names["error"],
+                          "elsewhere": names["elsewhere"]})
         faults = [{"kind": fault.kind, "name": fault.name, "file": fault.file, "text": fault.text,
                    "flavour": fault.flavour, "verdict": verdict.verdict,
                    "killed_by": verdict.by if verdict.verdict == "killed" else "",
                    "case": of_any_boot(verdict.case or "")}
-                  for fault, verdict in found]
-        return {"seed": seed, "controls_passed": verdicts.controls_passed(self.expected, self.controls), "kinds": kinds,
-                "faults": faults}
+                  for fault, verdict in self.sorted()]
+        return {"seed": seed, "controls_passed": self.controls_passed(), "kinds": kinds, "faults": faults}
 
     def write(self, directory, known, seed, program):
         directory.mkdir(parents=True, exist_ok=True)

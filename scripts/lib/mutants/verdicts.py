@@ -13,8 +13,8 @@ import collections
 
 from guest import STALL_S, kernel_bugs
 
-# verdict: killed, survived or error; by: the program that found the fault; case: the first failure, or why there is no
-# verdict; seconds: the time of the programs, without the build
+# verdict: killed, survived, error, or elsewhere (see Record.elsewhere()); by: the program that found the fault; case:
+# the first failure, or why there is no verdict; seconds: the time of the programs, without the build
 Verdict = collections.namedtuple("Verdict", "verdict by case seconds")
 
 # The result of one attempt at a job.
