@@ -26,6 +26,7 @@ class Leg:
     quick_minutes: float
     needs: tuple = ()  # steps of deps.sh
     kernels: tuple = ()  # got or built before it runs
+    full_kernels: tuple = ()  # more of these, which only the full form uses
     builds: tuple = ()  # targets of user space, each with its preset
     after: tuple = ()  # legs whose results it reads, where these run as well
     not_beside: tuple = ()  # legs that this leg disturbs
@@ -34,6 +35,9 @@ class Leg:
 
     def minutes(self, quick):
         return self.quick_minutes if quick else self.full_minutes
+
+    def kernels_of_form(self, quick):
+        return self.kernels if quick else self.kernels + self.full_kernels
 
 
 # The kernels of the legs: the newest kernel is tested in every way. Other flavours run when a user names them.
@@ -85,11 +89,11 @@ LEGS = [
     Leg("exporters", "dmabuf-check on each exporter that the kernel and QEMU's devices have: udmabuf, the system heap, "
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
         f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 10, 3,
-        needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+        needs=GUEST, kernels=(NEWEST,), full_kernels=(DEBUG,), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
         f"machine's is older than 8.1. Full: at full bounds, and short on {DEBUG}",
-        legs_importers.importers, 12, 6, needs=GUEST, kernels=(NEWEST, DEBUG), builds=SELFTESTS),
+        legs_importers.importers, 12, 6, needs=GUEST, kernels=(NEWEST,), full_kernels=(DEBUG,), builds=SELFTESTS),
     Leg("panic", "exporters without get_pfn, under panic_on_warn", legs_kernel.panic, 0.5, 0.5,
         needs=GUEST, kernels=(NEWEST,), builds=SELFTESTS),
     Leg("witnesses", "values that must not be trusted as PFNs, behind an IOMMU and swiotlb; a BAR of 4 GiB; a "
@@ -104,7 +108,7 @@ LEGS = [
         f"of the legs {' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", f"the BPF tools count exactly, in a guest of {NEWEST}. Full: on {OLDER} too", legs_kernel.probes,
         12, 6,
-        needs=("json", *GUEST), kernels=(NEWEST, OLDER), builds=(("bpf_tests", ""),), by_default=True),
+        needs=("json", *GUEST), kernels=(NEWEST,), full_kernels=(OLDER,), builds=(("bpf_tests", ""),), by_default=True),
     Leg("icount", "two passes that count instructions agree with each other and with results/reference, and so do two "
         "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF. One pass "
         f"on {' '.join(legs_count.OTHER_KERNELS)} agrees with its own reference",

@@ -168,7 +168,7 @@ class Run:
     @staticmethod
     def work(leg, checks):
         try:
-            for kernel in leg.kernels:
+            for kernel in leg.kernels_of_form(checks.quick):
                 core.kernel_tree(kernel)
             for target, preset in leg.builds:
                 core.build_userspace(target, preset)
