@@ -53,7 +53,8 @@ def parse(argv):
                         "--generated: module)")
     parser.add_argument("--kernel", metavar="FLAVOUR",
                         help="try the faults on this version of Linux: each version has its own faults of the kernel "
-                        f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}). With "
+                        f"patch ({', '.join(hand_made.versions())}; default: {hand_made.DEFAULT_VERSION}, or the "
+                        "newest that has faults of --kind). With "
                         f"--generated: try all faults on this kernel ({GENERATED_ON}; the first is the default), or, "
                         "on any other kernel, the faults that only this kernel shows, as the file `known` says")
     parser.add_argument("--sample", type=core.positive, metavar="N", help="try N faults, chosen at random")
@@ -79,8 +80,17 @@ def parse(argv):
         parser.error("--budget goes only with --generated")
     if options.kernel not in (None, *hand_made.versions()):
         parser.error(f"no faults for the kernel '{options.kernel}'; there are: {' '.join(hand_made.versions())}")
-    options.kernel = options.kernel or hand_made.DEFAULT_VERSION
+    options.kernel = options.kernel or default_version(options.kind)
     return options
+
+
+def default_version(kind):
+    """Returns the version of Linux whose faults are tried where the user names none. Not each version has each kind."""
+    directory = hand_made.PATCHES.get(kind, ("", None))[0]
+    having = [version for version in hand_made.versions() if (hand_made.KERNEL_FAULTS / version / directory).is_dir()]
+    if hand_made.DEFAULT_VERSION in having:
+        return hand_made.DEFAULT_VERSION
+    return max(having, key=lambda version: [int(number) for number in version.split(".")])
 
 
 def check_generated(parser, options):
