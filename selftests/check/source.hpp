@@ -9,13 +9,16 @@
  */
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "testexp.hpp"
@@ -146,5 +149,16 @@ extern const SourceKind fd_source;
 
 /* In the order of --help. */
 std::span<const SourceKind* const> source_kinds();
+
+/*
+ * The value. Else throws std::runtime_error with one line for the user, which begins with
+ * @option: "--heap: ..." for a failure, and "--heap needs ..." for what this machine lacks.
+ */
+template <typename T> T value_for(const std::string& option, testexp::Result<T> result) {
+    if (result)
+        return std::move(result).value();
+    throw std::runtime_error("--" + option + (result.code() == EOPNOTSUPP ? " needs " : ": ") +
+                             result.error().what);
+}
 
 } // namespace check

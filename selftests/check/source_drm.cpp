@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A dumb buffer of a DRM driver, exported by PRIME. */
-#include <cerrno>
-
 #include "drm_buffer.hpp"
 #include "source.hpp"
 
@@ -10,21 +8,11 @@ namespace check {
 namespace {
 
 Source make(const std::string& argument, const Settings&) {
-    const auto spec = testexp::parse_drm(argument);
-
-    if (!spec)
-        throw std::runtime_error("--drm " + spec.error().what);
-
-    auto buffer = testexp::make_drm_buffer(spec.value());
-
-    if (!buffer)
-        throw std::runtime_error((buffer.code() == EOPNOTSUPP ? "--drm needs " : "--drm: ") +
-                                 buffer.error().what);
-
+    const testexp::DrmSpec spec = value_for("drm", testexp::parse_drm(argument));
     Source source;
 
     source.name = "drm " + argument;
-    source.buffer = std::move(buffer).value();
+    source.buffer = value_for("drm", testexp::make_drm_buffer(spec));
     source.has_distinct_pages = true;
     source.may_write = true;
     return source;

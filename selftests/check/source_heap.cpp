@@ -10,7 +10,7 @@ using namespace testexp;
 namespace {
 
 Source make(const std::string& argument, const Settings&) {
-    ForeignBuffer buffer = make_heap(parse_heap(argument).value()).value();
+    ForeignBuffer buffer = value_for("heap", make_heap(value_for("heap", parse_heap(argument))));
     Source source;
 
     source.name = "heap " + argument;

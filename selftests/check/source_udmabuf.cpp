@@ -140,7 +140,8 @@ Source make(const std::string& argument, const Settings&) {
     constexpr std::string_view mark = ",shuffled";
     const bool shuffled = argument.ends_with(mark);
     const std::string plain = argument.substr(0, argument.size() - (shuffled ? mark.size() : 0));
-    ForeignBuffer buffer = make_udmabuf(parse_udmabuf(plain).value()).value();
+    ForeignBuffer buffer =
+        value_for("udmabuf", make_udmabuf(value_for("udmabuf", parse_udmabuf(plain))));
     const Pieces pieces =
         shuffled ? shuffled_pieces(buffer.nr_pages) : Pieces{{0, buffer.nr_pages}};
     Source source;

@@ -48,15 +48,13 @@ Reference bar_in_sysfs(const VfioSpec& spec) {
 }
 
 void add_physical_addresses(Source& source, const VfioDevice& device, std::uint64_t bytes) {
-    const auto pfns = device.pfns_without_iommu(source.buffer.get(), bytes);
+    const auto answer = device.pfns_without_iommu(source.buffer.get(), bytes);
 
-    if (pfns.code() == EOPNOTSUPP || pfns.code() == ENOTTY)
+    if (answer.code() == EOPNOTSUPP || answer.code() == ENOTTY)
         return; /* an IOMMU, no such ioctl, or an iommufd that takes one range only */
-    if (!pfns)
-        throw std::runtime_error("--vfio: " + pfns.error().what);
     source.references.push_back(
         {"IOMMU_IOAS_NOIOMMU_GET_PA",
-         [pfns = pfns.value()](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
+         [pfns = value_for("vfio", answer)](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
              return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
          }});
 }
@@ -119,34 +117,24 @@ void add_invalidations(Source& source, const std::shared_ptr<VfioKeeper>& keeper
 }
 
 Source make(const std::string& argument, const Settings&) {
-    const auto spec = parse_vfio(argument);
-
-    if (!spec)
-        throw std::runtime_error("--vfio: " + spec.error().what);
-
-    auto made = make_vfio(spec.value());
-
-    if (!made && made.code() == EOPNOTSUPP)
-        throw std::runtime_error("--vfio needs " + made.error().what);
-    if (!made)
-        throw std::runtime_error("--vfio: " + made.error().what);
-
+    const VfioSpec spec = value_for("vfio", parse_vfio(argument));
+    ForeignBuffer made = value_for("vfio", make_vfio(spec));
     Source source;
 
     source.name = "vfio " + argument;
-    source.buffer = std::move(made.value().fd);
+    source.buffer = std::move(made.fd);
     source.exporter_class = ExporterClass{.movable = false, .revocable = true};
     source.needs_p2p = true;
     source.is_exact = true;
-    source.has_distinct_pages = has_distinct_pages(spec.value());
-    source.references.push_back(bar_in_sysfs(spec.value()));
-    add_physical_addresses(source, *made.value().device, spec.value().size_bytes());
+    source.has_distinct_pages = has_distinct_pages(spec);
+    source.references.push_back(bar_in_sysfs(spec));
+    add_physical_addresses(source, *made.device, spec.size_bytes());
 
-    source.sibling = make_sibling(*made.value().device, spec.value());
+    source.sibling = make_sibling(*made.device, spec);
 
-    const bool can_reset = made.value().device->can_reset();
-    const auto pieces = pieces_of(*made.value().device, spec.value());
-    const auto keeper = std::make_shared<VfioKeeper>(std::move(*made.value().device));
+    const bool can_reset = made.device->can_reset();
+    const auto pieces = pieces_of(*made.device, spec);
+    const auto keeper = std::make_shared<VfioKeeper>(std::move(*made.device));
 
     source.map = [keeper, pieces] { return Mapping::map_pieces(keeper->device().get(), pieces); };
     add_invalidations(source, keeper, can_reset);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The parts of dmabuf-check that need no kernel: the law of blocks with each way to break it, which
- * pages are asked, the words of the command line, /proc/iomem, entries of the page table, and the
- * table of importers.
+ * pages are asked, the words of the command line, what a source refuses, /proc/iomem, entries of
+ * the page table, and the table of importers.
  */
 #include <algorithm>
 #include <sstream>
@@ -15,6 +15,7 @@
 #include "layout_text.hpp"
 #include "offer.hpp"
 #include "page_entry.hpp"
+#include "source.hpp"
 #include "words.hpp"
 
 using namespace check;
@@ -477,6 +478,21 @@ TEST(Importers, AMovableExporterWantsAPinOrACallback) {
 TEST(Importers, WithoutGetPfnOnlyImportersWithADeviceAttach) {
     EXPECT_EQ(outcome("dynamic", {}), "0/22");
     EXPECT_EQ(outcome("dynamic,device=no", {}), "22/0");
+}
+
+std::string refusal_of(const testexp::Error& error) {
+    try {
+        return value_for("heap", testexp::Result<std::string>(error));
+    } catch (const std::runtime_error& refusal) {
+        return refusal.what();
+    }
+}
+
+TEST(Source, ALackAndAFailureAreToldApart) {
+    EXPECT_EQ(refusal_of({EOPNOTSUPP, "64 MiB of free memory"}),
+              "--heap needs 64 MiB of free memory");
+    EXPECT_EQ(refusal_of({EINVAL, "'x' is not NAME,SIZE"}), "--heap: 'x' is not NAME,SIZE");
+    EXPECT_EQ(value_for("heap", testexp::Result<int>(3)), 3);
 }
 
 } // namespace
