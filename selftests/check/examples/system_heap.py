@@ -24,4 +24,5 @@ def main():
         connection.recv(1)  # returns when dmabuf-check has ended
 
 
-main()
+if __name__ == "__main__":
+    main()
