@@ -22,6 +22,7 @@ enum class Need {
     no_get_pfn,   /* the exporter has no get_pfn */
     attributes,   /* the exporter has get_pfn_attrs */
     reference,    /* the source knows PFNs from somewhere else */
+    iommufd,      /* iommufd tells which PFNs it has */
     invalidation, /* the source can take the pages away */
     writable,     /* a test may write to the pages */
     real_pages,   /* the pages are memory of the kernel or of a device */

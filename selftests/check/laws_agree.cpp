@@ -47,26 +47,34 @@ void expect_pfn(const Answer& answer, std::uint64_t expected, const std::string&
                              __FILE__, __LINE__);
 }
 
+void compare(const Subject& subject, const std::vector<Answer>& answers,
+             const Reference& reference) {
+    std::uint64_t compared = 0;
+
+    for (const Answer& answer : answers) {
+        const std::optional<std::uint64_t> expected = reference.pfn(answer.pgoff);
+
+        if (!expected)
+            continue;
+        compared++;
+        ksft::expect_eq(answer.result.error, 0,
+                        page(answer.pgoff) + ", which " + reference.name + " knows: error");
+        expect_pfn(answer, *expected, reference.name);
+    }
+    ksft::note("compared " + std::to_string(compared) + " of " + std::to_string(subject.nr_pages) +
+               " pages with " + reference.name);
+    ksft::expect(compared > 0, reference.name + " knows a page");
+}
+
 void with_reference(const Subject& subject) {
     const std::vector<Answer> answers = ask_all(subject);
 
-    for (const Reference& reference : subject.source.references) {
-        std::uint64_t compared = 0;
+    for (const Reference& reference : subject.source.references)
+        compare(subject, answers, reference);
+}
 
-        for (const Answer& answer : answers) {
-            const std::optional<std::uint64_t> expected = reference.pfn(answer.pgoff);
-
-            if (!expected)
-                continue;
-            compared++;
-            ksft::expect_eq(answer.result.error, 0,
-                            page(answer.pgoff) + ", which " + reference.name + " knows: error");
-            expect_pfn(answer, *expected, reference.name);
-        }
-        ksft::note("compared " + std::to_string(compared) + " of " +
-                   std::to_string(subject.nr_pages) + " pages with " + reference.name);
-        ksft::expect(compared > 0, reference.name + " knows a page");
-    }
+void with_iommufd(const Subject& subject) {
+    compare(subject, ask_all(subject), *subject.source.iommufd);
 }
 
 void with_mmap(const Subject& subject) {
@@ -301,6 +309,10 @@ std::vector<Law> agreement_laws() {
          "each PFN is the one that the source has from elsewhere: a pagemap, a BAR in sysfs (P17)",
          {Need::get_pfn, Need::reference},
          with_reference},
+        {"agree.iommufd",
+         "each PFN is the one that iommufd has for a device without an IOMMU (P23)",
+         {Need::get_pfn, Need::iommufd},
+         with_iommufd},
         {"agree.mmap",
          "each PFN is the one in the page table of the exporter's mmap (P17)",
          {Need::get_pfn},

@@ -85,6 +85,10 @@ struct Source {
     testexp::Fd buffer;
 
     std::vector<Reference> references;
+
+    /* What iommufd made of the PFNs of get_pfn. Only for a device without an IOMMU. */
+    std::optional<Reference> iommufd;
+
     std::vector<Invalidation> invalidations;
     std::optional<ExporterClass> exporter_class;
 

@@ -52,11 +52,11 @@ void add_physical_addresses(Source& source, const VfioDevice& device, std::uint6
 
     if (answer.code() == EOPNOTSUPP || answer.code() == ENOTTY)
         return; /* an IOMMU, no such ioctl, or an iommufd that takes one range only */
-    source.references.push_back(
-        {"IOMMU_IOAS_NOIOMMU_GET_PA",
-         [pfns = value_for("vfio", answer)](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
-             return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
-         }});
+    source.iommufd = {
+        "IOMMU_IOAS_NOIOMMU_GET_PA",
+        [pfns = value_for("vfio", answer)](std::uint64_t pgoff) -> std::optional<std::uint64_t> {
+            return pgoff < pfns.size() ? std::optional(pfns[pgoff]) : std::nullopt;
+        }};
 }
 
 /* The same pages in another order: both halves of each range, from the last half to the first. */

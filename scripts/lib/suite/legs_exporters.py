@@ -23,11 +23,12 @@ REQUIRED = "--require get_pfn --require get_pfn_attrs"
 class Source:
     """Where dmabuf-check takes a buffer from: its arguments for a small and for a large buffer. `options` are the
     options of the kernel without which there is no such buffer. `both`: the full form takes the small buffer too, for
-    leaks that are small beside a large buffer."""
+    leaks that are small beside a large buffer. `must_pass`: laws that a guest without some device would skip."""
     small: str
     large: str
     options: tuple = ()
     both: bool = False
+    must_pass: tuple = ()
 
     def arguments(self, large):
         """What dmabuf-check is called with, once for each."""
@@ -50,9 +51,9 @@ def of_every_size(arguments, *options):
     return Source(arguments, arguments, options)
 
 
-def complete(small, large, *options, both=False):
+def complete(small, large, *options, both=False, must_pass=()):
     """A source of an exporter that has both callbacks."""
-    return Source(f"{small} {REQUIRED}", f"{large} {REQUIRED}", options, both)
+    return Source(f"{small} {REQUIRED}", f"{large} {REQUIRED}", options, both, must_pass)
 
 
 def blocks_of_heap(size):
@@ -93,6 +94,11 @@ GUESTS = (
     ), f"{core.LIB}/guest/vfio-bind {LARGE_DEVICE} {DEVICE}",
           ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
+    # iommufd tells which PFNs it has only for a device without an IOMMU.
+    Guest("no iommu", (
+        complete(f"--vfio {LARGE_DEVICE},2,0+1M", f"--vfio {LARGE_DEVICE},2,0+64M,0+12K", "VFIO_PCI_DMABUF",
+                 must_pass=("agree.iommufd",)),
+    ), f"{core.LIB}/guest/vfio-bind --noiommu {LARGE_DEVICE}", (), {"TESTEXP_MMIO_BAR": ""}),
 )
 
 
@@ -112,24 +118,37 @@ def without_a_result(document, number):
                      if len(document["planned"]) != number else [])
 
 
+def laws_not_passed(document, required):
+    """The laws that must have passed, and did not, one line each. required: the laws of each run, in its order."""
+    programs = {program["name"]: program["cases"] for program in document["programs"]}
+    return [
+        f"{name}: {law}" for name, laws in zip(document["planned"], required) for law in laws
+        if not any(case["name"] == law and case["verdict"] == "passed" for case in programs.get(name, ()))
+    ]
+
+
 def check_in(checks, kernel, guest, large):
     """Runs dmabuf-check in one guest, on each source that this kernel has."""
     config = pathlib.Path(core.kernel_tree(kernel), ".config").read_text(encoding="utf-8")
-    more, name = [], f"exporters on {kernel}, guest {guest.name}"
+    more, required, name = [], [], f"exporters on {kernel}, guest {guest.name}"
     for source in guest.sources:
         for arguments in source.arguments(large):
             if why := is_missing(source, config):
                 checks.skips(f"{name}: dmabuf-check {arguments}", why)
             else:
                 more += ["--check", arguments]
+                required.append(source.must_pass)
     if not more:
         return
     ended = guests.judged(checks, name, kernel, more=more, short=not large, arguments=guest.arguments,
                           environment=guest.environment, before=guest.before)
 
     def has_results(log):
-        silent = without_a_result(tests_json.load(ended.ktap), len(more) // 2)
+        document = tests_json.load(ended.ktap)
+        silent = without_a_result(document, len(required))
         log.expect(not silent, f"no law held in {'; '.join(silent)}")
+        missing = laws_not_passed(document, required)
+        log.expect(not missing, f"not passed: {'; '.join(missing)}")
 
     checks.check(f"{name}: each run has a result", has_results)
 
