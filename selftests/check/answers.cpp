@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <sstream>
 
 namespace check {
 
@@ -128,6 +129,17 @@ std::vector<Window> pages_of_blocks(std::span<const Answer> answers, std::uint64
             chooser.add(first + random() % length, 1);
     }
     return std::move(chooser).windows();
+}
+
+std::string page(std::uint64_t pgoff) {
+    return "page " + std::to_string(pgoff);
+}
+
+std::string hex(std::uint64_t value) {
+    std::ostringstream out;
+
+    out << "0x" << std::hex << value;
+    return out.str();
 }
 
 } // namespace check

@@ -56,4 +56,8 @@ std::vector<Window> joined(std::vector<Window> windows);
 
 std::uint64_t count_pages(std::span<const Window> windows);
 
+/* For messages: "page 12" and "0xc". */
+std::string page(std::uint64_t pgoff);
+std::string hex(std::uint64_t value);
+
 } // namespace check

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 
 namespace check {
 
@@ -11,13 +10,6 @@ namespace {
 
 /* A block of this order would be larger than any address. */
 constexpr int too_large_order = 52;
-
-std::string hex(std::uint64_t value) {
-    std::ostringstream out;
-
-    out << "0x" << std::hex << value;
-    return out.str();
-}
 
 /* Whether both pages may be in one block: contiguous, of one type and one cache mode. */
 bool fit_together(const Answer& first, const Answer& second) {

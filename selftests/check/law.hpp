@@ -50,6 +50,7 @@ std::string missing(Need need, const Subject& subject);
 std::vector<Law> page_laws();
 std::vector<Law> block_laws();
 std::vector<Law> agreement_laws();
+std::vector<Law> byte_laws();
 std::vector<Law> importer_laws();
 std::vector<Law> lifetime_laws();
 std::vector<Law> concurrency_laws();

@@ -77,8 +77,8 @@ std::string missing(Need need, const Subject& subject) {
 std::vector<Law> all_laws() {
     std::vector<Law> laws;
 
-    for (const auto& family : {page_laws, block_laws, agreement_laws, importer_laws, lifetime_laws,
-                               concurrency_laws, notice_laws, invalidation_laws}) {
+    for (const auto& family : {page_laws, block_laws, agreement_laws, byte_laws, importer_laws,
+                               lifetime_laws, concurrency_laws, notice_laws, invalidation_laws}) {
         std::vector<Law> more = family();
 
         std::ranges::move(more, std::back_inserter(laws));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P13, P14 and P17: get_pfn and get_pfn_attrs agree with everything else that shows the pages. */
 #include <algorithm>
-#include <sstream>
 
 #include "fixture.hpp"
 #include "iomem.hpp"
@@ -10,7 +9,6 @@
 #include "mapped.hpp"
 #include "offer.hpp"
 #include "page_entry.hpp"
-#include "physical_reader.hpp"
 #include "waiting.hpp"
 
 namespace check {
@@ -18,27 +16,6 @@ namespace check {
 using namespace testexp;
 
 namespace {
-
-std::string page(std::uint64_t pgoff) {
-    return "page " + std::to_string(pgoff);
-}
-
-std::string hex(std::uint64_t value) {
-    std::ostringstream out;
-
-    out << "0x" << std::hex << value;
-    return out.str();
-}
-
-/* Answers with attributes, where the exporter has them. */
-std::vector<Answer> ask_all(const Subject& subject) {
-    const Importer importer = attach(subject);
-    std::vector<Answer> answers = ask_pages(subject, importer);
-
-    if (subject.has_attributes)
-        add_attributes(importer, answers);
-    return answers;
-}
 
 void expect_pfn(const Answer& answer, std::uint64_t expected, const std::string& of) {
     if (answer.has_pfn() && answer.result.pfn != expected)
@@ -234,73 +211,6 @@ void no_page_twice(const Subject& subject) {
                                  __FILE__, __LINE__);
 }
 
-/*
- * A reader may be slow, so this function chooses at most about 2 * @most pages of RAM: the first
- * and the last page, pages at borders of blocks, and other pages at equal distances.
- */
-std::vector<Answer> interesting(std::vector<Answer> answers, std::size_t most) {
-    std::erase_if(answers, [](const Answer& answer) {
-        return !answer.has_pfn() ||
-               (answer.attributes && answer.attributes->type != TESTEXP_EXTENT_RAM);
-    });
-    if (answers.size() <= most)
-        return answers;
-
-    std::vector<Answer> chosen{answers.front()};
-    const std::size_t step = answers.size() / most + 1;
-
-    for (std::size_t i = 1; i + 1 < answers.size(); i++) {
-        const bool is_border =
-            answers[i].result.pfn != answers[i - 1].result.pfn + 1 && chosen.size() < most;
-
-        if (is_border || i % step == 0)
-            chosen.push_back(answers[i]);
-    }
-    chosen.push_back(answers.back());
-    return chosen;
-}
-
-/* A word of a page, through mmap. The destructor restores what the page had. */
-class Word {
-public:
-    Word(std::byte* page, std::uint64_t value)
-        : word_(reinterpret_cast<volatile std::uint64_t*>(page)), before_(*word_) {
-        *word_ = value;
-    }
-    Word(const Word&) = delete;
-    Word& operator=(const Word&) = delete;
-    ~Word() { *word_ = before_; }
-
-private:
-    volatile std::uint64_t* word_;
-    std::uint64_t before_;
-};
-
-void bytes_at_pfn(const Subject& subject) {
-    constexpr std::uint64_t signature = 0xdb0f'c4ec'0000'0000;
-    const PhysicalReader reader = physical_reader_or_skip();
-    const Mapping mapping = map_or_skip(subject);
-    const std::vector<Answer> answers = interesting(ask_all(subject), reader.most_pages);
-
-    for (const Answer& answer : answers) {
-        const std::uint64_t value = signature + answer.pgoff;
-        const Word word(mapping.bytes().data() + answer.pgoff * page_bytes(), value);
-        const std::optional<std::uint64_t> read = reader.word_at(answer.result.pfn * page_bytes());
-
-        if (!read)
-            ksft::record_failure(page(answer.pgoff) + ": " + reader.name + " cannot read PFN " +
-                                     hex(answer.result.pfn),
-                                 __FILE__, __LINE__);
-        else if (*read != value)
-            ksft::record_failure(page(answer.pgoff) + ": mmap wrote " + hex(value) + ", and " +
-                                     reader.name + " reads " + hex(*read) + " at PFN " +
-                                     hex(answer.result.pfn),
-                                 __FILE__, __LINE__);
-    }
-    ksft::note("read " + std::to_string(answers.size()) + " pages by " + reader.name);
-    ksft::expect(!answers.empty(), "there is a page of RAM to read");
-}
-
 } // namespace
 
 std::vector<Law> agreement_laws() {
@@ -337,10 +247,6 @@ std::vector<Law> agreement_laws() {
          "two pages of the buffer have different PFNs (P22)",
          {Need::get_pfn, Need::distinct},
          no_page_twice},
-        {"agree.bytes",
-         "what mmap writes to a page is at the page's PFN (P17)",
-         {Need::get_pfn, Need::writable, Need::real_pages},
-         bytes_at_pfn},
     };
 }
 

@@ -20,12 +20,9 @@ void judge_slack(const Subject& subject, const std::vector<Answer>& answers) {
 }
 
 void max_order(const Subject& subject) {
-    const Importer importer = attach(subject);
-    std::vector<Answer> answers = ask_pages(subject, importer);
+    const std::vector<Answer> answers = ask_all(subject);
 
-    if (subject.has_attributes)
-        add_attributes(importer, answers);
-    else
+    if (!subject.has_attributes)
         ksft::note("the exporter has no get_pfn_attrs, so types and cache modes are not compared");
     ksft::note("asked " + coverage(subject, answers));
 

@@ -16,10 +16,6 @@ using namespace testexp;
 
 namespace {
 
-std::string page(std::uint64_t pgoff) {
-    return "page " + std::to_string(pgoff);
-}
-
 void expect_untouched(const testexp_result& result, const std::string& what) {
     ksft::expect(result.pfn == TESTEXP_UNTOUCHED_PFN, what + ": *pfn is as before the call");
     ksft::expect(result.max_order == TESTEXP_UNTOUCHED_ORDER,

@@ -136,6 +136,15 @@ void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
     }
 }
 
+std::vector<Answer> ask_all(const Subject& subject) {
+    const Importer importer = attach(subject);
+    std::vector<Answer> answers = ask_pages(subject, importer);
+
+    if (subject.has_attributes)
+        add_attributes(importer, answers);
+    return answers;
+}
+
 void expect_same_answers(const std::vector<Answer>& is, const std::vector<Answer>& must_be,
                          const std::string& what) {
     ksft::expect_eq(is.size(), must_be.size(), "pages asked, " + what);

@@ -61,6 +61,9 @@ std::vector<Answer> ask_windows(const testexp::Importer& importer,
 /* Asks get_pfn_attrs for each page that has a PFN. A failure is recorded. */
 void add_attributes(const testexp::Importer& importer, std::vector<Answer>& answers);
 
+/* ask_pages() by an importer of its own, with attributes where the exporter has them. */
+std::vector<Answer> ask_all(const Subject& subject);
+
 /* Expects that the pages have the same answers, in the same order. */
 void expect_same_answers(const std::vector<Answer>& is, const std::vector<Answer>& must_be,
                          const std::string& what);

@@ -80,8 +80,9 @@ GUESTS = (
         Source("--drm vgem,256K", "--drm vgem,2M", ("DRM_VGEM",)),
         of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
     ), "{ modprobe vgem || :; }", ("--append", "hugepages=32")),
-    # The device edu attaches, so DMA addresses are those of the IOMMU. VFIO takes the devices with a BAR, so the module
-    # has no BAR. Without the last option VFIO refuses a device without interrupt remapping.
+    # The device edu attaches, so DMA addresses are those of the IOMMU. While agree.device runs, edu belongs to VFIO and
+    # makes DMA. VFIO takes the devices with a BAR, so the module has no BAR. Without the last option VFIO refuses a
+    # device without interrupt remapping.
     Guest("iommu", (
         complete(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", "VFIO_PCI_DMABUF", both=True),
         # The first range has more bytes than 32 bits count, and so the ranges behind it begin behind 2^20 pages. Only a
@@ -89,8 +90,9 @@ GUESTS = (
         complete(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,0+4G,{RANGES} --pages 65536",
                  "VFIO_PCI_DMABUF", both=True),
         # The guest memory has the large buffers.
-        complete("--udmabuf 2M,shuffled", "--udmabuf 2M,shuffled", "UDMABUF"),
-        complete(f"--heap {SMALL_HEAP}", f"--heap {SMALL_HEAP}", "DMABUF_HEAPS_SYSTEM"),
+        complete("--udmabuf 2M,shuffled", "--udmabuf 2M,shuffled", "UDMABUF", must_pass=("agree.device",)),
+        complete(f"--heap {SMALL_HEAP}", f"--heap {SMALL_HEAP}", "DMABUF_HEAPS_SYSTEM", must_pass=("agree.device",)),
+        complete("--testexp ram:600,ram:3,ram:17", "--testexp ram:600,ram:3,ram:17", must_pass=("agree.device",)),
     ), f"{core.LIB}/guest/vfio-bind {LARGE_DEVICE} {DEVICE}",
           ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
