@@ -12,8 +12,9 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 SKIP_STATUS = 4
 
 VERSION = re.compile(r"K?TAP version \d+$")
-PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?$", re.IGNORECASE)
-RESULT = re.compile(r"(not )?ok (\d+)(?: +(?:- )?(.*))?$")
+PLAN = re.compile(r"1\.\.(\d{1,9})(?:\s*#\s*SKIP\b\s*(.*))?$", re.IGNORECASE)
+RESULT = re.compile(r"(not )?ok (\d{1,9})(?: +(?:- )?(.*))?$")
+DAMAGED_RESULT = re.compile(r"not ok|ok \d{10}")  # where RESULT does not match
 DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(.*)$", re.IGNORECASE)
 SUBTEST = re.compile(r"# Subtest: (.*)$")
 PROGRAM = re.compile(r"selftests: \S+: (\S+)")
@@ -106,8 +107,8 @@ class _Reader:
             self.result(at, indent, match, text)
         elif text.startswith("Bail out!"):
             self.output.faults.append(text)
-        elif text.startswith("not ok"):
-            self.fault(f"a failure without a number: {text}")
+        elif DAMAGED_RESULT.match(text):
+            self.fault(f"a result whose number is missing or too long: {text[:80]}")
         elif text.startswith("#"):
             self.said.append(text)
 
@@ -218,7 +219,7 @@ class RunnerProgram:
 def _runner_status(not_ok, note):
     if not not_ok:
         return (SKIP_STATUS if re.match(r"SKIP\b", note) else 0), ""
-    if match := re.match(r"exit=(\d+)$", note):
+    if match := re.match(r"exit=(\d{1,3})$", note):
         return int(match[1]), ""
     return None, f"the runner says: {note or 'not ok'}"
 

@@ -4,9 +4,9 @@ has failed, whatever else it printed."""
 import dataclasses
 import re
 
-RESULT = re.compile(r"(not )?ok\b *(\d+)? *(?:- )?(.*)$")
+RESULT = re.compile(r"(not )?ok\b *(\d{1,9}(?!\d))? *(?:- )?(.*)$")
 SKIP = re.compile(r"# *skip\b", re.IGNORECASE)
-PLAN = re.compile(r"1\.\.(\d+) *(# *skip\b.*)?$", re.IGNORECASE)
+PLAN = re.compile(r"1\.\.(\d{1,9}) *(# *skip\b.*)?$", re.IGNORECASE)
 
 
 @dataclasses.dataclass
