@@ -449,12 +449,17 @@ class RunTest(unittest.TestCase):
         self.add("good", CASES["good"][0])
         self.assertIn("no program 'bad'; there are: good", self.run_it("bad").stderr)
 
+    def test_wrong_option(self):
+        done = self.run_it("--wrong")
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "selftests/run: unrecognized arguments: --wrong; see --help\n"))
+
     def test_timeout_out_of_range(self):
         self.add("good", CASES["good"][0])
         for text in ("0", "-1", "3000000", "two"):
             done = self.run_it(f"--timeout={text}")
-            self.assertEqual(done.returncode, 2, done.stderr)
-            self.assertIn(f"'{text}' is not a whole number from 1 to 2000000", done.stderr.splitlines()[-1])
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done.stderr)
+            self.assertIn(f"'{text}' is not a whole number from 1 to 2000000", done.stderr)
         self.assertEqual(self.run_it("--timeout=2000000").returncode, 0)
 
     def test_chosen_cases(self):
