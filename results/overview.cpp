@@ -2,7 +2,6 @@
 #include "overview.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 
 #include <fmt/format.h>
@@ -67,12 +66,6 @@ std::optional<Bars> cost_bars(const Bench* bench) {
     return bars.bars.empty() ? std::nullopt : std::optional(bars);
 }
 
-std::optional<Bars> stale_bars(const RunDir& run) {
-    std::ifstream ktap(run.path / "ktap/move_storm.ktap");
-
-    return storm_bars(parse_storm(ktap));
-}
-
 /* How many test cases were skipped, by program. */
 std::string skip_line(const SelfTests& tests) {
     std::vector<std::string> programs;
@@ -127,7 +120,7 @@ std::vector<Block> make_overview(const RunDir& run, const std::vector<std::strin
     const std::pair<const char*, std::optional<Bars>> figures[] = {
         {"cost by path", cost_bars(best_bench(run))},
         {"contention", run.contention ? contention_bars(*run.contention) : std::nullopt},
-        {"stale PFNs", stale_bars(run)}};
+        {"stale PFNs", run.tests ? storm_bars(*run.tests) : std::nullopt}};
     std::vector<std::string> lines;
     std::vector<Block> blocks;
 

@@ -30,9 +30,9 @@ TestProgram parse_program(const json& object) {
         program.seconds = object.at("seconds").get<double>();
     program.faults = object.at("faults").get<std::vector<std::string>>();
     for (const json& row : object.at("cases"))
-        program.cases.push_back({row.at("name").get<std::string>(),
-                                 parse_outcome(row.at("verdict").get<std::string>()),
-                                 row.at("reason").get<std::string>()});
+        program.cases.push_back(
+            {row.at("name").get<std::string>(), parse_outcome(row.at("verdict").get<std::string>()),
+             row.at("reason").get<std::string>(), row.value("notes", std::vector<std::string>{})});
     return program;
 }
 

@@ -16,7 +16,8 @@ enum class Outcome { pass, fail, skip };
 struct TestCase {
     std::string name;
     Outcome outcome = Outcome::pass;
-    std::string reason; /* of a skip, or what was said before a failure */
+    std::string reason;             /* of a skip, or what was said before a failure */
+    std::vector<std::string> notes; /* what the case said of itself, whatever its outcome */
 };
 
 struct TestProgram {

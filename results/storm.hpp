@@ -2,29 +2,17 @@
 /* How many stale PFNs importers held while their buffer moved again and again. */
 #pragma once
 
-#include <cstdint>
-#include <istream>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "document.hpp"
+#include "self_tests.hpp"
 
 namespace report {
 
-struct StormResult {
-    std::string importer;      /* locked, seq_retry or naive */
-    std::uint64_t audited = 0; /* installed entries that AUDIT looked at */
-    std::uint64_t stale = 0;   /* entries whose PFN was no longer the buffer's */
-};
-
 /**
- * Reads ktap/move_storm.ktap: a case P1.storm[importer=NAME] after a line
- * "# ... N audited, M stale, ...".
+ * A bar for each case P1.storm[importer=NAME] of move_storm that said "N audited, M stale".
+ * Nothing when there is none. A bar is good only if the case passed and audited something.
  */
-std::vector<StormResult> parse_storm(std::istream& ktap);
-
-/* Nothing when there is no result. */
-std::optional<Bars> storm_bars(const std::vector<StormResult>& results);
+std::optional<Bars> storm_bars(const SelfTests& tests);
 
 } // namespace report

@@ -22,6 +22,9 @@ PROGRAM = re.compile(r"selftests: \S+: (\S+)")
 # A kernel that boots only to run its tests ends with one of these lines. Lines after it are not output of a test.
 CONSOLE_ENDS = re.compile(r"\s*(?:List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)")
 
+# The notes of a case are this many of its diagnostic lines, and this many characters of each.
+MOST_NOTES, LONGEST_NOTE = 8, 300
+
 WHOLE = "(all)"  # the name of the only case of a program that skipped as a whole
 
 
@@ -32,6 +35,7 @@ class Case:
     reason: str = ""  # of a skip, or the diagnostic lines before a failure
     lines: list = dataclasses.field(default_factory=list)  # the lines about a failure, as they were printed
     at: int = -1  # the number of its line
+    notes: list = dataclasses.field(default_factory=list)  # of its diagnostic lines, whatever the verdict
 
 
 @dataclasses.dataclass
@@ -143,7 +147,9 @@ class _Reader:
         level.results += 1
         if int(match[2]) != level.results:
             self.fault(f"result {match[2]} stands where {level.results} should")
-        case = self.case(at, match, text)
+        said = [line.lstrip("# ") for line in self.said]
+        case = self.case(at, match, text, said)
+        case.notes = [line[:LONGEST_NOTE] for line in said[:MOST_NOTES]]
         if case.name in level.names:
             self.fault(f"two cases are called '{case.name}'")
         level.names.add(case.name)
@@ -153,14 +159,13 @@ class _Reader:
             level.cases.append(case)
         self.said = []
 
-    def case(self, at, match, text):
+    def case(self, at, match, text, said):
         directive = DIRECTIVE.match(match[3] or "")
         name, word, reason = directive.groups() if directive else (match[3] or "", "", "")
         name = name.strip() or f"(number {match[2]})"
         if word.upper() == "SKIP":
             return Case(name, SKIPPED, reason.strip() or "no reason", at=at)
         if match[1] or word.upper() in ("TIMEOUT", "ERROR"):
-            said = [line.lstrip("# ") for line in self.said]
             return Case(name, FAILED, "; ".join(filter(None, [*said, reason])), [*self.said, text], at)
         return Case(name, PASSED, reason, at=at)
 

@@ -47,8 +47,8 @@ class Program:
 
     def value(self):
         seconds = self.case_seconds or [None] * len(self.cases)
-        cases = [{"name": case.name, "verdict": case.verdict, "reason": case.reason, "seconds": time}
-                 for case, time in zip(self.cases, seconds, strict=True)]
+        cases = [{"name": case.name, "verdict": case.verdict, "reason": case.reason, "notes": case.notes,
+                  "seconds": time} for case, time in zip(self.cases, seconds, strict=True)]
         return {"name": self.name, "verdict": self.verdict(), "status": self.status, "seconds": self.seconds,
                 "cases": cases, "faults": self.faults, "announced": self.announced}
 

@@ -1,56 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The figure of stale PFNs shows the numbers of move_storm, and marks a stale PFN as bad. */
-#include <sstream>
-
+/* The figure of stale PFNs has the numbers that move_storm noted, and calls only a pass good. */
 #include <gtest/gtest.h>
 
 #include "storm.hpp"
 
 namespace {
 
-constexpr const char* ktap = R"(TAP version 13
-1..4
-# 433440 installed, 0 retries, 31 torn, 432380 audited, 0 stale, 432796 written, 0 attached
-ok 1 P1.storm[importer=locked]
-# 4000 installed, 0 retries, 2 torn, 3998 audited, 123 stale, 3992 written, 0 attached
-ok 2 P1.storm[importer=naive]
-# 5 installed, 0 retries, 0 torn, 7 audited, 1 stale, 3992 written, 0 attached
-# expected <0>, got 1
-not ok 3 P1.storm[importer=seq_retry]
-ok 4 P1.storm[importer=silent]
-)";
+using report::Outcome;
+using report::TestCase;
+using report::Tone;
 
-std::vector<report::StormResult> parse(const std::string& text) {
-    std::istringstream stream(text);
+std::optional<report::Bars> bars_of(std::vector<TestCase> cases) {
+    report::SelfTests tests;
 
-    return report::parse_storm(stream);
+    tests.programs.push_back(
+        {"move", 1, {{"P1.storm[importer=locked]", Outcome::pass, "", {}}}, {}});
+    tests.programs.push_back({"move_storm", 1, std::move(cases), {}});
+    return report::storm_bars(tests);
+}
+
+TestCase storm(const std::string& importer, Outcome outcome, const std::string& note) {
+    return {"P1.storm[importer=" + importer + "]", outcome, "", {"seed 7", note, "5 stale"}};
+}
+
+std::string audit(const std::string& audited, const std::string& stale) {
+    return "400 installed, 31 torn, " + audited + " audited, " + stale + " stale, 380 written";
+}
+
+Tone tone_of(const std::string& importer, Outcome outcome, const std::string& audited,
+             const std::string& stale) {
+    return bars_of({storm(importer, outcome, audit(audited, stale))})->bars.at(0).tone;
 }
 
 TEST(Storm, CasesAndTheirNotes) {
-    const auto results = parse(ktap);
+    const auto bars = bars_of({storm("locked", Outcome::pass, audit("432380", "0")),
+                               {"P3.other", Outcome::pass, "", {audit("1", "1")}},
+                               {"P1.storm[importer=silent]", Outcome::pass, "", {}},
+                               storm("naive", Outcome::pass, audit("3998", "123")),
+                               storm("seq_retry", Outcome::fail, audit("7", "1"))});
 
-    ASSERT_EQ(results.size(), 3U) << "a case without a note has no result";
-    EXPECT_EQ(results[0].importer, "locked");
-    EXPECT_EQ(results[0].audited, 432380U);
-    EXPECT_EQ(results[0].stale, 0U);
-    EXPECT_EQ(results[2].importer, "seq_retry");
-    EXPECT_EQ(results[2].stale, 1U);
+    ASSERT_TRUE(bars);
+    ASSERT_EQ(bars->bars.size(), 3U) << "a case without a note has no numbers";
+    EXPECT_EQ(bars->bars[0].label, "locked");
+    EXPECT_EQ(bars->bars[0].text, "0 of 432,380");
+    EXPECT_EQ(bars->bars[1].label, "naive (control)");
+    EXPECT_EQ(bars->bars[1].text, "123 of 3,998");
+    EXPECT_EQ(bars->bars[2].text, "1 of 7; the case failed");
 }
 
 TEST(Storm, OnlyTheControlMayBeStale) {
-    const auto bars = report::storm_bars(parse(ktap));
-
-    ASSERT_TRUE(bars);
-    EXPECT_EQ(bars->bars[0].tone, report::Tone::good);
-    EXPECT_EQ(bars->bars[1].tone, report::Tone::warning);
-    EXPECT_EQ(bars->bars[1].text, "123 of 3,998");
-    EXPECT_EQ(bars->bars[2].tone, report::Tone::bad);
-    EXPECT_EQ(report::storm_bars({{"naive", 10, 0}})->bars[0].tone, report::Tone::bad)
+    EXPECT_EQ(tone_of("locked", Outcome::pass, "9", "0"), Tone::good);
+    EXPECT_EQ(tone_of("locked", Outcome::pass, "9", "1"), Tone::bad);
+    EXPECT_EQ(tone_of("naive", Outcome::pass, "9", "1"), Tone::warning);
+    EXPECT_EQ(tone_of("naive", Outcome::pass, "9", "0"), Tone::bad)
         << "an audit that finds nothing proves nothing";
 }
 
+TEST(Storm, OnlyAPassOfAnAuditIsGood) {
+    EXPECT_EQ(tone_of("locked", Outcome::fail, "9", "0"), Tone::bad);
+    EXPECT_EQ(tone_of("locked", Outcome::pass, "0", "0"), Tone::bad);
+    EXPECT_EQ(tone_of("naive", Outcome::fail, "9", "1"), Tone::bad);
+}
+
+TEST(Storm, NotesWithoutBothNumbersAreNoAudit) {
+    for (const std::string note :
+         {"", " audited, stale", "x audited, 3 stale", "9 audited", "3 stale", "-"})
+        EXPECT_FALSE(bars_of({storm("locked", Outcome::pass, note)})) << note;
+    EXPECT_FALSE(bars_of({storm("locked", Outcome::pass, audit("99999999999999999999999", "0"))}))
+        << "no number of 64 bits";
+}
+
 TEST(Storm, NothingIsNothing) {
-    EXPECT_FALSE(report::storm_bars(parse("TAP version 13\n1..0\n")));
+    EXPECT_FALSE(bars_of({}));
+    EXPECT_FALSE(report::storm_bars({}));
 }
 
 } // namespace

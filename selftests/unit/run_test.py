@@ -164,7 +164,7 @@ class ReadTest(unittest.TestCase):
             value = read_verdicts(directory)
         self.assertEqual((value["complete"], value["passed"], value["failed"]), (True, 1, 1))
         self.assertEqual(value["programs"][0]["cases"][0],
-                         {"name": "a", "verdict": "failed", "reason": "because", "seconds": None})
+                         {"name": "a", "verdict": "failed", "reason": "because", "notes": ["because"], "seconds": None})
 
 
 def read_verdicts(directory):
@@ -246,6 +246,14 @@ class RunTest(unittest.TestCase):
                          [("a", "failed", "got 3; wanted 4"), ("b", "passed", ""), ("c", "skipped", "no hardware")])
         self.assertEqual((mixed["name"], mixed["status"], mixed["faults"], mixed["announced"]), ("mixed", 1, [], 0))
         self.assertEqual((short["verdict"], short["faults"]), ("failed", ["KTAP: 1 results, but 2 were planned"]))
+
+    def test_notes(self):
+        """Each case has what stands before its result, whatever its verdict, but not without bounds."""
+        said = "TAP version 13\n1..4\n#  5 audited\n# 0 stale\nok 1 a\nok 2 b\n# bad\nnot ok 3 c\n" + "# long\n" * 20
+        cases = load_run().ktap.read(f"{said}# {'x' * 1000}\nok 4 d\n").cases
+        self.assertEqual([case.notes for case in cases], [["5 audited", "0 stale"], [], ["bad"], ["long"] * 8])
+        cases = load_run().ktap.read(f"TAP version 13\n1..1\n# {'x' * 1000}\nok 1 a\n").cases
+        self.assertEqual(cases[0].notes, ["x" * 300])
 
     def test_short_form(self):
         """tests.json says that the run was short, however the programs were told so."""
