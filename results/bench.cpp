@@ -2,15 +2,42 @@
 #include "bench.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <stdexcept>
+#include <string_view>
+
+#include <fmt/format.h>
 
 #include "statistics.hpp"
 
 namespace report {
 
 namespace {
+
+/* Axes whose value the report takes as a number. */
+constexpr std::string_view numbers[] = {"threads", "hold_ns", "extents"};
+
+/* An extent of this order has 2^63 bytes. */
+constexpr std::uint64_t most_order = 51;
+
+std::uint64_t parse_number(const BenchCase& row, std::string_view what, std::string_view text,
+                           std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
+    const char* end = text.data() + text.size();
+    std::uint64_t number = 0;
+    const auto [last, error] = std::from_chars(text.data(), end, number);
+
+    if (error != std::errc() || last != end || number > most)
+        throw std::invalid_argument(fmt::format("case {}: the {} '{}' is no whole number up to {}",
+                                                row.name, what, text, most));
+    return number;
+}
+
+unsigned parse_order(const BenchCase& row, std::string_view text) {
+    return static_cast<unsigned>(parse_number(row, "order", text, most_order));
+}
 
 /*
  * "resolve/path:get_pfn/size:4096/order:0", "baseline/ioctl",
@@ -27,13 +54,15 @@ void parse_name(BenchCase& into) {
         const std::string value = colon == std::string::npos ? part : part.substr(colon + 1);
 
         if (key == "size")
-            into.size_bytes = std::stoull(value);
+            into.size_bytes = parse_number(into, key, value);
         else if (key == "order")
-            into.order = static_cast<unsigned>(std::stoul(value));
+            into.order = parse_order(into, value);
         else if (key == "path" || colon == std::string::npos)
             into.path = value;
         else
             into.axes[key] = value;
+        if (std::ranges::find(numbers, key) != std::end(numbers))
+            (void)parse_number(into, key, value);
         begin = end + 1;
     }
     if (into.size_bytes.has_value() != into.order.has_value() &&
@@ -51,6 +80,8 @@ BenchCase parse_case(const nlohmann::json& json) {
     for (const auto& [name, value] : json.items()) {
         if (value.is_number())
             parsed.counters[name] = value.get<double>();
+        if (name.starts_with(order_counter))
+            (void)parse_order(parsed, name.substr(order_counter.size()));
     }
     if (parsed.is_measured() && !parsed.get("per_op"))
         throw std::invalid_argument("case " + parsed.name + " has no per_op");
@@ -60,7 +91,7 @@ BenchCase parse_case(const nlohmann::json& json) {
 /* What all repetitions of a counter say together. */
 double merge_counter(const std::string& counter, const std::vector<double>& values) {
     /* What was found in a buffer. Each process has a buffer of its own. */
-    if (counter == "runs" || counter.starts_with("order_"))
+    if (counter == "runs" || counter.starts_with(order_counter))
         return values.front();
     if (counter == "per_op" || counter == "per_page" || counter == "clock_cost")
         return std::ranges::min(values);
@@ -132,6 +163,12 @@ std::string BenchCase::axis(const std::string& key) const {
     const auto found = axes.find(key);
 
     return found == axes.end() ? "" : found->second;
+}
+
+std::uint64_t BenchCase::number(const std::string& key) const {
+    const auto found = axes.find(key);
+
+    return found == axes.end() ? 0 : parse_number(*this, key, found->second);
 }
 
 std::string Bench::context_or(const std::string& name, const std::string& fallback) const {

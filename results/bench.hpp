@@ -6,11 +6,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 namespace report {
+
+/* The counters order_<n>: pages for which get_pfn returned the order n. */
+inline constexpr std::string_view order_counter = "order_";
 
 struct BenchCase {
     std::string name;
@@ -33,6 +37,9 @@ struct BenchCase {
 
     /* What an axis says, or "". */
     std::string axis(const std::string& key) const;
+
+    /* As a number, or 0. parse_bench() refuses threads, hold_ns and extents that are none. */
+    std::uint64_t number(const std::string& key) const;
 
     /* A counter, or nothing. */
     std::optional<double> get(const std::string& counter) const;

@@ -21,7 +21,7 @@ namespace {
 struct Case {
     std::string path;
     std::string buffers;
-    unsigned threads = 0;
+    std::uint64_t threads = 0;
     std::uint64_t hold_ns = 0;
     bool holder = false;
 
@@ -29,29 +29,9 @@ struct Case {
     auto operator<=>(const Case&) const = default;
 };
 
-Case parse_case(const std::string& name) {
-    Case parsed;
-
-    for (std::size_t begin = 0; begin < name.size();) {
-        const std::size_t end = std::min(name.find('/', begin), name.size());
-        const std::string part = name.substr(begin, end - begin);
-        const std::size_t colon = std::min(part.find(':'), part.size());
-        const std::string key = part.substr(0, colon);
-        const std::string value = colon < part.size() ? part.substr(colon + 1) : "";
-
-        if (key == "path")
-            parsed.path = value;
-        else if (key == "buffers")
-            parsed.buffers = value;
-        else if (key == "threads")
-            parsed.threads = static_cast<unsigned>(std::stoul(value));
-        else if (key == "hold_ns")
-            parsed.hold_ns = std::stoull(value);
-        else if (key == "mix")
-            parsed.holder = value == "holder";
-        begin = end + 1;
-    }
-    return parsed;
+Case case_of(const BenchCase& row) {
+    return {row.path, row.axis("buffers"), row.number("threads"), row.number("hold_ns"),
+            row.axis("mix") == "holder"};
 }
 
 using Rows = std::map<Case, const BenchCase*>;
@@ -61,7 +41,7 @@ Rows measured_rows(const Bench& bench) {
 
     for (const BenchCase& row : bench.cases)
         if (row.is_measured())
-            rows[parse_case(row.name)] = &row;
+            rows[case_of(row)] = &row;
     return rows;
 }
 
@@ -95,7 +75,7 @@ std::optional<double> efficiency(const Rows& rows, const Case& which) {
 
     if (!all || !one)
         return std::nullopt;
-    return *all / (which.threads * *one);
+    return *all / (static_cast<double>(which.threads) * *one);
 }
 
 std::string percent(std::optional<double> share) {
@@ -118,9 +98,9 @@ Chart sharing_chart(const Bench& bench, const Rows& rows, std::uint64_t hold_ns)
     for (const auto& [buffers, name] : sharings) {
         Series series{name, {}};
 
-        for (const unsigned threads : distinct(rows, false, &Case::threads))
+        for (const std::uint64_t threads : distinct(rows, false, &Case::threads))
             if (const auto value = throughput(rows, {"get_pfn", buffers, threads, hold_ns, false}))
-                series.points.emplace_back(threads, *value);
+                series.points.emplace_back(static_cast<double>(threads), *value);
         chart.series.push_back(series);
     }
     return chart;
@@ -128,7 +108,7 @@ Chart sharing_chart(const Bench& bench, const Rows& rows, std::uint64_t hold_ns)
 
 /* What sharing a lock costs, with the largest number of threads. */
 Paragraph sharing_verdict(const Rows& rows, std::uint64_t hold_ns) {
-    const unsigned threads = distinct(rows, false, &Case::threads).back();
+    const std::uint64_t threads = distinct(rows, false, &Case::threads).back();
     const auto at = [&](const char* buffers) {
         return throughput(rows, {"get_pfn", buffers, threads, hold_ns, false}).value_or(0);
     };
@@ -159,7 +139,7 @@ Table sharing_table(const Bench& bench, const Rows& rows) {
         table.columns.push_back({"scaling", true});
     }
     for (const std::uint64_t hold_ns : distinct(rows, false, &Case::hold_ns)) {
-        for (const unsigned threads : distinct(rows, false, &Case::threads)) {
+        for (const std::uint64_t threads : distinct(rows, false, &Case::threads)) {
             Row row{{show_number(static_cast<double>(hold_ns)), std::to_string(threads)},
                     Tone::plain};
 
@@ -269,7 +249,7 @@ std::optional<std::uint64_t> typical_hold(const Rows& rows) {
     return std::nullopt;
 }
 
-unsigned most_threads(const Rows& rows) {
+std::uint64_t most_threads(const Rows& rows) {
     return distinct(rows, false, &Case::threads).back();
 }
 
@@ -282,7 +262,7 @@ std::optional<Bars> contention_bars(const Bench& bench) {
     if (!hold_ns)
         return std::nullopt;
 
-    const unsigned threads = most_threads(rows);
+    const std::uint64_t threads = most_threads(rows);
     Bars bars{fmt::format("{} threads that contend: operations per 1,000 {}", threads,
                           unit_and_clock(bench)),
               fmt::format("A thread holds a reservation lock for {} ns in each operation.",

@@ -14,8 +14,6 @@ namespace report {
 
 namespace {
 
-constexpr const char* order_counter = "order_";
-
 /* The paths that stand in the table, in the order of their columns. */
 constexpr const char* shown_paths[] = {"exporter_op", "get_pfn", "get_pfn_stride", "get_pfn_batch",
                                        "sgt_map"};
@@ -70,8 +68,8 @@ std::map<unsigned, double> orders_of(const Exporter& exporter) {
     for (const auto& [path, row] : exporter.cases) {
         for (const auto& [counter, value] : row->counters) {
             if (counter.starts_with(order_counter))
-                orders[static_cast<unsigned>(
-                    std::stoul(counter.substr(std::string(order_counter).size())))] = value;
+                orders[static_cast<unsigned>(std::stoul(counter.substr(order_counter.size())))] =
+                    value;
         }
         if (!orders.empty())
             break;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -68,27 +69,26 @@ Table path_table(const Bench& bench) {
 }
 
 /* Cases of one path on synthetic extents of order 0, by their number. */
-const BenchCase* lookup(const Bench& bench, const std::string& path, const std::string& extents) {
+const BenchCase* lookup(const Bench& bench, const std::string& path, std::uint64_t extents) {
     const auto rows = select(bench, [&](const BenchCase& row) {
-        return row.path == path && row.axis("extents") == extents;
+        return row.path == path && row.number("extents") == extents;
     });
 
     return rows.empty() ? nullptr : rows.front();
 }
 
-std::vector<std::string> extent_counts(const Bench& bench) {
-    std::vector<std::string> counts;
+/* Ascending. */
+std::vector<std::uint64_t> extent_counts(const Bench& bench) {
+    std::set<std::uint64_t> counts;
 
     for (const BenchCase* row :
-         select(bench, [](const BenchCase& one) { return !one.axis("extents").empty(); }))
-        if (std::ranges::find(counts, row->axis("extents")) == counts.end())
-            counts.push_back(row->axis("extents"));
-    std::ranges::sort(counts, {}, [](const std::string& text) { return std::stoull(text); });
-    return counts;
+         select(bench, [](const BenchCase& one) { return one.number("extents") != 0; }))
+        counts.insert(row->number("extents"));
+    return {counts.begin(), counts.end()};
 }
 
 Table lookup_table(const Bench& bench) {
-    const std::vector<std::string> counts = extent_counts(bench);
+    const std::vector<std::uint64_t> counts = extent_counts(bench);
     Table table;
 
     table.caption = "Lookup cost by the number of extents, in " + unit_and_clock(bench);
@@ -99,17 +99,17 @@ Table lookup_table(const Bench& bench) {
                      {"get_pfn", true},
                      {"× one", true},
                      {"samples", true}};
-    for (const std::string& count : counts) {
+    for (const std::uint64_t count : counts) {
         const BenchCase* exporter = lookup(bench, "exporter_op", count);
         const BenchCase* call = lookup(bench, "get_pfn", count);
         const BenchCase* one = lookup(bench, "get_pfn", counts.front());
 
         if (exporter == nullptr || call == nullptr || one == nullptr)
             continue;
-        table.rows.push_back(
-            {{show_number(std::stod(count)), show_number(cost(exporter)), show_number(cost(call)),
-              show_ratio(cost(call), cost(one)), show_number(call->get("batches"))},
-             Tone::plain});
+        table.rows.push_back({{show_number(static_cast<double>(count)), show_number(cost(exporter)),
+                               show_number(cost(call)), show_ratio(cost(call), cost(one)),
+                               show_number(call->get("batches"))},
+                              Tone::plain});
     }
     return table;
 }
@@ -172,7 +172,7 @@ Table difference_table(const Bench& bench) {
 
 Table far_table(const Bench& bench) {
     const auto is_far = [](const BenchCase& row) {
-        return row.axis("memory") == "synthetic" && row.axes.size() == 1;
+        return row.order && row.axis("memory") == "synthetic" && row.axes.size() == 1;
     };
     Table table;
 
@@ -240,7 +240,7 @@ Table figure_table(const Bench& bench) {
     const auto call = cost_of(simplest_case(bench, "get_pfn"));
     const auto lock = cost_of(bench.baseline("lock_unlock"));
     const auto stride = whole_gib(largest(bench, "get_pfn_stride", simplest_order));
-    const std::vector<std::string> counts = extent_counts(bench);
+    const std::vector<std::uint64_t> counts = extent_counts(bench);
     Table table;
 
     if (bench.context_or("clock", "") != "icount")
@@ -259,7 +259,7 @@ Table figure_table(const Bench& bench) {
                                show_number(*equal) + "×", "–", "–"},
                               Tone::plain});
     if (!counts.empty())
-        add_figure(table, "get_pfn of " + counts.back() + " extents against one",
+        add_figure(table, fmt::format("get_pfn of {} extents against one", counts.back()),
                    quotient(cost_of(lookup(bench, "get_pfn", counts.back())),
                             cost_of(lookup(bench, "get_pfn", counts.front()))),
                    "×", 6, true);

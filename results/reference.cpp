@@ -65,7 +65,9 @@ std::vector<Change> moved_counters(const std::string& name,
  */
 bool repeats(const BenchCase& row) {
     const testexp::Path* path = testexp::find_path(row.path);
-    const auto is_order = [](const auto& counter) { return counter.first.starts_with("order_"); };
+    const auto is_order = [](const auto& counter) {
+        return counter.first.starts_with(order_counter);
+    };
 
     if (!row.is_foreign() || path == nullptr)
         return true;
