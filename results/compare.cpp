@@ -179,6 +179,9 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
         return refuse("times", reasons);
 
     const auto changes = report::compare_times(before, after);
+    const auto added = report::timed_only_in(after, before);
+    const auto gone = report::timed_only_in(before, after);
+    const bool same_cases = added.empty() && gone.empty();
 
     if (changes.empty())
         return refuse("times", {"no case was measured in both"});
@@ -204,20 +207,23 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
             change.ratio.high, report::effect_name(change.delta), change.delta, change.p,
             change.before_count, change.after_count);
     }
-    if (changes.empty())
-        return refuse("times", {"no case is in both"});
-    if (!report::can_show(changes))
+    for (const std::string& name : added)
+        fmt::print("{:<6} {}\n", "new", name);
+    for (const std::string& name : gone)
+        fmt::print("{:<6} {}\n", "gone", name);
+    if (same_cases && !report::can_show(changes))
         return refuse("times",
                       {fmt::format("{} cases need more processes: with {} in a run, nothing can be "
                                    "shown; take at least {}: bench_resolve --processes",
                                    changes.size(), fewest, wanted)});
-    fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm)\n",
-               real, changes.size(), tolerance_percent);
+    fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm); "
+               "{} cases new, {} gone\n",
+               real, changes.size(), tolerance_percent, added.size(), gone.size());
     if (fewest < wanted)
         fmt::print("some cases were measured in {} processes only; take at least {}: bench_resolve "
                    "--processes\n",
                    fewest, wanted);
-    return real != 0 ? moved : the_same;
+    return real != 0 || !same_cases ? moved : the_same;
 }
 
 int compare(const Options& options) {
@@ -274,10 +280,10 @@ int run_program(int argc, char** argv) {
                  "side, and judge nothing")
         ->excludes("--update");
     app.footer(
-        "Exit status: 0 nothing moved; 1 a case moved (or, of counts, is new or gone); 2 the "
-        "two are not comparable: another kernel (without --kernels), configuration, compiler, "
-        "preset or processor, too few processes, or no case in both; 3 bad input. With --kernels: "
-        "0 the table was printed, 2 and 3 as above.");
+        "Exit status: 0 nothing moved; 1 a case moved, is new or is gone; 2 the two are not "
+        "comparable: another kernel (without --kernels), configuration, compiler, preset or "
+        "processor, too few processes, or no case in both; 3 bad input. With --kernels: 0 the "
+        "table was printed, 2 and 3 as above.");
     try {
         app.parse(argc, argv);
         return options.update ? update(options) : compare(options);

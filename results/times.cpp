@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,21 @@ std::vector<TimeChange> compare_times(const Bench& before, const Bench& after) {
     for (std::size_t i = 0; i < changes.size(); i++)
         changes[i].p = adjusted[i];
     return changes;
+}
+
+std::vector<std::string> timed_only_in(const Bench& bench, const Bench& other) {
+    std::set<std::string> elsewhere;
+    std::vector<std::string> names;
+
+    for (const BenchCase& row : other.cases) {
+        if (!row.means.empty())
+            elsewhere.insert(row.name);
+    }
+    for (const BenchCase& row : bench.cases) {
+        if (!row.means.empty() && !elsewhere.contains(row.name))
+            names.push_back(row.name);
+    }
+    return names;
 }
 
 bool can_show(const std::vector<TimeChange>& changes) {

@@ -40,6 +40,10 @@ struct TimeChange {
 /* Cases that are measured in both, in the order of @before. */
 std::vector<TimeChange> compare_times(const Bench& before, const Bench& after);
 
+/* Names of the cases that have times in @bench, but not in @other: there they failed or are absent.
+ */
+std::vector<std::string> timed_only_in(const Bench& bench, const Bench& other);
+
 /* Whether any of @changes, the cases of two runs, has enough processes to be called moved. */
 bool can_show(const std::vector<TimeChange>& changes);
 

@@ -148,6 +148,20 @@ TEST(Times, OneCaseWithEnoughProcessesCanBeShown) {
     EXPECT_TRUE(report::can_show(changes));
 }
 
+TEST(Times, CasesThatFailedOrAreGoneAreNamed) {
+    const Bench before = make_bench(nine);
+    Bench failed = before;
+    Bench shorter = before;
+
+    failed.cases[1].error = "no memory";
+    failed.cases[1].means.clear();
+    shorter.cases.erase(shorter.cases.begin());
+    EXPECT_EQ(report::timed_only_in(before, failed), std::vector<std::string>{"same"});
+    EXPECT_EQ(report::timed_only_in(before, shorter), std::vector<std::string>{"changed"});
+    EXPECT_TRUE(report::timed_only_in(failed, before).empty());
+    EXPECT_TRUE(report::timed_only_in(before, before).empty());
+}
+
 TEST(Times, EmulatedTimesAreNotCompared) {
     Bench emulated = make_bench(nine);
     Bench elsewhere = make_bench(nine);
