@@ -271,14 +271,19 @@ Chart chart_over_order(const Bench& bench, std::uint64_t size_bytes) {
     return chart;
 }
 
-/* Curves over buffer size and over the order of the extents. */
+/* Curves over buffer size and over the order of the extents, where cases were measured. */
 void add_charts(const Bench& bench, Section& section) {
     const auto sizes = bench.sizes_bytes();
+    const auto add = [&section](const Chart& chart) {
+        if (!std::ranges::all_of(chart.series,
+                                 [](const Series& one) { return one.points.empty(); }))
+            section.blocks.emplace_back(chart);
+    };
 
     for (const std::uint64_t size_bytes : std::set{sizes.front(), sizes.back()})
-        section.blocks.emplace_back(chart_over_order(bench, size_bytes));
+        add(chart_over_order(bench, size_bytes));
     for (const unsigned order : bench.orders())
-        section.blocks.emplace_back(chart_over_size(bench, order));
+        add(chart_over_size(bench, order));
 }
 
 /* One pass of the benchmark: pictures, then the table that says most, then all others. */
