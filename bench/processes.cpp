@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "processes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -71,6 +72,14 @@ Result<ProcessEnd> run_process(std::vector<std::string> argv) {
     std::string text = read_all(input.get(), child.value());
 
     return ProcessEnd{testexp::exit_status_of(child.value().wait()), std::move(text)};
+}
+
+int merge_statuses(int one, int other) {
+    const auto has_failed = [](int status) { return status != 0 && status != nothing_measured; };
+
+    if (has_failed(one) || has_failed(other))
+        return std::max(has_failed(one) ? one : 0, has_failed(other) ? other : 0);
+    return std::min(one, other);
 }
 
 Result<std::string> merge_processes(std::span<const std::string> texts) {

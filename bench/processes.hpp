@@ -14,6 +14,9 @@
 
 namespace bench {
 
+/* The exit status when no case failed and none was measured: kselftest's for a skip. */
+inline constexpr int nothing_measured = 4;
+
 struct ProcessEnd {
     int status = 0;   /* of exit, or 128 + the number of the signal */
     std::string text; /* what it wrote to its --out */
@@ -31,5 +34,8 @@ testexp::Result<ProcessEnd> run_process(std::vector<std::string> argv);
  * is not JSON of Google Benchmark.
  */
 testexp::Result<std::string> merge_processes(std::span<const std::string> texts);
+
+/* One status for two processes: that of a failure before 0, and 0 before nothing_measured. */
+int merge_statuses(int one, int other);
 
 } // namespace bench

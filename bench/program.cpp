@@ -44,14 +44,15 @@ void add_context(const testexp::Environment& environment, const Options& options
 }
 
 int verdict(const Program& program, const Tally& tally) {
-    fmt::print("{} measured, {} not measurable here, {} failed\n", tally.measured, tally.skipped,
-               tally.failed);
+    if (!tally.is_empty())
+        fmt::print("{} measured, {} not measurable here, {} failed\n", tally.measured,
+                   tally.skipped, tally.failed);
     if (caught_signal() != 0) {
         complain(program,
                  fmt::format("interrupted; {} cases were not measured", tally.interrupted));
         return 128 + caught_signal();
     }
-    return tally.failed != 0 ? 1 : 0;
+    return tally.status();
 }
 
 int run(const Program& program, const Options& options) {
@@ -148,7 +149,7 @@ int run_processes(const Program& program, const Options& options,
                   const std::vector<std::string>& arguments) {
     std::optional<testexp::OutputFile> file;
     std::vector<std::string> texts;
-    int status = 0;
+    int status = nothing_measured;
 
     if (!options.out.empty()) {
         auto opened = testexp::OutputFile::open(options.out);
@@ -173,7 +174,7 @@ int run_processes(const Program& program, const Options& options,
                             fmt::format("process {} of {} ended with status {} and no results; "
                                         "nothing was written",
                                         process, options.processes, end.value().status));
-        status = std::max(status, end.value().status);
+        status = merge_statuses(status, end.value().status);
         texts.push_back(std::move(end.value().text));
     }
     if (file && !texts.empty()) {
@@ -257,7 +258,7 @@ int parse_and_run(const Program& program, int argc, char** argv) {
     app.add_option("--out", options.out, "write the results there, as JSON")->type_name("FILE");
     app.footer("Options of Google Benchmark work too, e.g. --benchmark_filter=REGEX.\n"
                "Exit status: 0, 1 when a case failed (not when one cannot be measured here), "
-               "128 + signal when interrupted.");
+               "4 when no case can be measured here, 128 + signal when interrupted.");
 
     app.allow_extras();
     try {

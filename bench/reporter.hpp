@@ -10,6 +10,7 @@
 #include <benchmark/benchmark.h>
 
 #include "output_file.hpp"
+#include "processes.hpp"
 
 namespace bench {
 
@@ -18,6 +19,14 @@ struct Tally {
     int skipped = 0; /* cannot be measured here */
     int failed = 0;
     int interrupted = 0;
+
+    /* Whether no case ran: the library only printed their names (--benchmark_list_tests). */
+    bool is_empty() const { return measured + skipped + failed + interrupted == 0; }
+
+    /* The exit status of a program whose cases ended so, without a signal. */
+    int status() const {
+        return failed != 0 ? 1 : measured == 0 && !is_empty() ? nothing_measured : 0;
+    }
 };
 
 /**

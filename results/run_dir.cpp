@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "run_dir.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <stdexcept>
 
@@ -69,7 +70,11 @@ RunDir load_run_dir(const fs::path& directory) {
         return read_part<testexp::Facts, ordered_json>(run, name, absence, parse_facts);
     };
     const auto bench = [&run](const char* name) {
-        return read_part<Bench>(run, name, missed, parse_bench);
+        const auto part = read_part<Bench>(run, name, missed, parse_bench);
+
+        if (part && std::ranges::none_of(part->cases, &BenchCase::is_measured))
+            run.missing.push_back(std::string(name) + ": no case was measured");
+        return part;
     };
 
     load_missing(directory / "missing.txt", run);

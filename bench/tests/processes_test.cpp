@@ -54,6 +54,19 @@ TEST(Processes, AllResultsAreKeptWithTheirProcess) {
     EXPECT_EQ(json.at("benchmarks")[2].at("repetition_index"), 1);
 }
 
+TEST(Processes, AFailureOfOneIsOneOfAllAndAMeasurementTells) {
+    using bench::merge_statuses;
+    using bench::nothing_measured;
+
+    EXPECT_EQ(merge_statuses(nothing_measured, nothing_measured), nothing_measured);
+    EXPECT_EQ(merge_statuses(nothing_measured, 0), 0);
+    EXPECT_EQ(merge_statuses(0, nothing_measured), 0);
+    EXPECT_EQ(merge_statuses(nothing_measured, 1), 1);
+    EXPECT_EQ(merge_statuses(1, nothing_measured), 1);
+    EXPECT_EQ(merge_statuses(1, 0), 1);
+    EXPECT_EQ(merge_statuses(1, 139), 139);
+}
+
 TEST(Processes, WhatIsCutIsRefusedByItsNumber) {
     const std::vector<std::string> texts = {results_of("a"), results_of("a").substr(0, 40)};
     const auto merged = bench::merge_processes(texts);

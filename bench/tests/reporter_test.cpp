@@ -58,6 +58,13 @@ TEST(Reporter, OldFileStaysWithoutAClose) {
     EXPECT_EQ(text, "old");
 }
 
+TEST(Reporter, NothingMeasuredIsNoSuccess) {
+    EXPECT_EQ(bench::Tally{}.status(), 0) << "the cases were only listed";
+    EXPECT_EQ((bench::Tally{.measured = 1, .skipped = 9}).status(), 0);
+    EXPECT_EQ((bench::Tally{.measured = 0, .skipped = 9}).status(), bench::nothing_measured);
+    EXPECT_EQ((bench::Tally{.measured = 0, .skipped = 9, .failed = 1}).status(), 1);
+}
+
 TEST(Reporter, DirectoryThatIsNotThereIsFoundAtOnce) {
     const Scratch scratch;
     bench::Reporter reporter("TSC cycles");

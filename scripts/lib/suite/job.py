@@ -22,6 +22,7 @@ import kernel_bugs  # pylint: disable=wrong-import-position
 import module  # pylint: disable=wrong-import-position
 
 NOTHING_TESTED = 4  # of selftests/run
+NOTHING_MEASURED = 4  # of the benchmarks, and of a tracer of a benchmark
 EPILOG = """\
 tests       env.json, env-after.json, ktap/, bench.json, latency.json, timeline.json, dmesg.txt, kernel-log.json;
             with --perf also perf.json and perf/
@@ -138,6 +139,13 @@ def joined(first, second):
     }
 
 
+def describe_end(name, status, log):
+    """Why a part is missing whose program ended with this status."""
+    if status == NOTHING_MEASURED:
+        return f"nothing was measured: {core.last_line(log)}"
+    return f"{name} ended with status {status}: {core.last_line(log)}"
+
+
 class Job:
     """The parts of one job, and what became of them."""
 
@@ -170,7 +178,7 @@ class Job:
             self.missing(what, f"{error.filename or pathlib.Path(command[0]).name}: {error.strerror}")
             return
         if status != 0:
-            self.missing(what, f"{pathlib.Path(command[0]).name} ended with status {status}: {core.last_line(log)}")
+            self.missing(what, describe_end(pathlib.Path(command[0]).name, status, log))
 
     # --- the module ---------------------------------------------------------------------------------------------------
 

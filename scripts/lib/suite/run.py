@@ -233,7 +233,7 @@ class Run:
         status = contention.count_contention(self.kernel, self.bin, self.module, self.out / "bench-contention.json",
                                              ["--console", self.out / console], self.quick, log=log)
         if not self.guest_end("contention", status, console) and status != 0:
-            self.missing(f"contention: bench_contention ended with status {status}: {core.last_line(log)}")
+            self.missing(f"contention: {job.describe_end('bench_contention', status, log)}")
         self.status = self.status or int(status != 0)
 
     def regression(self):
