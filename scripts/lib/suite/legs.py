@@ -88,7 +88,7 @@ LEGS = [
         legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg("exporters", "dmabuf-check on each exporter that the kernel and QEMU's devices have: udmabuf, the system heap, "
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
-        f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 10, 3,
+        f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 13, 4,
         needs=GUEST, kernels=(NEWEST,), full_kernels=(DEBUG,), builds=SELFTESTS),
     Leg("importers", "IOMMUFD maps dma-bufs of each exporter: the IOMMU's page table, DMA, revokes during DMA, and "
         f"what is refused, in guests with an IOMMU and in a guest without. Gets QEMU from Debian's backports where the "
