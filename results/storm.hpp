@@ -11,7 +11,8 @@ namespace report {
 
 /**
  * A bar for each case P1.storm[importer=NAME] of move_storm that said "N audited, M stale".
- * Nothing when there is none. A bar is good only if the case passed and audited something.
+ * Returns nothing when there is no such case. A bar is good only if the case passed and audited
+ * something.
  */
 std::optional<Bars> storm_bars(const SelfTests& tests);
 

@@ -86,7 +86,7 @@ struct Source {
 
     std::vector<Reference> references;
 
-    /* What iommufd made of the PFNs of get_pfn. Only for a device without an IOMMU. */
+    /* The PFNs that iommufd tells. iommufd tells PFNs only of a device without an IOMMU. */
     std::optional<Reference> iommufd;
 
     std::vector<Invalidation> invalidations;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Linux versions that legs and runs know by what they are, not by number."""
+"""The newest and the older Linux version that legs and runs use."""
 import core
 
 

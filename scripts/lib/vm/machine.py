@@ -78,7 +78,7 @@ def vmlinux_of(image):
 def accelerator(options, image, initrd):
     """Returns (QEMU's arguments, the clock that is declared).
 
-    Nothing is declared of a guest under KVM. The guest itself judges its clock, because the host may be emulated.
+    No clock is declared for a guest under KVM. The guest judges its own clock, because the host may be emulated.
     """
     if options.icount:
         return ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"], "icount"

@@ -72,8 +72,8 @@ Result<std::uint64_t> parse_bytes(std::string_view text);
 using ForeignSpec = std::variant<UdmabufSpec, HeapSpec, VfioSpec, DrmSpec, FromSpec>;
 
 /*
- * One of the above with its kind: "udmabuf:64M", "heap:system,64M", "vfio:0000:00:10.0,0,0+1M",
- * "drm:vgem,2M", "from:64M,./my-exporter".
+ * Each text names the kind of exporter first: "udmabuf:64M", "heap:system,64M",
+ * "vfio:0000:00:10.0,0,0+1M", "drm:vgem,2M", "from:64M,./my-exporter".
  */
 Result<ForeignSpec> parse_foreign(std::string_view text);
 
