@@ -833,10 +833,12 @@ enum testexp_path {
 	 * walked, under one hold of the reservation lock.
 	 */
 	TESTEXP_PATH_PHYS_LIST,
+	/* One locked call for each block of 2^max_order; one lock hold per batch. */
+	TESTEXP_PATH_GET_PFN_BATCH_STRIDE,
 	TESTEXP_PATHS
 };
 
-/* Which page is next. SGT_*, PHYS_LIST, LOCK_UNLOCK and GET_PFN_STRIDE support only FORWARD. */
+/* Which page is next. SGT_*, PHYS_LIST, LOCK_UNLOCK and GET_PFN_*STRIDE support only FORWARD. */
 enum testexp_sequence {
 	TESTEXP_SEQUENCE_FORWARD,	/* the next page */
 	TESTEXP_SEQUENCE_STRIDED,	/* the page @stride further; after the end the first page */

@@ -225,32 +225,26 @@ private:
     std::uint32_t last_notifies_ = 0;
 };
 
-/* A path, and places that make its calls long, so that many moves come between them. */
-struct Kind {
-    testexp_path path;
-    Places (*places)();
-};
+/* Makes the calls of a path long, so that many moves come between them. */
+Places places_for(const Path& path) {
+    if (path.source == Source::phys_list)
+        return synthetic_places(TESTEXP_MAX_DELIVERED, 1);
+    if (path.source == Source::sg_table)
+        return ram_places(path.whole_window ? 1 : 4096);
+    return synthetic_places(256, 4096);
+}
 
-constexpr Kind kinds[] = {
-    {TESTEXP_PATH_PHYS_LIST, [] { return synthetic_places(TESTEXP_MAX_DELIVERED, 1); }},
-    {TESTEXP_PATH_GET_PFN_BATCH, [] { return synthetic_places(256, 4096); }},
-    {TESTEXP_PATH_EXPORTER_OP, [] { return synthetic_places(256, 4096); }},
-    {TESTEXP_PATH_SGT_MAP, [] { return ram_places(1); }},
-    {TESTEXP_PATH_SGT_CACHED, [] { return ram_places(4096); }},
-    {TESTEXP_PATH_SGT_DMA_TO_PHYS, [] { return ram_places(4096); }},
-};
-
-void finds_what_is_there(const Kind& kind) {
+void finds_what_is_there(const Path& path) {
     require_pfns();
-    if (path_row(kind.path).source == Source::sg_table)
+    if (path.source == Source::sg_table)
         require_direct_dma();
 
-    Places places = kind.places();
+    Places places = places_for(path);
 
     /* After a move all further entries of the list are wrong, so checking every 16th is enough. */
     places.check_every = 16;
 
-    Storm storm(kind.path, std::move(places));
+    Storm storm(path.id, std::move(places));
     const Seen seen = storm.run([](const Seen& now) { return now.placements < 10; });
 
     ksft::note(seen.describe());
@@ -259,12 +253,12 @@ void finds_what_is_there(const Kind& kind) {
     ksft::expect_eq(seen.interrupted, 0, "moves under the lock, or while it is mapped");
 }
 
-/* A path that resolves one page at a time, and unlocks before it notes the page. */
-void unlocked_finds_what_was_there(testexp_path path) {
+/* A path that unlocks before it notes what it has resolved. */
+void unlocked_finds_what_was_there(const Path& path) {
     require_pfns();
     REQUIRE(!is_debug_kernel(), "too slow to wait here for a move in those few instructions");
 
-    Storm storm(path, synthetic_places(256, 4096));
+    Storm storm(path.id, places_for(path));
     const Seen seen = storm.run([](const Seen& now) { return now.wrong == 0; });
 
     ksft::note(seen.describe());
@@ -273,12 +267,17 @@ void unlocked_finds_what_was_there(testexp_path path) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
-    for (const Kind& kind : kinds)
-        plan.add(std::string("P1.delivered[path=") + path_row(kind.path).name + "]",
-                 [&] { finds_what_is_there(kind); });
-    for (const testexp_path path : {TESTEXP_PATH_GET_PFN, TESTEXP_PATH_GET_PFN_STRIDE})
-        plan.add(std::string("P1.delivered_control[path=") + path_row(path).name + "]",
-                 [=] { unlocked_finds_what_was_there(path); });
+    for (const Path& path : paths) {
+        const std::string parameter = std::string("[path=") + path.name + "]";
+
+        if (path.is_baseline() || path.needs_mapping())
+            continue;
+        if (path.source == Source::get_pfn && !path.one_hold)
+            plan.add("P1.delivered_control" + parameter,
+                     [&path] { unlocked_finds_what_was_there(path); });
+        else
+            plan.add("P1.delivered" + parameter, [&path] { finds_what_is_there(path); });
+    }
 }
 
 } // namespace

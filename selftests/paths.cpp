@@ -750,36 +750,24 @@ void resolve_ends_its_hold() {
     ksft::expect(has_odd(counts), "another thread got the lock after an odd number of holds");
 }
 
-void plan_holds(ksft::Plan& plan) {
-    const struct {
-        const char* name;
-        Work work;
-    } calls[] = {
-        {"MEASURE,mode=batch", measuring(TESTEXP_MODE_BATCH)},
-        {"MEASURE,mode=single", measuring(TESTEXP_MODE_SINGLE)},
-        {"DELIVER", delivering},
-        {"RESOLVE", resolving},
-    };
-    const struct {
-        const char* name;
-        testexp_path path;
-        bool one_hold;
-    } kinds[] = {
-        {"paths.one_hold[path=get_pfn_batch", TESTEXP_PATH_GET_PFN_BATCH, true},
-        {"paths.one_hold[path=exporter_op", TESTEXP_PATH_EXPORTER_OP, true},
-        {"paths.one_hold_control[path=get_pfn", TESTEXP_PATH_GET_PFN, false},
-    };
+void plan_hold(ksft::Plan& plan, const Path& path, const std::string& call, const Work& work) {
+    plan.add(std::string("paths.one_hold") + (path.one_hold ? "" : "_control") +
+                 "[path=" + path.name + ",call=" + call + "]",
+             [held = Held{path.id, work, ops_per_hold}, one_hold = path.one_hold] {
+                 holds_the_lock(held, one_hold);
+             });
+}
 
-    for (const auto& kind : kinds)
-        for (const auto& call : calls) {
-            /* RESOLVE has no paths. */
-            if (call.name == std::string("RESOLVE") && kind.path == TESTEXP_PATH_EXPORTER_OP)
-                continue;
-            plan.add(std::string(kind.name) + ",call=" + call.name + "]",
-                     [held = Held{kind.path, call.work, ops_per_hold}, one_hold = kind.one_hold] {
-                         holds_the_lock(held, one_hold);
-                     });
+void plan_holds(ksft::Plan& plan) {
+    for (const Path& path : paths)
+        if (path.source == Source::get_pfn) {
+            plan_hold(plan, path, "MEASURE,mode=batch", measuring(TESTEXP_MODE_BATCH));
+            plan_hold(plan, path, "MEASURE,mode=single", measuring(TESTEXP_MODE_SINGLE));
+            plan_hold(plan, path, "DELIVER", delivering);
         }
+    /* RESOLVE has no paths: its two forms are like these two paths. */
+    for (const testexp_path path : {TESTEXP_PATH_GET_PFN_BATCH, TESTEXP_PATH_GET_PFN})
+        plan_hold(plan, path_row(path), "RESOLVE", resolving);
     plan.add("paths.one_hold[call=RESOLVE,calls=no_more]", resolve_ends_its_hold);
     plan.add("paths.one_hold[call=AUDIT]", [] {
         holds_the_lock({TESTEXP_PATH_GET_PFN, auditing, std::uint64_t{4} * ops_per_hold}, true);

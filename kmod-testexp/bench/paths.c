@@ -79,14 +79,14 @@ static __always_inline int resolve_ops_exporter_op(struct resolve_run *run, u32 
 RESOLVE_LOOPS(exporter_op)
 
 /* Makes one call for each block: the next call is for the page after the block. */
-static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u32 ops,
-						      bool deliver)
+static __always_inline int resolve_blocks(struct resolve_run *run, u32 ops, resolve_page_fn page,
+					  bool deliver)
 {
 	u64 next, pfn;
 	int order, ret;
 
 	for (; ops; ops--) {
-		ret = testexp_get_pfn_unlocked(run->attach, run->pgoff, &pfn, &order);
+		ret = page(run, run->pgoff, &pfn, &order);
 		if (ret)
 			return ret;
 		/* The block may begin before pgoff and may end after the window. */
@@ -99,7 +99,21 @@ static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u
 	return 0;
 }
 
+static __always_inline int resolve_ops_get_pfn_stride(struct resolve_run *run, u32 ops,
+						      bool deliver)
+{
+	return resolve_blocks(run, ops, resolve_page_unlocked, deliver);
+}
+
 RESOLVE_LOOPS(get_pfn_stride)
+
+static __always_inline int resolve_ops_get_pfn_batch_stride(struct resolve_run *run, u32 ops,
+							    bool deliver)
+{
+	return resolve_blocks(run, ops, resolve_page_locked, deliver);
+}
+
+RESOLVE_LOOPS(get_pfn_batch_stride)
 
 static const struct resolve_path paths_get_pfn[] = {
 	{
@@ -132,6 +146,11 @@ static const struct resolve_path paths_get_pfn[] = {
 		RESOLVE_LOOPS_OF(get_pfn_batch),
 		.is_locked = true,
 		.any_sequence = true,
+	},
+	{
+		.number = TESTEXP_PATH_GET_PFN_BATCH_STRIDE,
+		RESOLVE_LOOPS_OF(get_pfn_batch_stride),
+		.is_locked = true,
 	},
 };
 

@@ -131,6 +131,10 @@ inline constexpr Path paths[] = {
      .delivers = "physical address, length", .lock = "reservation lock, each list",
      .after_move = "move_notify, by agreement",
      .source = Source::phys_list, .unit = Unit::run, .whole_window = true, .one_lock = true},
+    {.id = TESTEXP_PATH_GET_PFN_BATCH_STRIDE, .name = "get_pfn_batch_stride",
+     .operation = "one locked call, a block",
+     .delivers = "PFN, order", .lock = "reservation lock, each batch", .after_move = "move_notify",
+     .source = Source::get_pfn, .unit = Unit::block, .one_hold = true},
 };
 // clang-format on
 
