@@ -29,7 +29,7 @@ namespace {
 using Placement = std::vector<std::uint64_t>; /* the PFN of each page, or of the first page alone */
 
 std::uint64_t nr_moves() {
-    return is_debug_kernel() ? 20 : quick() ? 100 : 250;
+    return is_debug_kernel() ? 20 : quick() ? 50 : 100;
 }
 
 /* The placements of a buffer. Its moves go from one to the next, in a circle. */

@@ -235,7 +235,7 @@ void many_extents(std::uint64_t count, std::uint64_t longest, std::uint64_t stri
 
 void add_every_layout(ksft::Plan& plan) {
     const Bounds alone{.max_pages = by_speed(3U, 4U, 6U), .max_extents = 4};
-    const Bounds packed{.max_pages = by_speed(4U, 7U, 10U), .max_extents = 4};
+    const Bounds packed{.max_pages = by_speed(4U, 7U, 9U), .max_extents = 4};
     const auto bounds = [](const Bounds& b) {
         return "pages=" + std::to_string(b.max_pages) +
                ",extents=" + std::to_string(b.max_extents) + "]";

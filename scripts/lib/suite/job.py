@@ -152,6 +152,7 @@ class Job:
     def __init__(self, name, options):
         self.name, self.bin, self.module, self.out = name, options.bin, options.module, options.out
         self.quick = ["--quick"] * options.quick
+        self.quick_tests = [] if options.full_tests else self.quick
         self.perf = options.perf
         self.exporters = exporters.arguments() if options.exporters else []
         self.status = 0
@@ -219,7 +220,7 @@ class Job:
         log = self.out / "selftests.log"
         command = [
             core.ROOT / "selftests/run", "--bin", self.bin / "selftests", "--out", self.out / "ktap", "--module",
-            self.module, *self.quick
+            self.module, *self.quick_tests
         ]
         status = core.call_teed(command, log, patience_s=core.SELF_TESTS_END_S)
         self.status = self.status or int(status != 0)
@@ -327,6 +328,7 @@ def parse(arguments):
     parser.add_argument("--module", type=pathlib.Path, required=True, metavar="KO")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--full-tests", action="store_true", help="the self-tests are not quick")
     parser.add_argument("--perf", action="store_true")
     parser.add_argument("--exporters", action="store_true", help="measure the kernel's own exporters, too")
     return parser.parse_args(arguments)

@@ -40,9 +40,7 @@ def newest(checks):
 
 def stock(checks):
     """The benchmark is short in the full form too: the leg of the newest kernel runs the whole benchmark."""
-    main_job(checks, "stock", "--quick")
-    if not checks.quick:
-        only_self_tests(checks, "stock")
+    main_job(checks, "stock", "--quick", *[] if checks.quick else ["--full-tests"])
 
 
 def only_self_tests(checks, kernel, **options):

@@ -34,6 +34,7 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
                     machine has no counter for
 --quick             a short form of everything. Only the kernel's own tests are left out: without --quick, 6.12
                     compares them with stock, and 7.3 with 7.3-upstream (scripts/regression)
+--full-tests        with --quick: the self-tests at full bounds all the same
 --beside KERNEL     the report shows the instruction counts beside those of another kernel: KERNEL is 6.12 or another
                     version in results/reference (which has counts of --quick), a run directory, or a file of one
 --out DIR           where the results go (default: out/<kernel>-<time> in this directory); DIR must be new or empty
@@ -64,6 +65,7 @@ class Run:
         self.kernel, self.out = options.kernel, options.out
         self.here = options.kernel == "running"
         self.quick, self.perf = ["--quick"] * options.quick, ["--perf"] * options.perf
+        self.full_tests = ["--full-tests"] * options.full_tests
         self.tune = [core.LIB / "tune", "--"] if options.tune else []
         self.compare = options.kernel in COMPARED and not options.quick
         self.steps = 6 if self.here else 8 if self.compare else 7
@@ -127,7 +129,8 @@ class Run:
     def job_command(self, name, *arguments):
         return [
             "/usr/bin/python3", "-B", core.LIB / "suite", "job", name, "--bin", self.bin, "--module", self.module,
-            "--out", self.out, *self.quick, *["--exporters"] * exporters.are_measured(self.kernel), *arguments
+            "--out", self.out, *self.quick, *self.full_tests, *["--exporters"] * exporters.are_measured(self.kernel),
+            *arguments
         ]
 
     def run_job(self, name, *arguments, console="", **machine):
@@ -297,7 +300,7 @@ def parse(arguments):
     parser = core.Parser(
         prog="scripts/run", description=TEXT, add_help=False,
         usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
-        "                   [--beside KERNEL|DIR|FILE]\n"
+        "                   [--full-tests] [--beside KERNEL|DIR|FILE]\n"
         "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]\n"
         "       scripts/run --check ARGUMENTS... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", help=core.argparse.SUPPRESS)
@@ -305,15 +308,17 @@ def parse(arguments):
     parser.add_argument("--beside", type=core.named_path, help=core.argparse.SUPPRESS)
     parser.add_argument("--only", action="append", default=[], help=core.argparse.SUPPRESS)
     parser.add_argument("--check", action="append", default=[], help=core.argparse.SUPPRESS)
-    for flag in ("--quick", "--perf", "--tune", "--keep"):
+    for flag in ("--quick", "--full-tests", "--perf", "--tune", "--keep"):
         parser.add_argument(flag, action="store_true", help=core.argparse.SUPPRESS)
     parser.add_argument("-h", "--help", action="help", help=core.argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.tune and options.kernel != "running":
         raise core.Problem("--tune is for --kernel running; a guest has nothing to tune")
+    if options.full_tests and not options.quick:
+        raise core.Problem("--full-tests goes with --quick; without --quick all bounds are full")
     options.few = options.only or options.check
-    if options.few and (options.perf or options.tune or options.beside):
-        raise core.Problem("--only and --check run tests; --perf, --tune and --beside are for benchmarks")
+    if options.few and (options.perf or options.tune or options.beside or options.full_tests):
+        raise core.Problem("--only and --check run tests; --perf, --tune, --beside and --full-tests are for whole runs")
     if options.beside:
         options.beside = counts_of(options.beside)
     if options.keep and (not options.few or options.kernel == "running"):
