@@ -57,7 +57,7 @@ def place_of(options, program, image, initrd):
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py"))))
     state = os.stat(image)
     digest.update(repr([program, str(image), state.st_mtime_ns, state.st_size, initrd.name, options.smp, options.mem,
-                        options.icount, options.iommu, options.igb, options.append,
+                        options.icount, options.iommu, options.igb, options.p2p, options.append,
                         list(map(str, options.share))]).encode())
     return cache() / "kept" / digest.hexdigest()[:12]
 

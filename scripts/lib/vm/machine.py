@@ -16,6 +16,8 @@ from guest import Guest
 PROBE_TIMEOUT_S = 60
 # Without migratable=no, QEMU hides from the guest that the processor has an invariant TSC.
 KVM = ["-accel", "kvm", "-cpu", "host,migratable=no"]
+EMULATED = "max,la57=off"  # an AMD processor
+TRUSTED = ",family=23"  # what cpu_supports_p2pdma() of the kernel asks an AMD processor for, in hexadecimal 0x17
 # After a probe without a verdict, guests of the same kernel are emulated. The next probe follows after this time.
 PROBE_AGAIN_S = 3600
 
@@ -80,15 +82,17 @@ def accelerator(options, image, initrd):
 
     No clock is declared for a guest under KVM. The guest judges its own clock, because the host may be emulated.
     """
+    processor = ["-cpu", EMULATED + (TRUSTED if options.p2p else "")]
     if options.icount:
-        return ["-accel", "tcg", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"], "icount"
-    if kvm_works(image, initrd):
+        return ["-accel", "tcg", "-icount", "shift=0,sleep=off", *processor], "icount"
+    if not options.p2p and kvm_works(image, initrd):
         return KVM, None
-    say("no usable KVM: the guest is emulated (TCG) and its times mean nothing")
+    say("the guest of --p2p is emulated (TCG) and its times mean nothing" if options.p2p else
+        "no usable KVM: the guest is emulated (TCG) and its times mean nothing")
     # One thread emulates all processors, unless --parallel asks for more. With a thread for each, QEMU lets a processor
     # meet the int3 of a code patch (static keys, ftrace) too late, and the kernel oopses.
     threads = "multi" if options.parallel else "single"
-    return ["-accel", f"tcg,thread={threads}", "-cpu", "max,la57=off"], "invalid"
+    return ["-accel", f"tcg,thread={threads}", *processor], "invalid"
 
 
 def kvm_works(image, initrd):

@@ -60,6 +60,9 @@ def parser():
     made.add_argument("--igb", action="store_true",
                       help="with --iommu: Intel's network device 82576 (0000:00:08.0), which copies pages by DMA. "
                       "Needs QEMU 8.0 or later")
+    made.add_argument("--p2p", action="store_true",
+                      help="a processor that the kernel trusts with DMA from device to device (AMD, family 23). Such a "
+                      "guest is emulated even where KVM works")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
     made.add_argument("--sealed", type=core.named_path, action="append", default=[], metavar="FILE",
                       help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
@@ -136,7 +139,7 @@ def check(options):
     if options.command[:1] == [""]:
         raise CannotStart("the command is an empty word; say scripts/vm [options] -- CMD...")
     if options.kernel == "running":
-        for name in (*interactive, "keep", "icount", "iommu", "sealed", "parallel", "qemu"):
+        for name in (*interactive, "keep", "icount", "iommu", "p2p", "sealed", "parallel", "qemu"):
             if getattr(options, name):
                 raise CannotStart(f"--{name} is for a guest; --kernel running has none")
     for name in interactive:
