@@ -31,7 +31,7 @@ SCRIPTS = ROOT / "scripts"
 
 # How scripts/vm ends when the guest's command has no status of its own.
 GUEST_NOT_STARTED, GUEST_BUG, GUEST_LOST = 250, 251, 252
-# Guards against a guest that hangs: what a guest does takes 18 minutes at most when two legs run side by side.
+# Guards against a guest that hangs: what a guest does takes 30 minutes at most when three legs run side by side.
 GUEST_TIMEOUT_S = 3 * 3600
 GUEST_ENDS = {
     GUEST_NOT_STARTED: "the guest could not start",

@@ -53,7 +53,7 @@ def debug(checks):
 
 
 def upstream(checks):
-    only_self_tests(checks, f"{NEWEST}-upstream")
+    only_self_tests(checks, f"{NEWEST}-upstream", short=True)
 
 
 def older(checks):
@@ -61,7 +61,7 @@ def older(checks):
 
 
 def nomove(checks):
-    only_self_tests(checks, f"{OLDER}-nomove")
+    only_self_tests(checks, f"{OLDER}-nomove", short=True)
 
 
 def older_debug(checks):
@@ -234,7 +234,7 @@ def contract(checks):
 
 def probes(checks):
     """Kernels differ in the names of functions, in tracepoints, and in whether they preempt BPF programs."""
-    for kernel in (NEWEST,) if checks.quick else (NEWEST, OLDER):
+    for kernel in (NEWEST, OLDER) if checks.named and not checks.quick else (NEWEST,):
         for program in ("calls", "locks"):
             guests.tap_with_module(checks, f"dmabuf-lat {program} on {kernel}", kernel,
                                    core.userspace_dir() / f"bpf/tests/{program}-test")

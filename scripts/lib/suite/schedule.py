@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs legs side by side. A guest is emulated in one thread, so that two guests take two processors."""
+"""Runs legs side by side. A guest is emulated in one thread, so that two guests take two processors. Each leg also
+waits, for a fence, a boot or a device, and one leg more than there are processors works meanwhile."""
 import queue
 import threading
 import time
@@ -10,11 +11,11 @@ QUIET_S = 60  # without a line, the user is told what is running
 
 
 def default_jobs():
-    """As many as there are processors and memory for: a leg takes up to 6 GiB."""
+    """One more than there are processors, if there is memory for them: a leg takes up to 6 GiB."""
     with open("/proc/meminfo", encoding="ascii") as file:
         memory = dict(line.split(":") for line in file)
     gib = int(memory["MemAvailable"].split()[0]) >> 20
-    return max(1, min(core.processors(), gib // 6))
+    return max(1, min(core.processors() + 1, gib // 6))
 
 
 

@@ -23,7 +23,8 @@ these legs, at full bounds. A run ends with the table of its legs, and with "N p
 status is 0 only when nothing failed, something passed, and nobody changed the tree meanwhile.
 
 --quick    short forms
---jobs N   run N legs side by side (here {jobs}: one for each processor, and for each 6 GiB of memory)
+--jobs N   run N legs side by side (here {jobs}: one more than there are processors, but at most one for each 6 GiB of
+           memory)
 --failed   the legs that failed in the last run, in the same forms
 --resume   continue the last run, which was interrupted; only on the same tree, because results of another tree do not
            count
