@@ -66,8 +66,8 @@ LEGS = [
         needs=GUEST, kernels=(f"{NEWEST}-upstream",), builds=SELFTESTS),
     Leg(OLDER, "self-tests on the long-term kernel with its series. Full: at full bounds", legs_kernel.older, 6, 4,
         needs=GUEST, kernels=(OLDER,), builds=SELFTESTS),
-    Leg(f"{OLDER}-nomove", "self-tests on the long-term kernel without CONFIG_DMABUF_MOVE_NOTIFY. The bounds are always "
-        f"short, because the leg {OLDER} runs the same module at full bounds", legs_kernel.nomove, 3, 3,
+    Leg(f"{OLDER}-nomove", "self-tests on the long-term kernel without CONFIG_DMABUF_MOVE_NOTIFY. The bounds are "
+        f"always short, because the leg {OLDER} runs the same module at full bounds", legs_kernel.nomove, 3, 3,
         needs=GUEST, kernels=(f"{OLDER}-nomove",), builds=SELFTESTS),
     Leg(f"{OLDER}-debug", f"the leg {DEBUG} on the long-term kernel. Only when named", legs_kernel.older_debug, 6, 6,
         needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),

@@ -165,7 +165,9 @@ def machine(options, job, console):
     # q35 routes interrupts by a table. The older pc has a program for this, which a debug kernel runs for 90 seconds.
     arguments += ["-machine", "q35,kernel-irqchip=split" if options.iommu else "q35"]
     if options.iommu:
-        arguments += ["-device", "intel-iommu,intremap=off", "-device", "edu,addr=0x10,dma_mask=0xffffffffffffffff"]
+        arguments += ["-device", "intel-iommu,intremap=off"]
+    if options.iommu or options.p2p:
+        arguments += ["-device", "edu,addr=0x10,dma_mask=0xffffffffffffffff"]
     if options.igb:
         # The virtual functions of the device come 16 slots behind the device, and those slots have to be free.
         arguments += ["-device", "igb,addr=0x08"]
