@@ -61,8 +61,8 @@ def parser():
                       help="with --iommu: Intel's network device 82576 (0000:00:08.0), which copies pages by DMA. "
                       "Needs QEMU 8.0 or later")
     made.add_argument("--p2p", action="store_true",
-                      help="a processor that the kernel trusts with DMA between devices (AMD, family 23), and the device "
-                      "edu (0000:00:10.0). Such a guest is emulated even where KVM works")
+                      help="a processor that the kernel trusts with DMA between devices (AMD, family 23), and the "
+                      "device edu (0000:00:10.0). Such a guest is emulated even where KVM works")
     made.add_argument("--append", default="", metavar="S", help="more words for the kernel command line")
     made.add_argument("--sealed", type=core.named_path, action="append", default=[], metavar="FILE",
                       help="the guest sees nothing of this machine but FILE (again for more) in /sealed, the libraries "
