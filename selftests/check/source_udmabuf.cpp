@@ -28,14 +28,25 @@ namespace {
 /* Pages of the memfd, in the order of the buffer. */
 using Pieces = std::vector<Window>;
 
-/* Pieces of 1 to 700 pages in random order. The first pages of a few pieces are there twice. */
+/*
+ * 16 pages. Inside blocks of 4, 4 and 8 pages, pages are exchanged or replaced by page 0. The first
+ * and the last page of each block are in place.
+ */
+const Pieces wrong_inside = {{0, 1}, {2, 1}, {1, 1}, {3, 1}, {4, 2},
+                             {0, 1}, {7, 1}, {8, 4}, {0, 1}, {13, 3}};
+
+/*
+ * After wrong_inside, pieces of 1 to 700 pages in random order. The first pages of a few pieces are
+ * there twice.
+ */
 Pieces shuffled_pieces(std::uint64_t nr_pages) {
-    constexpr std::uint64_t shortest = 4, longest = 700;
+    constexpr std::uint64_t nr_wrong = 16, shortest = 4, longest = 700;
     constexpr std::size_t one_in = 8; /* one of so many pieces is there twice */
     std::mt19937_64 random(seed());
     Pieces pieces;
 
-    for (std::uint64_t at = 0; at < nr_pages; at += pieces.back().count) {
+    for (std::uint64_t at = nr_pages < nr_wrong ? 0 : nr_wrong; at < nr_pages;
+         at += pieces.back().count) {
         const std::uint64_t most = random() % 3 == 0 ? shortest : longest;
 
         pieces.push_back({at, std::min(random() % most + 1, nr_pages - at)});
@@ -46,6 +57,8 @@ Pieces shuffled_pieces(std::uint64_t nr_pages) {
 
     for (std::size_t i = 0; i < count; i += one_in)
         pieces.push_back({pieces[i].first, std::min(pieces[i].count, shortest)});
+    if (nr_pages >= nr_wrong)
+        pieces.insert(pieces.begin(), wrong_inside.begin(), wrong_inside.end());
     return pieces;
 }
 

@@ -10,11 +10,13 @@ import tests_json
 
 # Chunks of all orders: 1 MiB, 64 KiB and 4 KiB.
 SMALL_HEAP, LARGE_HEAP = "system,3212K", "system,65676K"
-# Of the two ivshmem devices, one has a BAR of 4 GiB, and the other can be reset. The ranges of the BAR are short ones,
-# two that stand in the wrong order, one behind a gap, two that make one run at an odd place, and more ranges than 8
-# bits count.
+# Of the two ivshmem devices, one has a BAR of 4 GiB, and the other can be reset. The first ranges of the BAR make three
+# blocks in which only pages inside are at the wrong place. Then come short ones, two that stand in the wrong order, one
+# behind a gap, two that make one run at an odd place, and more ranges than 8 bits count.
 LARGE_DEVICE, DEVICE = "0000:00:11.0", "0000:01:00.0"
-RANGES = "0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000+1M,0x5101000+0xff000,96M+12K,100M+4K*300/8K"
+WRONG_INSIDE = "0+4K,8K+4K,4K+4K,12K+4K,16K+8K,0+4K,28K+4K,32K+16K,0+4K,52K+12K"
+RANGES = (f"{WRONG_INSIDE},0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000+1M,0x5101000+0xff000,96M+12K,"
+          "100M+4K*300/8K")
 # These exporters have both callbacks. Without this option, laws are skipped where one is missing.
 REQUIRED = "--require get_pfn --require get_pfn_attrs"
 

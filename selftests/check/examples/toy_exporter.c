@@ -3,6 +3,7 @@
  * A toy exporter, for docs/your-own-exporter.md. ioctl(TOY_NEW_BUFFER) of /dev/toy_exporter returns
  * a dma-buf of three blocks of pages.
  */
+#include <linux/cc_platform.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
@@ -49,6 +50,7 @@ static int toy_get_pfn_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff,
 	*attrs = (struct dma_buf_pfn_attrs){
 		.type = DMA_BUF_PFN_RAM,
 		.cache = DMA_BUF_PFN_WB,
+		.encrypted = cc_platform_has(CC_ATTR_MEM_ENCRYPT),
 	};
 	return 0;
 }

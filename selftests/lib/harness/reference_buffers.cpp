@@ -85,6 +85,20 @@ std::vector<Page> pages_with(const std::vector<std::uint64_t>& pfns) {
     return pages;
 }
 
+/*
+ * 256 pages. In some aligned blocks two pages inside are exchanged, or page 0 stands for a page
+ * inside. The first and the last page of each block are in place: an exporter that does not look at
+ * every page takes the block for contiguous.
+ */
+std::vector<Piece> wrong_inside() {
+    return {{0, 1},    {2, 1}, {1, 1},    {3, 1}, /* a block of 4 pages */
+            {4, 2},    {0, 1}, {7, 1},            /* of 4 */
+            {8, 4},    {0, 1}, {13, 3},           /* of 8 */
+            {16, 48},                             /* as it is */
+            {64, 40},  {0, 1}, {105, 23},         /* of 64 */
+            {128, 128}};                          /* as it is */
+}
+
 } // namespace
 
 std::vector<UdmabufList> udmabuf_lists() {
@@ -103,6 +117,7 @@ std::vector<UdmabufList> udmabuf_lists() {
         {"huge_reordered", 2 * huge_pages, true, {{huge_pages, huge_pages}, {0, huge_pages}}},
         {"huge_repeated", huge_pages, true, {{0, huge_pages}, {0, huge_pages}, {256, 256}}},
         {"huge_cut", 2 * huge_pages, true, {{0, 256}, {768, 256}, {256, 512}}},
+        {"huge_wrong_inside", huge_pages, true, wrong_inside()},
     };
 }
 
@@ -148,6 +163,7 @@ std::vector<BarRanges> bar_ranges() {
         {"repeated", {{0, 16}, {0, 16}, {8, 16}}},
         {"gaps", {{0, 1}, {2, 1}, {4, 4}, {16, 16}, {64, 32}}},
         {"backwards", {{3, 1}, {2, 1}, {1, 1}, {0, 1}}},
+        {"wrong_inside", wrong_inside()},
     };
 }
 
