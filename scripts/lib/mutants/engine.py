@@ -58,6 +58,12 @@ def one_by_one(programs):
             for name in names]
 
 
+def patient(programs, took):
+    """Returns the programs with twice the time that a hang has to take where the program takes `took` seconds."""
+    least = round(2 * verdicts.TENTH * took)
+    return [(names, max(limit, least), case_limit and max(case_limit, least)) for names, limit, case_limit in programs]
+
+
 class Guest:
     """One boot of a guest, and the results of the jobs that ran in it."""
 
@@ -235,7 +241,7 @@ class Engine:
 
     def try_again(self, job, first):
         """Tries a job once more: alone, in a new guest, with more time. A fault runs after the same program without the
-        fault, and has a third attempt if it hangs in another place the second time."""
+        fault, and has a third attempt if it hangs in another place the second time, or if the machine was slow."""
         programs = one_by_one(job.programs)
         if job.control:
             self.say_again(job, first)
@@ -245,9 +251,11 @@ class Engine:
                 "error", next(iter(verdicts.stopped_in(first)), None), verdicts.twice(first, second), None),
                         second if verdict else None)
             return
-        verdict, second = self.beside_control(job, first, programs)
-        if verdicts.hangs_elsewhere(first, second):
-            verdict, _ = self.beside_control(job, second, programs)
+        verdict, second, slow = self.beside_control(job, first, programs)
+        if slow:
+            verdict, *_ = self.beside_control(job, second, patient(programs, slow))
+        elif verdicts.hangs_elsewhere(first, second):
+            verdict, *_ = self.beside_control(job, second, programs)
         self.report(job, verdict)
 
     @staticmethod
@@ -255,8 +263,8 @@ class Engine:
         core.say(f"{job.name}: no verdict ({verdicts.what_of(before)}); trying again, alone")
 
     def beside_control(self, job, before, programs):
-        """Returns the verdict of one more attempt at a fault, and the attempt. The attempt begins with the program that
-        gave no verdict before; the same program without the fault runs first."""
+        """Returns the verdict of one more attempt at a fault, the attempt, and slow_seconds(). The attempt begins with
+        the program that gave no verdict before; the same program without the fault runs first."""
         self.say_again(job, before)
         doubted = verdicts.stopped_in(before) or [programs[0][0][0]]
         programs = list(itertools.dropwhile(lambda entry: entry[0][0] not in doubted, programs))
@@ -270,4 +278,5 @@ class Engine:
             attempts = {**self.boot([control], kernel=kernel), **self.boot([fault])}
         silence = max(limit for _, limit, _ in programs) + SILENCE_S
         attempt = attempts.get(job.name)
-        return verdicts.second_verdict(before, attempts.get(control.name), attempt, silence), attempt
+        both = before, attempts.get(control.name), attempt, silence
+        return verdicts.second_verdict(*both), attempt, verdicts.slow_seconds(*both)

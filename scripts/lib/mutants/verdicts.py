@@ -91,6 +91,17 @@ def hangs_elsewhere(first, second):
     return bool(before and again and not first_verdict(second) and not same_place(before, again))
 
 
+def slow_seconds(first, control, second, silence):
+    """Returns the seconds that the control took, where both attempts hung in the same place and only the time of the
+    control speaks against a kill; else None. More time does not change the kernel's clock for stalls."""
+    before, again = hang_of(first), second and hang_of(second)
+    passed = control and first_verdict(control)
+    if not before or not again or not same_place(before, again) or not passed or passed.verdict != "survived":
+        return None
+    took = control_time(control, next(iter(stopped_in(second)), None), again[1])
+    return took if took and again[2] != STALL_S and took * TENTH > (again[2] or silence) else None
+
+
 def second_verdict(first, control, second, silence):
     """Returns the verdict of an attempt with its control, after an attempt without a verdict.
 
