@@ -72,7 +72,7 @@ LEGS = [
     Leg(f"{OLDER}-debug", f"the leg {DEBUG} on the long-term kernel. Only when named", legs_kernel.older_debug, 6, 6,
         needs=GUEST, kernels=(f"{OLDER}-debug",), builds=SELFTESTS, in_all=False),
     Leg("stock", "the main job on the stock kernel (compat mode), without the kernel's own tests. Full: the self-tests "
-        "at full bounds too", legs_kernel.stock, 10, 4,
+        "at full bounds too", legs_kernel.stock, 8, 4,
         needs=("native", "results", "stock", *GUEST), kernels=("stock",),
         not_beside=(NEWEST,)),  # each runs two guests at a time
     Leg("portability", f"the module for the headers of Debian's 6.1 and 6.12 (full: {NEWEST}, too), user space with "
@@ -123,7 +123,7 @@ LEGS = [
     Leg("faults", "the self-tests find ten faults of the module that were made by hand, and twenty that rules make "
         f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries "
         "all faults",
-        legs_kernel.faults, 18, 1,
+        legs_kernel.faults, 24, 1,
         needs=("mutants", *GUEST), kernels=(OLDER,), builds=SELFTESTS, after=(NEWEST,), by_default=True),
     Leg("generated", "all faults of the module that rules make. This takes days, and continues after an interruption "
         "(docs/mutation.md). Only when named", legs_kernel.generated, 3000, 3000,
