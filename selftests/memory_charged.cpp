@@ -145,7 +145,7 @@ void counts_kernel_mappings() {
 
 /* --- The limit ------------------------------------------------------------ */
 
-/* What a case may use while the limit is far away. */
+/* The number of pages of the limit that take_most() leaves to the cases. */
 constexpr std::uint64_t spare_pages = 1 << 15;
 
 constexpr std::uint64_t block_pages = 256;
