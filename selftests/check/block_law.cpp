@@ -160,7 +160,10 @@ Slack slack_of(std::span<const Answer> answers) {
         const int proven = proven_order(answers[i], known[i]);
 
         if (answers[i].result.max_order < proven)
-            slack[{answers[i].result.max_order, proven}]++;
+            slack
+                .try_emplace({answers[i].result.max_order, proven},
+                             SlackPages{.count = 0, .first = answers[i].pgoff})
+                .first->second.count++;
     }
     return slack;
 }
@@ -169,9 +172,9 @@ std::vector<std::string> slack_text(const Slack& slack) {
     std::vector<std::string> lines;
 
     for (const auto& [orders, pages] : slack)
-        lines.push_back(std::to_string(pages) + " pages report max_order " +
+        lines.push_back(std::to_string(pages.count) + " pages report max_order " +
                         std::to_string(orders.first) + ", and " + std::to_string(orders.second) +
-                        " would be right");
+                        " would be right; first: page " + std::to_string(pages.first));
     return lines;
 }
 

@@ -29,8 +29,16 @@ struct Fault {
  */
 std::vector<Fault> block_faults(std::span<const Answer> answers, std::uint64_t nr_pages);
 
-/* {reported max_order, largest order that the answers prove}: number of pages */
-using Slack = std::map<std::pair<int, int>, std::uint64_t>;
+/* Pages whose max_order could have been larger. @first: the pgoff of the first of these pages. */
+struct SlackPages {
+    std::uint64_t count = 0;
+    std::uint64_t first = 0;
+
+    bool operator==(const SlackPages&) const = default;
+};
+
+/* {reported max_order, largest order that the answers prove}: the pages */
+using Slack = std::map<std::pair<int, int>, SlackPages>;
 
 /*
  * Counts the pages whose max_order could have been larger. A reported block counts as a whole, so
@@ -39,7 +47,7 @@ using Slack = std::map<std::pair<int, int>, std::uint64_t>;
  */
 Slack slack_of(std::span<const Answer> answers);
 
-/* One line for each entry: "512 pages report max_order 0, and 9 would be right". */
+/* One line for each entry: "512 pages report max_order 0, and 9 would be right; first: page 0". */
 std::vector<std::string> slack_text(const Slack& slack);
 
 } // namespace check

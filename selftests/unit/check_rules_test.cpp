@@ -199,8 +199,11 @@ TEST(Slack, CountsPagesByOrders) {
 
     append(answers, 8, 0x1000, 0);
     append(answers, 3, 0x2008, 0);
-    EXPECT_EQ(slack_of(answers), (Slack{{{0, 3}, 8}, {{0, 1}, 2}}));
-    EXPECT_EQ(slack_text(slack_of(answers))[1], "8 pages report max_order 0, and 3 would be right");
+    EXPECT_EQ(slack_of(answers), (Slack{{{0, 3}, {8, 0}}, {{0, 1}, {2, 8}}}));
+    EXPECT_EQ(slack_text(slack_of(answers)),
+              (std::vector<std::string>{
+                  "2 pages report max_order 0, and 1 would be right; first: page 8",
+                  "8 pages report max_order 0, and 3 would be right; first: page 0"}));
 }
 
 TEST(Slack, APageThatNobodyAskedProvesNothing) {
@@ -208,16 +211,22 @@ TEST(Slack, APageThatNobodyAskedProvesNothing) {
 
     append(answers, 4, 0x1000, 0);
     answers.erase(answers.begin() + 1);
-    EXPECT_EQ(slack_of(answers), (Slack{{{0, 1}, 2}}));
+    EXPECT_EQ(slack_of(answers), (Slack{{{0, 1}, {2, 2}}}));
 }
 
 constexpr std::uint64_t first_pfn = std::uint64_t{1} << 20;
+
+/* The page that is asked of a block of order 17. */
+constexpr std::uint64_t page_of_block(std::uint64_t block) {
+    return 5 + (block << 17);
+}
 
 /* One page of each block of a buffer of 4 GiB whose orders end at @order. */
 std::vector<Answer> one_page_of_each_block(int order) {
     std::vector<Answer> answers;
 
-    for (std::uint64_t pgoff = 5; pgoff < first_pfn; pgoff += std::uint64_t{1} << order)
+    for (std::uint64_t pgoff = page_of_block(0); pgoff < first_pfn;
+         pgoff += std::uint64_t{1} << order)
         answers.push_back({.pgoff = pgoff,
                            .result = {.pfn = first_pfn + pgoff, .max_order = order, .error = 0},
                            .attributes = Attributes{}});
@@ -225,27 +234,30 @@ std::vector<Answer> one_page_of_each_block(int order) {
 }
 
 TEST(Slack, BlocksThatContinueEachOtherProveALargerBlock) {
-    EXPECT_EQ(slack_of(one_page_of_each_block(17)), (Slack{{{17, 20}, 8}}));
-    EXPECT_EQ(slack_of(one_page_of_each_block(18)), (Slack{{{18, 20}, 4}}));
+    EXPECT_EQ(slack_of(one_page_of_each_block(17)), (Slack{{{17, 20}, {8, page_of_block(0)}}}));
+    EXPECT_EQ(slack_of(one_page_of_each_block(18)), (Slack{{{18, 20}, {4, page_of_block(0)}}}));
     EXPECT_TRUE(slack_of(one_page_of_each_block(20)).empty());
 }
 
 /* Blocks 2 and 3 still prove a block, and blocks 4 to 7 prove a larger one. */
+const Slack two_and_four_blocks = {{{17, 18}, {2, page_of_block(2)}},
+                                   {{17, 19}, {4, page_of_block(4)}}};
+
 TEST(Slack, ABlockThatNobodyAskedProvesNothing) {
     std::vector<Answer> answers = one_page_of_each_block(17);
 
     answers.erase(answers.begin() + 1);
-    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+    EXPECT_EQ(slack_of(answers), two_and_four_blocks);
 }
 
 TEST(Slack, ABlockOfAnotherKindProvesNothing) {
     std::vector<Answer> answers = one_page_of_each_block(17);
 
     answers[1].attributes->cache = TESTEXP_CACHE_UC;
-    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+    EXPECT_EQ(slack_of(answers), two_and_four_blocks);
     answers = one_page_of_each_block(17);
     answers[1].result.pfn += first_pfn;
-    EXPECT_EQ(slack_of(answers), (Slack{{{17, 18}, 2}, {{17, 19}, 4}}));
+    EXPECT_EQ(slack_of(answers), two_and_four_blocks);
 }
 
 /* Each block is aligned in memory, but no pair of blocks is. */
@@ -265,7 +277,7 @@ TEST(Slack, TheBlockOfAnotherPageProvesALargerOrder) {
     answers[5].result.max_order = 0;
     answers.erase(answers.begin(), answers.begin() + 5);
     answers.erase(answers.begin() + 1);
-    EXPECT_EQ(slack_of(answers), (Slack{{{0, 3}, 1}}));
+    EXPECT_EQ(slack_of(answers), (Slack{{{0, 3}, {1, 5}}}));
 }
 
 TEST(PagesToAsk, AllPagesUpToTheLimit) {
