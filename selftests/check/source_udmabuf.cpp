@@ -17,6 +17,7 @@
 #include "answers.hpp"
 #include "fixture.hpp"
 #include "foreign_buffer.hpp"
+#include "reference_buffers.hpp"
 #include "source.hpp"
 
 namespace check {
@@ -26,27 +27,21 @@ using namespace testexp;
 namespace {
 
 /* Pages of the memfd, in the order of the buffer. */
-using Pieces = std::vector<Window>;
+using Pieces = std::vector<Piece>;
 
 /*
- * 16 pages. Inside blocks of 4, 4 and 8 pages, pages are exchanged or replaced by page 0. The first
- * and the last page of each block are in place.
- */
-const Pieces wrong_inside = {{0, 1}, {2, 1}, {1, 1}, {3, 1}, {4, 2},
-                             {0, 1}, {7, 1}, {8, 4}, {0, 1}, {13, 3}};
-
-/*
- * After wrong_inside, pieces of 1 to 700 pages in random order. The first pages of a few pieces are
- * there twice.
+ * After wrong_inside(), where the buffer is large enough for its pages: pieces of 1 to 700 pages in
+ * random order. The first pages of a few pieces are there twice.
  */
 Pieces shuffled_pieces(std::uint64_t nr_pages) {
-    constexpr std::uint64_t nr_wrong = 16, shortest = 4, longest = 700;
+    constexpr std::uint64_t shortest = 4, longest = 700;
     constexpr std::size_t one_in = 8; /* one of so many pieces is there twice */
     std::mt19937_64 random(seed());
     Pieces pieces;
 
-    for (std::uint64_t at = nr_pages < nr_wrong ? 0 : nr_wrong; at < nr_pages;
-         at += pieces.back().count) {
+    const std::uint64_t nr_wrong = nr_pages < wrong_inside_pages ? 0 : wrong_inside_pages;
+
+    for (std::uint64_t at = nr_wrong; at < nr_pages; at += pieces.back().count) {
         const std::uint64_t most = random() % 3 == 0 ? shortest : longest;
 
         pieces.push_back({at, std::min(random() % most + 1, nr_pages - at)});
@@ -57,12 +52,15 @@ Pieces shuffled_pieces(std::uint64_t nr_pages) {
 
     for (std::size_t i = 0; i < count; i += one_in)
         pieces.push_back({pieces[i].first, std::min(pieces[i].count, shortest)});
-    if (nr_pages >= nr_wrong)
-        pieces.insert(pieces.begin(), wrong_inside.begin(), wrong_inside.end());
+    if (nr_wrong) {
+        const Pieces wrong = wrong_inside();
+
+        pieces.insert(pieces.begin(), wrong.begin(), wrong.end());
+    }
     return pieces;
 }
 
-udmabuf_create_item item_of(const Fd& memory, const Window& piece) {
+udmabuf_create_item item_of(const Fd& memory, const Piece& piece) {
     return {.memfd = static_cast<std::uint32_t>(memory.get()),
             .__pad = 0,
             .offset = piece.first * page_bytes(),
@@ -84,7 +82,7 @@ Fd create_list(std::span<const udmabuf_create_item> items) {
 Fd make_list(const Fd& memory, const Pieces& pieces) {
     std::vector<udmabuf_create_item> items;
 
-    for (const Window& piece : pieces)
+    for (const Piece& piece : pieces)
         items.push_back(item_of(memory, piece));
 
     Fd buffer = create_list(items);
@@ -103,7 +101,7 @@ std::vector<std::uint64_t> reference_pfns(const ForeignBuffer& buffer, const Pie
         pfns_in_pagemap(Mapping::map(buffer.memory.get(), buffer.nr_pages).value());
     std::vector<std::uint64_t> pfns;
 
-    for (const Window& piece : pieces)
+    for (const Piece& piece : pieces)
         for (std::uint64_t i = 0; i < piece.count; i++)
             pfns.push_back(of_memory.at(piece.first + i));
     return pfns;

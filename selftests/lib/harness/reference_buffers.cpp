@@ -85,11 +85,8 @@ std::vector<Page> pages_with(const std::vector<std::uint64_t>& pfns) {
     return pages;
 }
 
-/*
- * 256 pages. In some aligned blocks two pages inside are exchanged, or page 0 stands for a page
- * inside. The first and the last page of each block are in place: an exporter that does not look at
- * every page takes the block for contiguous.
- */
+} // namespace
+
 std::vector<Piece> wrong_inside() {
     return {{0, 1},    {2, 1}, {1, 1},    {3, 1}, /* a block of 4 pages */
             {4, 2},    {0, 1}, {7, 1},            /* of 4 */
@@ -98,8 +95,6 @@ std::vector<Piece> wrong_inside() {
             {64, 40},  {0, 1}, {105, 23},         /* of 64 */
             {128, 128}};                          /* as it is */
 }
-
-} // namespace
 
 std::vector<UdmabufList> udmabuf_lists() {
     return {

@@ -32,6 +32,14 @@ struct Piece {
     std::uint64_t count;
 };
 
+/*
+ * wrong_inside_pages pages. In some aligned blocks two pages inside are exchanged, or page 0 stands
+ * for a page inside. The first and the last page of each block are in place: an exporter that does
+ * not look at every page takes the block for contiguous.
+ */
+inline constexpr std::uint64_t wrong_inside_pages = 256;
+std::vector<Piece> wrong_inside();
+
 struct UdmabufList {
     const char* name;
     std::uint64_t memory_pages;
