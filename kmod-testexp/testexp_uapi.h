@@ -585,10 +585,14 @@ struct testexp_map {
 
 /*
  * Ask dma_buf_get_pfn_attrs() alone, of any buffer. On success @type is RAM or MMIO, @cache is set,
- * and the other results are 0. EOPNOTSUPP without TESTEXP_FEAT_PFN_ATTRS.
+ * @attributes is 0 or DESCRIBED_PCI_PROVIDER, and the other results are 0. EOPNOTSUPP without
+ * TESTEXP_FEAT_PFN_ATTRS.
  */
 #define TESTEXP_DESCRIBE_ATTRS	0x01u
 #define TESTEXP_DESCRIBE_FLAGS	0x01u
+
+/* The page has a provider of peer-to-peer DMA, which belongs to a PCI device. */
+#define TESTEXP_DESCRIBED_PCI_PROVIDER	0x80000000u
 
 /**
  * struct testexp_describe - what a page is, without resolving it
@@ -599,7 +603,7 @@ struct testexp_map {
  * @nr_pages: [out] number of pages of that extent
  * @type: [out] enum testexp_extent_type
  * @cache: [out] enum testexp_cache
- * @attributes: [out] TESTEXP_EXTENT_*
+ * @attributes: [out] TESTEXP_EXTENT_*; with ATTRS TESTEXP_DESCRIBED_*
  * @reserved: 0
  *
  * An importer has to know this before it may map a PFN, and get_pfn does not tell it. Where
@@ -608,8 +612,9 @@ struct testexp_map {
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
  * ENODEV when revoked; EINTR when a signal came; EUCLEAN when dma_buf_get_pfn_attrs() returned a
- * type or a cache mode that the kernel does not have, or RAM with a provider, or when this
- * module's exporter has pages that are encrypted or have a provider. With ATTRS: the error of
+ * type or a cache mode that the kernel does not have, or RAM with a provider, or encrypted pages
+ * where the kernel encrypts no memory, or when this module's exporter has pages that are encrypted
+ * or have a provider. With ATTRS: the error of
  * dma_buf_get_pfn_attrs(), or EUCLEAN when the call failed and still wrote to its result.
  */
 struct testexp_describe {

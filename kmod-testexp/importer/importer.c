@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/anon_inodes.h>
 #include <linux/atomic.h>
+#include <linux/cc_platform.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pci.h>
 #include <linux/poll.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
@@ -315,18 +318,34 @@ static int importer_map(struct testexp_call *call)
 /* Each byte of the attributes before the call. */
 #define IMPORTER_UNTOUCHED_BYTE	0xa5
 
-/* Return: 0, the error of the call, or -EINTR when a signal ended the wait for the lock. */
+/* A provider that the exporter has not written is no pointer. */
+static bool importer_has_pci_provider(const struct dma_buf_pfn_attrs *attrs)
+{
+	return attrs->provider &&
+	       memchr_inv(&attrs->provider, IMPORTER_UNTOUCHED_BYTE, sizeof(attrs->provider)) &&
+	       dev_is_pci(attrs->provider->owner);
+}
+
+/*
+ * The provider may go when the lock is dropped, so @attributes is set before: to 0 or
+ * TESTEXP_DESCRIBED_PCI_PROVIDER.
+ *
+ * Return: 0, the error of the call, or -EINTR when a signal ended the wait for the lock.
+ */
 static int importer_get_attrs(struct importer *importer, u64 pgoff,
-			      struct dma_buf_pfn_attrs *attrs)
+			      struct dma_buf_pfn_attrs *attrs, u32 *attributes)
 {
 	struct dma_resv *resv = importer->attach->dmabuf->resv;
 	int ret;
 
+	*attributes = 0;
 	memset(attrs, IMPORTER_UNTOUCHED_BYTE, sizeof(*attrs));
 	ret = dma_resv_lock_interruptible(resv, NULL);
 	if (ret)
 		return ret;
 	ret = dma_buf_get_pfn_attrs(importer->attach, pgoff, attrs);
+	if (!ret && importer_has_pci_provider(attrs))
+		*attributes = TESTEXP_DESCRIBED_PCI_PROVIDER;
 	dma_resv_unlock(resv);
 	return ret;
 }
@@ -348,6 +367,8 @@ static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
 static bool importer_knows_owner(const struct importer *importer,
 				 const struct dma_buf_pfn_attrs *attrs)
 {
+	if (importer_is_encrypted(attrs) && !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		return false;
 	if (testexp_exporter_owns(importer->attach->dmabuf))
 		return !attrs->provider && !importer_is_encrypted(attrs);
 	return attrs->type == DMA_BUF_PFN_MMIO || !attrs->provider;
@@ -370,7 +391,8 @@ static bool importer_knows_attrs(const struct importer *importer,
 static int importer_describe_attrs(struct importer *importer, struct testexp_describe *args)
 {
 	struct dma_buf_pfn_attrs attrs;
-	int ret = importer_get_attrs(importer, args->pgoff, &attrs);
+	u32 attributes;
+	int ret = importer_get_attrs(importer, args->pgoff, &attrs, &attributes);
 
 	if (ret)
 		return ret == -ENODEV || ret == -EINTR ? ret : 0;
@@ -389,10 +411,11 @@ static int importer_describe_attrs(struct importer *importer, struct testexp_des
 static int importer_describe_only_attrs(struct importer *importer, struct testexp_describe *args)
 {
 	struct dma_buf_pfn_attrs attrs, untouched;
+	u32 attributes;
 	int ret;
 
 	memset(&untouched, IMPORTER_UNTOUCHED_BYTE, sizeof(untouched));
-	ret = importer_get_attrs(importer, args->pgoff, &attrs);
+	ret = importer_get_attrs(importer, args->pgoff, &attrs, &attributes);
 	if (ret)
 		return memcmp(&attrs, &untouched, sizeof(attrs)) ? -EUCLEAN : ret;
 	if (!importer_knows_attrs(importer, &attrs))
@@ -400,7 +423,7 @@ static int importer_describe_only_attrs(struct importer *importer, struct testex
 
 	args->first = 0;
 	args->nr_pages = 0;
-	args->attributes = 0;
+	args->attributes = attributes;
 	args->cache = importer_cache_modes[attrs.cache];
 	args->type = attrs.type == DMA_BUF_PFN_MMIO ? TESTEXP_EXTENT_MMIO : TESTEXP_EXTENT_RAM;
 	return 0;
