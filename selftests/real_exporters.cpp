@@ -53,6 +53,9 @@ void expect_attrs(const Importer& importer, std::uint64_t nr_pages, const Page& 
 
         ksft::expect_eq(attrs.type, kind.type, "type");
         ksft::expect_eq(attrs.cache, kind.cache, "cache mode");
+        ksft::expect_eq(attrs.attributes,
+                        kind.type == TESTEXP_EXTENT_MMIO ? TESTEXP_DESCRIBED_PCI_PROVIDER : 0,
+                        "attributes");
     }
     ksft::expect_eq(importer.describe(nr_pages, TESTEXP_DESCRIBE_ATTRS).code(), EINVAL,
                     "attributes behind the end");
@@ -200,9 +203,15 @@ void vfio_revokes() {
         ksft::expect_eq(device().attach(buffer.fd.get(), pfn_importer).code(), ENODEV,
                         "attach to a revoked buffer");
 
+        const Fd late = buffer.device->export_dma_buf(0, vfio_ranges(pieces)).value();
+
+        ksft::expect_eq(device().attach(late.get(), pfn_importer).code(), ENODEV,
+                        "attach to a buffer that was made while memory decode is off");
+
         (void)buffer.device->set_memory_decode(true).value();
         ksft::expect_eq(importer.audit().value().notifies, 2 * times + 2, "callbacks");
         expect_exact(importer, oracle);
+        expect_exact(device().attach(late.get(), pfn_importer).value(), oracle);
         ksft::expect_eq(fill_all(), 0, "FILL after");
     }
     buffer.device.reset();

@@ -16,6 +16,7 @@ namespace check {
 struct Attributes {
     std::uint32_t type = TESTEXP_EXTENT_RAM; /* RAM or MMIO */
     std::uint32_t cache = TESTEXP_CACHE_WB;
+    bool has_pci_provider = false; /* of peer-to-peer DMA */
 
     bool operator==(const Attributes&) const = default;
 };

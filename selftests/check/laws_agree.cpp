@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P13, P14 and P17: get_pfn and get_pfn_attrs agree with everything else that shows the pages. */
 #include <algorithm>
+#include <bit>
 
+#include "dma_segments.hpp"
 #include "fixture.hpp"
 #include "iomem.hpp"
 #include "law.hpp"
 #include "lifetime.hpp"
 #include "mapped.hpp"
-#include "offer.hpp"
 #include "page_entry.hpp"
 #include "waiting.hpp"
 
@@ -92,30 +93,10 @@ void cache_of_mmap(const Subject& subject) {
     }
 }
 
-/* An importer that can map: with a device, and with what the exporter may demand. */
-Importer attach_for_map(const Subject& subject) {
-    Result<Importer> importer = device().attach(subject.fd(), TESTEXP_ATTACH_DYNAMIC);
-
-    if (!importer)
-        importer = device().attach(subject.fd());
-    if (is_not_offered(importer.code()))
-        ksft::skip("no importer with a device can attach: " + importer.error().what);
-    return std::move(importer).value();
-}
-
-std::vector<testexp_map_entry> map_or_skip(const Importer& importer) {
-    Result<std::vector<testexp_map_entry>> segments = importer.map();
-
-    if (is_not_offered(segments.code()))
-        ksft::skip("map_dma_buf for the device " + std::string(device().info().importer_device) +
-                   ": " + segments.error().what);
-    return std::move(segments).value();
-}
-
 void with_dma_addresses(const Subject& subject) {
     require_direct_dma();
 
-    const std::vector<testexp_map_entry> segments = map_or_skip(attach_for_map(subject));
+    const std::vector<testexp_map_entry> segments = segments_or_skip(attach_for_map(subject));
     const std::vector<Answer> answers = ask_all(subject);
     std::uint64_t first = 0; /* page of the segment */
     auto answer = answers.begin();
@@ -126,9 +107,15 @@ void with_dma_addresses(const Subject& subject) {
         ksft::expect_eq((segment.dma_address | segment.length_bytes) % page_bytes(), 0,
                         "remainder of address and length by the page size, segment at " +
                             page(first));
-        for (; answer != answers.end() && answer->pgoff < first + length; answer++)
+        for (; answer != answers.end() && answer->pgoff < first + length; answer++) {
             expect_pfn(*answer, segment.dma_address / page_bytes() + answer->pgoff - first,
                        "the DMA address");
+            if (subject.source.segments_are_blocks && answer->has_pfn())
+                ksft::expect(answer->result.max_order >= std::countr_zero(length),
+                             page(answer->pgoff) + ": max_order " +
+                                 std::to_string(answer->result.max_order) +
+                                 " is at least the order of its segment");
+        }
         first += length;
     }
     ksft::expect_eq(first, subject.nr_pages, "pages of all segments");
@@ -157,11 +144,7 @@ void while_mapped(const Subject& subject) {
     const Importer other = attach(subject);
     const std::vector<Answer> before = ask_windows(other, pages);
 
-    if (!device().has(TESTEXP_FEAT_MOVE_NOTIFY))
-        ksft::skip("without CONFIG_DMABUF_MOVE_NOTIFY no importer can hold a mapping");
-    if (map_or_skip(importer).size() > HeldMapping::most_segments)
-        ksft::skip("only a mapping of at most " + std::to_string(HeldMapping::most_segments) +
-                   " segments can be held");
+    require_holdable(importer);
     until_seen([&] {
         HeldMapping mapping(importer);
         const std::vector<Answer> answers = ask_windows(importer, pages);
@@ -175,6 +158,17 @@ void while_mapped(const Subject& subject) {
         }
         return seen;
     });
+}
+
+/* An importer that maps for DMA by itself has to ask the provider how the DMA gets there. */
+void provider_of_each_page(const Subject& subject) {
+    if (!subject.source.has_pci_provider)
+        ksft::skip("only of a source that exports memory of a PCI device, the provider is known");
+    for (const Answer& answer : ask_all(subject))
+        if (answer.attributes && !answer.attributes->has_pci_provider)
+            ksft::record_failure(page(answer.pgoff) +
+                                     ": get_pfn_attrs has no provider that belongs to a PCI device",
+                                 __FILE__, __LINE__);
 }
 
 void with_memory_map(const Subject& subject) {
@@ -243,6 +237,10 @@ std::vector<Law> agreement_laws() {
          "a page of type RAM is memory in /proc/iomem, a page of type MMIO is not (P13)",
          {Need::get_pfn, Need::real_pages},
          with_memory_map},
+        {"agree.provider",
+         "each page of a PCI device has a provider of peer-to-peer DMA (contract 1b)",
+         {Need::get_pfn, Need::attributes},
+         provider_of_each_page},
         {"agree.no_page_twice",
          "two pages of the buffer have different PFNs (P22)",
          {Need::get_pfn, Need::distinct},

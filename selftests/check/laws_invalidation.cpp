@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "block_law.hpp"
+#include "dma_segments.hpp"
 #include "fixture.hpp"
 #include "law.hpp"
 #include "lifetime.hpp"
 #include "mapped.hpp"
 #include "page_entry.hpp"
 #include "taken.hpp"
+#include "waiting.hpp"
 #include "ways.hpp"
 
 namespace check {
@@ -93,6 +95,30 @@ void waits_for_fence(const Subject& subject, const Invalidation& how) {
         ksft::expect(waited, how.name + " waits for the importer's fence");
         (void)call.get();
         return true;
+    });
+}
+
+/*
+ * The device of an importer may use the pages until the importer unmaps, although the importer was
+ * told. This process cannot start a command while a mapping is held (HeldMapping), so the ways are
+ * those of an exporter that the source knows.
+ */
+void waits_for_unmap(const Subject& subject, const Invalidation& how) {
+    const Importer importer = attach_for_map(subject);
+
+    require_holdable(importer);
+    until_seen([&] {
+        HeldMapping mapping(importer);
+        auto call = in_thread([&] { how.take(); });
+        const bool waits = still_running(call);
+        const bool seen = mapping.is_held();
+
+        mapping.release();
+        call.get();
+        how.give_back();
+        if (seen)
+            ksft::expect(waits, how.name + " waits for the unmap");
+        return seen;
     });
 }
 
@@ -324,6 +350,18 @@ void asked_in_each_revoke(const Subject& subject) {
     for_each_way(subject, asked_in_callback, ways);
 }
 
+/* Only these wait for unmaps: a move lets an importer keep its mapping of the old pages. */
+void each_revoke_waits_for_unmap(const Subject& subject) {
+    auto ways = revokes_that_end(subject.source.invalidations);
+
+    std::erase_if(ways, [](const Invalidation* how) { return !how->callbacks; });
+    REQUIRE(device().has(TESTEXP_FEAT_REVOKE_UNMAPS),
+            "in this kernel a revoke does not wait for unmaps");
+    if (ways.empty())
+        ksft::skip("this source knows no revoke, besides commands, that gives the pages back");
+    for_each_way(subject, waits_for_unmap, ways);
+}
+
 template <Body body> void one_for_good(const Subject& subject) {
     const auto ways = way_for_good(subject.source.invalidations);
 
@@ -345,6 +383,9 @@ std::vector<Law> invalidation_laws() {
         {"invalidate.waits_for_fences",
          "the call ends only when the fences of importers have signalled (P5)", needs,
          each_that_ends<waits_for_fence>},
+        {"invalidate.waits_for_unmap",
+         "a revoke ends only when no importer has the buffer mapped for DMA (contract 1b, P5)",
+         needs, each_revoke_waits_for_unmap},
         {"invalidate.revoked",
          "get_pfn, get_pfn_attrs, map and attach of a revoked buffer give -ENODEV and write "
          "nothing, and a second revoke changes nothing (contract 1, P4)",

@@ -104,6 +104,12 @@ struct Source {
     /* Asks the exporter for a buffer that it must refuse. Throws where the exporter makes one. */
     std::function<void()> make_refused;
 
+    /* Whether get_pfn knows each segment of map_dma_buf as one block, where DMA is direct. */
+    bool segments_are_blocks = false;
+
+    /* Whether all pages are peer-to-peer memory of a PCI device, so attributes have a provider. */
+    bool has_pci_provider = false;
+
     /* Whether no page is in the buffer twice. */
     bool has_distinct_pages = false;
 

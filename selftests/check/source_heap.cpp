@@ -10,13 +10,15 @@ using namespace testexp;
 namespace {
 
 Source make(const std::string& argument, const Settings&) {
-    ForeignBuffer buffer = value_for("heap", make_heap(value_for("heap", parse_heap(argument))));
+    const HeapSpec spec = value_for("heap", parse_heap(argument));
+    ForeignBuffer buffer = value_for("heap", make_heap(spec));
     Source source;
 
     source.name = "heap " + argument;
     source.buffer = std::move(buffer.fd);
     source.exporter_class = ExporterClass{};
     source.needs_p2p = false;
+    source.segments_are_blocks = spec.heap == "system"; /* its chunks */
     source.has_distinct_pages = true;
     source.may_write = true;
     return source;

@@ -125,6 +125,7 @@ Source make(const std::string& argument, const Settings&) {
     source.buffer = std::move(made.fd);
     source.exporter_class = ExporterClass{.movable = false, .revocable = true};
     source.needs_p2p = true;
+    source.has_pci_provider = true;
     source.is_exact = true;
     source.has_distinct_pages = has_distinct_pages(spec);
     source.references.push_back(bar_in_sysfs(spec));

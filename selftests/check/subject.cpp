@@ -132,7 +132,10 @@ void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
 
         if (ksft::expect_eq(described.code(), 0,
                             "error of get_pfn_attrs for page " + std::to_string(answer.pgoff)))
-            answer.attributes = {described.value().type, described.value().cache};
+            answer.attributes = {.type = described.value().type,
+                                 .cache = described.value().cache,
+                                 .has_pci_provider = (described.value().attributes &
+                                                      TESTEXP_DESCRIBED_PCI_PROVIDER) != 0};
     }
 }
 

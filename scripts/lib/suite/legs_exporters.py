@@ -17,6 +17,8 @@ LARGE_DEVICE, DEVICE = "0000:00:11.0", "0000:01:00.0"
 WRONG_INSIDE = "0+4K,8K+4K,4K+4K,12K+4K,16K+8K,0+4K,28K+4K,32K+16K,0+4K,52K+12K"
 RANGES = (f"{WRONG_INSIDE},0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000+1M,0x5101000+0xff000,96M+12K,"
           "100M+4K*300/8K")
+# Laws that need a mapping of the buffer.
+MAPPED_LAWS = ("agree.while_mapped", "invalidate.waits_for_unmap")
 # These exporters have both callbacks. Without this option, laws are skipped where one is missing.
 REQUIRED = "--require get_pfn --require get_pfn_attrs"
 
@@ -70,8 +72,8 @@ GUESTS = (
         complete("--udmabuf 4M,huge", "--udmabuf 32M,huge", "UDMABUF", "HUGETLBFS"),
         complete("--udmabuf 4M,huge,shuffled", "--udmabuf 32M,huge,shuffled", "UDMABUF", "HUGETLBFS"),
         complete(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", "DMABUF_HEAPS_SYSTEM", both=True),
-        # Buffers without chunks of one of the orders, or of two.
-        *map(blocks_of_heap, ("4K", "60K", "68K", "1028K")),
+        # Buffers without chunks of one of the orders, or of two; and one with more chunks of an order than 8 bits count.
+        *map(blocks_of_heap, ("4K", "60K", "68K", "1028K", "263308K")),
         of_every_size("--testexp ram:600,hole:1,mmio:3@8,private:2"),
         of_every_size("--testexp dynamic,ram:100,ram:3"),
         of_every_size("--testexp revocable,ram:64,wc:16@0"),
@@ -84,26 +86,25 @@ GUESTS = (
     ), "{ modprobe vgem || :; }", ("--append", "hugepages=32")),
     # The device edu attaches, so DMA addresses are those of the IOMMU. While agree.device runs, edu belongs to VFIO and
     # makes DMA. VFIO takes the devices with a BAR, so the module has no BAR. Without the last option VFIO refuses a
-    # device without interrupt remapping. Without --p2p VFIO's buffers cannot be mapped here: behind an IOMMU, 7.3 maps
-    # only buffers of one range (kernel/upstream).
+    # device without interrupt remapping. --p2p lets VFIO's buffers be mapped.
     Guest("iommu", (
-        complete(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", "VFIO_PCI_DMABUF", both=True),
+        complete(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", "VFIO_PCI_DMABUF", both=True,
+                 must_pass=MAPPED_LAWS),
         # The first range has more bytes than 32 bits count, and so the ranges behind it begin behind 2^20 pages. Only a
         # short buffer is asked for every page.
         complete(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,0+4G,{RANGES} --pages 65536",
-                 "VFIO_PCI_DMABUF", both=True),
+                 "VFIO_PCI_DMABUF", both=True, must_pass=MAPPED_LAWS),
         # The guest memory has the large buffers.
         complete("--udmabuf 2M,shuffled", "--udmabuf 2M,shuffled", "UDMABUF", must_pass=("agree.device",)),
         complete(f"--heap {SMALL_HEAP}", f"--heap {SMALL_HEAP}", "DMABUF_HEAPS_SYSTEM", must_pass=("agree.device",)),
         complete("--testexp ram:600,ram:3,ram:17", "--testexp ram:600,ram:3,ram:17", must_pass=("agree.device",)),
     ), f"{core.LIB}/guest/vfio-bind {LARGE_DEVICE} {DEVICE}",
-          ("--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"),
+          ("--iommu", "--p2p", "--append", "iommufd.allow_unsafe_interrupts=1"),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
     # iommufd tells which PFNs it has only for a device without an IOMMU. The DMA addresses of edu are physical here.
-    # --p2p lets VFIO's buffers be mapped.
     Guest("no iommu", (
         complete(f"--vfio {LARGE_DEVICE},2,0+1M", f"--vfio {LARGE_DEVICE},2,0+64M,0+12K", "VFIO_PCI_DMABUF",
-                 must_pass=("agree.iommufd", "agree.while_mapped", "agree.dma_addresses")),
+                 must_pass=("agree.iommufd", "agree.dma_addresses") + MAPPED_LAWS),
     ), f"{core.LIB}/guest/vfio-bind --noiommu {LARGE_DEVICE}", ("--p2p",),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
 )
