@@ -8,7 +8,7 @@
  * Method: fail-nth. The first possible failure of a call happens, then the second, and so on until
  * the call meets no failure any more: once with failing slab allocations, once with failing pages,
  * and with failing copies in both; see lib/harness/fault_injection.hpp. The calls are those of the
- * module, and the call that makes a buffer of the system heap.
+ * module, and the calls that make a buffer of the system heap and a udmabuf.
  *
  * Does not see: two failures in one call; runs that have to be gathered, each of which takes all
  * memory; VFIO's buffers (importer_fail_nth); leaks of memory, which selftests/run finds.
@@ -21,6 +21,7 @@
 
 #include <fcntl.h>
 #include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -30,6 +31,7 @@
 #include "call.hpp"
 #include "fault_injection.hpp"
 #include "fixture.hpp"
+#include "foreign_buffer.hpp"
 #include "kernel_exporters.hpp"
 #include "truth.hpp"
 
@@ -130,6 +132,8 @@ struct Objects {
     std::optional<Importer> importer;
     std::optional<LoneMapping> mapping;
     Fd heap;
+    Fd udmabuf;
+    Fd memory; /* for the udmabuf */
     Fd made;
     std::vector<Fd> fillers;
 
@@ -147,7 +151,8 @@ enum Need : std::uint64_t {
     an_importer = 2,
     a_mapping = 4,
     a_table = 8,
-    a_heap = 16, /* and no buffer */
+    a_heap = 16,    /* and no buffer */
+    a_udmabuf = 32, /* and no buffer */
 };
 
 /* A call, which must not allocate in user space, because that allocation could fail instead. */
@@ -220,6 +225,16 @@ int export_by_heap(const Shape& shape, Objects& objects) {
     if (code == 0)
         objects.made.reset(static_cast<int>(request.fd));
     return code;
+}
+
+int export_by_udmabuf(const Shape& shape, Objects& objects) {
+    udmabuf_create request{};
+
+    request.memfd = static_cast<std::uint32_t>(objects.memory.get());
+    request.flags = UDMABUF_FLAGS_CLOEXEC;
+    request.size = shape.layout.nr_pages() * page_bytes();
+    objects.made.reset(ioctl(objects.udmabuf.get(), UDMABUF_CREATE, &request));
+    return objects.made ? 0 : errno;
 }
 
 int stats(const Shape& /*shape*/, Objects& objects) {
@@ -468,6 +483,7 @@ constexpr Operation op_create{"CREATE", none, create, always, true, false};
 /* ioremap() does not say whether memory was missing or the pages are in use. */
 constexpr Operation op_create_mmio{"CREATE", none, create, always, true, false, EBUSY};
 constexpr Operation op_heap{"heap", a_heap, export_by_heap, always, true, false};
+constexpr Operation op_udmabuf{"udmabuf", a_udmabuf, export_by_udmabuf, always, true, false};
 constexpr Operation op_stats{"STATS", a_buffer, stats, never, true, false};
 constexpr Operation op_revoke{"REVOKE", an_importer, revoke, never, true, false};
 constexpr Operation op_attach{"ATTACH", a_buffer, attach, always, true, true};
@@ -598,11 +614,18 @@ std::vector<Fd> fill_descriptors() {
     return fillers;
 }
 
+void prepare_udmabuf(const Shape& shape, Objects& objects) {
+    objects.udmabuf.reset(open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
+    objects.memory = make_udmabuf_memory({shape.layout.nr_pages() * page_bytes(), false}).value();
+}
+
 Objects prepare(const Operation& operation, const Shape& shape) {
     Objects objects;
 
     if (operation.needs & a_heap)
         objects.heap.reset(open(system_heap_path, O_RDWR | O_CLOEXEC));
+    else if (operation.needs & a_udmabuf)
+        prepare_udmabuf(shape, objects);
     else if (operation.needs != none)
         objects.buffer =
             device()
@@ -698,6 +721,8 @@ private:
 
         if (answer == 0) {
             expect_same(after - before, gain_, at(nth) + ", done without, against undisturbed");
+            if (operation_.needs & (a_heap | a_udmabuf))
+                expect_pfns(objects.made, at(nth) + ", done without");
             return;
         }
         ksft::expect(allowed(answer),
@@ -708,6 +733,14 @@ private:
             expect_same(after, before, at(nth) + ", errno " + std::to_string(answer));
         if (ksft::expect_eq(operation_.call(shape_, objects), 0, at(nth) + ", tried again"))
             expect_same(count_all(shape_, objects) - before, gain_, at(nth) + ", tried again");
+    }
+
+    /* What the exporter needs for get_pfn is part of the buffer. */
+    void expect_pfns(const Fd& made, const std::string& when) const {
+        const Importer importer = device().attach(made.get()).value();
+
+        for (const testexp_result& page : importer.resolve(0, shape_.layout.nr_pages()).value())
+            ksft::expect_eq(page.error, 0, when + ": error of a page");
     }
 
     bool allowed(int code) const {
@@ -735,6 +768,10 @@ void require(const Operation& operation, const Shape& shape, const FaultInjectio
     if (operation.needs & a_heap) {
         (void)system_heap.make();
         REQUIRE(system_heap.has_get_pfn(), "the system heap has no get_pfn in this kernel");
+    }
+    if (operation.needs & a_udmabuf) {
+        (void)udmabuf.make();
+        REQUIRE(udmabuf.has_get_pfn(), "udmabuf has no get_pfn in this kernel");
     }
     if (shape.create_flags & TESTEXP_CREATE_CACHE_SGT)
         REQUIRE(device().has(TESTEXP_FEAT_MAPS_AT_ATTACH),
@@ -921,6 +958,9 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     /* One page, and chunks of all orders. */
     add(op_heap, {{.name = "pages=1", .layout = Layout{}.ram(1)},
                   {.name = "pages=273", .layout = Layout{}.ram(273)}});
+    /* One page; and an index of orders that is larger than a page, so that it may be vmalloc'ed. */
+    add(op_udmabuf, {{.name = "pages=1", .layout = Layout{}.ram(1)},
+                     {.name = "pages=5000", .layout = Layout{}.ram(5000)}});
     add(op_stats, one);
     add(op_revoke, one);
     add(op_revoke, movable);

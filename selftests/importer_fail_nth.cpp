@@ -21,6 +21,8 @@
 #include "call.hpp"
 #include "dma_device.hpp"
 #include "fault_injection.hpp"
+#include "iommu_leaves.hpp"
+#include "iommu_table.hpp"
 #include "lifetime.hpp"
 #include "vfio_uapi.hpp"
 
@@ -180,10 +182,22 @@ struct Operation {
      * a failure may be one of these.
      */
     int not_found = ENOENT;
+
+    /* Expects that what a successful call made works. */
+    std::function<void(const Scene&)> works = [](const Scene&) {};
 };
 
 void expect_done(int code, const char* what) {
     ksft::expect_eq(code, 0, std::string("errno of ") + what);
+}
+
+/* The buffer of export_bar(). */
+void expect_pfns(const Fd& exported) {
+    const Importer importer =
+        device().attach(exported.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_NO_DEVICE).value();
+
+    for (const testexp_result& page : importer.resolve(0, 2).value())
+        ksft::expect_eq(page.error, 0, "error of a page of the BAR");
 }
 
 constexpr std::uint64_t distances_of_areas[] = {0, copy_distance};
@@ -266,7 +280,8 @@ std::vector<Operation> operations() {
          unmap_edu, false},
         {"VFIO_DEVICE_FEATURE_DMA_BUF", nothing,
          [](const Scene& scene) { return export_bar(scene, exported); },
-         [](const Scene&) { exported.reset(); }, nothing},
+         [](const Scene&) { exported.reset(); }, nothing, true, ENOENT,
+         [](const Scene&) { expect_pfns(exported); }},
     };
 }
 
@@ -291,6 +306,8 @@ public:
         before_ = held_in(scene_);
         expect_done(operation_.call(scene_), "the call, undisturbed");
         done_ = held_in(scene_);
+        done_table_ = table();
+        operation_.works(scene_);
         operation_.undo(scene_);
         while (nth <= max_points && failing_call(nth, tally))
             nth++;
@@ -308,10 +325,12 @@ private:
         const int code = operation_.call(scene_);
         const bool met = fault.disarm();
 
-        if (code == 0)
+        if (code == 0) {
             tally.without += met;
-        else
+            expect_as_undisturbed(at);
+        } else {
             judge(code, met, at, tally);
+        }
         operation_.undo(scene_);
         expect_held(before_, at + ", undone");
         return met;
@@ -332,6 +351,16 @@ private:
         expect_done(operation_.call(scene_), "the call, tried again");
     }
 
+    /* The call has succeeded, with or without a failure on its way. */
+    void expect_as_undisturbed(const std::string& at) {
+        expect_held(done_, at + ", done");
+        ksft::expect_eq(difference(table(), done_table_), "",
+                        at + ": page table of edu, against that of an undisturbed call");
+        operation_.works(scene_);
+    }
+
+    std::vector<IommuLeaf> table() const { return read_iommu_table(scene_.dma.name()).value(); }
+
     void expect_held(const Held& held, const std::string& when) {
         ksft::expect_eq(describe(held_in(scene_)), describe(held), when);
     }
@@ -340,6 +369,7 @@ private:
     const Scene& scene_;
     Held before_{};
     Held done_{};
+    std::vector<IommuLeaf> done_table_;
 };
 
 void sweep(const Operation& operation, const FaultInjection& injection) {
