@@ -13,6 +13,7 @@
  * (real_importers).
  */
 #include <chrono>
+#include <csignal>
 #include <limits>
 #include <optional>
 
@@ -20,6 +21,7 @@
 #include <linux/dma-heap.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 
 #include "call.hpp"
 #include "dma_device.hpp"
@@ -502,6 +504,61 @@ void refusal_leaves_the_table() {
     expect_no_bugs(importing);
 }
 
+/* --- signals -------------------------------------------------------------- */
+
+volatile std::sig_atomic_t nr_signals = 0;
+
+/* SIGPROF comes again and again while this object lives, as in a program that a profiler watches.
+ */
+class Profiled {
+public:
+    Profiled() {
+        struct sigaction action {};
+
+        action.sa_handler = [](int) { nr_signals = nr_signals + 1; }; /* without SA_RESTART */
+        if (sigaction(SIGPROF, &action, nullptr) < 0)
+            throw std::runtime_error(errno_error("sigaction").what);
+        set_period(1000);
+    }
+    Profiled(const Profiled&) = delete;
+    Profiled& operator=(const Profiled&) = delete;
+    ~Profiled() { set_period(0); }
+
+private:
+    static void set_period(suseconds_t microseconds) {
+        const itimerval period = {.it_interval = {.tv_sec = 0, .tv_usec = microseconds},
+                                  .it_value = {.tv_sec = 0, .tv_usec = microseconds}};
+
+        if (setitimer(ITIMER_PROF, &period, nullptr) < 0)
+            ksft::record_failure(errno_error("setitimer").what, __FILE__, __LINE__);
+    }
+};
+
+/* Only a signal that kills the process may end a map: linux/iommufd.h has no EINTR for it. */
+void signals_end_no_map() {
+    constexpr int enough = 20;
+    constexpr std::uint64_t nr_runs = 16000; /* so that a map takes longer than a tick */
+    Importing importing;
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.ram(1, {.repeat = nr_runs}),
+                                       .flags = TESTEXP_CREATE_SCATTER})
+                              .value();
+    const Profiled profiled;
+
+    for (int seen = 0; seen < enough;) {
+        const int before = nr_signals;
+        const int code =
+            importing.space.map({.file = buffer.fd.get(), .length_bytes = bytes_of(nr_runs)})
+                .code();
+
+        seen += nr_signals != before;
+        if (!ksft::expect_eq(code, 0, "map, while signals come"))
+            return;
+        ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(nr_runs), "bytes unmapped");
+    }
+    expect_nothing_held(importing, buffer.fd.get());
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
     (void)has_pfn_importer(); /* this also loads the drivers, once for all cases */
@@ -526,6 +583,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.refused_arguments", arguments_are_refused);
     plan.add("P23.refused_copy", copy_is_refused);
     plan.add("P23.mode_of_the_file", mode_of_the_file_does_not_matter);
+    plan.add("P23.signals_end_no_map", signals_end_no_map);
     plan.add("P23.parts_of_pages", parts_of_pages);
     plan.add("P23.parts_of_pages_in_a_domain", parts_of_pages_in_a_domain);
     plan.add("P23.refused_leaves_the_table", refusal_leaves_the_table);

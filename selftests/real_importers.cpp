@@ -652,6 +652,13 @@ void add_no_iommu(ksft::Plan& plan) {
 
             expect_physical(device, make_ranges_without_iommu(device, wanted.pieces));
         });
+    /* More runs than 16 bits count. */
+    plan.add("P23.no_iommu[exporter=vfio,ranges=70000]", [] {
+        const VfioDevice device = noiommu_device();
+
+        expect_physical(device,
+                        make_ranges_without_iommu(device, std::vector<Piece>(70000, Piece{0, 1})));
+    });
     for (const UdmabufList& list : udmabuf_lists())
         plan.add(std::string("P23.no_iommu[exporter=udmabuf,list=") + list.name + "]", [=] {
             const VfioDevice device = noiommu_device();
