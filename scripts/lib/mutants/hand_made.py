@@ -28,7 +28,10 @@ GUESTS = {"usual": (), "huge-pages": ("--append", "hugepages=16"),
           "devices": ("--iommu", "--append",
                       "iommufd.allow_unsafe_interrupts=1 vfio_iommu_type1.allow_unsafe_interrupts=1"),
           "bulk": ("--qemu", "backports", "--iommu", "--igb", "--append", "iommufd.allow_unsafe_interrupts=1"),
-          "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
+          "iommu": ("--iommu", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1"),
+          "p2p": ("--iommu", "--p2p", "--append", "vfio-pci.ids=1af4:1110 iommufd.allow_unsafe_interrupts=1")}
+# {guest: environment of the programs}. VFIO's buffers can be mapped for edu, the importers' device of the guest p2p.
+ENVIRONMENTS = {"p2p": {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}}
 # dmabuf-check has its arguments in brackets.
 PROGRAM = re.compile(r"[\w-]+(?:\[[^\]]*\])?")
 # {kind: (directory below kernel/mutants/VERSION, the NAME of the flavour VERSION-NAME that shows the faults)}

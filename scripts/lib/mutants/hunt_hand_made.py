@@ -19,7 +19,7 @@ import importer_module
 import kernel_image
 import merged
 from engine import Job, limited
-from hand_made import GUESTS, Mistake
+from hand_made import ENVIRONMENTS, GUESTS, Mistake
 from record import Record
 from verdicts import Verdict
 
@@ -208,7 +208,7 @@ class Hunt:
 
         def job(name, programs, control, mutants=()):
             return Job(name, shared.module, limited(programs), control, mutants=mutants, where=shared.where,
-                       faulty=shared.faulty)
+                       faulty=shared.faulty, environment=ENVIRONMENTS.get(faults[0].guest, {}))
 
         jobs = [job(f"control-{name}", programs_of(faults), True)]
         jobs += [job(one.fault.name, one.fault.programs, False, [one.number]) for one in here]
@@ -219,5 +219,6 @@ class Hunt:
         engine.Engine(str(directory / "bzImage"), self.binaries, directory / "boots",
                       lambda job, verdict: self.record.fault(fault, verdict), (shared.kernel, shared.module),
                       arguments=GUESTS[fault.guest]).run(
-                          [Job(fault.name, shared.module, limited(fault.programs), False)])
+                          [Job(fault.name, shared.module, limited(fault.programs), False,
+                               environment=ENVIRONMENTS.get(fault.guest, {}))])
         (directory / "bzImage").unlink()
