@@ -72,7 +72,7 @@ GUESTS = (
         complete("--udmabuf 4M,huge", "--udmabuf 32M,huge", "UDMABUF", "HUGETLBFS"),
         complete("--udmabuf 4M,huge,shuffled", "--udmabuf 32M,huge,shuffled", "UDMABUF", "HUGETLBFS"),
         complete(f"--heap {SMALL_HEAP}", f"--heap {LARGE_HEAP}", "DMABUF_HEAPS_SYSTEM", both=True),
-        # Buffers without chunks of one of the orders, or of two; and one with more chunks of an order than 8 bits count.
+        # Buffers without chunks of one of the orders, or of two; and one with more chunks of 1 MiB than 8 bits count.
         *map(blocks_of_heap, ("4K", "60K", "68K", "1028K", "263308K")),
         of_every_size("--testexp ram:600,hole:1,mmio:3@8,private:2"),
         of_every_size("--testexp dynamic,ram:100,ram:3"),
