@@ -262,7 +262,7 @@ class Hunt:
                              arguments=self.guests[guest].arguments, guests=self.options.jobs, **options)
 
     def run(self):
-        self.record.plan(len(self.chosen))
+        self.record.plan([self.fault(mutant, []) for mutant in self.chosen])
         broken = self.run_controls()
         self.record.control(self.built.kind, (
             Verdict("error", broken[0][0], broken[0][1], None) if broken else Verdict("survived", None, None, None)))
@@ -273,6 +273,7 @@ class Hunt:
                     "error", None, f"the programs do not pass without a fault: {broken[0][0]}", None))
             return self.record
         self.try_all()
+        self.record.missing()
         return self.record
 
     # --- the programs without a fault ---

@@ -67,7 +67,7 @@ class Hunt:
                               for key, group in groups(some) for guest in by_guest(group)])
 
     def run(self):
-        self.record.plan(len(self.faults))
+        self.record.plan(self.faults)
         for (_, flavour), faults in groups(self.modules):
             self.hunt_modules(flavour, faults)
         if self.kernels:
@@ -76,7 +76,7 @@ class Hunt:
                          for a_try in self.hunt_kernels(*key, faults, guests)]
                 for a_try in tries:
                     a_try.result()  # raises the exception of the try, if there was one
-        self.record.missing_controls()
+        self.record.missing()
         return self.record
 
     # --- the module ---

@@ -44,11 +44,13 @@ class Record:
     def __init__(self, controls, known=None, equivalent=()):
         self.expected, self.known, self.equivalent = controls, known or {}, equivalent
         self.controls, self.faults, self.number, self.lock = {}, [], 0, threading.Lock()
-        self.by_kernel = collections.Counter()
+        self.by_kernel, self.planned = collections.Counter(), []
 
     def plan(self, faults):
+        """Begins the TAP. faults: all faults that this hunt tries."""
+        self.planned = faults
         print("TAP version 13", flush=True)
-        print(f"1..{faults + len(self.expected)}", flush=True)
+        print(f"1..{len(faults) + len(self.expected)}", flush=True)
 
     def line(self, good, text, *comments):
         self.number += 1
@@ -86,11 +88,16 @@ class Record:
             self.faults.append((fault, verdicts.Verdict("elsewhere", None, why, None)))
             self.line(True, f"{fault.kind}/{fault.name} # SKIP {why}")
 
-    def missing_controls(self):
-        """Reports each control without a verdict as an error: the control has not passed."""
+    def missing(self):
+        """Reports each control and each planned fault without a verdict as an error, so nothing vanishes."""
         for name in self.expected:
             if name not in self.controls:
                 self.control(name, verdicts.Verdict("error", None, "there is no verdict: the control never ran", None))
+        tried = {fault.name for fault, _ in self.faults}
+        for fault in self.planned:
+            if fault.name not in tried:
+                self.fault(fault, verdicts.Verdict("error", None, "there is no verdict: the fault was never tried",
+                                                   None))
 
     def passed(self):
         good = all(verdict.verdict in ("killed", "elsewhere")
@@ -126,10 +133,11 @@ class Record:
         kinds = []
         for kind in sorted(known):
             counted, names = self.counted(kind), collections.defaultdict(list)
+            score = score_of(counted) if self.controls_passed() else "none"
             for fault, verdict in counted:
                 names[verdict.verdict].append(fault.name)
             kinds.append({"kind": kind, "known": known[kind], "tried": len(counted), "killed": len(names["killed"]),
-                          "score": score_of(counted), "survived": names["survived"], "errors": names["error"],
+                          "score": score, "survived": names["survived"], "errors": names["error"],
                           "elsewhere": names["elsewhere"]})
         faults = [{"kind": fault.kind, "name": fault.name, "file": fault.file, "text": fault.text,
                    "flavour": fault.flavour, "verdict": verdict.verdict,
