@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <cerrno>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -104,6 +105,8 @@ void declare(CLI::App& app, TraceOptions& options) {
 void check(const TraceOptions& options) {
     if (!options.command.empty() && (options.duration_s || options.filter_pid))
         throw CLI::ValidationError("--", "a command excludes --duration and --filter-pid");
+    if (options.duration_s && std::isnan(*options.duration_s)) /* which CLI::Range lets pass */
+        throw CLI::ValidationError("--duration", "nan is no number of seconds");
     if (options.filter_pid && kill(options.filter_pid, 0) && errno == ESRCH)
         throw CLI::ValidationError("--filter-pid",
                                    fmt::format("no process {}", options.filter_pid));

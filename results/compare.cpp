@@ -4,6 +4,7 @@
  * Instruction counts are exact: a path whose count moved was changed by somebody. For times, the
  * program says whether chance explains the difference.
  */
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -286,6 +287,9 @@ int run_program(int argc, char** argv) {
         "table was printed, 2 and 3 as above.");
     try {
         app.parse(argc, argv);
+        /* CLI11 takes nan for a number that is not negative. */
+        if (std::isnan(options.tolerance_percent))
+            throw CLI::ValidationError("--tolerance", "nan is no number of percent");
         return options.update ? update(options) : compare(options);
     } catch (const CLI::Success& success) {
         return app.exit(success);
