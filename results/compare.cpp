@@ -212,11 +212,12 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
         fmt::print("{:<6} {}\n", "new", name);
     for (const std::string& name : gone)
         fmt::print("{:<6} {}\n", "gone", name);
-    if (same_cases && !report::can_show(changes))
+    if (const std::size_t too_few = report::count_too_few(changes);
+        real == 0 && same_cases && too_few != 0)
         return refuse("times",
-                      {fmt::format("{} cases need more processes: with {} in a run, nothing can be "
-                                   "shown; take at least {}: bench_resolve --processes",
-                                   changes.size(), fewest, wanted)});
+                      {fmt::format("{} of {} cases need more processes: with {} in a run, nothing "
+                                   "can be shown; take at least {}: bench_resolve --processes",
+                                   too_few, changes.size(), fewest, wanted)});
     fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm); "
                "{} cases new, {} gone\n",
                real, changes.size(), tolerance_percent, added.size(), gone.size());

@@ -69,10 +69,11 @@ std::vector<std::string> timed_only_in(const Bench& bench, const Bench& other) {
     return names;
 }
 
-bool can_show(const std::vector<TimeChange>& changes) {
-    return std::ranges::any_of(changes, [&changes](const TimeChange& change) {
-        return can_be_significant(changes.size(), change.before_count, change.after_count);
-    });
+std::size_t count_too_few(const std::vector<TimeChange>& changes) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(changes, [&changes](const TimeChange& change) {
+            return !can_be_significant(changes.size(), change.before_count, change.after_count);
+        }));
 }
 
 std::vector<std::string> why_no_times(const Bench& before, const Bench& after) {

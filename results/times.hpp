@@ -44,8 +44,8 @@ std::vector<TimeChange> compare_times(const Bench& before, const Bench& after);
  */
 std::vector<std::string> timed_only_in(const Bench& bench, const Bench& other);
 
-/* Whether any of @changes, the cases of two runs, has enough processes to be called moved. */
-bool can_show(const std::vector<TimeChange>& changes);
+/* How many of @changes, the cases of two runs, have too few processes to be called moved. */
+std::size_t count_too_few(const std::vector<TimeChange>& changes);
 
 /* Why times cannot be compared: clock, unit or processor differ or are worthless. */
 std::vector<std::string> why_no_times(const Bench& before, const Bench& after);
