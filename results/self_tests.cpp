@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 
 namespace report {
 
@@ -49,12 +50,25 @@ std::vector<std::string> programs_without_result(const json& planned,
     return names;
 }
 
-int count_failures(const SelfTests& tests) {
-    auto failures = static_cast<int>(tests.faults.size());
+/* Throws unless the totals of @tests are those of its programs and faults. */
+void check_totals(const SelfTests& tests) {
+    int passed = 0;
+    int skipped = 0;
+    auto failed = static_cast<int>(tests.faults.size());
 
-    for (const TestProgram& program : tests.programs)
-        failures += program.count(Outcome::fail) + (program.faults.empty() ? 0 : 1);
-    return failures;
+    for (const TestProgram& program : tests.programs) {
+        passed += program.count(Outcome::pass);
+        skipped += program.count(Outcome::skip);
+        failed += program.count(Outcome::fail) + (program.faults.empty() ? 0 : 1);
+    }
+    for (const auto& [name, total, found] :
+         {std::tuple("passed", tests.passed, passed), std::tuple("failed", tests.failed, failed),
+          std::tuple("skipped", tests.skipped, skipped)}) {
+        if (total != found)
+            throw std::invalid_argument("its total of " + std::string(name) + " is " +
+                                        std::to_string(total) + ", but its programs have " +
+                                        std::to_string(found));
+    }
 }
 
 } // namespace
@@ -85,9 +99,7 @@ SelfTests parse_self_tests(const json& object) {
     for (const json& program : object.at("programs"))
         tests.programs.push_back(parse_program(program));
     tests.not_run = programs_without_result(object.at("planned"), tests.programs);
-    if (tests.failed < count_failures(tests))
-        throw std::invalid_argument("it has more failures than its total of " +
-                                    std::to_string(tests.failed));
+    check_totals(tests);
     return tests;
 }
 

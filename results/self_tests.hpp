@@ -49,8 +49,8 @@ struct SelfTests {
 };
 
 /**
- * Throws when @object is not what schema.md says, or when its totals hold fewer failures
- * than its programs: such a file is damaged.
+ * Throws when @object is not what schema.md says, or when its totals are not those of its
+ * programs: such a file is damaged.
  */
 SelfTests parse_self_tests(const nlohmann::json& object);
 

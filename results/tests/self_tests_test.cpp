@@ -88,6 +88,7 @@ TEST(SelfTests, NothingPassedIsNoPass) {
     run["programs"] = json::array();
     run["planned"] = json::array();
     run["passed"] = 0;
+    run["skipped"] = 0;
     EXPECT_TRUE(report::parse_self_tests(run).tested_nothing());
 }
 
@@ -102,6 +103,15 @@ TEST(SelfTests, TotalBetterThanTheProgramsIsRefused) {
     run = make_good_run();
     run["faults"] = {"the module cannot be unloaded"};
     EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
+}
+
+TEST(SelfTests, EachTotalIsThatOfThePrograms) {
+    for (const char* total : {"passed", "failed", "skipped"}) {
+        json run = make_run();
+
+        run[total] = 2;
+        EXPECT_THROW((void)report::parse_self_tests(run), std::exception) << total;
+    }
 }
 
 TEST(SelfTests, OtherThingsAreRefused) {
