@@ -85,8 +85,8 @@ std::string why_not_whole(const Function& function, const testexp_hist& hist,
     for (const char* map : {"@sum", "@min", "@max"})
         if (count != 0 && !function.values.contains(map))
             return std::string("bpftrace was stopped before it printed ") + map;
-    if (count != 0 && !testexp::fits_buckets(hist))
-        return "its @min and @max do not fit its buckets";
+    if (!testexp::fits_buckets(hist, testexp::Buckets::octaves))
+        return "its @min, @max or @sum does not fit its buckets";
     return "";
 }
 

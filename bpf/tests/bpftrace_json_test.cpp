@@ -129,9 +129,11 @@ TEST(BpftraceJson, BucketsMustAddUpToTheCount) {
     EXPECT_EQ(traces.problems[0], "f is left out: its buckets hold 3 values, not its count of 4");
 }
 
-TEST(BpftraceJson, MinAndMaxMustFitTheBuckets) {
+TEST(BpftraceJson, MinMaxAndSumMustFitTheBuckets) {
     for (const auto& [good, bad] :
-         {std::pair(R"("0": 300)", R"("0": 255)"), std::pair(R"("0": 70)", R"("0": 128)")}) {
+         {std::pair(R"("0": 300)", R"("0": 255)"), std::pair(R"("0": 300)", R"("0": 512)"),
+          std::pair(R"("0": 70)", R"("0": 128)"), std::pair(R"("0": 70)", R"("0": 63)"),
+          std::pair(R"("0": 450)", R"("0": 383)"), std::pair(R"("0": 450)", R"("0": 766)")}) {
         std::string text = sample;
 
         text.replace(text.find(good), std::string(good).size(), bad);
@@ -139,7 +141,8 @@ TEST(BpftraceJson, MinAndMaxMustFitTheBuckets) {
         const auto traces = read_all(text).value();
 
         ASSERT_EQ(traces.histograms.size(), 1u) << bad;
-        EXPECT_EQ(traces.problems.at(0), "f is left out: its @min and @max do not fit its buckets");
+        EXPECT_EQ(traces.problems.at(0),
+                  "f is left out: its @min, @max or @sum does not fit its buckets");
     }
 }
 

@@ -79,15 +79,78 @@ TEST(HistJson, RefusesWhatIsNoHistogram) {
     bad = good;
     bad["buckets"] = nlohmann::json::parse("[[1023, 1000]]");
     bad["min"] = 1010U;
+    bad["sum"] = 1000000U;
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument) << "min above max";
-    bad["min"] = 990U;
-    EXPECT_NO_THROW((void)bad.get<testexp::NamedHistogram>()) << "as of bpftrace: from 512";
     bad = good;
     bad["lost"] = -1;
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), std::invalid_argument);
     bad = good;
     bad.erase("unit");
     EXPECT_THROW(bad.get<testexp::NamedHistogram>(), nlohmann::json::exception);
+}
+
+/* 10 values in the bucket from 992 to 1023. */
+nlohmann::json ten() {
+    testexp::NamedHistogram named{"f", "ns", testexp::empty_hist(), 0, 0, {}};
+
+    for (std::uint64_t value = 1000; value < 1010; value++)
+        testexp_hist_add(&named.hist, value);
+    return named;
+}
+
+bool is_refused(const nlohmann::json& json) {
+    try {
+        (void)json.get<testexp::NamedHistogram>();
+        return false;
+    } catch (const std::invalid_argument&) {
+        return true;
+    }
+}
+
+TEST(HistJson, MinMaxAndSumAreThoseOfTheBuckets) {
+    struct Row {
+        const char* key;
+        std::uint64_t value;
+        bool ours;    /* whether a histogram of ours can have the value */
+        bool octaves; /* whether one of bpftrace can, whose bucket begins at 512 */
+    };
+
+    EXPECT_FALSE(is_refused(ten()));
+    for (const Row& row :
+         {Row{"min", 511, false, false}, Row{"min", 512, false, true}, Row{"min", 991, false, true},
+          Row{"min", 992, true, true}, Row{"max", 1023, true, true}, Row{"max", 1024, false, false},
+          Row{"sum", 0, false, false}, Row{"sum", 5119, false, false},
+          Row{"sum", 5120, false, true}, Row{"sum", 9919, false, true},
+          Row{"sum", 9920, true, true}, Row{"sum", 10230, true, true},
+          Row{"sum", 10231, false, false}}) {
+        nlohmann::json json = ten();
+
+        json[row.key] = row.value;
+        EXPECT_EQ(is_refused(json), !row.ours) << row.key << " " << row.value;
+        json["labels"]["tool"] = "bpftrace";
+        EXPECT_EQ(is_refused(json), !row.octaves) << row.key << " " << row.value << ", octaves";
+    }
+}
+
+TEST(HistJson, TheSumMayOverflow) {
+    testexp::NamedHistogram named{"f", "ns", testexp::empty_hist(), 0, 0, {}};
+
+    for (const std::uint64_t value : {~std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{5}})
+        testexp_hist_add(&named.hist, value);
+    EXPECT_EQ(std::uint64_t{named.hist.sum}, 3U);
+    EXPECT_FALSE(is_refused(named));
+    named.hist.sum = 4;
+    EXPECT_TRUE(is_refused(named)) << "more than the upper ends";
+}
+
+TEST(HistJson, AnEmptyOneHasNoMaxAndNoSum) {
+    for (const char* key : {"max", "sum"}) {
+        nlohmann::json json = testexp::NamedHistogram{};
+
+        EXPECT_FALSE(is_refused(json));
+        json[key] = 1U;
+        EXPECT_TRUE(is_refused(json)) << key;
+    }
 }
 
 } // namespace

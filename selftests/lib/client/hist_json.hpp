@@ -55,13 +55,33 @@ inline std::uint64_t count_from_json(const nlohmann::json& json) {
     return json.get<std::uint64_t>();
 }
 
-/*
- * Whether min and max of @hist, which is not empty, can be those of its buckets. A bucket of
- * bpftrace is a whole octave that ends where one of ours ends, so max may be anywhere in it.
- */
-inline bool fits_buckets(const testexp_hist& hist) {
-    return hist.min <= hist.max && hist.min <= testexp_hist_upper(first_bucket(hist)) &&
-           std::bit_width(hist.max) >= std::bit_width(testexp_hist_lower(last_bucket(hist)));
+/* The buckets of bpftrace are whole octaves. Each ends where one of ours ends. */
+enum class Buckets { ours, octaves };
+
+/* Whether values in the buckets of @hist can have its min, its max and its sum. */
+inline bool fits_buckets(const testexp_hist& hist, Buckets buckets) {
+    using Wide = unsigned __int128; /* the sum is modulo 2^64, but the sums of the ends are not */
+
+    const auto lower = [buckets](std::uint32_t index) {
+        return std::uint64_t{buckets == Buckets::ours ? testexp_hist_lower(index)
+                                                      : std::bit_floor(testexp_hist_upper(index))};
+    };
+    const auto is_in = [lower](std::uint64_t value, std::uint32_t index) {
+        return value >= lower(index) && value <= testexp_hist_upper(index);
+    };
+
+    if (hist.count == 0)
+        return hist.max == 0 && hist.sum == 0;
+
+    std::uint64_t smallest_sum = 0;
+    Wide room = 0; /* from the smallest sum to the largest */
+
+    for (std::uint32_t index = 0; index < TESTEXP_HIST_BUCKETS; index++) {
+        smallest_sum += hist.buckets[index] * lower(index);
+        room += Wide{hist.buckets[index]} * (testexp_hist_upper(index) - lower(index));
+    }
+    return hist.min <= hist.max && is_in(hist.min, first_bucket(hist)) &&
+           is_in(hist.max, last_bucket(hist)) && hist.sum - smallest_sum <= room;
 }
 
 /* Throws std::invalid_argument or nlohmann::json::exception for anything but such a histogram. */
@@ -88,11 +108,15 @@ inline void from_json(const nlohmann::json& json, NamedHistogram& into) {
 
     into.hist.sum = count_from_json(json.at("sum"));
     into.hist.max = count_from_json(json.at("max"));
-    if (into.hist.count == 0)
-        return;
-    into.hist.min = count_from_json(json.at("min"));
-    if (!fits_buckets(into.hist))
-        throw std::invalid_argument("min and max of " + into.name + " do not fit its buckets");
+    if (into.hist.count != 0)
+        into.hist.min = count_from_json(json.at("min"));
+
+    const auto tool = into.labels.find("tool");
+    const bool is_bpftrace = tool != into.labels.end() && tool->second == "bpftrace";
+
+    if (!fits_buckets(into.hist, is_bpftrace ? Buckets::octaves : Buckets::ours))
+        throw std::invalid_argument("min, max or sum of " + into.name +
+                                    " does not fit its buckets");
 }
 
 } // namespace testexp
