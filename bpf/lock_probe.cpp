@@ -221,6 +221,7 @@ Status LockProbe::start(std::vector<std::string>& lost) {
         if (links_.empty())
             return error;
         lost.push_back(error.what);
+        cuts_.push_back(error.what);
     }
     skeleton_->bss->complete = 1;
     return std::monostate{};
@@ -250,6 +251,11 @@ Result<LockReport> LockProbe::read() const {
 
     report.counts = skeleton_->bss->counts;
     report.counts.buffers_full += nr_too_many_;
+    report.cuts = cuts_;
+    if (report.counts.buffers_full != 0)
+        report.cuts.push_back(
+            fmt::format("{} dma-bufs were not watched, as there were more than --max-buffers",
+                        report.counts.buffers_full));
     report.missed = missed_;
     report.nr_buffers = nr_buffers_;
     for (const Hook& hook : hooks)

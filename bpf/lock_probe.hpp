@@ -50,8 +50,9 @@ struct LockReport {
     std::vector<LockBlame> blames;
     std::vector<lock_event> events;
     lock_counts counts = {};
-    Missed missed;                /* probe hits that the kernel dropped */
-    std::uint64_t nr_buffers = 0; /* that were there at the end */
+    std::vector<std::string> cuts; /* why not all waits and holds are known */
+    Missed missed;                 /* probe hits that the kernel dropped */
+    std::uint64_t nr_buffers = 0;  /* that were there at the end */
 };
 
 class LockProbe {
@@ -97,6 +98,7 @@ private:
     std::optional<BufferWatch> buffers_;
     std::vector<Link> links_;
     std::optional<Kallsyms> symbols_;
+    std::vector<std::string> cuts_;
     Missed missed_;
     std::uint64_t nr_buffers_ = 0;
     std::uint64_t nr_too_many_ = 0;

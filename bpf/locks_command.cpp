@@ -4,6 +4,7 @@
  * them.
  */
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <bit>
@@ -84,6 +85,8 @@ Histograms to_histograms(const LockReport& report, lock_by by, Mode mode,
         for (const LockGroup& group : report.groups)
             testexp::merge(all.hist, group.hists[kind.which]);
         add_losses(all, kind.which, kinds_of(mode).front().which, report);
+        if (!report.cuts.empty())
+            all.labels["cut"] = fmt::format("{}", fmt::join(report.cuts, "; "));
         histograms.push_back(std::move(all));
     }
     for (const LockGroup& group : report.groups) {

@@ -39,7 +39,7 @@ void note_unjudged(const std::string& what, const LogVerdict& log, RunDir& run) 
         run.missing.push_back(what + ": not judged: " + log.why);
 }
 
-/* A tracer that was stopped may have missed calls. */
+/* A tracer that was stopped, or that could not see all, may have missed calls. */
 void note_cuts(const std::vector<testexp::NamedHistogram>& latency, RunDir& run) {
     for (const testexp::NamedHistogram& row : latency) {
         if (const auto cut = row.labels.find("cut"); cut != row.labels.end())
