@@ -32,7 +32,7 @@ struct Traced {
     std::vector<Function> functions;
     std::set<std::string> maps = {}; /* that were printed, for any function */
     std::uint64_t lost = 0;
-    bool is_cut = false; /* the last line is not whole */
+    bool is_cut = false; /* bpftrace was stopped, so lines may be missing */
 
     Function& at(const std::string& number) {
         for (std::size_t i = 0; i < functions.size(); i++)
@@ -129,14 +129,16 @@ testexp::Status read_lines(std::istream& text, Traced& traced) {
 } // namespace
 
 testexp::Result<Traces> from_bpftrace(std::istream& text, std::span<const std::string> functions,
-                                      const testexp::Environment& environment) {
-    Traced traced{.functions = std::vector<Function>(functions.size())};
+                                      const testexp::Environment& environment, bool was_stopped) {
+    Traced traced{.functions = std::vector<Function>(functions.size()), .is_cut = was_stopped};
     Traces traces;
 
     if (const testexp::Status read = read_lines(text, traced); !read)
         return read.error();
     if (traced.is_cut)
-        traces.problems.emplace_back("bpftrace was stopped: its last line is cut off");
+        traces.problems.emplace_back(was_stopped
+                                         ? "bpftrace was stopped: lines may be missing"
+                                         : "bpftrace was stopped: its last line is cut off");
     for (std::size_t i = 0; i < functions.size(); i++) {
         NamedHistogram histogram = named(functions[i], "bpftrace", "kprobe", environment);
         fill(histogram, traced.functions[i]);

@@ -30,6 +30,7 @@ struct Options {
     std::string to = "text";
     std::string out; /* empty: standard output */
     bool append = false;
+    bool was_stopped = false; /* bpftrace */
     std::vector<std::string> names;
 };
 
@@ -51,7 +52,7 @@ Result<Traces> read_input(const Options& options, std::istream& input) {
     std::istringstream lines(text.str());
 
     if (options.from == "bpftrace")
-        return from_bpftrace(lines, options.names, current_environment());
+        return from_bpftrace(lines, options.names, current_environment(), options.was_stopped);
 
     auto histograms =
         parse_histograms(lines, options.input == "-" ? "standard input" : options.input);
@@ -83,6 +84,8 @@ int failed(const testexp::Error& error) {
 int run_export(const Options& options) {
     if ((options.from == "bpftrace") == options.names.empty())
         throw CLI::ValidationError("--name", "goes with --from bpftrace, and only with it");
+    if (options.was_stopped && options.from != "bpftrace")
+        throw CLI::ValidationError("--stopped", "goes with --from bpftrace only");
     if (options.append && (options.to != "json" || options.out.empty()))
         throw CLI::ValidationError("--append", "goes with --to json and --out only");
 
@@ -128,6 +131,8 @@ void add_export(CLI::App& app, const std::vector<std::string>&, Run& run) {
     sub->add_option("--name", options->names,
                     "What bpftrace measured; repeated in the order of the script's numbers")
         ->allow_extra_args(false);
+    sub->add_flag("--stopped", options->was_stopped,
+                  "bpftrace was stopped: lines may be missing, even if the last one is whole");
     sub->add_option("--to", options->to, "text, json, csv or openmetrics")
         ->check(CLI::IsMember(names))
         ->capture_default_str();
