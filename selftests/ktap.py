@@ -18,6 +18,8 @@ DAMAGED_RESULT = re.compile(r"not ok|ok \d{10}")  # where RESULT does not match
 DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(.*)$", re.IGNORECASE)
 SUBTEST = re.compile(r"# Subtest: (.*)$")
 PROGRAM = re.compile(r"selftests: \S+: (\S+)")
+PART_OF_KTAP = re.compile(r"K?TAP version|1\.\.\d|(?:not )?ok\b|Bail out!")
+MAKE_FAILS = re.compile(r"\S*make(?:\[\d+\])?: \*\*\* ")
 
 # A kernel that boots only to run its tests ends with one of these lines. Lines after it are not output of a test.
 CONSOLE_ENDS = re.compile(r"\s*(?:List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted)")
@@ -215,8 +217,8 @@ class RunnerProgram:
     fault: str
 
     def output(self):
-        """The output of the program. A runner may skip a program without any output."""
-        if self.status == SKIP_STATUS and not re.search(r"^K?TAP version", self.text, re.MULTILINE):
+        """The output of the program. A runner may skip a program without any KTAP."""
+        if self.status == SKIP_STATUS and not any(map(PART_OF_KTAP.match, self.text.split("\n"))):
             return Output([Case(WHOLE, SKIPPED, "the runner says so, and the program says nothing")], planned=0)
         return read(self.text)
 
@@ -224,7 +226,7 @@ class RunnerProgram:
 def _runner_status(not_ok, note):
     if not not_ok:
         return (SKIP_STATUS if re.match(r"SKIP\b", note) else 0), ""
-    if match := re.match(r"exit=(\d{1,3})$", note):
+    if match := re.match(r"exit=([1-9]\d{0,2})$", note):
         return int(match[1]), ""
     return None, f"the runner says: {note or 'not ok'}"
 
@@ -249,7 +251,8 @@ def is_runners(text):
 
 
 def read_runner(text):
-    """The programs in the runner's output, and the faults of the runner's own lines. Lines of make are ignored."""
+    """The programs in the runner's output, and the faults of the runner's own lines. Other lines, as those of make that
+    tell of no error, are ignored."""
     programs, faults, inner, plans = [], [], [], []
     for line in text.split("\n"):
         line = line.rstrip("\r")
@@ -265,4 +268,6 @@ def read_runner(text):
         faults.append("this has no result of the kselftest runner")
     elif sum(plans) != len(programs):
         faults.append(f"the runner tells of {len(programs)} programs, but {sum(plans)} were planned")
+        elif line.startswith("Bail out!") or MAKE_FAILS.match(line):
+            faults.append(f"the runner says: {line}")
     return programs, faults
