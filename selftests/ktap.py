@@ -73,11 +73,13 @@ class _Level:
 
 
 def _start(lines):
-    """The number of the version line, and the length of the prefix that a console puts before each line."""
+    """The number of the first version line, the length of the prefix that a console puts before each line, and whether
+    the line is that of a subtest. A prefix may end with one space, and two spaces or a tab indent a subtest."""
     for number, line in enumerate(lines):
-        if match := re.search(r"K?TAP version \d+$", line.rstrip()):
-            return number, match.start()
-    return 0, 0
+        if match := re.search(r"(\s*)K?TAP version \d+$", line.rstrip()):
+            indent = match[1] if len(match[1]) > 1 or match[1] == "\t" else ""
+            return number, match.end(1), bool(indent)
+    return 0, 0, False
 
 
 class _Reader:
@@ -91,8 +93,10 @@ class _Reader:
         self.output.faults.append(f"KTAP: {text}")
 
     def read(self, lines):
-        start, prefix = _start(lines)
-        if any(RESULT.match(line) for line in lines[:start]):
+        start, prefix, is_subtest = _start(lines)
+        if is_subtest:
+            self.fault("the first version line is that of a subtest: the beginning is lost")
+        if any(RESULT.match(text.lstrip()) for line in lines[:start] for text in (line, line.rstrip()[prefix:])):
             self.fault("a result stands before the version line")
         for at, line in enumerate(lines[start:], start):
             if CONSOLE_ENDS.search(line):
@@ -264,10 +268,10 @@ def read_runner(text):
         elif match := RESULT.match(line):
             programs.append(_runner_result(match, inner))
             inner = []
+        elif line.startswith("Bail out!") or MAKE_FAILS.match(line):
+            faults.append(f"the runner says: {line}")
     if not programs:
         faults.append("this has no result of the kselftest runner")
     elif sum(plans) != len(programs):
         faults.append(f"the runner tells of {len(programs)} programs, but {sum(plans)} were planned")
-        elif line.startswith("Bail out!") or MAKE_FAILS.match(line):
-            faults.append(f"the runner says: {line}")
     return programs, faults

@@ -149,6 +149,11 @@ LOGS = {
     "console_cut": ("[    0.1] TAP version 14\n[    0.1] 1..1\n[    0.1]   # Subtest: s\n[    0.1]   1..1\n"
                     "[    0.1]   ok 1 x\n",
                     "1 passed, 1 failed, 0 skipped", "the test 's' has no result"),
+    "console_head_lost": ("[    0.1]     KTAP version 1\n[    0.1]     1..1\n[    0.1]     ok 1 x\n",
+                          "1 passed, 1 failed, 0 skipped", "the beginning is lost"),
+    "head_lost": ("  KTAP version 1\n  1..1\n  ok 1 x\n", "1 passed, 1 failed, 0 skipped", "the beginning is lost"),
+    "console_result_too_early": ("[    0.1]   not ok 1 z\n[    0.1] KTAP version 1\n[    0.1] 1..1\n[    0.1] ok 1 x\n",
+                                 "1 passed, 1 failed, 0 skipped", "before the version line"),
     "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
 
