@@ -154,6 +154,9 @@ LOGS = {
     "head_lost": ("  KTAP version 1\n  1..1\n  ok 1 x\n", "1 passed, 1 failed, 0 skipped", "the beginning is lost"),
     "console_result_too_early": ("[    0.1]   not ok 1 z\n[    0.1] KTAP version 1\n[    0.1] 1..1\n[    0.1] ok 1 x\n",
                                  "1 passed, 1 failed, 0 skipped", "before the version line"),
+    "console_with_a_bug": ("[    0.100000] KTAP version 1\n[    0.100000] 1..1\n[    0.100000] BUG: KASAN: bad\n"
+                           "[    0.100000] ok 1 x\n[    0.100000] reboot: System halted\n",
+                           "1 passed, 1 failed, 0 skipped", "kernel log: [    0.100000] BUG: KASAN: bad"),
     "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
 
