@@ -12,12 +12,12 @@ CONSOLE_PREFIX = re.compile(r"\[[ \d.]+\](?:\[ *[TC]\d+\])? ")
 
 # Reports of the kernel's own clocks: a task, a processor or a grace period made no progress for some time. A machine
 # that had no time for a guest causes these as well.
-STALL = re.compile(r"INFO: (?:task .* blocked |rcu)|BUG: (?:soft|workqueue) lockup|Watchdog detected ")
+STALL = re.compile(r"INFO: (?:task .* blocked |rcu)|BUG: (?:soft|workqueue) lockup|(?:CPU\d+: )?Watchdog detected ")
 
-# How messages about bugs begin. A subsystem's name may come first, as in "rcu: INFO: ...". "RETBleed: WARNING: ..."
-# of the boot is no bug.
+# How messages about bugs begin. A subsystem's name may come first, as in "rcu: INFO: ..." and "NMI watchdog: ...".
+# "RETBleed: WARNING: ..." of the boot is no bug.
 BUG = re.compile(
-    r"(?:[\w-]+: )?(?:"
+    r"(?:(?:NMI )?[\w-]+: )?(?:"
     r"BUG: |kernel BUG at |BUG [\w:-]+ \(|\[ BUG: |Oops\b|Kernel panic - |PANIC: |"
     r"general protection fault|stack segment|divide error|invalid opcode|double fault|"
     rf"INFO: (?:possible |trying to register |lockdep is turned off)|{STALL.pattern}|"
