@@ -33,16 +33,23 @@ EDU = "0000:00:10.0"
 VFIO_TESTS = ("vfio_dma_mapping_test", "vfio_dma_mapping_mmio_test", "vfio_iommufd_setup_test", "vfio_pci_device_test")
 CONTAINER = pathlib.Path("/dev/vfio/vfio")
 WITH_CONTAINER = re.compile(r"\.(vfio_type1|iommufd_compat)")  # in the names of cases
+WORST_LAST = ("pass", "skip", "fail")
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def keep_worse(cases, key, outcome, *reason):
+    """Adds a case. Of two cases with the same name the worse counts."""
+    if key not in cases or WORST_LAST.index(outcome) > WORST_LAST.index(cases[key][0]):
+        cases[key] = (outcome, *reason)
 
 
 def judge_kselftest(output, status):
     """(case, outcome, reason) for each case of a program's plan, reported or not."""
     reported = {}
     for failed, number, text in RESULT.findall(output):
-        reported[int(number)] = ("fail" if failed else "skip" if "# SKIP" in text else "pass", text)
+        keep_worse(reported, int(number), "fail" if failed else "skip" if "# SKIP" in text else "pass", text)
     plan = PLAN.search(output)
     last_words = (output.strip().splitlines() or ["no output"])[-1]
     not_reported = ("skip" if status == KSFT_SKIP else "fail", f"status {status}: {last_words}")
@@ -204,8 +211,8 @@ def run(args):
 def read_run(path):
     cases = {}
     for line in path.read_text().splitlines():
-        suite, case, outcome, *reason = line.split(" ", 3)
-        cases[suite, case] = (outcome, *reason)
+        suite, case, *outcome = line.split(" ", 3)
+        keep_worse(cases, (suite, case), *outcome)
     return cases
 
 
