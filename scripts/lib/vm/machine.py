@@ -183,7 +183,8 @@ def machine(options, job, console):
 
 
 def command_line(options):
-    words = ["console=ttyS0", "oops=panic", "panic=-1", "printk.devkmsg=on", "nokaslr"]
+    # the judge of the console takes a line for the kernel's if the line has a time stamp
+    words = ["console=ttyS0", "oops=panic", "panic=-1", "printk.devkmsg=on", "printk.time=1", "nokaslr"]
     if options.icount:
         # the TSC needs no check against other clocks, and calibrating the APIC timer (which fails here) takes ten
         # seconds
