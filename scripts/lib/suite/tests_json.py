@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reads tests.json, in which selftests/run says how the self-tests of a run went. Nothing is judged again here: what
-cannot be read is a failure."""
+cannot be read, or contradicts itself, is a failure."""
 import json
 
 import core
@@ -15,12 +15,13 @@ def load(directory):
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["version"] != VERSION:
             raise core.Problem(f"{path} has version {document['version']}, and this reads {VERSION}")
-        counts = [document[name] for name in ("passed", "failed", "skipped")]
-        if any(type(count) is not int or count < 0 for count in counts) or not isinstance(document["programs"], list):
-            raise ValueError("its counts or its programs are none")
         if document["complete"] is not True:
             raise core.Problem(
                 f"the self-tests did not come to their end; the last program was {_last_program(document)} ({path})")
+        if [document[name] for name in ("passed", "failed", "skipped")] != _counts(document):
+            raise ValueError("its counts are not those of its programs")
+        if [program["name"] for program in document["programs"]] != document["planned"]:
+            raise ValueError("its programs are not those that were planned")
     except OSError as error:
         raise core.Problem(f"the self-tests left no {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -30,6 +31,13 @@ def load(directory):
 
 def _last_program(document):
     return document["programs"][-1]["name"] if document["programs"] else "none"
+
+
+def _counts(document):
+    """How many cases passed, failed and were skipped, as selftests/run counts them. Faults are failures."""
+    verdicts = [case["verdict"] for case in _cases(document)]
+    faults = sum(bool(program["faults"]) for program in document["programs"]) + len(document["faults"])
+    return [verdicts.count("passed"), verdicts.count("failed") + faults, verdicts.count("skipped")]
 
 
 def passed_cases(directory):
