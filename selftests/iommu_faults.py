@@ -7,7 +7,9 @@ announcement to /dev/kmsg: one line before its accesses, and one when the kernel
     expect-iommu-fault: begin 0000:00:10.0 0x100000 0x1fffff
     expect-iommu-fault: end 0000:00:10.0 0x100000 0x1fffff
 
-Several announcements may overlap. A fault need not come: the kernel limits how many it reports within five seconds.
+Several announcements may overlap. A fault need not come: the kernel limits how many it reports within five seconds, and
+counts the others. The tests that announce faults exceed this limit. So while any faults are announced, a fault that no
+test has announced may be among those that the kernel only counts, and goes unseen.
 """
 import re
 
