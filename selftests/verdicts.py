@@ -30,6 +30,7 @@ class Program:
     case_seconds: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
     announced: int = 0
+    chosen: list = dataclasses.field(default_factory=list)  # the patterns of the only cases that were to run
 
     def count(self, verdict):
         return sum(case.verdict == verdict for case in self.cases)
@@ -50,7 +51,7 @@ class Program:
         cases = [{"name": case.name, "verdict": case.verdict, "reason": case.reason, "notes": case.notes,
                   "seconds": time} for case, time in zip(self.cases, seconds, strict=True)]
         return {"name": self.name, "verdict": self.verdict(), "status": self.status, "seconds": self.seconds,
-                "cases": cases, "faults": self.faults, "announced": self.announced}
+                "cases": cases, "faults": self.faults, "announced": self.announced, "chosen": self.chosen}
 
 
 @dataclasses.dataclass

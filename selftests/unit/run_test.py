@@ -498,6 +498,17 @@ class RunTest(unittest.TestCase):
         for name, cases in (("one", "P1*[n=1]\nP2:b"), ("two", "all")):
             with open(f"{self.directory}/{name}.cases", encoding="ascii") as file:
                 self.assertEqual(file.read(), cases)
+        self.assertEqual([program["chosen"] for program in self.verdicts()["programs"]], [["P1*[n=1]", "P2:b"], []])
+        self.assertIn("\nonly cases with 'P1*[n=1]' or 'P2:b' in their names\n", done.stdout)
+
+    def test_cases_of_the_environment(self):
+        """The verdicts say which cases were to run, also where KSFT_CASES of the environment says so."""
+        for name in ("one", "two"):
+            self.add(name, CASES["good"][0])
+        with unittest.mock.patch.dict(os.environ, {"KSFT_CASES": "P3"}):
+            done = self.run_it("one", "two:x")
+        self.assertEqual([program["chosen"] for program in self.verdicts()["programs"]], [["P3"], ["x"]])
+        self.assertIn("\nonly cases with 'P3' in their names\nonly cases with 'x' in their names\n", done.stdout)
 
     def test_live(self):
         """Output is printed as it comes: the program waits until the test has seen its first lines."""
