@@ -139,6 +139,8 @@ LOGS = {
     "skips_after_a_bailout": (RUNNER.format("# Bail out! leaked\n", "ok 1", " # SKIP"),
                               "0 passed, 1 failed, 0 skipped", "Bail out! leaked"),
     "skips_with_words": (RUNNER.format("# no such device\n", "ok 1", " # SKIP"), "0 passed, 0 failed, 1 skipped", ""),
+    "fails_by_directive": ("TAP version 13\n1..3\nok 1 a\nok 2 b # TIMEOUT 45 seconds\nok 3 c # ERROR no device\n",
+                           "1 passed, 2 failed, 0 skipped", "ok 3 c # ERROR no device"),
     "one_program": (GOOD.replace("# ", ""), "2 passed, 0 failed, 0 skipped", "log: 2 passed"),
     "parent_hides_a_failure": ("KTAP version 1\n1..1\n  KTAP version 1\n  1..1\n  not ok 1 x\nok 1 suite\n",
                                "0 passed, 2 failed, 0 skipped",
@@ -606,6 +608,61 @@ class ModuleTest(unittest.TestCase):
                          ["the module cannot be unloaded, so something leaked: in use"])
         tries = os.path.join(self.directory, "tries")
         self.assertEqual(self.unload(f"echo >>{tries}; test $(wc -l <{tries}) -gt 30"), [])
+
+
+class BeyondOutputTest(unittest.TestCase):
+    """What is wrong although each program says that all is well."""
+
+    def judge(self, script=CASES["good"][0], users=(0, 0), bugs=()):
+        """The faults of a program that runs while the module is loaded. `users`: of the module, before and after."""
+        log = Log()
+        log.announced, log.bugs_of_program = 0, lambda: list(bugs)
+        program, users = verdicts.Program("a"), iter([*users, *[users[-1]] * 10])
+        with tempfile.TemporaryDirectory() as directory, \
+                unittest.mock.patch.object(module, "users", lambda: next(users)), \
+                unittest.mock.patch.multiple(limits, RELEASE_ROUNDS=1, RELEASE_PAUSE_S=0):
+            args = argparse.Namespace(bin="/bin", out=directory, checks={"a": ["sh", "-c", script]}, module="test.ko",
+                                      live=False, timeout=FIRST_LINE_S)
+            load_run().judge_program(program, log, os.environ, args)
+        return program.faults
+
+    def test_nothing(self):
+        self.assertEqual(self.judge(), [])
+
+    def test_skip_although_the_module_is_loaded(self):
+        self.assertEqual(self.judge(CASES["skips_all"][0]),
+                         ["the program skipped although the module is loaded: not root"])
+        self.assertEqual(self.judge(CASES["skips_each"][0]), [])
+
+    def test_objects_are_left(self):
+        self.assertEqual(self.judge(users=(1, 3)), ["the program is gone, but 2 of the objects it made are not"])
+        self.assertEqual(self.judge(users=(3, 1)), [])
+
+    def test_bugs_in_the_kernel_log(self):
+        self.assertEqual(self.judge(bugs=["BUG: one", "BUG: two"]), ["kernel log: BUG: one", "kernel log: BUG: two"])
+
+    @staticmethod
+    def run_with_module(path, ends_early=None):
+        """The faults of a run in which kmemleak always finds something, and in which the module stays."""
+        run, judged = load_run(), verdicts.Run(["a"])
+        with unittest.mock.patch.object(kernel_log, "LeakDetector") as detector, \
+                unittest.mock.patch.multiple(module, load=lambda *_: None, unload=lambda: ["the module stays"]), \
+                unittest.mock.patch.object(run, "run_all", side_effect=ends_early):
+            detector.return_value.new_leaks = lambda settled=False: ["leaked at the end" if settled else "leaked"]
+            args = argparse.Namespace(module=path, bin="", parameter=[], after_load=None)
+            try:
+                run.run_with_module(judged, Log(), args)
+            except module.Problem as why:
+                judged.faults.append(str(why))
+        return judged.faults
+
+    def test_leaks_and_a_module_that_stays(self):
+        self.assertEqual(self.run_with_module("test.ko"), ["leaked", "the module stays", "leaked at the end"])
+        self.assertEqual(self.run_with_module(None), ["leaked"])
+
+    def test_module_is_unloaded_however_the_run_ends(self):
+        self.assertEqual(self.run_with_module("test.ko", module.Problem("the run ends")),
+                         ["the module stays", "leaked at the end", "the run ends"])
 
 
 class NoKernelLogTest(unittest.TestCase):
