@@ -522,6 +522,42 @@ void all_are_told(std::uint32_t attach_flags) {
     }
 }
 
+/*
+ * Importers are notified whatever methods the exporter has, of a move and of a revoke. An importer
+ * that pins keeps the buffer from moving.
+ */
+void told_with_methods(std::uint32_t methods) {
+    require_pfns();
+    if (methods & TESTEXP_CREATE_NO_MAP)
+        REQUIRE(device().has(TESTEXP_FEAT_NO_MAP), "the stock kernel needs map_dma_buf");
+
+    const int fill_code = methods & TESTEXP_CREATE_NO_GET_PFN ? EINVAL : 0;
+    const Buffer buffer = create_movable(one_block(), methods);
+    const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+    const auto fill = [&] {
+        ksft::expect_eq(importer.fill({.count = 16}).code(), fill_code, "FILL");
+    };
+    const auto expect_told = [&](std::uint64_t times, const std::string& what) {
+        const testexp_audit audit = importer.audit().value();
+
+        ksft::expect_eq(audit.notifies, times, "notifies after " + what);
+        ksft::expect_eq(audit.entries, 0, "entries after " + what);
+    };
+
+    fill();
+    {
+        const Importer pinning =
+            device().attach(buffer.fd.get(), dynamic | TESTEXP_ATTACH_PIN).value();
+
+        ksft::expect_eq(move(buffer, single_pages()), EBUSY, "MOVE of a pinned buffer");
+    }
+    ksft::expect_eq(move(buffer, single_pages()), 0, "MOVE");
+    expect_told(1, "MOVE");
+    fill();
+    ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "REVOKE");
+    expect_told(2, "REVOKE");
+}
+
 /* --- P1: pinned ----------------------------------------------------------- */
 
 /* A pinned buffer does not move, so no importer has to be notified. */
@@ -961,6 +997,12 @@ void make_plan(ksft::Plan& plan) {
              [] { all_are_told(dynamic | TESTEXP_ATTACH_NO_DEVICE); });
     plan.add("P2.all_are_told[peer2peer=no]",
              [] { all_are_told(dynamic | TESTEXP_ATTACH_NO_P2P); });
+    plan.add("P2.all_are_told[methods=get_pfn_only]",
+             [] { told_with_methods(TESTEXP_CREATE_NO_MAP); });
+    plan.add("P2.all_are_told[methods=map_only]",
+             [] { told_with_methods(TESTEXP_CREATE_NO_GET_PFN); });
+    plan.add("P2.all_are_told[methods=no_attrs]",
+             [] { told_with_methods(TESTEXP_CREATE_NO_ATTRS); });
     for (const Change& change : changes())
         plan.add(std::string("P2.audited[changed=") + change.name + "]", [=] { audited(change); });
     for (const Mode& mode : modes)
