@@ -301,6 +301,30 @@ void untold_importer(const Class& kind) {
     ksft::expect_eq(after.poison_violations, before.poison_violations, "poison_violations");
 }
 
+/*
+ * An importer that cannot be told does not keep the others from being told. Both kinds attach in
+ * turn, so each kind is before and after the other in the core's list.
+ */
+void told_beside_untold(const Class& kind) {
+    const Buffer buffer = create(kind);
+    std::vector<Importer> told;
+    std::vector<Importer> untold;
+
+    for (int i = 0; i < 3; i++) {
+        told.push_back(device().attach(buffer.fd.get(), dynamic).value());
+        ksft::expect_eq(told.back().fill({.count = nr_pages}).code(), kind.code_of_get_pfn(),
+                        "FILL");
+        untold.push_back(device().attach(buffer.fd.get()).value());
+    }
+    ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    for (const Importer& importer : told) {
+        ksft::expect_eq(importer.audit().value().notifies, 1, "notifies of a dynamic importer");
+        ksft::expect_eq(importer.audit().value().entries, 0, "entries of a dynamic importer");
+    }
+    for (const Importer& importer : untold)
+        ksft::expect_eq(importer.audit().value().notifies, 0, "notifies of a static importer");
+}
+
 /* The kernel's own mapping keeps its pages as well, but a new mapping is refused. */
 void kernel_mapping(const Class& kind) {
     const std::uint64_t used_before = device().read_info().value().used_pages;
@@ -694,8 +718,10 @@ void make_plan(ksft::Plan& plan) {
         plan.add("P4.revoke_then_close" + buffer + ",first=importer]",
                  [&] { revoke_then_close(kind, false); });
         plan.add("P4.kernel_mapping" + buffer + "]", [&] { kernel_mapping(kind); });
-        if (!kind.refuses_static())
+        if (!kind.refuses_static()) {
             plan.add("P4.untold_importer" + buffer + "]", [&] { untold_importer(kind); });
+            plan.add("P4.told_beside_untold" + buffer + "]", [&] { told_beside_untold(kind); });
+        }
         /*
          * Each importer may map at attach, and DMA-API debugging warns about more than 7 mappings
          * of a page.
