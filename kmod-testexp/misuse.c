@@ -479,26 +479,31 @@ static int misuse_ask_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff)
 
 #endif
 
-/* Returns 0, or the number of the first wrong step. The buffer has one page and one byte. */
-static int misuse_odd_size_steps(struct dma_buf_attachment *attach)
-{
-	if (misuse_ask(attach, 0))
-		return 1;
-	if (misuse_ask(attach, 1) != -EINVAL)
-		return 2;
-	if (misuse_ask_unlocked(attach, 0))
-		return 3;
-	if (misuse_ask_unlocked(attach, 1) != -EINVAL)
-		return 4;
-	if (misuse_ask_attrs(attach, 0))
-		return 5;
-	return misuse_ask_attrs(attach, 1) == -EINVAL ? 0 : 6;
-}
+/**
+ * struct misuse_odd_size - a page of a buffer that has a part of a page at its end
+ * @bytes: size of the buffer
+ * @pgoff: the page
+ * @error: what each call returns for the page
+ */
+struct misuse_odd_size {
+	size_t bytes;
+	pgoff_t pgoff;
+	int error;
+};
 
-static int misuse_odd_size(u32 flags, struct device *dev, int *result)
+static const struct misuse_odd_size misuse_odd_sizes[] = {
+	{ PAGE_SIZE + 1, 0, 0 },
+	{ PAGE_SIZE + 1, 1, -EINVAL },
+	/* The buffer has no whole page, so there is no last page to compare with. */
+	{ PAGE_SIZE - 1, 0, -EINVAL },
+	{ PAGE_SIZE - 1, ULONG_MAX, -EINVAL },
+};
+
+/* Returns 0, or a negative errno when the question could not be asked. */
+static int misuse_ask_odd_size(const struct misuse_odd_size *page, struct device *dev, bool *right)
 {
 	struct dma_buf *dmabuf = misuse_export_bytes(MISUSE_PLAIN | TESTEXP_EXPORT_GET_PFN |
-						     TESTEXP_EXPORT_ATTRS, PAGE_SIZE + 1);
+						     TESTEXP_EXPORT_ATTRS, page->bytes);
 	struct dma_buf_attachment *attach;
 
 	if (IS_ERR(dmabuf))
@@ -509,8 +514,26 @@ static int misuse_odd_size(u32 flags, struct device *dev, int *result)
 		return PTR_ERR(attach);
 	}
 
-	*result = misuse_odd_size_steps(attach);
+	*right = misuse_ask(attach, page->pgoff) == page->error &&
+		 misuse_ask_unlocked(attach, page->pgoff) == page->error &&
+		 misuse_ask_attrs(attach, page->pgoff) == page->error;
 	misuse_close(attach);
+	return 0;
+}
+
+static int misuse_odd_size(u32 flags, struct device *dev, int *result)
+{
+	bool right;
+	int i, ret;
+
+	*result = 0;
+	for (i = 0; i < ARRAY_SIZE(misuse_odd_sizes) && !*result; i++) {
+		ret = misuse_ask_odd_size(misuse_odd_sizes + i, dev, &right);
+		if (ret)
+			return ret;
+		if (!right)
+			*result = i + 1;
+	}
 	return 0;
 }
 

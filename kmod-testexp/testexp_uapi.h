@@ -1192,8 +1192,8 @@ enum testexp_misuse_case {
 	 */
 	TESTEXP_MISUSE_PINS,
 	/*
-	 * Correct: pages of a buffer of one page and one byte. The result is 0, or the number of
-	 * the first call with a wrong errno.
+	 * Correct: pages of buffers that are a byte longer and a byte shorter than a page. The
+	 * result is 0, or the number of the first page with a wrong errno, counted from 1.
 	 */
 	TESTEXP_MISUSE_ODD_SIZE,
 	/*

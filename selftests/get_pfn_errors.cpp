@@ -311,7 +311,7 @@ void odd_size() {
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
     expect_warnings(0, [] {
         ksft::expect_eq(device().misuse(TESTEXP_MISUSE_ODD_SIZE).value(), 0,
-                        "the first call with a wrong errno");
+                        "the first page with a wrong errno");
     });
 }
 
@@ -361,7 +361,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("attrs.null_attach", [] { misuse(TESTEXP_MISUSE_NULL_ATTACH_ATTRS); });
     plan.add("attrs.null_attrs", [] { misuse(TESTEXP_MISUSE_NULL_ATTRS); });
     add_out_of_bounds(plan);
-    plan.add("get_pfn.out_of_bounds[bytes=page+1]", odd_size);
+    plan.add("get_pfn.out_of_bounds[bytes=odd]", odd_size);
     for (const Buffers& kind : buffers)
         for (const Importers& who : importers)
             plan.add(std::string("P3.may_have_pfns[buffer=") + kind.name + ",importer=" + who.name +
