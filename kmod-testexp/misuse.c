@@ -145,6 +145,38 @@ static int misuse_export(u32 flags, struct device *dev, int *result)
 	return 0;
 }
 
+/*
+ * Attaches and detaches. @ops has the exporter's callbacks: TESTEXP_EXPORT_*. The lock of
+ * @held_at_attach is held during the one, that of @held_at_detach during the other; each may be
+ * NULL.
+ */
+static int misuse_attach_detach(u32 ops, struct device *dev, struct dma_buf *held_at_attach,
+				struct dma_buf *held_at_detach, int *result)
+{
+	struct dma_buf *dmabuf = misuse_export_ops(ops);
+	struct dma_buf_attachment *attach;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	if (held_at_attach)
+		dma_resv_lock(held_at_attach->resv, NULL);
+	attach = dma_buf_attach(dmabuf, dev);
+	if (held_at_attach)
+		dma_resv_unlock(held_at_attach->resv);
+
+	*result = PTR_ERR_OR_ZERO(attach);
+	if (!*result) {
+		if (held_at_detach)
+			dma_resv_lock(held_at_detach->resv, NULL);
+		dma_buf_detach(dmabuf, attach);
+		if (held_at_detach)
+			dma_resv_unlock(held_at_detach->resv);
+	}
+	dma_buf_put(dmabuf);
+	return 0;
+}
+
 /* --- NULL arguments -------------------------------------------------------- */
 
 /* A call that fails must not write to its outputs. */
@@ -332,6 +364,16 @@ static int misuse_unpin_without_pin(u32 flags, struct device *dev, int *result)
 	dma_resv_unlock(attach->dmabuf->resv);
 	misuse_close(attach);
 	return 0;
+}
+
+/*
+ * The exporter has neither attach nor detach, and its map fails. The core that maps a movable
+ * buffer at attach detaches then; another core detaches later.
+ */
+static int misuse_no_attach_callback(u32 flags, struct device *dev, int *result)
+{
+	return misuse_attach_detach(MISUSE_PLAIN | TESTEXP_EXPORT_PIN | TESTEXP_EXPORT_UNPIN, dev,
+				    NULL, NULL, result);
 }
 
 /* Returns whether the importer gets a PFN as it should. */
@@ -765,37 +807,6 @@ close:
 	return ret;
 }
 
-/*
- * Attaches and detaches. The lock of @held_at_attach is held during the one, that of
- * @held_at_detach during the other; each may be NULL.
- */
-static int misuse_attach_detach(struct device *dev, struct dma_buf *held_at_attach,
-				struct dma_buf *held_at_detach, int *result)
-{
-	struct dma_buf *dmabuf = misuse_export_ops(MISUSE_PLAIN);
-	struct dma_buf_attachment *attach;
-
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf);
-
-	if (held_at_attach)
-		dma_resv_lock(held_at_attach->resv, NULL);
-	attach = dma_buf_attach(dmabuf, dev);
-	if (held_at_attach)
-		dma_resv_unlock(held_at_attach->resv);
-
-	*result = PTR_ERR_OR_ZERO(attach);
-	if (!*result) {
-		if (held_at_detach)
-			dma_resv_lock(held_at_detach->resv, NULL);
-		dma_buf_detach(dmabuf, attach);
-		if (held_at_detach)
-			dma_resv_unlock(held_at_detach->resv);
-	}
-	dma_buf_put(dmabuf);
-	return 0;
-}
-
 static int misuse_lock_held_attach(u32 flags, struct device *dev, int *result)
 {
 	struct dma_buf *held = misuse_export_ops(MISUSE_PLAIN);
@@ -804,7 +815,7 @@ static int misuse_lock_held_attach(u32 flags, struct device *dev, int *result)
 	if (IS_ERR(held))
 		return PTR_ERR(held);
 
-	ret = misuse_attach_detach(dev, held, NULL, result);
+	ret = misuse_attach_detach(MISUSE_PLAIN, dev, held, NULL, result);
 	dma_buf_put(held);
 	return ret;
 }
@@ -817,7 +828,7 @@ static int misuse_lock_held_detach(u32 flags, struct device *dev, int *result)
 	if (IS_ERR(held))
 		return PTR_ERR(held);
 
-	ret = misuse_attach_detach(dev, NULL, held, result);
+	ret = misuse_attach_detach(MISUSE_PLAIN, dev, NULL, held, result);
 	dma_buf_put(held);
 	return ret;
 }
@@ -897,6 +908,7 @@ static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
 	[TESTEXP_MISUSE_ODD_SIZE] = { misuse_odd_size },
 	[TESTEXP_MISUSE_MAX_ORDER] = { misuse_max_order },
 	[TESTEXP_MISUSE_CLASSES] = { misuse_classes },
+	[TESTEXP_MISUSE_NO_ATTACH_CALLBACK] = { misuse_no_attach_callback },
 };
 
 static bool misuse_is_noticed(enum misuse_checker checker)

@@ -1207,6 +1207,11 @@ enum testexp_misuse_case {
 	 * first buffer with a wrong class, counted from 1.
 	 */
 	TESTEXP_MISUSE_CLASSES,
+	/*
+	 * Correct: a static importer attaches to a movable buffer whose exporter has neither
+	 * attach nor detach, and whose map fails with -EOPNOTSUPP. The result is that of attach.
+	 */
+	TESTEXP_MISUSE_NO_ATTACH_CALLBACK,
 	TESTEXP_MISUSE_CASES
 };
 

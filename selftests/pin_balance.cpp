@@ -205,6 +205,17 @@ void unpin_without_pin() {
     });
 }
 
+/* Exporters need neither attach nor detach, also where attach fails after the core has pinned. */
+void no_attach_callback() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+
+    const int code = device().has(TESTEXP_FEAT_MAPS_AT_ATTACH) ? -EOPNOTSUPP : 0;
+
+    expect_warnings(0, [code] {
+        ksft::expect_eq(device().misuse(TESTEXP_MISUSE_NO_ATTACH_CALLBACK).value(), code, "attach");
+    });
+}
+
 /* A buffer that is revoked while it is pinned is still unpinned. */
 void revoked_while_pinned() {
     const Buffer buffer =
@@ -324,6 +335,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P8.refused_pin_of_importer", refused_pin_of_importer);
     plan.add("P8.pins_are_counted", pins_are_counted);
     plan.add("P8.unpin_without_pin", unpin_without_pin);
+    plan.add("P8.no_attach_callback", no_attach_callback);
     plan.add("P8.revoked_while_pinned", revoked_while_pinned);
     plan.add("P8.interrupted[call=map,buffer=static]", [] { interrupted(0, false); });
     plan.add("P8.interrupted[call=attach,buffer=dynamic]",
