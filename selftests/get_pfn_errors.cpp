@@ -230,6 +230,52 @@ void may_have_pfns(const Buffers& kind, const Importers& who) {
     });
 }
 
+/* The methods of an exporter that can be left out. */
+struct Methods {
+    const char* name;
+    std::uint32_t flags;
+};
+
+constexpr Methods methods[] = {
+    {"all", 0},
+    {"map_only", TESTEXP_CREATE_NO_GET_PFN},
+    {"get_pfn_only", TESTEXP_CREATE_NO_MAP},
+    {"no_attrs", TESTEXP_CREATE_NO_ATTRS},
+};
+
+/*
+ * A revocable buffer refuses importers that do not hear of the revoke, whatever methods it has.
+ * That an importer without a device needs get_pfn is checked first.
+ */
+void revocable_refuses(const Methods& which) {
+    REQUIRE(device().has(TESTEXP_FEAT_PFN_ATTRS), "the kernel knows no revocable buffers");
+
+    const Buffer buffer =
+        device()
+            .create({.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_REVOCABLE | which.flags})
+            .value();
+
+    expect_warnings(0, [&] {
+        std::uint64_t attached = 0;
+
+        for (const Importers& who : importers) {
+            if (who.flags & TESTEXP_ATTACH_PIN)
+                continue;
+            for (const std::uint32_t no_device :
+                 {0U, static_cast<unsigned int>(TESTEXP_ATTACH_NO_DEVICE)}) {
+                const bool needs_get_pfn = no_device && which.flags & TESTEXP_CREATE_NO_GET_PFN;
+                const int code = needs_get_pfn ? EINVAL : who.of_revocable;
+
+                ksft::expect_eq(
+                    device().attach(buffer.fd.get(), who.flags | no_device).code(), code,
+                    std::string("attach of ") + who.name + (no_device ? " without a device" : ""));
+                attached += code == 0 ? 1 : 0;
+            }
+        }
+        ksft::expect_eq(device().stats(buffer.fd.get()).value().attaches, attached, "attaches");
+    });
+}
+
 /* The core and importers can ask for the class of a buffer. */
 void classes_are_told() {
     REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
@@ -367,6 +413,9 @@ void make_plan(ksft::Plan& plan) {
             plan.add(std::string("P3.may_have_pfns[buffer=") + kind.name + ",importer=" + who.name +
                          "]",
                      [&] { may_have_pfns(kind, who); });
+    for (const Methods& which : methods)
+        plan.add(std::string("P3.revocable_refuses[methods=") + which.name + "]",
+                 [&] { revocable_refuses(which); });
     plan.add("P3.classes_are_told", classes_are_told);
     plan.add("P3.mapping_is_no_pin", mapping_is_no_pin);
     plan.add("P3.pin_of_another", pin_of_another);
