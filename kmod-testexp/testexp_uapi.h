@@ -322,9 +322,11 @@ struct testexp_create {
  * @flags: 0
  * @fd: buffer; EINVAL when it is not one of this module's
  * @lock_violations: [out] number of callbacks that ran without the reservation lock although
- *	they need it (get_pfn only with TESTEXP_CREATE_CHECK_LOCK), and of threads that ran
- *	at the same time as another thread although the lock must serialise them: in get_pfn
- *	of such a buffer, or as contenders with HOLD or LOCKED
+ *	they need it (get_pfn only with TESTEXP_CREATE_CHECK_LOCK); of map_dma_buf and
+ *	unmap_dma_buf calls for a static importer while a DYNAMIC buffer was not pinned; and
+ *	of threads that ran at the same time as another thread although the lock must
+ *	serialise them: in get_pfn of a buffer with CHECK_LOCK, or as contenders with HOLD or
+ *	LOCKED
  * @pins: [out] successful pin calls
  * @unpins: [out] unpin calls
  * @maps: [out] successful map_dma_buf calls

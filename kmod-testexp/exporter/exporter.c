@@ -371,6 +371,16 @@ static void exporter_count_map(struct dma_buf_attachment *attach, int change)
 		exporter_wake_revoker(buffer);
 }
 
+/* The core keeps a movable buffer pinned while a static importer has it mapped. */
+static void exporter_check_pinned(struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	if (buffer->flags & TESTEXP_CREATE_DYNAMIC && !attach->importer_ops &&
+	    buffer->seen.pins == buffer->seen.unpins)
+		buffer->seen.lock_violations++;
+}
+
 static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 				     enum dma_data_direction direction)
 {
@@ -379,6 +389,7 @@ static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	int ret;
 
 	exporter_check_locked(attach->dmabuf);
+	exporter_check_pinned(attach);
 	if (buffer->inject & TESTEXP_INJECT_MAP)
 		return ERR_PTR(-ENOMEM);
 	if (buffer->revoked)
@@ -404,6 +415,7 @@ static void exporter_unmap(struct dma_buf_attachment *attach, struct sg_table *s
 	struct buffer *buffer = attach->dmabuf->priv;
 
 	exporter_check_locked(attach->dmabuf);
+	exporter_check_pinned(attach);
 	buffer->seen.unmaps++;
 	dma_unmap_sgtable(attach->dev, sgt, direction, EXPORTER_MAP_ATTRS);
 	exporter_free_sgt(sgt);
