@@ -114,7 +114,7 @@ static struct dma_buf *misuse_export_bytes(u32 flags, size_t bytes)
 		return ERR_PTR(-ENOMEM);
 	misuse_fill_ops(ops, flags);
 
-	info.ops = &ops->base;
+	info.ops = flags & TESTEXP_EXPORT_NO_OPS ? NULL : &ops->base;
 	info.size = bytes;
 	info.flags = O_CLOEXEC;
 	info.priv = flags & TESTEXP_EXPORT_PRIV ? ops : NULL;
@@ -178,6 +178,12 @@ static int misuse_attach_detach(u32 ops, struct device *dev, struct dma_buf *hel
 }
 
 /* --- NULL arguments -------------------------------------------------------- */
+
+static int misuse_null_buffer(u32 flags, struct device *dev, int *result)
+{
+	*result = PTR_ERR_OR_ZERO(dma_buf_attach(NULL, dev));
+	return 0;
+}
 
 /* A call that fails must not write to its outputs. */
 static int misuse_judge(int ret, u64 pfn, int order)
@@ -908,6 +914,7 @@ static const struct misuse misuse_cases[TESTEXP_MISUSE_CASES] = {
 	[TESTEXP_MISUSE_ODD_SIZE] = { misuse_odd_size },
 	[TESTEXP_MISUSE_MAX_ORDER] = { misuse_max_order },
 	[TESTEXP_MISUSE_CLASSES] = { misuse_classes },
+	[TESTEXP_MISUSE_NULL_BUFFER] = { misuse_null_buffer },
 	[TESTEXP_MISUSE_NO_ATTACH_CALLBACK] = { misuse_no_attach_callback },
 };
 

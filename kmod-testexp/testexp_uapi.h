@@ -1209,6 +1209,7 @@ enum testexp_misuse_case {
 	 * first buffer with a wrong class, counted from 1.
 	 */
 	TESTEXP_MISUSE_CLASSES,
+	TESTEXP_MISUSE_NULL_BUFFER,		/* W dma_buf_attach(NULL, ...) */
 	/*
 	 * Correct: a static importer attaches to a movable buffer whose exporter has neither
 	 * attach nor detach, and whose map fails with -EOPNOTSUPP. The result is that of attach.
@@ -1227,7 +1228,8 @@ enum testexp_misuse_case {
 #define TESTEXP_EXPORT_UNPIN	0x40u
 #define TESTEXP_EXPORT_CACHE	0x80u /* cache_sgt_mapping */
 #define TESTEXP_EXPORT_ATTRS	0x100u /* get_pfn_attrs; needs TESTEXP_FEAT_PFN_ATTRS */
-#define TESTEXP_EXPORT_FLAGS	0x1ffu
+#define TESTEXP_EXPORT_NO_OPS	0x200u /* a NULL pointer in place of all callbacks */
+#define TESTEXP_EXPORT_FLAGS	0x3ffu
 
 /**
  * struct testexp_misuse - make one wrong call, and return its result

@@ -2,7 +2,8 @@
 /*
  * Claim: the attachment of an importer without a device survives everything (P9): next to one with
  * a device, closed in either order; shown as a readable line by bufinfo in debugfs and by the
- * tracepoints of dma-buf; revoked. And bufinfo lists each of many buffers and attachments.
+ * tracepoints of dma-buf; revoked. And bufinfo lists each of many buffers and attachments, and an
+ * attach without a buffer is refused with a WARNING.
  *
  * Method: attach both kinds to one buffer; read bufinfo before and after, and the trace.
  *
@@ -125,6 +126,15 @@ void bufinfo_of_many() {
     ksft::expect_eq(attachments, count, "attachments listed");
 }
 
+/* A driver's bug that user space cannot make. */
+void no_buffer() {
+    REQUIRE(device().has(TESTEXP_FEAT_MISUSE), "load the module with allow_misuse=1");
+    for (int times = 0; times < 2; times++)
+        expect_warnings(1, [] {
+            ksft::expect_eq(device().misuse(TESTEXP_MISUSE_NULL_BUFFER).value(), -EINVAL, "attach");
+        });
+}
+
 /* Both kinds are attached to one buffer and closed in either order. */
 void side_by_side(bool device_less_first) {
     require_no_device();
@@ -164,6 +174,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P9.bufinfo", bufinfo);
     plan.add("P9.tracepoints", tracepoints);
     plan.add("bufinfo.many", bufinfo_of_many);
+    plan.add("attach.null_buffer", no_buffer);
     plan.add("P9.side_by_side[first_closed=no_device]", [] { side_by_side(true); });
     plan.add("P9.side_by_side[first_closed=device]", [] { side_by_side(false); });
     plan.add("P9.revoked", revoked_without_device);

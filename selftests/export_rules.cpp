@@ -21,13 +21,14 @@ struct Row {
     bool priv, release, map, unmap, get_pfn, pin, unpin, cache;
     int result; /* 0 or a positive errno */
     bool attrs = false;
+    bool no_ops = false;
 
     std::uint32_t flags() const;
 };
 
 // clang-format off
 constexpr Row rows[] = {
-/*                              priv rel map unmap get_pfn pin unpin cache  result  attrs */
+/*                              priv rel map unmap get_pfn pin unpin cache  result  attrs  no_ops */
     {"map_only",                   1,  1,  1,  1,      0,    0,  0,    0,   0},
     {"no_priv",                    0,  1,  1,  1,      0,    0,  0,    0,   EINVAL},
     {"no_release",                 1,  0,  1,  1,      0,    0,  0,    0,   EINVAL},
@@ -35,6 +36,7 @@ constexpr Row rows[] = {
     {"unmap_without_map",          1,  1,  0,  1,      0,    0,  0,    0,   EINVAL},
     {"neither_map_nor_get_pfn",    1,  1,  0,  0,      0,    0,  0,    0,   EINVAL},
     {"nothing_at_all",             0,  0,  0,  0,      0,    0,  0,    0,   EINVAL},
+    {"no_ops",                     1,  1,  1,  1,      0,    0,  0,    0,   EINVAL, false, true},
 
     {"get_pfn_only",               1,  1,  0,  0,      1,    0,  0,    0,   0},
     {"get_pfn_only,no_priv",       0,  1,  0,  0,      1,    0,  0,    0,   EINVAL},
@@ -74,7 +76,7 @@ std::uint32_t Row::flags() const {
            (map ? TESTEXP_EXPORT_MAP : 0U) | (unmap ? TESTEXP_EXPORT_UNMAP : 0U) |
            (get_pfn ? TESTEXP_EXPORT_GET_PFN : 0U) | (pin ? TESTEXP_EXPORT_PIN : 0U) |
            (unpin ? TESTEXP_EXPORT_UNPIN : 0U) | (cache ? TESTEXP_EXPORT_CACHE : 0U) |
-           (attrs ? TESTEXP_EXPORT_ATTRS : 0U);
+           (attrs ? TESTEXP_EXPORT_ATTRS : 0U) | (no_ops ? TESTEXP_EXPORT_NO_OPS : 0U);
 }
 
 void exported(const Row& row) {
