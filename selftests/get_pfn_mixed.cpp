@@ -149,6 +149,14 @@ void far(std::uint64_t border) {
             ksft::expect_eq(answers[i].pfn, pfns[i], "pfn");
             ksft::expect_eq(answers[i].max_order, 2, "max_order");
         }
+        /* Without max_order the core calls the exporter from another place. */
+        const auto pfns_only =
+            importer.resolve(first, 8, 1, form.flags | TESTEXP_RESOLVE_NO_ORDER).value();
+
+        for (std::size_t i = 0; i < pfns_only.size(); i++) {
+            ksft::expect_eq(pfns_only[i].error, 0, "error without max_order");
+            ksft::expect_eq(pfns_only[i].pfn, pfns[i], "pfn without max_order");
+        }
         for (const std::uint64_t hole : {std::uint64_t{0}, first - 1, border + 4, border + 7})
             expect_refused(importer.resolve(hole, 1, 1, form.flags).value()[0], ENXIO, "a hole");
         expect_refused(importer.resolve(border + 8, 1, 1, form.flags).value()[0], EINVAL, "end");
