@@ -67,6 +67,7 @@ constexpr Row rows[] = {
     {"get_pfn_only,attrs",         1,  1,  0,  0,      1,    0,  0,    0,   0,      true},
     {"both,dynamic,attrs",         1,  1,  1,  1,      1,    1,  1,    0,   0,      true},
     {"map_only,attrs",             1,  1,  1,  1,      0,    0,  0,    0,   EINVAL, true},
+    {"map_only,dynamic,attrs",     1,  1,  1,  1,      0,    1,  1,    0,   EINVAL, true},
     {"attrs_without_methods",      1,  1,  0,  0,      0,    0,  0,    0,   EINVAL, true},
 };
 // clang-format on
