@@ -355,7 +355,8 @@ static struct dma_buf_attachment *misuse_open_movable(u32 inject, struct device 
 static int misuse_unpin_without_pin(u32 flags, struct device *dev, int *result)
 {
 	struct dma_buf_attachment *attach;
-	int order;
+	struct testexp_stats stats = {};
+	int order, ret;
 	u64 pfn;
 
 	if (!TESTEXP_HAS_PFN_ATTRS)
@@ -368,8 +369,11 @@ static int misuse_unpin_without_pin(u32 flags, struct device *dev, int *result)
 	dma_buf_unpin(attach);
 	*result = testexp_get_pfn(attach, 0, &pfn, &order);
 	dma_resv_unlock(attach->dmabuf->resv);
+	ret = testexp_exporter_stats(attach->dmabuf, &stats);
+	if (!ret && stats.unpins != 1)
+		*result = -EUCLEAN;
 	misuse_close(attach);
-	return 0;
+	return ret;
 }
 
 /*
@@ -407,20 +411,23 @@ static int misuse_pin_twice(struct dma_buf_attachment *attach)
 	return misuse_gets_pfn(attach, false) ? 0 : 5;
 }
 
-/* More pins than 8 bits can count. */
-#define MISUSE_MANY_PINS	300
+/* More pins than 16 bits can count. With lockdep, where a call is slow, more than 8 bits can. */
+#define MISUSE_MANY_PINS	(IS_ENABLED(CONFIG_PROVE_LOCKING) ? 300 : 65536 + 44)
 
 static int misuse_pin_often(struct dma_buf_attachment *attach)
 {
 	int i;
 
-	for (i = 0; i < MISUSE_MANY_PINS; i++)
+	for (i = 0; i < MISUSE_MANY_PINS; i++) {
 		if (dma_buf_pin(attach) || !misuse_gets_pfn(attach, true))
 			return 11;
+		cond_resched();
+	}
 	for (i = 1; i < MISUSE_MANY_PINS; i++) {
 		dma_buf_unpin(attach);
 		if (!misuse_gets_pfn(attach, true))
 			return 12;
+		cond_resched();
 	}
 	dma_buf_unpin(attach);
 	return misuse_gets_pfn(attach, false) ? 0 : 13;

@@ -1186,7 +1186,10 @@ enum testexp_misuse_case {
 	TESTEXP_MISUSE_NULL_ATTACH_ATTRS,	/* W dma_buf_get_pfn_attrs(NULL, ...) */
 	TESTEXP_MISUSE_NULL_ATTRS,		/* W dma_buf_get_pfn_attrs(..., NULL) */
 	TESTEXP_MISUSE_ATTRS_LOCK_MISSING,	/* L dma_buf_get_pfn_attrs() */
-	/* W where the core counts pins. The result is that of dma_buf_get_pfn() afterwards. */
+	/*
+	 * W where the core counts pins. The result is that of dma_buf_get_pfn() afterwards, or
+	 * -EUCLEAN when the unpin did not reach the exporter.
+	 */
 	TESTEXP_MISUSE_UNPIN,
 	/*
 	 * Correct: pins, unpins and mappings of importers without a callback. The result is 0,
