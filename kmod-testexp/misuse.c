@@ -435,7 +435,7 @@ static int misuse_pin_often(struct dma_buf_attachment *attach)
 
 static int misuse_pin_fails(struct dma_buf_attachment *attach)
 {
-	return dma_buf_pin(attach) == -ENOMEM && misuse_gets_pfn(attach, false) ? 0 : 6;
+	return dma_buf_pin(attach) == -ENOSPC && misuse_gets_pfn(attach, false) ? 0 : 6;
 }
 
 /* The importer is static, so the core pins the buffer for its mapping. */

@@ -255,10 +255,10 @@ struct testexp_extent {
 #define TESTEXP_CREATE_NO_ATTRS	  0x800u
 #define TESTEXP_CREATE_FLAGS	  0xeffu
 
-/* Callbacks of the exporter that fail with ENOMEM, to test the error paths of the core. */
-#define TESTEXP_INJECT_PIN	0x01u
-#define TESTEXP_INJECT_MAP	0x02u
-#define TESTEXP_INJECT_ATTACH	0x04u
+/* Callbacks of the exporter that fail, to test the error paths of the core. */
+#define TESTEXP_INJECT_PIN	0x01u /* ENOSPC */
+#define TESTEXP_INJECT_MAP	0x02u /* EIO */
+#define TESTEXP_INJECT_ATTACH	0x04u /* EPERM */
 /*
  * The attach callback sees that the buffer is not revoked. Then it waits for a REVOKE, for at
  * most TESTEXP_WAIT_MS, and returns to the core, which lists the attachment only now. STATS

@@ -87,10 +87,10 @@ std::vector<Wrong> wrong_buffers() {
          {.layout = Layout{}.ram(4).priv(1), .flags = TESTEXP_CREATE_DYNAMIC},
          EOPNOTSUPP},
         {"hole_then_private", {.layout = Layout{}.ram(2).hole(1).priv(1)}, ENXIO},
-        {"attach_fails", {.layout = Layout{}.ram(4), .inject = TESTEXP_INJECT_ATTACH}, ENOMEM},
+        {"attach_fails", {.layout = Layout{}.ram(4), .inject = TESTEXP_INJECT_ATTACH}, EPERM},
         {"pin_fails",
          {.layout = Layout{}.ram(4), .flags = TESTEXP_CREATE_DYNAMIC, .inject = TESTEXP_INJECT_PIN},
-         ENOMEM},
+         ENOSPC},
     };
 }
 

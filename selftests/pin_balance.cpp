@@ -22,12 +22,27 @@ using truth::Row;
 
 namespace {
 
-/* A row of the table, and the callbacks that fail. */
+/* A callback that fails. Its errno differs from those that the core has for its own failures. */
+struct Injection {
+    const char* name;
+    std::uint32_t flag;
+    int code;
+};
+
+constexpr Injection injections[] = {
+    {"pin", TESTEXP_INJECT_PIN, ENOSPC},
+    {"map", TESTEXP_INJECT_MAP, EIO},
+    {"attach", TESTEXP_INJECT_ATTACH, EPERM},
+};
+
+/* A row of the table, and the callback that fails. */
 struct Injected {
     const Row& row;
-    std::uint32_t inject;
+    const Injection& injection;
 
-    bool fails(std::uint32_t what, bool is_called) const { return inject & what && is_called; }
+    bool fails(std::uint32_t flag, bool is_called) const {
+        return injection.flag == flag && is_called;
+    }
 };
 
 /* Wherever the row says that a callback runs, its failure decides the result. */
@@ -37,7 +52,7 @@ int expected_attach(const Injected& c) {
     return c.fails(TESTEXP_INJECT_ATTACH, true) ||
                    c.fails(TESTEXP_INJECT_PIN, c.row.pins_at_attach > 0) ||
                    c.fails(TESTEXP_INJECT_MAP, c.row.maps_at_attach > 0)
-               ? ENOMEM
+               ? c.injection.code
                : 0;
 }
 
@@ -48,7 +63,7 @@ int expected_map(const Injected& c) {
         return c.row.map;
     return c.fails(TESTEXP_INJECT_PIN, pins > c.row.pins_at_attach) ||
                    c.fails(TESTEXP_INJECT_MAP, c.row.maps > c.row.maps_at_attach)
-               ? ENOMEM
+               ? c.injection.code
                : 0;
 }
 
@@ -74,10 +89,11 @@ void attach_map_detach(const Injected& c, const Buffer& buffer) {
 void balanced(const Injected& c) {
     require_possible(c.row);
 
-    const Buffer buffer =
-        device()
-            .create({.layout = Layout{}.ram(2), .flags = c.row.create_flags(), .inject = c.inject})
-            .value();
+    const Buffer buffer = device()
+                              .create({.layout = Layout{}.ram(2),
+                                       .flags = c.row.create_flags(),
+                                       .inject = c.injection.flag})
+                              .value();
 
     for (int times = 0; times < 2; times++)
         attach_map_detach(c, buffer);
@@ -172,7 +188,7 @@ void refused_pin_of_importer() {
             device()
                 .attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_PIN | more)
                 .code(),
-            ENOMEM, "attach");
+            ENOSPC, "attach");
 
     const testexp_stats stats = device().stats(buffer.fd.get()).value();
 
@@ -311,17 +327,6 @@ void interrupted(std::uint32_t create_flags, bool in_attach) {
     ksft::expect_eq(device().read_info().value().nr_importers, before.nr_importers, "nr_importers");
 }
 
-struct Injection {
-    const char* name;
-    std::uint32_t flags;
-};
-
-constexpr Injection injections[] = {
-    {"pin", TESTEXP_INJECT_PIN},
-    {"map", TESTEXP_INJECT_MAP},
-    {"attach", TESTEXP_INJECT_ATTACH},
-};
-
 void make_plan(ksft::Plan& plan) {
     (void)device();
     for (const Row& row : truth::rows(device().info().features)) {
@@ -330,7 +335,7 @@ void make_plan(ksft::Plan& plan) {
         for (const Injection& injection : injections) {
             const std::string name = "P8.balance[" + row.name() + ",inject=" + injection.name + "]";
 
-            plan.add(name, [&] { balanced({row, injection.flags}); });
+            plan.add(name, [&] { balanced({row, injection}); });
         }
     }
     plan.add("P7.mapped_under_lock", mapped_under_lock);

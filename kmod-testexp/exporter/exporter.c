@@ -136,7 +136,7 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	int ret;
 
 	if (buffer->inject & TESTEXP_INJECT_ATTACH)
-		return -ENOMEM;
+		return -EPERM;
 	/* This importer would have to reach the pages of another device. */
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
@@ -181,7 +181,7 @@ static int exporter_pin(struct dma_buf_attachment *attach)
 
 	exporter_check_locked(attach->dmabuf);
 	if (buffer->inject & TESTEXP_INJECT_PIN)
-		return -ENOMEM;
+		return -ENOSPC;
 	buffer->seen.pins++;
 	testexp_count_pin(attach, 1);
 	return 0;
@@ -391,7 +391,7 @@ static struct sg_table *exporter_map(struct dma_buf_attachment *attach,
 	exporter_check_locked(attach->dmabuf);
 	exporter_check_pinned(attach);
 	if (buffer->inject & TESTEXP_INJECT_MAP)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(-EIO);
 	if (buffer->revoked)
 		return ERR_PTR(-ENODEV);
 
