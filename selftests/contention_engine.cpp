@@ -14,6 +14,9 @@
 #include <fstream>
 #include <thread>
 
+#include <linux/dma-buf.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +124,7 @@ void gate_gives_up() {
     const Contention early = contend(device(), spec).value();
 
     ksft::expect_eq(early.join(1).code(), ETIMEDOUT, "JOIN without RUN");
+    ksft::expect_eq(early.join(1).code(), EBUSY, "JOIN as a contender that has joined before");
 }
 
 /* --- The end -------------------------------------------------------------- */
@@ -239,6 +243,79 @@ void mapped_and_attached_for_hold_ticks() {
     }
 }
 
+/* The contender that ends last is the first of the list. */
+void numbers_of_a_slow_contender() {
+    constexpr std::uint64_t ops = 10, idle = 1000000;
+    const Contended contended(1);
+    const Contention contention =
+        contend(device(), {.importers = contended.importers(),
+                           .contenders = {{.role = TESTEXP_ROLE_RESOLVE,
+                                           .path = TESTEXP_PATH_GET_PFN,
+                                           .ops = ops,
+                                           .idle_ticks = idle},
+                                          {.role = TESTEXP_ROLE_FENCE_WAIT, .ops = ops}}})
+            .value();
+    const testexp_run run = contention.run().value();
+    const std::vector<ContenderReport> reports = contention.reports().value();
+    const ContenderReport& resolver = reports[0];
+    const std::uint64_t ticks = resolver.counts.done_ticks - resolver.counts.passed_ticks;
+
+    ksft::expect_eq(resolver.counts.error, 0, "error of RESOLVE");
+    ksft::expect_eq(resolver.counts.pages, ops, "pages");
+    ksft::expect_eq(resolver.wait.count, 0, "waits of RESOLVE");
+    ksft::expect_eq(reports[1].wait.count, ops, "waits of FENCE_WAIT");
+    ksft::expect(ticks >= (ops - 1) * idle,
+                 "it spins between its operations, " + std::to_string(ticks) + " ticks in all");
+    ksft::expect(run.ticks >= ticks, "RUN counts until the last contender has ended, " +
+                                         std::to_string(run.ticks) + " ticks");
+}
+
+/* A file that is readable when all fences of the buffer have signalled. Skips without the ioctl. */
+Fd fences_of(const Buffer& buffer) {
+    dma_buf_export_sync_file args = {.flags = DMA_BUF_SYNC_WRITE, .fd = -1};
+
+    if (ioctl(buffer.fd.get(), DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &args) < 0)
+        ksft::skip(errno_error("EXPORT_SYNC_FILE").what);
+    return Fd(args.fd);
+}
+
+bool have_signalled(const Fd& fences) {
+    pollfd entry{.fd = fences.get(), .events = POLLIN, .revents = 0};
+
+    if (poll(&entry, 1, 0) < 0)
+        throw std::runtime_error(errno_error("poll").what);
+    return entry.revents != 0;
+}
+
+/*
+ * FENCE_ADD keeps its fence for hold_ticks, so most readings find a fence that has not signalled. A
+ * contender that signals first leaves a moment for one reading or another.
+ */
+void fence_is_kept() {
+    REQUIRE(sysconf(_SC_NPROCESSORS_ONLN) > 1, "needs two processors");
+
+    constexpr int readings = 200;
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const Contention contention =
+        contend(device(), {.importers = {importer.fd()},
+                           .contenders = {{.role = TESTEXP_ROLE_FENCE_ADD,
+                                           .hold_ticks = TESTEXP_MAX_HOLD_TICKS}},
+                           .run_ticks = never})
+            .value();
+    Caller run([&] { return contention.run().code(); });
+    int pending = 0;
+
+    for (int i = 0; i < readings && have_signalled(fences_of(buffer)); i++)
+        std::this_thread::sleep_for(limits::look_again);
+    for (int i = 0; i < readings; i++)
+        pending += have_signalled(fences_of(buffer)) ? 0 : 1;
+    run.interrupt();
+    ksft::expect_eq(run.result(), EINTR, "RUN after a signal");
+    ksft::expect(pending > readings / 2,
+                 "most readings find a fence that has not signalled, " + std::to_string(pending));
+}
+
 /* The kernel lists the fences of a buffer, also those that have signalled. */
 void fence_is_added() {
     const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
@@ -349,6 +426,50 @@ void signal_ends_the_call(bool in_run) {
     ksft::expect_eq(contention.report(0).code(), in_run ? 0 : EBUSY, "REPORT");
 }
 
+/* --- Wake-ups ------------------------------------------------------------- */
+
+/* The contender ends while RUN sleeps. */
+void run_ends_at_once() {
+    const Contended contended(1);
+
+    until_seen([&] {
+        const Pause pause;
+        const Contention contention =
+            contend(device(), {.importers = contended.importers(),
+                               .contenders = {{.ops = 1, .hold_ticks = TESTEXP_MAX_HOLD_TICKS}},
+                               .timeout_ms = TESTEXP_WAIT_MS})
+                .value();
+
+        ksft::expect_eq(contention.run().code(), 0, "RUN");
+        return pause.lasts();
+    });
+}
+
+/* The contention ends while JOIN waits at the gate for a contender that never comes. */
+void join_ends_at_once() {
+    const Contended contended(1);
+
+    until_seen([&] {
+        const Pause pause;
+        const Contention contention =
+            contend(device(), {.importers = contended.importers(),
+                               .contenders = {locked(1, true), locked(1, true)},
+                               .timeout_ms = TESTEXP_WAIT_MS})
+                .value();
+        Caller join([&] { return contention.join(0).code(); });
+
+        (void)join.wait_until_asleep();
+
+        Caller run([&] { return contention.run().code(); });
+
+        (void)run.wait_until_asleep();
+        run.interrupt();
+        ksft::expect_eq(run.result(), EINTR, "RUN");
+        ksft::expect_eq(join.result(), ETIMEDOUT, "JOIN");
+        return pause.lasts();
+    });
+}
+
 /* --- Bad input ------------------------------------------------------------ */
 
 struct Bad {
@@ -382,6 +503,12 @@ const Bad bad_specs[] = {
     {"address without use", [](ContentionSpec& s) { s.contenders[0].address = 4096; }, EINVAL},
     {"empty set", [](ContentionSpec& s) { s.contenders[0].count = 0; }, EINVAL},
     {"set beyond the importers", [](ContentionSpec& s) { s.contenders[0].count = 3; }, EINVAL},
+    {"last of the set beyond the importers",
+     [](ContentionSpec& s) {
+         s.contenders[0].first = 1;
+         s.contenders[0].count = 2;
+     },
+     EINVAL},
     {"first beyond the importers", [](ContentionSpec& s) { s.contenders[0].first = 2; }, EINVAL},
     {"set that wraps", [](ContentionSpec& s) { s.contenders[0].count = 0xffffffff; }, EINVAL},
     {"set for a role that has none",
@@ -423,6 +550,65 @@ void refuses_bad_input() {
         ksft::expect_eq(contend(device(), spec).code(), bad.code, bad.name);
     }
     ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages");
+}
+
+/* Two importers of one buffer have one lock. */
+void refuses_one_lock_twice() {
+    const Buffer buffer = device().create({.layout = Layout{}.ram(4)}).value();
+    const Importer one = device().attach(buffer.fd.get()).value();
+    const Importer other = device().attach(buffer.fd.get()).value();
+    ContentionSpec spec{.importers = {one.fd(), other.fd()},
+                        .contenders = {{.ops = 1}, {.first = 1, .ops = 1}}};
+
+    (void)run_to_the_end(spec);
+    spec.contenders[0].count = 2;
+    ksft::expect_eq(contend(device(), spec).code(), EINVAL, "a set with one lock twice");
+}
+
+void accepts_the_largest_values() {
+    const Contended contended(1);
+    const std::vector<int> importers(TESTEXP_MAX_CONTENDED, contended.importers()[0]);
+
+    (void)run_to_the_end({.importers = importers,
+                          .contenders = {{.first = TESTEXP_MAX_CONTENDED - 1,
+                                          .ops = 2,
+                                          .hold_ticks = TESTEXP_MAX_HOLD_TICKS,
+                                          .idle_ticks = TESTEXP_MAX_HOLD_TICKS}},
+                          .timeout_ms = TESTEXP_MAX_RUN_MS});
+}
+
+/* Takes a processor off line, until the object ends. Skips where that is not possible. */
+class OfflineCpu {
+public:
+    explicit OfflineCpu(int cpu)
+        : file_("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/online") {
+        REQUIRE(set('0'), "no processor " + std::to_string(cpu) + " that can be taken off line");
+    }
+    ~OfflineCpu() { (void)set('1'); }
+    OfflineCpu(const OfflineCpu&) = delete;
+    OfflineCpu& operator=(const OfflineCpu&) = delete;
+
+private:
+    bool set(char state) const {
+        std::ofstream file(file_);
+
+        return static_cast<bool>(file << state << std::flush);
+    }
+
+    std::string file_;
+};
+
+void refuses_an_offline_cpu() {
+    const Contended contended(1);
+    const ContentionSpec spec{.importers = contended.importers(),
+                              .contenders = {{.ops = 1, .cpu = 1}}};
+
+    {
+        const OfflineCpu offline(1);
+
+        ksft::expect_eq(contend(device(), spec).code(), ENXIO, "CONTEND while it is off line");
+    }
+    ksft::expect_eq(contend(device(), spec).code(), 0, "CONTEND when it is on line again");
 }
 
 void each_once() {
@@ -568,12 +754,19 @@ void make_plan(ksft::Plan& plan) {
     plan.add("contend.error_at_the_beginning", error_at_the_beginning);
     plan.add("contend.histograms_add_up", histograms_add_up);
     plan.add("contend.mapped_and_attached_for_hold_ticks", mapped_and_attached_for_hold_ticks);
+    plan.add("contend.numbers_of_a_slow_contender", numbers_of_a_slow_contender);
     plan.add("contend.fence_is_added", fence_is_added);
+    plan.add("contend.fence_is_kept", fence_is_kept);
     plan.add("contend.bound_to_a_cpu", bound_to_a_cpu);
     plan.add("contend.signal_ends_the_call[call=RUN]", [] { signal_ends_the_call(true); });
     plan.add("contend.signal_ends_the_call[call=JOIN,at=gate]",
              [] { signal_ends_the_call(false); });
+    plan.add("contend.ends_at_once[call=RUN]", run_ends_at_once);
+    plan.add("contend.ends_at_once[call=JOIN,at=gate]", join_ends_at_once);
     plan.add("contend.refuses_bad_input", refuses_bad_input);
+    plan.add("contend.refuses_one_lock_twice", refuses_one_lock_twice);
+    plan.add("contend.refuses_an_offline_cpu", refuses_an_offline_cpu);
+    plan.add("contend.accepts_the_largest_values", accepts_the_largest_values);
     plan.add("contend.each_once", each_once);
     plan.add("contend.killed_waiter[role=resolve]", [] { killed_waiter(TESTEXP_ROLE_RESOLVE); });
     plan.add("contend.killed_waiter[role=hold]", [] { killed_waiter(TESTEXP_ROLE_HOLD); });

@@ -509,12 +509,13 @@ void require_unmapping() {
             "before 7.1 importers need not unmap what is revoked");
 }
 
-/* A revoke ends when the importers have unmapped. */
+/* A revoke ends when the importers have unmapped, and the unmap wakes the revoke. */
 void mapping_delays_revoke(const Class& kind) {
     require_unmapping();
     until_seen([&kind] {
         const Buffer buffer = create(kind);
         const Importer importer = device().attach(buffer.fd.get(), dynamic).value();
+        const Pause pause;
         HeldMapping mapping(importer);
         auto done = in_thread([&] { return revoke(buffer); });
         const bool waits = still_running(done);
@@ -524,7 +525,7 @@ void mapping_delays_revoke(const Class& kind) {
         ksft::expect_eq(done.get(), 0, "REVOKE");
         if (seen)
             ksft::expect(waits, "the revoke waits for the unmap");
-        return seen;
+        return seen && pause.lasts();
     });
 }
 
@@ -627,25 +628,32 @@ void untold_mapping_delays_nobody(const Class& kind, std::uint32_t attach_flags)
 
 /* --- P6 ------------------------------------------------------------------- */
 
-/* The revoke comes after attach's check and before attach is listed, so nobody notifies it. */
-void late_attach(const Class& kind, const Form& form) {
+/*
+ * The revoke comes after attach's check and before attach is listed, so nobody notifies it. Returns
+ * whether the revoke has woken the attach.
+ */
+bool attaches_late(const Class& kind, const Form& form) {
     const bool has_no_device = device().has(TESTEXP_FEAT_NO_DEVICE);
     const bool core_maps =
         !kind.can_move() && !has_no_device && device().has(TESTEXP_FEAT_MAPS_AT_ATTACH);
     const std::uint32_t flags =
         dynamic | (kind.can_move() || !has_no_device ? 0U : TESTEXP_ATTACH_NO_DEVICE);
     const Buffer buffer = create(kind, TESTEXP_INJECT_LATE_ATTACH);
+    const Pause pause;
     auto attached = in_thread([&] { return device().attach(buffer.fd.get(), flags); });
 
     while (device().stats(buffer.fd.get()).value().attaches == 0)
         sched_yield();
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
+    attached.wait();
+
+    const bool woken = pause.lasts();
 
     if (core_maps) {
         /* In this case the buffer refuses map before attach ends. */
         ksft::expect_eq(attached.get().code(), ENODEV, "attach");
         ksft::expect_eq(device().stats(buffer.fd.get()).value().detaches, 1, "detaches");
-        return;
+        return woken;
     }
 
     const Importer importer = attached.get().value();
@@ -665,6 +673,11 @@ void late_attach(const Class& kind, const Form& form) {
     ksft::expect_eq(revoke(buffer), 0, "REVOKE again");
     ksft::expect_eq(importer.audit().value().notifies, 1, "notifies after the second REVOKE");
     ksft::expect_eq(importer.audit().value().entries, 0, "entries after the second REVOKE");
+    return woken;
+}
+
+void late_attach(const Class& kind, const Form& form) {
+    until_seen([&] { return attaches_late(kind, form); });
 }
 
 /* --- P16 ------------------------------------------------------------------ */

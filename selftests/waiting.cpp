@@ -259,6 +259,40 @@ void killed_in_resolve() {
 }
 
 /*
+ * A signal ends RUN while a contender is in its operation. RUN waits for the end of the operation,
+ * and there is no report before.
+ */
+void run_waits_for_the_operation() {
+    until_seen([] {
+        HeldLock lock;
+        const Contention contention =
+            contend(device(), {.importers = {lock.importer().fd()},
+                               .contenders = {{.role = TESTEXP_ROLE_MAP, .ops = 1, .user = true}}})
+                .value();
+        Caller run([&] { return contention.run().code(); });
+        bool asleep = run.wait_until_asleep();
+        Caller join([&] { return contention.join(0).code(); });
+
+        asleep = join.wait_until_asleep() && asleep;
+        run.interrupt();
+        std::this_thread::sleep_for(limits::for_a_wrong_end);
+
+        const bool waits = !run.has_ended();
+        const int report = contention.report(0).code();
+        const bool seen = asleep && lock.is_held();
+
+        lock.release();
+        ksft::expect_eq(join.result(), 0, "JOIN");
+        ksft::expect_eq(run.result(), EINTR, "RUN");
+        if (seen) {
+            ksft::expect(waits, "RUN waits until the operation has ended");
+            ksft::expect_eq(report, EBUSY, "REPORT during the operation");
+        }
+        return seen;
+    });
+}
+
+/*
  * What an importer keeps until its last close. A move is refused meanwhile, so a revoke holds the
  * lock.
  */
@@ -322,6 +356,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add(std::string("P5.signal_ends_the_wait_for_the_fence[call=") + fence_wait.name + "]",
              [] { interrupted(fence_wait, true, EINTR); });
     plan.add("P5.kill_ends_the_call[call=RESOLVE,form=unlocked]", killed_in_resolve);
+    plan.add("P5.run_waits_for_the_operation", run_waits_for_the_operation);
     for (const Kept& each : kept)
         plan.add(std::string("P5.closed_despite_a_signal[kept=") + each.name + "]",
                  [&] { closed_despite_a_signal(each); });

@@ -133,4 +133,19 @@ void HeldMapping::release() {
     ksft::expect_eq(mapper_.result(), 0, "MAP");
 }
 
+/* move_notify, which a revoke calls, ends the pause. */
+Pause::Pause()
+    : buffer_(device().create({.layout = Layout{}.ram(1)}).value()),
+      importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
+      filler_(in_thread([this] {
+          return importer_.fill({.mode = TESTEXP_FILL_NAIVE, .pause_ms = TESTEXP_WAIT_MS / 2})
+              .code();
+      })) {
+    (void)wait_for(importer_, POLLIN, filler_);
+}
+
+Pause::~Pause() {
+    (void)device().revoke(buffer_.fd.get()).code();
+}
+
 } // namespace testexp

@@ -118,4 +118,26 @@ private:
     bool asleep_;
 };
 
+/*
+ * A FILL that pauses in the kernel for half of TESTEXP_WAIT_MS. A wait of TESTEXP_WAIT_MS that
+ * begins and ends during this pause did not end by its timeout: something has woken it.
+ */
+class Pause {
+public:
+    Pause();
+
+    /* Ends the pause. */
+    ~Pause();
+
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+    bool lasts() const { return happens(importer_, POLLIN); }
+
+private:
+    Buffer buffer_;
+    Importer importer_;
+    std::future<int> filler_;
+};
+
 } // namespace testexp
