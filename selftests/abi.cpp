@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -498,6 +499,20 @@ void failed_contention_changes_nothing() {
                      &testexp_run::ticks, &testexp_run::expired);
     expect_untouched(early.fd(), TESTEXP_IOC_REPORT, objects.report(), EBUSY, "REPORT before RUN",
                      &testexp_report::error, &testexp_report::ops, &testexp_report::done_ticks);
+}
+
+/* The flags of a contender are not those of the struct that has the ioctl's size. */
+void contender_flags() {
+    Objects objects;
+    testexp_contend argument = objects.contend();
+
+    objects.contender.flags = TESTEXP_CONTENDER_FLAGS + 1;
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_CONTEND, &argument), EOPNOTSUPP,
+                    "unknown flag of a contender");
+    objects.contender.flags = 0;
+    ksft::expect_eq(errno_of_call(device().fd(), TESTEXP_IOC_CONTEND, &argument), 0,
+                    "the good call");
+    (void)Fd(argument.contention_fd);
 }
 
 /* --- Wrong descriptors ---------------------------------------------------- */
@@ -1004,6 +1019,18 @@ void info_is_true() {
                      std::to_string(info.max_pages));
 }
 
+/* Whether the running kernel is at least this version. */
+bool kernel_is_at_least(int version, int patchlevel) {
+    utsname names{};
+    int major = 0;
+    int minor = 0;
+    char dot = 0;
+
+    (void)uname(&names);
+    std::istringstream(names.release) >> major >> dot >> minor;
+    return std::pair(major, minor) >= std::pair(version, patchlevel);
+}
+
 /* Features that user space can check elsewhere. */
 void features_are_true() {
     const auto expect = [](std::uint32_t feature, bool there, const char* what) {
@@ -1016,6 +1043,7 @@ void features_are_true() {
     expect(TESTEXP_FEAT_NATIVE, native, "NATIVE");
     expect(TESTEXP_FEAT_NO_DEVICE, native, "NO_DEVICE");
     expect(TESTEXP_FEAT_NO_MAP, native, "NO_MAP");
+    expect(TESTEXP_FEAT_MAP_LOCKED, kernel_is_at_least(6, 2), "MAP_LOCKED");
     expect(TESTEXP_FEAT_WALK, kernel_has_symbol("follow_pfnmap_start"), "WALK");
     expect(TESTEXP_FEAT_PFN_ATTRS, kernel_has_symbol("dma_buf_get_pfn_attrs"), "PFN_ATTRS");
     expect(TESTEXP_FEAT_NO_NOTIFY, kernel_has_symbol("dma_buf_invalidate_mappings"), "NO_NOTIFY");
@@ -1111,6 +1139,21 @@ void map_fields() {
     ksft::expect_eq(stats.unmaps, stats.maps, "unmaps, against maps");
 }
 
+/* A segment that is too long for swiotlb: the exporter has made the sg_table, and frees it. */
+void failed_map_leaves_nothing() {
+    REQUIRE(dma_kind() == DmaKind::swiotlb, "the kernel was not booted with swiotlb=force");
+
+    const Buffer buffer =
+        device().create({.layout = Layout{}.ram(512, {.align_order = 9})}).value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+    const std::uint64_t used = device().read_info().value().used_pages;
+
+    ksft::expect_eq(importer.map().code(), EIO, "MAP");
+    ksft::expect_eq(device().read_info().value().used_pages, used, "used_pages");
+    ksft::expect_eq(device().stats(buffer.fd.get()).value().maps, 0, "maps");
+    ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "REVOKE");
+}
+
 /* KERNEL compares its mapping with the buffer page by page, and fails where they differ. */
 void kernel_mapping_has_its_pages(const Layout& layout) {
     const Buffer buffer =
@@ -1191,6 +1234,7 @@ void walk_answers() {
         device().create({.layout = layout, .flags = TESTEXP_CREATE_SHOW_PAGES}).value();
     const Mapping mapping = Mapping::map(buffer.fd.get(), 2).value();
     const Mapping other = Mapping::map(mixedmap.fd.get(), 2).value();
+    const Mapping readable = Mapping::map(buffer.fd.get(), 1).value();
     const auto walk = [](const std::byte* address, std::uint32_t flags = 0) {
         return device().walk(address, 1, flags).value()[0];
     };
@@ -1207,6 +1251,10 @@ void walk_answers() {
     refused(walk(other.bytes().data(), TESTEXP_WALK_FAULT_IN), EINVAL, "VM_MIXEDMAP");
     refused(walk(ram), EFAULT, "before the page was touched");
     refused(walk(hole, TESTEXP_WALK_FAULT_IN), EFAULT, "a page that faults with SIGBUS");
+
+    ksft::expect_eq(mprotect(readable.bytes().data(), page_bytes(), PROT_READ), 0, "mprotect");
+    refused(walk(readable.bytes().data(), TESTEXP_WALK_FAULT_IN), EFAULT,
+            "FAULT_IN, which is for writing, of a page that is only readable");
 
     const testexp_walked found = walk(ram, TESTEXP_WALK_FAULT_IN);
 
@@ -1717,6 +1765,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("abi.failed_call_changes_nothing[on=control]", failed_control_changes_nothing);
     plan.add("abi.failed_call_changes_nothing[on=importer]", failed_importer_changes_nothing);
     plan.add("abi.failed_call_changes_nothing[on=contention]", failed_contention_changes_nothing);
+    plan.add("abi.contender_flags", contender_flags);
     plan.add("abi.unknown_ioctl", unknown_ioctls);
     plan.add("abi.wrong_descriptor", wrong_kind_of_descriptor);
     plan.add("abi.not_a_buffer", not_a_buffer);
@@ -1738,6 +1787,7 @@ void make_plan(ksft::Plan& plan) {
 
     plan.add("abi.resolve_fields", resolve_fields);
     plan.add("abi.map_fields", map_fields);
+    plan.add("abi.failed_map_leaves_nothing[behind=swiotlb]", failed_map_leaves_nothing);
     plan_kernel_mappings(plan);
     plan.add("abi.describe_fields", describe_fields);
     plan.add("abi.walk_fields", walk_fields);

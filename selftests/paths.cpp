@@ -352,6 +352,17 @@ void needs_its_leaf() {
                 "extents too small");
 }
 
+/* The mapping begins inside the range of a leaf, so the leaf would reach over its beginning. */
+void no_leaf_over_the_beginning() {
+    const Scene scene = make_scene(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_PMD),
+                                   {.layout = Layout{}.ram(pmd_pages, {.align_order = pmd_order})});
+    std::byte* begin = scene.mapping.bytes().data();
+
+    ksft::expect_eq(munmap(begin, page_bytes()), 0, "munmap");
+    ksft::expect_eq(signal_of_reading(begin + page_bytes()), 0,
+                    "signal of reading the second page");
+}
+
 /* A leaf of synthetic PFNs would show memory that is not the buffer's. */
 void no_leaf_of_synthetic() {
     require_path(path_row(TESTEXP_PATH_FOLLOW_PFNMAP_PMD));
@@ -573,6 +584,38 @@ struct Mode {
 };
 
 constexpr Mode modes[] = {{"batch", TESTEXP_MODE_BATCH}, {"single", TESTEXP_MODE_SINGLE}};
+
+/*
+ * Each batch continues where the batch before ended. No batch resolves more than one page, so only
+ * then one of them meets the hole, in any sequence and mode.
+ */
+void batches_continue(const Path& path) {
+    constexpr std::uint64_t nr_pages = 64;
+    const Buffer buffer =
+        device()
+            .create({.layout = Layout{}.synthetic(0x1000, 40).hole(1).synthetic(0x2000, 23)})
+            .value();
+    const Importer importer = device().attach(buffer.fd.get()).value();
+
+    for (const Mode& mode : modes)
+        for (const auto& [sequence, stride] :
+             {std::pair{TESTEXP_SEQUENCE_FORWARD, std::uint64_t{0}},
+              std::pair{TESTEXP_SEQUENCE_STRIDED, std::uint64_t{8}},
+              std::pair{TESTEXP_SEQUENCE_RANDOM, std::uint64_t{0}}})
+            ksft::expect_eq(importer
+                                .measure({.path = path.id,
+                                          .nr_pages = nr_pages,
+                                          .ops_per_batch = 1,
+                                          .batches = nr_pages,
+                                          .warmup_batches = 0,
+                                          .mode = mode.mode,
+                                          .sequence = sequence,
+                                          .stride = stride})
+                                .code(),
+                            ENXIO,
+                            std::string("MEASURE over a hole, mode ") + mode.name + ", sequence " +
+                                std::to_string(sequence));
+}
 
 /* The buffer is one extent of pmd_pages. */
 std::uint64_t pages_per_op(const Path& path) {
@@ -801,11 +844,14 @@ void make_plan(ksft::Plan& plan) {
             plan.add("paths.synthetic" + parameter, [&path] { delivers_synthetic_pages(path); });
         if (path.any_sequence)
             plan.add("paths.sequence" + parameter, [&path] { keeps_its_sequence(path); });
+        if (path.any_sequence && path.source == Source::get_pfn)
+            plan.add("paths.batches_continue" + parameter, [&path] { batches_continue(path); });
         plan_errors(plan, path, parameter);
     }
     plan.add("paths.cold_pages_fault", cold_pages_fault);
     plan.add("paths.cold_batch_fits_the_window", cold_batch_fits_the_window);
     plan.add("paths.needs_its_leaf", needs_its_leaf);
+    plan.add("paths.no_leaf[mapping=cut]", no_leaf_over_the_beginning);
     plan.add("paths.no_leaf[pages=synthetic]", no_leaf_of_synthetic);
     plan.add("paths.no_leaf[pages=mmio]", no_leaf_of_mmio);
     plan.add("paths.dma_to_phys_is_wrong[behind=iommu]", [] {

@@ -89,6 +89,17 @@ void device_without_peer2peer(const Layout& layout) {
                     "attachments that the exporter accepted");
 }
 
+/* A refused importer is counted nowhere. */
+void refused_by_a_revoked_buffer() {
+    const Buffer buffer = create(Layout{}.ram(4));
+
+    ksft::expect_eq(device().revoke(buffer.fd.get()).code(), 0, "REVOKE");
+    ksft::expect_eq(device().attach(buffer.fd.get(), TESTEXP_ATTACH_DYNAMIC).code(), ENODEV,
+                    "ATTACH");
+    ksft::expect_eq(device().stats(buffer.fd.get()).value().attaches, 0, "attaches");
+    ksft::expect_eq(device().stats(buffer.fd.get()).value().p2p_attaches, 0, "p2p_attaches");
+}
+
 /*
  * Compares DESCRIBE of each page, and the first and last page of the longest run of pages of its
  * kind.
@@ -131,6 +142,7 @@ void learnt_before_mapping(const Layout& layout) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    plan.add("P13.refused_by_a_revoked_buffer", refused_by_a_revoked_buffer);
     for (const Named& named : buffers()) {
         const std::string buffer = std::string("[buffer=") + named.name;
 

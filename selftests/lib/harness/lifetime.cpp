@@ -9,20 +9,28 @@ Contents::Contents(const Buffer& buffer, const Layout& layout)
     : pages_(pages_of(layout)), mapping_(Mapping::map(buffer.fd.get(), pages_.size()).value()) {
     for (std::uint64_t pgoff = 0; pgoff < pages_.size(); pgoff++)
         if (pages_[pgoff].type == TESTEXP_EXTENT_RAM)
-            *word_at(pgoff, word_signature) = signature + pgoff;
+            *word_at(pgoff, word_signature) = *word_near_the_end(pgoff) = signature + pgoff;
 }
 
-std::uint64_t* Contents::word_at(std::uint64_t pgoff, Word word) const {
+std::uint64_t* Contents::word_at(std::uint64_t pgoff, std::size_t word) const {
     std::byte* page = mapping_.bytes().data() + pgoff * page_bytes();
 
     return reinterpret_cast<std::uint64_t*>(page) + word;
 }
 
+/* The last word but one: USE may write to the last. */
+std::uint64_t* Contents::word_near_the_end(std::uint64_t pgoff) const {
+    return word_at(pgoff, page_bytes() / sizeof(std::uint64_t) - 2);
+}
+
 void Contents::expect_intact(const std::string& when) const {
     for (std::uint64_t pgoff = 0; pgoff < pages_.size(); pgoff++)
-        if (pages_[pgoff].type == TESTEXP_EXTENT_RAM)
-            ksft::expect_eq(*word_at(pgoff, word_signature), signature + pgoff,
-                            "first word of page " + std::to_string(pgoff) + ' ' + when);
+        if (pages_[pgoff].type == TESTEXP_EXTENT_RAM) {
+            const std::string where = " word of page " + std::to_string(pgoff) + ' ' + when;
+
+            ksft::expect_eq(*word_at(pgoff, word_signature), signature + pgoff, "first" + where);
+            ksft::expect_eq(*word_near_the_end(pgoff), signature + pgoff, "last but one" + where);
+        }
 }
 
 std::uint64_t Contents::sum(Word word) const {

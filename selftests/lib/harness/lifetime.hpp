@@ -17,7 +17,10 @@
 
 namespace testexp {
 
-/* USE and expect_intact() look for this: page pgoff begins with signature + pgoff. */
+/*
+ * USE and expect_intact() look for this: page pgoff begins with signature + pgoff. Contents has it
+ * near the end of each page as well, which shows whether a move copies whole pages.
+ */
 inline constexpr std::uint64_t signature = 0x5167'4e00'0000'0000;
 
 /* The words of a page: its signature, and one counter for each kind of writer. */
@@ -38,7 +41,8 @@ public:
     void add_one(std::uint64_t pgoff, Word word) const;
 
 private:
-    std::uint64_t* word_at(std::uint64_t pgoff, Word word) const;
+    std::uint64_t* word_at(std::uint64_t pgoff, std::size_t word) const;
+    std::uint64_t* word_near_the_end(std::uint64_t pgoff) const;
 
     std::vector<Page> pages_;
     Mapping mapping_;
