@@ -1321,6 +1321,13 @@ void measure_fields() {
                                 a.path = path.id;
                             }),
                             EINVAL, std::string("RANDOM, path ") + path.name);
+    for (const Path& path : paths)
+        if (!path.needs_mapping())
+            ksft::expect_eq(with([&path](auto& a) {
+                                a.address = page_bytes();
+                                a.path = path.id;
+                            }),
+                            EINVAL, std::string("address without use, path ") + path.name);
     ksft::expect_eq(with([](auto& a) { a.hist = bad_pointer; }), EFAULT, "hist");
     ksft::expect_eq(with([](auto& a) { a.hist = 0; }), 0, "no hist");
 }
@@ -1340,6 +1347,7 @@ void deliver_fields() {
                     "unknown sequence");
     ksft::expect_eq(with([](auto& a) { a.stride = 1; }), EINVAL, "a stride for FORWARD");
     ksft::expect_eq(with([](auto& a) { a.nr_pages = 5; }), EINVAL, "window behind the end");
+    ksft::expect_eq(with([](auto& a) { a.address = page_bytes(); }), EINVAL, "address without use");
     ksft::expect_eq(with([](auto& a) { a.ops = 0; }), EINVAL, "ops 0");
     ksft::expect_eq(with([](auto& a) { a.ops = TESTEXP_MAX_OPS_PER_BATCH + 1; }), EINVAL,
                     "ops too many");

@@ -501,6 +501,12 @@ const Bad bad_specs[] = {
     {"path without use", [](ContentionSpec& s) { s.contenders[0].path = TESTEXP_PATH_GET_PFN; },
      EINVAL},
     {"address without use", [](ContentionSpec& s) { s.contenders[0].address = 4096; }, EINVAL},
+    {"address that the path does not use",
+     [](ContentionSpec& s) {
+         s.contenders[0] = {
+             .role = TESTEXP_ROLE_RESOLVE, .path = TESTEXP_PATH_GET_PFN, .ops = 1, .address = 4096};
+     },
+     EINVAL},
     {"empty set", [](ContentionSpec& s) { s.contenders[0].count = 0; }, EINVAL},
     {"set beyond the importers", [](ContentionSpec& s) { s.contenders[0].count = 3; }, EINVAL},
     {"last of the set beyond the importers",

@@ -196,6 +196,16 @@ static int resolve_check_sequence(const struct resolve_path *path,
 	return 0;
 }
 
+/* Return: 0; -EINVAL for an unknown path, or for an address that the path does not use. */
+int testexp_resolve_check_path(u32 number, u64 address)
+{
+	const struct resolve_path *path = resolve_find(number);
+
+	if (!path || address > ULONG_MAX || (address && !path->takes_address))
+		return -EINVAL;
+	return 0;
+}
+
 /**
  * testexp_resolve_begin - check the arguments of a run, and prepare its path
  * @run: filled in; on success the caller must call testexp_resolve_end()
@@ -208,17 +218,16 @@ int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *at
 			  const struct resolve_where *where)
 {
 	u64 buffer_pages = attach->dmabuf->size >> PAGE_SHIFT;
-	const struct resolve_path *path = resolve_find(where->path);
-	int ret;
+	int ret = testexp_resolve_check_path(where->path, where->address);
 
-	if (!path || where->address > ULONG_MAX)
-		return -EINVAL;
+	if (ret)
+		return ret;
 	if (!where->nr_pages || where->pgoff >= buffer_pages ||
 	    where->nr_pages > buffer_pages - where->pgoff)
 		return -EINVAL;
 
 	*run = (struct resolve_run) {
-		.path = path,
+		.path = resolve_find(where->path),
 		.attach = attach,
 		.first = where->pgoff,
 		.end = where->pgoff + where->nr_pages,

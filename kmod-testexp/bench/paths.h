@@ -24,6 +24,7 @@ struct resolve_run;
  * @rewind: called before each batch of @ops operations and not timed, or NULL
  * @is_locked: each batch runs under one hold of the reservation lock
  * @any_sequence: the path supports all sequences of pages, not only FORWARD
+ * @takes_address: the path reads the caller's mapping at the address of struct resolve_where
  */
 struct resolve_path {
 	u32 number;
@@ -34,6 +35,7 @@ struct resolve_path {
 	int (*rewind)(struct resolve_run *run, u32 ops);
 	bool is_locked;
 	bool any_sequence;
+	bool takes_address;
 };
 
 /**
@@ -98,6 +100,7 @@ struct resolve_where {
 	u64 address;
 };
 
+int testexp_resolve_check_path(u32 number, u64 address);
 int testexp_resolve_begin(struct resolve_run *run, struct dma_buf_attachment *attach,
 			  const struct resolve_where *where);
 void testexp_resolve_end(struct resolve_run *run);

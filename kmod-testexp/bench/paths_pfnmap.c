@@ -162,12 +162,14 @@ static const struct resolve_path paths_pfnmap[] = {
 		RESOLVE_LOOPS_OF(pfnmap),
 		.prepare = pfnmap_warm_pte,
 		.any_sequence = true,
+		.takes_address = true,
 	},
 	{
 		.number = TESTEXP_PATH_FOLLOW_PFNMAP_PMD,
 		RESOLVE_LOOPS_OF(pfnmap),
 		.prepare = pfnmap_warm_pmd,
 		.any_sequence = true,
+		.takes_address = true,
 	},
 	{
 		.number = TESTEXP_PATH_FOLLOW_PFNMAP_COLD,
@@ -175,6 +177,7 @@ static const struct resolve_path paths_pfnmap[] = {
 		.prepare = pfnmap_check,
 		.rewind = pfnmap_zap,
 		.any_sequence = true,
+		.takes_address = true,
 	},
 };
 

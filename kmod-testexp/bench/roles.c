@@ -376,17 +376,16 @@ static const struct role roles[TESTEXP_ROLES] = {
 	[TESTEXP_ROLE_FENCE_WAIT]	= { .operate = role_operate_fence_wait },
 };
 
-/* Return: 0, or -EINVAL for an unknown role, or a role that cannot have that path or set. */
+/* Return: 0, or -EINVAL for an unknown role, or one that cannot have that path, address or set. */
 int testexp_role_check(const struct testexp_contender *spec)
 {
 	if (spec->role >= TESTEXP_ROLES || !spec->count)
 		return -EINVAL;
 	if (spec->count > 1 && !roles[spec->role].sets)
 		return -EINVAL;
-	if (spec->role == TESTEXP_ROLE_RESOLVE ? spec->path >= TESTEXP_PATHS :
-						 spec->path || spec->address)
-		return -EINVAL;
-	return 0;
+	if (spec->role == TESTEXP_ROLE_RESOLVE)
+		return testexp_resolve_check_path(spec->path, spec->address);
+	return spec->path || spec->address ? -EINVAL : 0;
 }
 
 /* Prepares the role, in the thread that will operate. Return: 0 or a negative errno. */
