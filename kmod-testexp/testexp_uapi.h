@@ -298,8 +298,8 @@ struct testexp_extent {
  * Errors: EINVAL for an empty, overflowing or misaligned extent, for an ALIAS of pages that are
  * not RAM, and for flags that contradict each other (NO_MAP with NO_GET_PFN, CACHE_SGT with
  * DYNAMIC or NO_MAP, SHOW_PAGES with HUGE or MMIO); ENODEV for MMIO without a BAR; ENXIO beyond
- * the end of the BAR; EBUSY for pages of the BAR that are in use with another cache mode, or
- * that the kernel has no memory to map; ENOSPC over max_pages, max_extents or
+ * the end of the BAR; EBUSY for pages of the BAR that a buffer has with another cache mode, or
+ * that the kernel cannot map now; ENOSPC over max_pages, max_extents or
  * TESTEXP_MAX_MMIO_EXTENTS; ENOMEM without enough contiguous memory; EINTR when the process is
  * killed.
  */

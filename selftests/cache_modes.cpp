@@ -9,6 +9,7 @@
  *
  * Does not see: what the hardware makes of the bits, and MTRRs.
  */
+#include <cerrno>
 #include <vector>
 
 #include "fixture.hpp"
@@ -85,8 +86,39 @@ void described_as_mapped(const Layout& layout, bool last_first) {
     }
 }
 
+/* A page cannot have two modes at once, whichever of them came first. */
+void one_mode_of_a_page(testexp_cache first, testexp_cache second) {
+    (void)mmio_bar();
+
+    const auto code_of = [](std::uint64_t at, std::uint64_t nr_pages, testexp_cache cache) {
+        return device().create({.layout = Layout{}.mmio(at, nr_pages, {.cache = cache})}).code();
+    };
+
+    {
+        const Buffer buffer =
+            device().create({.layout = Layout{}.mmio(4, 4, {.cache = first})}).value();
+
+        ksft::expect_eq(code_of(4, 4, second), EBUSY, "all pages");
+        ksft::expect_eq(code_of(0, 5, second), EBUSY, "the first page");
+        ksft::expect_eq(code_of(7, 1, second), EBUSY, "the last page");
+        ksft::expect_eq(code_of(0, 4, second), 0, "pages before");
+        ksft::expect_eq(code_of(8, 4, second), 0, "pages behind");
+        ksft::expect_eq(code_of(0, 12, first), 0, "all pages and more, in the same mode");
+    }
+    ksft::expect_eq(code_of(4, 4, second), 0, "all pages, when no buffer has them");
+    ksft::expect_eq(
+        device()
+            .create({.layout = Layout{}.mmio(0, 2, {.cache = first}).mmio(1, 2, {.cache = second})})
+            .code(),
+        EBUSY, "two extents of one buffer");
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    plan.add("P14.one_mode_of_a_page[first=UC]",
+             [] { one_mode_of_a_page(TESTEXP_CACHE_UC, TESTEXP_CACHE_WC); });
+    plan.add("P14.one_mode_of_a_page[first=WC]",
+             [] { one_mode_of_a_page(TESTEXP_CACHE_WC, TESTEXP_CACHE_UC); });
     for (const Named& named : layouts())
         for (const bool last_first : {false, true})
             plan.add(std::string("P14.described_as_mapped[layout=") + named.name +

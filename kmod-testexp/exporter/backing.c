@@ -201,11 +201,12 @@ static int backing_append_placed(struct backing *backing, const struct testexp_e
 static int backing_append_mmio(struct backing *backing, const struct testexp_extent *extent,
 			       bool scatter)
 {
-	void __iomem *claim = testexp_mmio_claim(extent->at, extent->nr_pages * extent->repeat,
-						 extent->cache);
+	struct mmio_claim *claim = testexp_mmio_claim(extent->at,
+						      extent->nr_pages * extent->repeat,
+						      extent->cache);
 
-	if (IS_ERR((__force void *)claim))
-		return PTR_ERR((__force void *)claim);
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
 	backing->claims[backing->nr_claims++] = claim;
 	return backing_append_placed(backing, extent, testexp_mmio_first_pfn() + extent->at,
 				     scatter);

@@ -27,7 +27,7 @@ struct backing {
 	struct memory_run *runs;
 	u32 nr_runs;
 	u32 max_runs;
-	void __iomem **claims;
+	struct mmio_claim **claims;
 	u32 nr_claims;
 	u32 max_claims;
 	u64 charged_pages;

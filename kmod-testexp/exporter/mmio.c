@@ -5,9 +5,12 @@
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/slab.h>
 
 #include "exporter/mmio.h"
 #include "testexp_uapi.h"
@@ -226,6 +229,65 @@ u64 testexp_mmio_first_pfn(void)
 }
 
 /**
+ * struct mmio_claim - pages of the BAR that a buffer has
+ * @node: entry in mmio_claims
+ * @page: first page, counted from the first page of the BAR
+ * @nr_pages: number of pages
+ * @cache: TESTEXP_CACHE_UC or TESTEXP_CACHE_WC
+ * @mapping: the mapping that tells the kernel of @cache
+ */
+struct mmio_claim {
+	struct list_head node;
+	u64 page;
+	u64 nr_pages;
+	u32 cache;
+	void __iomem *mapping;
+};
+
+static DEFINE_MUTEX(mmio_lock); /* guards mmio_claims */
+static LIST_HEAD(mmio_claims);
+
+/*
+ * Returns whether pages of the claim have another cache mode already. The kernel does not tell: on
+ * x86 ioremap_wc() of pages that are uncached makes another uncached mapping.
+ */
+static bool mmio_is_in_conflict(const struct mmio_claim *claim)
+{
+	const struct mmio_claim *other;
+
+	lockdep_assert_held(&mmio_lock);
+	list_for_each_entry(other, &mmio_claims, node)
+		if (other->cache != claim->cache && other->page < claim->page + claim->nr_pages &&
+		    claim->page < other->page + other->nr_pages)
+			return true;
+	return false;
+}
+
+static void __iomem *mmio_map(const struct mmio_claim *claim)
+{
+	phys_addr_t start = PFN_PHYS(testexp_mmio_first_pfn() + claim->page);
+	size_t length = claim->nr_pages << PAGE_SHIFT;
+
+	return claim->cache == TESTEXP_CACHE_WC ? ioremap_wc(start, length) :
+						  ioremap(start, length);
+}
+
+static int mmio_add(struct mmio_claim *claim)
+{
+	int ret = 0;
+
+	mutex_lock(&mmio_lock);
+	if (!mmio_is_in_conflict(claim))
+		claim->mapping = mmio_map(claim);
+	if (claim->mapping)
+		list_add(&claim->node, &mmio_claims);
+	else
+		ret = -EBUSY;
+	mutex_unlock(&mmio_lock);
+	return ret;
+}
+
+/**
  * testexp_mmio_claim - choose the cache mode of pages of the BAR
  * @page: first page, counted from the first page of the BAR
  * @nr_pages: number of pages, all inside the BAR
@@ -235,26 +297,37 @@ u64 testexp_mmio_first_pfn(void)
  * in use, and a fault maps a page with the type from that table. A driver enters its pages into
  * the table by a mapping of its own.
  *
- * Return: a mapping for testexp_mmio_release(), or -ENODEV, -ENXIO or -EBUSY. ioremap() does not
- * tell whether it had no memory, so this is -EBUSY as well.
+ * Return: a claim for testexp_mmio_release(), or -ENODEV, -ENXIO, -ENOMEM or -EBUSY. ioremap()
+ * does not tell whether it had no memory, so this is -EBUSY as well.
  */
-void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache)
+struct mmio_claim *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache)
 {
-	phys_addr_t start;
-	void __iomem *claim;
+	struct mmio_claim *claim;
+	int ret;
 
 	if (!mmio_device)
-		return IOMEM_ERR_PTR(-ENODEV);
+		return ERR_PTR(-ENODEV);
 	if (page >= testexp_mmio_nr_pages() || nr_pages > testexp_mmio_nr_pages() - page)
-		return IOMEM_ERR_PTR(-ENXIO);
+		return ERR_PTR(-ENXIO);
 
-	start = PFN_PHYS(testexp_mmio_first_pfn() + page);
-	claim = cache == TESTEXP_CACHE_WC ? ioremap_wc(start, nr_pages << PAGE_SHIFT) :
-					    ioremap(start, nr_pages << PAGE_SHIFT);
-	return claim ?: IOMEM_ERR_PTR(-EBUSY);
+	claim = kzalloc(sizeof(*claim), GFP_KERNEL_ACCOUNT);
+	if (!claim)
+		return ERR_PTR(-ENOMEM);
+	claim->page = page;
+	claim->nr_pages = nr_pages;
+	claim->cache = cache;
+	ret = mmio_add(claim);
+	if (!ret)
+		return claim;
+	kfree(claim);
+	return ERR_PTR(ret);
 }
 
-void testexp_mmio_release(void __iomem *claim)
+void testexp_mmio_release(struct mmio_claim *claim)
 {
-	iounmap(claim);
+	mutex_lock(&mmio_lock);
+	list_del(&claim->node);
+	iounmap(claim->mapping);
+	mutex_unlock(&mmio_lock);
+	kfree(claim);
 }

@@ -6,6 +6,7 @@
 #include <linux/types.h>
 
 struct device;
+struct mmio_claim;
 
 int testexp_device_init(void);
 void testexp_device_exit(void);
@@ -18,7 +19,7 @@ const char *testexp_mmio_name(void);
 u64 testexp_mmio_nr_pages(void);
 u64 testexp_mmio_first_pfn(void);
 
-void __iomem *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache);
-void testexp_mmio_release(void __iomem *claim);
+struct mmio_claim *testexp_mmio_claim(u64 page, u64 nr_pages, u32 cache);
+void testexp_mmio_release(struct mmio_claim *claim);
 
 #endif /* TESTEXP_MMIO_H */
