@@ -152,7 +152,8 @@ def witnesses(checks):
     # and without a BAR, which every other guest has
     ended = guests.judged(checks, "guest with swiotlb", NEWEST, ["abi", "bad_witnesses", "paths"],
                           environment={"TESTEXP_MMIO_BAR": ""}, arguments=["--append", "swiotlb=force"])
-    checks.must_pass(ended.ktap, r"P17.*behind=swiotlb\]", r"paths.*behind=swiotlb\]", r".*mmio_without_a_bar\]")
+    checks.must_pass(ended.ktap, r"P17.*behind=swiotlb\]", r"paths.*behind=swiotlb\]", r"abi.*behind=swiotlb\]",
+                     r".*mmio_without_a_bar\]")
     ended = guests.judged(checks, "guest with memory", NEWEST, ["get_pfn_runs"], cases="run[order=18", mem=8192)
     checks.must_pass(ended.ktap, r".*run.order=18\]")
 
