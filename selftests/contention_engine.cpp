@@ -428,16 +428,19 @@ void signal_ends_the_call(bool in_run) {
 
 /* --- Wake-ups ------------------------------------------------------------- */
 
+/* Of a contention that has to end much earlier. */
+constexpr std::uint32_t timeout_ms = 4000;
+
 /* The contender ends while RUN sleeps. */
 void run_ends_at_once() {
     const Contended contended(1);
 
     until_seen([&] {
-        const Pause pause;
+        const Pause pause(timeout_ms);
         const Contention contention =
             contend(device(), {.importers = contended.importers(),
                                .contenders = {{.ops = 1, .hold_ticks = TESTEXP_MAX_HOLD_TICKS}},
-                               .timeout_ms = TESTEXP_WAIT_MS})
+                               .timeout_ms = timeout_ms})
                 .value();
 
         ksft::expect_eq(contention.run().code(), 0, "RUN");
@@ -450,11 +453,11 @@ void join_ends_at_once() {
     const Contended contended(1);
 
     until_seen([&] {
-        const Pause pause;
+        const Pause pause(timeout_ms);
         const Contention contention =
             contend(device(), {.importers = contended.importers(),
                                .contenders = {locked(1, true), locked(1, true)},
-                               .timeout_ms = TESTEXP_WAIT_MS})
+                               .timeout_ms = timeout_ms})
                 .value();
         Caller join([&] { return contention.join(0).code(); });
 

@@ -134,12 +134,11 @@ void HeldMapping::release() {
 }
 
 /* move_notify, which a revoke calls, ends the pause. */
-Pause::Pause()
+Pause::Pause(std::uint32_t timeout_ms)
     : buffer_(device().create({.layout = Layout{}.ram(1)}).value()),
       importer_(device().attach(buffer_.fd.get(), TESTEXP_ATTACH_DYNAMIC).value()),
-      filler_(in_thread([this] {
-          return importer_.fill({.mode = TESTEXP_FILL_NAIVE, .pause_ms = TESTEXP_WAIT_MS / 2})
-              .code();
+      filler_(in_thread([this, timeout_ms] {
+          return importer_.fill({.mode = TESTEXP_FILL_NAIVE, .pause_ms = timeout_ms / 2}).code();
       })) {
     (void)wait_for(importer_, POLLIN, filler_);
 }

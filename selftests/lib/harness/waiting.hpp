@@ -119,12 +119,12 @@ private:
 };
 
 /*
- * A FILL that pauses in the kernel for half of TESTEXP_WAIT_MS. A wait of TESTEXP_WAIT_MS that
- * begins and ends during this pause did not end by its timeout: something has woken it.
+ * A FILL that pauses in the kernel for half the time of a timeout. A wait with this timeout that
+ * begins and ends during the pause did not end by its timeout: something has woken it.
  */
 class Pause {
 public:
-    Pause();
+    explicit Pause(std::uint32_t timeout_ms = TESTEXP_WAIT_MS);
 
     /* Ends the pause. */
     ~Pause();
