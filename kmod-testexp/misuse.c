@@ -147,8 +147,8 @@ static int misuse_export(u32 flags, struct device *dev, int *result)
 
 /*
  * Attaches and detaches. @ops has the exporter's callbacks: TESTEXP_EXPORT_*. The lock of
- * @held_at_attach is held during the one, that of @held_at_detach during the other; each may be
- * NULL.
+ * @held_at_attach is held during the attach, the lock of @held_at_detach during the detach. Either
+ * pointer may be NULL.
  */
 static int misuse_attach_detach(u32 ops, struct device *dev, struct dma_buf *held_at_attach,
 				struct dma_buf *held_at_detach, int *result)
@@ -377,8 +377,8 @@ static int misuse_unpin_without_pin(u32 flags, struct device *dev, int *result)
 }
 
 /*
- * The exporter has neither attach nor detach, and its map fails. The core that maps a movable
- * buffer at attach detaches then; another core detaches later.
+ * The exporter has neither attach nor detach, and its map fails. A kernel that maps a movable
+ * buffer at attach runs the error path of attach. With any other kernel the importer detaches.
  */
 static int misuse_no_attach_callback(u32 flags, struct device *dev, int *result)
 {
@@ -411,7 +411,10 @@ static int misuse_pin_twice(struct dma_buf_attachment *attach)
 	return misuse_gets_pfn(attach, false) ? 0 : 5;
 }
 
-/* More pins than 16 bits can count. With lockdep, where a call is slow, more than 8 bits can. */
+/*
+ * More pins than 16 bits can count. With lockdep a call is slow, so there are only more pins than 8
+ * bits can count.
+ */
 #define MISUSE_MANY_PINS	(IS_ENABLED(CONFIG_PROVE_LOCKING) ? 300 : 65536 + 44)
 
 static int misuse_pin_often(struct dma_buf_attachment *attach)

@@ -376,7 +376,7 @@ static const struct role roles[TESTEXP_ROLES] = {
 	[TESTEXP_ROLE_FENCE_WAIT]	= { .operate = role_operate_fence_wait },
 };
 
-/* Return: 0, or -EINVAL for an unknown role, or one that cannot have that path, address or set. */
+/* Return: 0; -EINVAL for an unknown role, or a role that cannot have that path, address or set. */
 int testexp_role_check(const struct testexp_contender *spec)
 {
 	if (spec->role >= TESTEXP_ROLES || !spec->count)

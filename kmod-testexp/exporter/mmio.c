@@ -248,8 +248,8 @@ static DEFINE_MUTEX(mmio_lock); /* guards mmio_claims */
 static LIST_HEAD(mmio_claims);
 
 /*
- * Returns whether pages of the claim have another cache mode already. The kernel does not tell: on
- * x86 ioremap_wc() of pages that are uncached makes another uncached mapping.
+ * Returns whether pages of the claim have another cache mode already. The kernel does not report
+ * this: on x86 ioremap_wc() of pages that are uncached makes another uncached mapping.
  */
 static bool mmio_is_in_conflict(const struct mmio_claim *claim)
 {

@@ -318,10 +318,46 @@ static int importer_map(struct testexp_call *call)
 /* Each byte of the attributes before the call. */
 #define IMPORTER_UNTOUCHED_BYTE	0xa5
 
+/* enum testexp_cache, indexed by enum dma_buf_pfn_cache */
+static const u32 importer_cache_modes[] = {
+	[DMA_BUF_PFN_WB] = TESTEXP_CACHE_WB,
+	[DMA_BUF_PFN_WC] = TESTEXP_CACHE_WC,
+	[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
+};
+
+/* A byte that the exporter has not written is neither true nor false, so it is read as a number. */
+static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
+{
+	return *(const u8 *)&attrs->encrypted;
+}
+
+/*
+ * No page is encrypted where the kernel encrypts no memory. RAM has no provider. The pages of this
+ * module are not encrypted, and have no provider.
+ */
+static bool importer_knows_owner(const struct importer *importer,
+				 const struct dma_buf_pfn_attrs *attrs)
+{
+	if (importer_is_encrypted(attrs) && !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		return false;
+	if (testexp_exporter_owns(importer->attach->dmabuf))
+		return !attrs->provider && !importer_is_encrypted(attrs);
+	return attrs->type == DMA_BUF_PFN_MMIO || !attrs->provider;
+}
+
+/* Whether the exporter returned values that the kernel has. Only these may be used as an index. */
+static bool importer_knows_attrs(const struct importer *importer,
+				 const struct dma_buf_pfn_attrs *attrs)
+{
+	return attrs->cache < ARRAY_SIZE(importer_cache_modes) &&
+	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO) &&
+	       importer_knows_owner(importer, attrs);
+}
+
 /* A provider that the exporter has not written is no pointer. */
 static bool importer_has_pci_provider(const struct dma_buf_pfn_attrs *attrs)
 {
-	return attrs->provider &&
+	return attrs->type == DMA_BUF_PFN_MMIO && attrs->provider &&
 	       memchr_inv(&attrs->provider, IMPORTER_UNTOUCHED_BYTE, sizeof(attrs->provider)) &&
 	       dev_is_pci(attrs->provider->owner);
 }
@@ -344,43 +380,10 @@ static int importer_get_attrs(struct importer *importer, u64 pgoff,
 	if (ret)
 		return ret;
 	ret = dma_buf_get_pfn_attrs(importer->attach, pgoff, attrs);
-	if (!ret && importer_has_pci_provider(attrs))
+	if (!ret && importer_knows_attrs(importer, attrs) && importer_has_pci_provider(attrs))
 		*attributes = TESTEXP_DESCRIBED_PCI_PROVIDER;
 	dma_resv_unlock(resv);
 	return ret;
-}
-
-/* enum testexp_cache, indexed by enum dma_buf_pfn_cache */
-static const u32 importer_cache_modes[] = {
-	[DMA_BUF_PFN_WB] = TESTEXP_CACHE_WB,
-	[DMA_BUF_PFN_WC] = TESTEXP_CACHE_WC,
-	[DMA_BUF_PFN_UC] = TESTEXP_CACHE_UC,
-};
-
-/* A byte that the exporter has not written is neither true nor false, so it is read as a number. */
-static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
-{
-	return *(const u8 *)&attrs->encrypted;
-}
-
-/* RAM has no provider. The pages of this module are not encrypted, and its MMIO has none either. */
-static bool importer_knows_owner(const struct importer *importer,
-				 const struct dma_buf_pfn_attrs *attrs)
-{
-	if (importer_is_encrypted(attrs) && !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
-		return false;
-	if (testexp_exporter_owns(importer->attach->dmabuf))
-		return !attrs->provider && !importer_is_encrypted(attrs);
-	return attrs->type == DMA_BUF_PFN_MMIO || !attrs->provider;
-}
-
-/* Whether the exporter returned values that the kernel has. Only these may be used as an index. */
-static bool importer_knows_attrs(const struct importer *importer,
-				 const struct dma_buf_pfn_attrs *attrs)
-{
-	return attrs->cache < ARRAY_SIZE(importer_cache_modes) &&
-	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO) &&
-	       importer_knows_owner(importer, attrs);
 }
 
 /*
