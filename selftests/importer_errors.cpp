@@ -508,7 +508,9 @@ void refusal_leaves_the_table() {
 
 volatile std::sig_atomic_t nr_signals = 0;
 
-/* SIGPROF comes again and again while this object lives, as in a program that a profiler watches.
+/*
+ * SIGPROF comes again and again while this object lives. A program that a profiler watches gets
+ * SIGPROF like this.
  */
 class Profiled {
 public:
@@ -518,19 +520,19 @@ public:
         action.sa_handler = [](int) { nr_signals = nr_signals + 1; }; /* without SA_RESTART */
         if (sigaction(SIGPROF, &action, nullptr) < 0)
             throw std::runtime_error(errno_error("sigaction").what);
-        set_period(1000);
+        if (!set_period(1000))
+            throw std::runtime_error(errno_error("setitimer").what);
     }
     Profiled(const Profiled&) = delete;
     Profiled& operator=(const Profiled&) = delete;
-    ~Profiled() { set_period(0); }
+    ~Profiled() { (void)set_period(0); }
 
 private:
-    static void set_period(suseconds_t microseconds) {
+    static bool set_period(suseconds_t microseconds) {
         const itimerval period = {.it_interval = {.tv_sec = 0, .tv_usec = microseconds},
                                   .it_value = {.tv_sec = 0, .tv_usec = microseconds}};
 
-        if (setitimer(ITIMER_PROF, &period, nullptr) < 0)
-            ksft::record_failure(errno_error("setitimer").what, __FILE__, __LINE__);
+        return setitimer(ITIMER_PROF, &period, nullptr) == 0;
     }
 };
 
@@ -543,7 +545,7 @@ void signals_end_no_map() {
                               .create({.layout = Layout{}.ram(1, {.repeat = nr_runs}),
                                        .flags = TESTEXP_CREATE_SCATTER})
                               .value();
-    const Profiled profiled;
+    std::optional<Profiled> profiled(std::in_place);
 
     for (int seen = 0; seen < enough;) {
         const int before = nr_signals;
@@ -556,7 +558,9 @@ void signals_end_no_map() {
             return;
         ksft::expect_eq(importing.space.unmap_all().value(), bytes_of(nr_runs), "bytes unmapped");
     }
+    profiled.reset();
     expect_nothing_held(importing, buffer.fd.get());
+    expect_no_bugs(importing);
 }
 
 void make_plan(ksft::Plan& plan) {

@@ -8,7 +8,10 @@
 
 namespace check {
 
-/* An importer that can map: with a device, and with what the exporter may demand. Else skips. */
+/*
+ * An importer that can map: with a device, and with what the exporter may demand. Skips where no
+ * such importer can attach.
+ */
 testexp::Importer attach_for_map(const Subject& subject);
 
 /* Maps and unmaps the buffer. Skips where the exporter does not map it for this device. */
