@@ -26,9 +26,10 @@ struct Traces {
  * Events that bpftrace reports as lost are counted for each of them, as it does
  * not say whose they were; hits of a kprobe that the kernel dropped it cannot see.
  *
- * A bpftrace that was stopped leaves a last line that is cut off, or lines too few: then the
- * caller says @was_stopped. What stands there is kept: each histogram that is whole, with a
- * label "cut". One whose buckets do not add up to its count is left out, cut or not.
+ * The output of a bpftrace that was stopped ends with a line that is cut off, or lacks whole lines.
+ * Only the caller knows of lines that are missing, and sets @was_stopped. Each histogram that is
+ * whole is kept, with a label "cut". One whose buckets do not add up to its count is left out, cut
+ * or not.
  *
  * The error names the line that is not bpftrace's, or whose number has no name.
  */

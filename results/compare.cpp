@@ -214,10 +214,11 @@ Status judge_times(const report::Bench& before, const report::Bench& after,
         fmt::print("{:<6} {}\n", "gone", name);
     if (const std::size_t too_few = report::count_too_few(changes);
         real == 0 && same_cases && too_few != 0)
-        return refuse("times",
-                      {fmt::format("{} of {} cases need more processes: with {} in a run, nothing "
-                                   "can be shown; take at least {}: bench_resolve --processes",
-                                   too_few, changes.size(), fewest, wanted)});
+        return refuse(
+            "times",
+            {fmt::format("{} of {} cases need more processes: with {} in a run, no difference of "
+                         "these cases can be shown; take at least {}: bench_resolve --processes",
+                         too_few, changes.size(), fewest, wanted)});
     fmt::print("times: {} of {} cases moved by more than {} % with p < 0.05 (Mann-Whitney, Holm); "
                "{} cases new, {} gone\n",
                real, changes.size(), tolerance_percent, added.size(), gone.size());
@@ -249,6 +250,8 @@ int compare(const Options& options) {
     /* a pair that cannot be compared matters only if there is no other */
     if (counts.value_or(not_comparable) == not_comparable)
         return times.value_or(not_comparable);
+    if (times == not_comparable)
+        fmt::print("the times were not judged; the status is that of the counts\n");
     return counts == moved || times == moved ? moved : the_same;
 }
 

@@ -18,7 +18,7 @@ DAMAGED_RESULT = re.compile(r"not ok|ok \d{10}")  # where RESULT does not match
 DIRECTIVE = re.compile(r"(.*?)\s*#\s*(SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b:?\s*(.*)$", re.IGNORECASE)
 SUBTEST = re.compile(r"# Subtest: (.*)$")
 PROGRAM = re.compile(r"selftests: \S+: (\S+)")
-PART_OF_KTAP = re.compile(r"K?TAP version|1\.\.\d|(?:not )?ok\b|Bail out!")
+PART_OF_KTAP = re.compile(r"K?TAP version|1\.\.[1-9]|(?:not )?ok\b|Bail out!")  # a plan of 0 hides no result
 MAKE_FAILS = re.compile(r"\S*make(?:\[\d+\])?: \*\*\* ")
 
 # A kernel that boots only to run its tests ends with one of these lines. Lines after it are not output of a test.
@@ -268,8 +268,10 @@ def read_runner(text):
         elif match := RESULT.match(line):
             programs.append(_runner_result(match, inner))
             inner = []
-        elif line.startswith("Bail out!") or MAKE_FAILS.match(line):
+        elif line.startswith("Bail out!"):
             faults.append(f"the runner says: {line}")
+        elif MAKE_FAILS.match(line):
+            faults.append(f"make failed, so tests may be missing: {line}; mend the build, or leave the target out")
     if not programs:
         faults.append("this has no result of the kselftest runner")
     elif sum(plans) != len(programs):

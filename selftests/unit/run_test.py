@@ -116,10 +116,12 @@ LOGS = {
     "runner_bails_out": (RUNNER.format(GOOD, "ok 1", "") + "Bail out! no space\n",
                          "2 passed, 1 failed, 0 skipped", "the runner says: Bail out! no space"),
     "make_fails": (RUNNER.format(GOOD, "ok 1", "") + "make[1]: *** [Makefile:7: run_tests] Error 2\n",
-                   "2 passed, 1 failed, 0 skipped", "the runner says: make[1]: *** "),
+                   "2 passed, 1 failed, 0 skipped", "make failed, so tests may be missing: make[1]: *** "),
     "missing": (RUNNER.format("", "not ok 1", ""), "0 passed, 1 failed, 0 skipped", "no version line"),
     "bails_out": (RUNNER.format(GOOD + "# Bail out! leaked\n", "not ok 1", " # exit=1"),
                   "2 passed, 1 failed, 0 skipped", "Bail out! leaked"),
+    "skips_without_a_version": (RUNNER.format("# 1..0 # SKIP no root\n", "ok 1", " # SKIP"),
+                                "0 passed, 0 failed, 1 skipped", ""),
     "skips": (RUNNER.format("# TAP version 13\n# 1..0 # SKIP not root\n", "ok 1", " # SKIP"),
               "0 passed, 0 failed, 1 skipped", "skipped 1: not root"),
     "stops_short": ("TAP version 13\n1..2\n" + GOOD + "ok 1 selftests: dmabuf: a\n",
@@ -158,7 +160,7 @@ LOGS = {
                                  "1 passed, 1 failed, 0 skipped", "before the version line"),
     "console_with_a_bug": ("[    0.100000] KTAP version 1\n[    0.100000] 1..1\n[    0.100000] BUG: KASAN: bad\n"
                            "[    0.100000] ok 1 x\n[    0.100000] reboot: System halted\n",
-                           "1 passed, 1 failed, 0 skipped", "kernel log: [    0.100000] BUG: KASAN: bad"),
+                           "1 passed, 1 failed, 0 skipped", "kernel log: no test announced this: [    0.100000] BUG: KASAN: bad"),
     "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
 
@@ -501,7 +503,7 @@ class RunTest(unittest.TestCase):
             with open(f"{self.directory}/{name}.cases", encoding="ascii") as file:
                 self.assertEqual(file.read(), cases)
         self.assertEqual([program["chosen"] for program in self.verdicts()["programs"]], [["P1*[n=1]", "P2:b"], []])
-        self.assertIn("\nonly cases with 'P1*[n=1]' or 'P2:b' in their names\n", done.stdout)
+        self.assertIn("\none: only cases with 'P1*[n=1]' or 'P2:b' in their names\n", done.stdout)
 
     def test_cases_of_the_environment(self):
         """The verdicts say which cases were to run, also where KSFT_CASES of the environment says so."""
@@ -510,7 +512,8 @@ class RunTest(unittest.TestCase):
         with unittest.mock.patch.dict(os.environ, {"KSFT_CASES": "P3"}):
             done = self.run_it("one", "two:x")
         self.assertEqual([program["chosen"] for program in self.verdicts()["programs"]], [["P3"], ["x"]])
-        self.assertIn("\nonly cases with 'P3' in their names\nonly cases with 'x' in their names\n", done.stdout)
+        for name, cases in (("one", "P3"), ("two", "x")):
+            self.assertIn(f"\n{name}: only cases with '{cases}' in their names\n", done.stdout)
 
     def test_live(self):
         """Output is printed as it comes: the program waits until the test has seen its first lines."""

@@ -18,10 +18,12 @@ def load(directory):
         if document["complete"] is not True:
             raise core.Problem(
                 f"the self-tests did not come to their end; the last program was {_last_program(document)} ({path})")
-        if [document[name] for name in ("passed", "failed", "skipped")] != _counts(document):
-            raise ValueError("its counts are not those of its programs")
+        counts = [document[name] for name in ("passed", "failed", "skipped")]
+        if counts != _counts(document):
+            raise core.Problem(f"{path} is damaged: it counts {counts} passed, failed and skipped, but its programs "
+                               f"have {_counts(document)}; run the leg again")
         if [program["name"] for program in document["programs"]] != document["planned"]:
-            raise ValueError("its programs are not those that were planned")
+            raise core.Problem(f"{path} is damaged: its programs are not those that were planned; run the leg again")
     except OSError as error:
         raise core.Problem(f"the self-tests left no {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
