@@ -160,7 +160,8 @@ LOGS = {
                                  "1 passed, 1 failed, 0 skipped", "before the version line"),
     "console_with_a_bug": ("[    0.100000] KTAP version 1\n[    0.100000] 1..1\n[    0.100000] BUG: KASAN: bad\n"
                            "[    0.100000] ok 1 x\n[    0.100000] reboot: System halted\n",
-                           "1 passed, 1 failed, 0 skipped", "kernel log: no test announced this: [    0.100000] BUG: KASAN: bad"),
+                           "1 passed, 1 failed, 0 skipped",
+                           "kernel log: no test announced this: [    0.100000] BUG: KASAN: bad"),
     "one_program_cut": (GOOD.replace("# ", "")[:-10], "1 passed, 1 failed, 0 skipped", "1 results, but 2 were planned"),
 }
 
