@@ -434,7 +434,7 @@ void signal_ends_the_call(bool in_run) {
 
 /* --- Wake-ups ------------------------------------------------------------- */
 
-/* Of a contention that has to end much earlier. */
+/* The timeout of contentions that must end much earlier. */
 constexpr std::uint32_t timeout_ms = 4000;
 
 /* The contender ends while RUN sleeps. */

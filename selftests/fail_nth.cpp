@@ -735,7 +735,7 @@ private:
             expect_same(count_all(shape_, objects) - before, gain_, at(nth) + ", tried again");
     }
 
-    /* What the exporter needs for get_pfn is part of the buffer. */
+    /* A buffer that was made has all that get_pfn needs. */
     void expect_pfns(const Fd& made, const std::string& when) const {
         const Importer importer = device().attach(made.get()).value();
 
@@ -958,7 +958,7 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
     /* One page, and chunks of all orders. */
     add(op_heap, {{.name = "pages=1", .layout = Layout{}.ram(1)},
                   {.name = "pages=273", .layout = Layout{}.ram(273)}});
-    /* One page; and an index of orders that is larger than a page, so that it may be vmalloc'ed. */
+    /* One page, and so many pages that the kernel may vmalloc the orders of the pages. */
     add(op_udmabuf, {{.name = "pages=1", .layout = Layout{}.ram(1)},
                      {.name = "pages=5000", .layout = Layout{}.ram(5000)}});
     add(op_stats, one);

@@ -163,7 +163,7 @@ void while_mapped(const Subject& subject) {
 /* An importer that maps for DMA by itself has to ask the provider how the DMA gets there. */
 void provider_of_each_page(const Subject& subject) {
     if (!subject.source.has_pci_provider)
-        ksft::skip("only of a source that exports memory of a PCI device, the provider is known");
+        ksft::skip("the provider is known only where the source exports memory of a PCI device");
     for (const Answer& answer : ask_all(subject))
         if (answer.attributes && !answer.attributes->has_pci_provider)
             ksft::record_failure(page(answer.pgoff) +
