@@ -18,16 +18,10 @@
 #include <bpf/bpf_tracing.h>
 
 #include "calls.h"
+#include "frame.bpf.h"
 #include "record.bpf.h"
 
 #define SLOTS_PER_FRAME	4
-
-/* A kprobe at entry sees the return address on the stack, a kretprobe does not. */
-#ifdef __TARGET_ARCH_x86
-#define RETURN_ADDRESS_BYTES	8
-#else
-#define RETURN_ADDRESS_BYTES	0
-#endif
 
 /* Only calls of this process; 0 means all. */
 const volatile __u32 filter_tgid = 0;
@@ -223,7 +217,7 @@ int return_wanted_fexit(void *ctx)
 SEC("kprobe")
 int enter_kprobe(struct pt_regs *ctx)
 {
-	return on_entry(PT_REGS_SP(ctx));
+	return on_entry(frame_at_entry(ctx));
 }
 
 SEC("kretprobe")
@@ -231,7 +225,7 @@ int return_kretprobe(struct pt_regs *ctx)
 {
 	__u64 end_ns = bpf_ktime_get_ns();
 
-	return on_return(PT_REGS_SP(ctx) - RETURN_ADDRESS_BYTES, end_ns);
+	return on_return(frame_at_return(ctx), end_ns);
 }
 
 SEC("kretprobe")
@@ -239,7 +233,7 @@ int return_wanted_kretprobe(struct pt_regs *ctx)
 {
 	__u64 end_ns = bpf_ktime_get_ns();
 
-	return is_wanted() ? on_return(PT_REGS_SP(ctx) - RETURN_ADDRESS_BYTES, end_ns) : 0;
+	return is_wanted() ? on_return(frame_at_return(ctx), end_ns) : 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

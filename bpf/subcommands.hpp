@@ -24,8 +24,8 @@ using AddSubcommand = void(CLI::App& app, const std::vector<std::string>& comman
  * A subcommand stands in a file NAME_command.cpp. The build takes every such file. To add a
  * subcommand, add the file, and its function here: once declared, once in its place in --help.
  */
-AddSubcommand add_calls, add_locks, add_export;
+AddSubcommand add_calls, add_locks, add_balance, add_export;
 
-inline constexpr AddSubcommand* subcommands[] = {add_calls, add_locks, add_export};
+inline constexpr AddSubcommand* subcommands[] = {add_calls, add_locks, add_balance, add_export};
 
 } // namespace latency

@@ -89,8 +89,6 @@ void declare(CLI::App& app, TraceOptions& options) {
     app.add_flag("--append", options.append,
                  "Keep the histograms that the file of --out already has")
         ->needs("--out");
-    app.add_option("--duration", options.duration_s, "Trace for this many seconds")
-        ->check(CLI::Range(0.001, 1e6));
     app.add_option("--filter-pid", options.filter_pid, "Only calls of this process")
         ->check(CLI::Range(1, 4194304)); /* Linux has no larger PIDs */
     app.add_option_function<std::string>(
@@ -99,6 +97,12 @@ void declare(CLI::App& app, TraceOptions& options) {
            "kernel's "
            "own tracepoints tell, without a probe on any function)")
         ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}));
+    declare_end(app, options);
+}
+
+void declare_end(CLI::App& app, TraceOptions& options) {
+    app.add_option("--duration", options.duration_s, "Trace for this many seconds")
+        ->check(CLI::Range(0.001, 1e6));
     app.add_flag("--verbose", options.verbose, "Print the messages of libbpf");
 }
 

@@ -27,7 +27,11 @@ struct TraceOptions {
     std::vector<std::string> command; /* empty: trace what runs anyway */
 };
 
+/* Adds all options of a trace. */
 void declare(CLI::App& app, TraceOptions& options);
+
+/* Adds only the options that say when a trace ends, and what it prints. */
+void declare_end(CLI::App& app, TraceOptions& options);
 
 /* Throws CLI::ValidationError when the options contradict each other or the machine. */
 void check(const TraceOptions& options);

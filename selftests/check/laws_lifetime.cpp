@@ -85,11 +85,19 @@ void attach_and_detach(const Subject& subject) {
     ksft::expect(attachments_in_bufinfo(subject) == listed, "bufinfo lists no more attachments");
     ksft::note(of + " of " + std::to_string(kinds.size()) + " kinds");
     if (!subject.source.is_testexp)
-        ksft::note(
-            "pins and mappings of this exporter are not counted; dmabuf-lat calls does this");
+        ksft::note("pins and mappings of this exporter are not counted; say dmabuf-lat balance -- "
+                   "and this command");
 }
 
-/* Makes a buffer, uses the buffer as an importer does, and closes everything. */
+/* Maps the buffer, which takes an importer with a device. An error is an answer as well. */
+void map_once(int fd, std::uint32_t attach_flags) {
+    const Result<Importer> importer = device().attach(fd, attach_flags & ~TESTEXP_ATTACH_NO_DEVICE);
+
+    if (importer)
+        (void)importer.value().map();
+}
+
+/* Makes a buffer, uses the buffer as importers do, and closes everything. */
 void live_once(const Subject& subject) {
     std::function<void()> expect_released;
     {
@@ -98,7 +106,7 @@ void live_once(const Subject& subject) {
             device().attach(source.buffer.get(), subject.attach_flags).value();
 
         (void)importer.resolve(0, std::min<std::uint64_t>(subject.nr_pages, 4096)).value();
-        (void)importer.map(); /* an error is an answer as well */
+        map_once(source.buffer.get(), subject.attach_flags);
         expect_released = source.expect_released;
     }
     if (expect_released)

@@ -236,7 +236,7 @@ def contract(checks):
 def probes(checks):
     """Kernels differ in the names of functions, in tracepoints, and in whether they preempt BPF programs."""
     for kernel in (NEWEST, OLDER) if checks.named and not checks.quick else (NEWEST,):
-        for program in ("calls", "locks"):
+        for program in ("calls", "locks", "balance"):
             guests.tap_with_module(checks, f"dmabuf-lat {program} on {kernel}", kernel,
                                    core.userspace_dir() / f"bpf/tests/{program}-test")
 
