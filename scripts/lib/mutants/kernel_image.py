@@ -17,8 +17,8 @@ SUBJECT = "drivers/dma-buf/dma-buf.c"
 # {kind of a fault: the files that the fault may change}. The first file of a kind has the parameters. All files of a
 # kind are in one image or in one module: the flavour `exporters` has vfio-pci built in.
 FILES = {"kernel": (SUBJECT,),
-         "exporters": (SUBJECT, "drivers/dma-buf/udmabuf.c", "drivers/dma-buf/heaps/system_heap.c",
-                       "drivers/vfio/pci/vfio_pci_dmabuf.c"),
+         "exporters": (SUBJECT, "drivers/dma-buf/dma-buf-mapping.c", "drivers/dma-buf/udmabuf.c",
+                       "drivers/dma-buf/heaps/system_heap.c", "drivers/vfio/pci/vfio_pci_dmabuf.c"),
          "importers": ("drivers/iommu/iommufd/pages.c", "drivers/iommu/iommufd/io_pagetable.c")}
 ROUNDS = 8  # each round compiles without the faults that the compiler refused
 # What each file asks: whether a fault is on, and whether it is on at a site, which then counts as executed.
