@@ -140,7 +140,8 @@ step_problems() {
 				"--no-install-recommends $missing"
 		fi
 		[ "$(free_mib /usr)" -ge $packages_disk ] ||
-			echo "disk full: the packages need $packages_disk MiB under /usr and $(free_mib /usr) are free"
+			echo "disk full: the packages of all steps need $packages_disk MiB under /usr and" \
+				"$(free_mib /usr) are free; missing are $missing"
 	fi
 	[ "$(free_mib "$(cache_dir)")" -ge $disk ] ||
 		echo "disk full: $disk MiB are needed under $(cache_dir) and $(free_mib "$(cache_dir)") are free;" \

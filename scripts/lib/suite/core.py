@@ -31,8 +31,8 @@ SCRIPTS = ROOT / "scripts"
 
 # How scripts/vm ends when the guest's command has no status of its own.
 GUEST_NOT_STARTED, GUEST_BUG, GUEST_LOST = 250, 251, 252
-# Guards against a guest that hangs: what a guest does takes 30 minutes at most when three legs run side by side.
-GUEST_TIMEOUT_S = 3 * 3600
+# Guards against a guest that hangs: a guest takes at most 30 min when three legs run side by side.
+GUEST_TIMEOUT_S = 5 * 3600
 GUEST_ENDS = {
     GUEST_NOT_STARTED: "the guest could not start",
     GUEST_BUG: "the guest's kernel panicked or reported a bug",
@@ -355,8 +355,8 @@ def need(*steps):
         raise Said(f"this machine lacks what {' '.join(dict.fromkeys(steps))} need; see the line above")
 
 
-# A guest needs these options to reach the files of this machine. It loads no modules of a tree that the user built, so
-# each option must be y.
+# A guest needs these options to reach the files of this machine. Only then can the guest load a module, so each option
+# must be y.
 GUEST_OPTIONS = ("BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "TMPFS", "DEVTMPFS", "PCI",
                  "VIRTIO_PCI", "VIRTIO_CONSOLE", "NET_9P_VIRTIO", "9P_FS", "OVERLAY_FS", "SERIAL_8250_CONSOLE")
 MODULE_OPTIONS = ("MODULES", "DMA_SHARED_BUFFER")  # the test module needs these as well

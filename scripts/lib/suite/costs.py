@@ -14,7 +14,7 @@ IN_GUEST = 'module=$1 prepare=$2; shift 2; $prepare; insmod "$module" && exec "$
 MOVED = 1  # of results_compare
 EPILOG = """\
 exit status: 0 nothing moved by more than 2 %, 1 a path moved or nothing could be counted, 2 not comparable: the
-reference is of another kernel or compiler."""
+reference is of another kernel or compiler, 3 the reference or the counts cannot be read."""
 
 
 def reference_of(kernel):

@@ -31,7 +31,7 @@ named: the series did not cause this failure."""
 
 
 def version_of(kernel):
-    """The Linux version whose tests run on this kernel. Names and trees without a version are taken for 6.12."""
+    """The Linux version whose tests run on this kernel. A name without a version is one of 6.12."""
     numbers = re.match(r"\d+\.\d+", kernel)
     return numbers[0] if numbers else kernels.OLDER
 
@@ -123,21 +123,18 @@ def parse(arguments):
         "--hide", type=core.named_path, metavar="FILE",
         help="remove this file (say, /dev/udmabuf) in the second guest: shows that a difference is found")
     options = parser.parse_args(arguments)
-    if options.kernel == "running":
-        raise core.Problem("--kernel running: the tests need a guest; name a flavour or a kernel tree")
-    if options.kernel == "stock" or options.kernel.endswith("-upstream"):
-        raise core.Problem(f"--kernel {options.kernel}: the tests on {options.kernel} are what the other kernel is "
-                           "compared with; name another")
+    if options.kernel == "running" or "/" in options.kernel:
+        raise core.Problem(f"--kernel {options.kernel}: name a flavour of scripts/kernel")
+    if options.kernel.startswith("stock") or options.kernel.endswith("-upstream"):
+        raise core.Problem(f"--kernel {options.kernel}: this kernel does not have the series; name one that has it")
     core.check_kernel(options.kernel)
-    if "/" not in options.kernel:
-        core.check_kernel(without_series(options.kernel))
+    core.check_kernel(without_series(options.kernel))
     return options
 
 
 def main(arguments):
     options = parse(arguments)
-    steps = ["python", "module", "regression", "vm"]
-    steps += ["sources", "stock"] if without_series(options.kernel) == "stock" else ["kernel"]
-    core.need(*steps, *["kernel"] * (not options.kernel.startswith("stock") and "/" not in options.kernel))
+    steps = ["python", "module", "regression", "vm", "kernel"]
+    core.need(*steps, *["sources", "stock"] * (without_series(options.kernel) == "stock"))
     with tempfile.TemporaryDirectory(prefix="dmabuf-regression.") as work:
         return Regression(options, work).compare()
