@@ -289,11 +289,22 @@ static int misuse_null_pfn_unlocked(u32 flags, struct device *dev, int *result)
 
 #if TESTEXP_HAS_PFN_ATTRS
 
-static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
+#define MISUSE_UNTOUCHED_BYTE	0xa5
+
+/* Asks for the attributes. As misuse_judge(): -EUCLEAN for a failed call that wrote to its output. */
+static int misuse_get_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff)
 {
 	struct dma_buf_pfn_attrs attrs;
+	int ret;
 
-	*result = dma_buf_get_pfn_attrs(NULL, 0, &attrs);
+	memset(&attrs, MISUSE_UNTOUCHED_BYTE, sizeof(attrs));
+	ret = dma_buf_get_pfn_attrs(attach, pgoff, &attrs);
+	return ret && memchr_inv(&attrs, MISUSE_UNTOUCHED_BYTE, sizeof(attrs)) ? -EUCLEAN : ret;
+}
+
+static int misuse_null_attach_attrs(u32 flags, struct device *dev, int *result)
+{
+	*result = misuse_get_attrs(NULL, 0);
 	return 0;
 }
 
@@ -314,12 +325,11 @@ static int misuse_null_attrs(u32 flags, struct device *dev, int *result)
 static int misuse_attrs_lock_missing(u32 flags, struct device *dev, int *result)
 {
 	struct dma_buf_attachment *attach = misuse_open(dev);
-	struct dma_buf_pfn_attrs attrs;
 
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
 
-	*result = dma_buf_get_pfn_attrs(attach, 0, &attrs);
+	*result = misuse_get_attrs(attach, 0);
 	misuse_close(attach);
 	return 0;
 }
@@ -522,11 +532,10 @@ static int misuse_ask_unlocked(struct dma_buf_attachment *attach, pgoff_t pgoff)
 
 static int misuse_ask_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff)
 {
-	struct dma_buf_pfn_attrs attrs;
 	int ret;
 
 	dma_resv_lock(attach->dmabuf->resv, NULL);
-	ret = dma_buf_get_pfn_attrs(attach, pgoff, &attrs);
+	ret = misuse_get_attrs(attach, pgoff);
 	dma_resv_unlock(attach->dmabuf->resv);
 	return ret;
 }

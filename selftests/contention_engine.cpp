@@ -310,7 +310,7 @@ void fence_is_kept() {
 
     Caller run([&] { return contention.run().code(); });
 
-    while (have_signalled(fences_of(buffer)))
+    while (!run.has_ended() && have_signalled(fences_of(buffer)))
         std::this_thread::sleep_for(limits::look_again);
     for (int i = 0; i < readings; i++) {
         pending += have_signalled(fences_of(buffer)) ? 0 : 1;
@@ -664,7 +664,7 @@ template <typename Body, typename UnderWay> void kill_in(Body body, UnderWay und
         return 1;
     });
 
-    while (!under_way(child.pid()))
+    while (!child.has_ended() && !under_way(child.pid()))
         std::this_thread::sleep_for(limits::look_again);
     child.kill();
     ksft::expect_eq(signal_of(child.wait()), SIGKILL, "the signal that ended the process");

@@ -125,7 +125,7 @@ void histograms_have_it_in_the_middle(testexp_path path) {
     }
 }
 
-/* The contract allows 5 instructions per operation for the loop. */
+/* The loop may take at most 5 instructions per operation, so that it does not hide the path. */
 void the_loop_is_cheap() {
     require_counting();
 

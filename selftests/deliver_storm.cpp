@@ -4,7 +4,7 @@
  * the pages that the buffer has at that moment, however often the buffer moves meanwhile (P1). This
  * includes phys_list, whose list is walked under the lock.
  *
- * Method: one thread moves the buffer without end and records the placement after each move.
+ * Method: one thread moves the buffer many times and records the placement after each move.
  * Another thread calls DELIVER. Each entry says how many moves the importer had been notified of
  * when the entry was noted, so the entry must belong to the placement of that move. Paths that
  * unlock before they note are the control: they find pages that the buffer has left.

@@ -39,7 +39,7 @@ void expect_all_refused(const Importer& importer, std::uint64_t pgoff, std::uint
                                std::string(form.name) + " from pgoff " + std::to_string(pgoff));
 }
 
-/* A row of the contract's table, or two rows that apply together, of which the first wins. */
+/* An error of section 1 of the contract, or two that apply together: the first one wins. */
 struct Line {
     const char* name;
     std::uint32_t create_flags;

@@ -120,7 +120,7 @@ void bar_in_use() {
 
     refused("mmio_bar=" + mmio_bar().device + "/" + std::to_string(mmio_bar().number), EBUSY,
             "a driver uses this BAR; unbind the driver first");
-    ksft::expect_eq(device().info().mmio_pages, pages, "pages of the BAR");
+    ksft::expect_eq(device().read_info().value().mmio_pages, pages, "pages of the BAR");
     ksft::expect_eq(device().create({.layout = Layout{}.mmio(0, 1)}).code(), 0,
                     "create a buffer in the BAR");
 }

@@ -24,7 +24,7 @@ using namespace testexp;
 
 namespace {
 
-/* Size of the struct in the module, on every 64-bit kernel from 6.1 on. */
+/* Sizes of a struct of the kernel and two of the module, on each 64-bit kernel from 6.1 on. */
 constexpr std::uint64_t scatterlist_bytes = 32;
 constexpr std::uint64_t layout_extent_bytes = 40;
 constexpr std::uint64_t memory_run_bytes = 16;

@@ -448,8 +448,8 @@ void use_counts() {
 }
 
 /*
- * USE counts entries for pages that the buffer has left, but does not access them, because no
- * memory belongs to those PFNs.
+ * USE counts an entry as gone when its page is not RAM. USE does not access such a page, because no
+ * memory belongs to a PFN of type SYNTHETIC.
  */
 void use_of_what_is_gone() {
     const Buffer buffer =

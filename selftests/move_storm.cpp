@@ -121,6 +121,8 @@ public:
              const std::function<bool(const Seen&)>& enough) {
         std::vector<std::future<void>> workers;
 
+        const EndAtExit end{over_}; /* or the workers would not end after an exception */
+
         workers.reserve(rounds_.size() + background_.size());
         for (const Round& round : rounds_)
             workers.push_back(in_thread([&] { return work(round, ended_); }));
@@ -143,6 +145,11 @@ public:
     }
 
 private:
+    struct EndAtExit {
+        std::atomic<bool>& over;
+        ~EndAtExit() { over = true; }
+    };
+
     void work(const Round& round, std::atomic<std::uint64_t>& ended) {
         try {
             for (; !over_; ended++) {

@@ -541,7 +541,7 @@ void kept_mapping_ends(const Class& kind, testexp_path path) {
             .code();
     });
 
-    while (device().stats(buffer.fd.get()).value().maps == 0)
+    while (device().stats(buffer.fd.get()).value().maps == 0 && !caller.has_ended())
         sched_yield();
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
 
@@ -642,7 +642,7 @@ bool attaches_late(const Class& kind, const Form& form) {
     const Pause pause;
     auto attached = in_thread([&] { return device().attach(buffer.fd.get(), flags); });
 
-    while (device().stats(buffer.fd.get()).value().attaches == 0)
+    while (device().stats(buffer.fd.get()).value().attaches == 0 && is_running(attached))
         sched_yield();
     ksft::expect_eq(revoke(buffer), 0, "REVOKE");
     attached.wait();

@@ -147,6 +147,8 @@ static int role_ask_set(struct contender *contender)
 		u64 nr_pages = attach->dmabuf->size >> PAGE_SHIFT, pfn;
 		int order, ret;
 
+		if (!nr_pages) /* another exporter's buffer may be shorter than a page */
+			return -EINVAL;
 		ret = testexp_get_pfn(attach, contender->counts.ops % nr_pages, &pfn, &order);
 		if (ret)
 			return ret;

@@ -45,9 +45,8 @@ struct Window {
 std::vector<Window> pages_to_ask(std::uint64_t nr_pages, std::uint64_t limit, std::uint64_t seed);
 
 /*
- * Further pages of the blocks that the answers report, where not every page of the block has been
- * asked: the first, the middle and the last page of each block, both neighbours of the block, and
- * random pages. At most @limit pages.
+ * Further pages of each block that the answers report: the first, the middle and the last page,
+ * both neighbours of the block, and random pages. At most @limit pages.
  */
 std::vector<Window> pages_of_blocks(std::span<const Answer> answers, std::uint64_t nr_pages,
                                     std::uint64_t limit, std::uint64_t seed);

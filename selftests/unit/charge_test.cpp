@@ -5,7 +5,7 @@
  * limit.
  *
  * Method: the module's memory.h unchanged, with atomic operations that let another request run
- * before each of them, so that every interleaving of two requests is met. A charge that counts
+ * from beginning to end before each of them. A charge that counts
  * first and checks afterwards shows that the method finds the fault.
  */
 #include <cerrno>

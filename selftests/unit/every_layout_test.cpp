@@ -119,7 +119,7 @@ TEST(EveryLayout, CountsWhatItVisits) {
     EXPECT_EQ(count({6, 4}), visited);
 }
 
-/* The numbers that docs and reports quote. */
+/* Known counts. A difference means that the enumeration has changed. */
 TEST(EveryLayout, Counts) {
     EXPECT_EQ(count({8, 4}), 70616U);
     EXPECT_EQ(count({12, 4}), 617691U);

@@ -85,7 +85,7 @@ void imitate_result() {
     ksft::note("ignored\nok 1 forged\nBail out! forged");
 }
 
-/* The pipe to the reader must close when the case ends, although this child lives on. */
+/* Only ksft can end this child. The child would hold the pipe to the reader open. */
 void leave_a_child() {
     const pid_t child = fork();
 

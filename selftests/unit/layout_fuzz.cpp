@@ -79,7 +79,7 @@ std::uint64_t pfn_of(const Record& record, const Layout& layout, std::uint64_t n
     case 6:
         return any.at + any.nr_pages;
     default:
-        /* The PFN that the other extent would have here, or up to 2 pages off. */
+        /* So that pfn - pgoff is the first PFN of another extent. */
         return any.at + pgoff;
     }
 }

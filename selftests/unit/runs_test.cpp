@@ -5,7 +5,7 @@
  * monopolise a processor, and a killed process ends.
  *
  * Method: the module's runs.c unchanged, with a scheduler that counts the offers and kills.
- * "Regularly" is an upper bound on comparisons, not on seconds.
+ * "Regularly" means a number of offers, not a time.
  */
 #include <algorithm>
 #include <cerrno>
@@ -118,7 +118,7 @@ TEST_F(Runs, SortsMany) {
 }
 
 /*
- * One offer for each one and a half runs; between two offers there are at most 2 * log2(n)
+ * One and a half offers for each run. Between two offers there are at most 2 * log2(n)
  * comparisons.
  */
 TEST_F(Runs, OffersTheProcessorAllTheTime) {

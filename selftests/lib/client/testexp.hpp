@@ -208,7 +208,7 @@ class Device {
 public:
     /**
      * Opens the module's device and checks its ABI version. The error's text is one line that says
-     * what is missing and what to do: ENOENT if the module is not loaded, EPERM without
+     * what is missing and what to do: ENOENT, ENODEV or ENXIO if it is not loaded, EPERM without
      * CAP_SYS_ADMIN, EPROTO for another ABI version.
      */
     static Result<Device> open();

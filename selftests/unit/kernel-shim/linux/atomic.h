@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* As much of the kernel's header as charge.h needs; other threads run between two operations. */
+/* As much of the kernel's header as memory.h needs. Other threads run between two operations. */
 #ifndef SHIM_LINUX_ATOMIC_H
 #define SHIM_LINUX_ATOMIC_H
 
@@ -13,7 +13,7 @@ typedef struct {
 extern "C" {
 #endif
 
-/* The test's: what other threads do before an operation. */
+/* Defined by the test: does what other threads do before an operation. */
 void others_run(atomic64_t *v);
 
 #ifdef __cplusplus
