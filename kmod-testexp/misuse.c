@@ -291,7 +291,7 @@ static int misuse_null_pfn_unlocked(u32 flags, struct device *dev, int *result)
 
 #define MISUSE_UNTOUCHED_BYTE	0xa5
 
-/* Asks for the attributes. As misuse_judge(): -EUCLEAN for a failed call that wrote to its output. */
+/* As misuse_judge(): returns -EUCLEAN for a failed call that wrote to its output. */
 static int misuse_get_attrs(struct dma_buf_attachment *attach, pgoff_t pgoff)
 {
 	struct dma_buf_pfn_attrs attrs;
