@@ -100,8 +100,8 @@ std::uint32_t first_of(const ContentionCase& row, std::uint32_t thread) {
 
 } // namespace
 
-const ContentionPreset quick_contention = {"quick", quick_holds, 5_ms, 1};
-const ContentionPreset default_contention = {"default", default_holds, 20_ms, 3};
+const ContentionPreset quick_contention = {quick_holds, 5_ms, 1};
+const ContentionPreset default_contention = {default_holds, 20_ms, 3};
 
 bool ContentionCase::walks() const {
     return role == TESTEXP_ROLE_RESOLVE && testexp::path_row(path).needs_mapping();

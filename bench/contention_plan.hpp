@@ -40,7 +40,6 @@ struct ContentionCase {
 };
 
 struct ContentionPreset {
-    const char* name;
     std::span<const std::uint64_t> hold_ns;
     std::uint64_t window_ns; /* how long each case runs */
     int windows;             /* and how often */
@@ -61,8 +60,8 @@ struct ContentionClock {
 };
 
 /**
- * The contention of @row. @importers: one for each of its buffers; @processors: as many
- * as it has threads; @address: where the first buffer is mapped.
+ * The contention of @row. @importers: one for each of its buffers; @processors: at
+ * least row.processors() of them; @address: where the first buffer is mapped.
  */
 testexp::ContentionSpec make_contention(const ContentionCase& row, const ContentionClock& clock,
                                         std::span<const int> importers,

@@ -197,8 +197,6 @@ private:
 } // namespace
 
 Result<Translated> Translated::make(const std::vector<std::string>& others) {
-    Error last{EOPNOTSUPP, "an IOMMU, and a device of VFIO behind the IOMMU beside the exporters"};
-
     for (const std::string& name : devices_of_vfio()) {
         if (std::ranges::find(others, name) != others.end())
             continue;
@@ -222,7 +220,8 @@ Result<Translated> Translated::make(const std::vector<std::string>& others) {
         return Translated(std::move(device).value(), std::move(space).value(),
                           std::move(alone).value(), std::move(attached).value());
     }
-    return lacking(last);
+    return lacking(
+        {EOPNOTSUPP, "an IOMMU, and a device of VFIO behind the IOMMU beside the exporters"});
 }
 
 Result<MapAndUnmap> map_by_iommufd(const Translated& translated, const ImportBuffer& buffer,

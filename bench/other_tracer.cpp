@@ -96,6 +96,9 @@ ProbeEvents::~ProbeEvents() {
 Result<ProbeEvents> ProbeEvents::make(const std::string& function) {
     ProbeEvents events;
 
+    /* A benchmark that was killed leaves its events, and the kernel does not make them again. */
+    change_events("-:dmabuf_pfn/entry\n");
+    change_events("-:dmabuf_pfn/return\n");
     if (!change_events("p:dmabuf_pfn/entry " + function + "\nr:dmabuf_pfn/return " + function +
                        "\n"))
         return testexp::errno_error("cannot make events of " + function);

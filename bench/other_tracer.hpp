@@ -20,10 +20,10 @@ namespace latency {
 class OtherTracer {
 public:
     /**
-     * Runs @argv, which traces until it gets SIGINT; returns when @attached says that it
-     * does, of the process that it gets. The programs print that they attach before they
-     * have, so they are not asked. Fails when it ends before that, with its last line, and
-     * when it hangs.
+     * Starts @argv, a program that traces until SIGINT. Returns as soon as @attached, which gets
+     * the number of the process, says that the program traces. Such programs print that they have
+     * attached before they have, so their output does not count. Fails with the program's last line
+     * when the program ends before it traces, and after ten minutes when it does not trace.
      */
     static testexp::Result<OtherTracer> run(std::vector<std::string> argv,
                                             const std::function<bool(pid_t)>& attached);

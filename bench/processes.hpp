@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The same benchmark in several processes. Repetitions in one process share its buffers,
- * and so the pages, the huge-page mappings and the cache sets that these happened to get:
- * they agree with each other more than with any other run. A fresh process has fresh ones.
+ * and so the pages, the huge-page mappings and the cache sets that these buffers got. So
+ * repetitions of one process differ less than repetitions of two processes.
  */
 #pragma once
 
@@ -23,8 +23,8 @@ struct ProcessEnd {
 };
 
 /**
- * Runs @argv with "--out FILE" behind it, where FILE leads back here. It ends when this
- * process gets a signal, or ends itself. The error says why it does not start.
+ * Runs @argv with "--out FILE", where FILE is a pipe to this process. The child ends when this
+ * process ends or gets a signal. The error says why the child does not start.
  */
 testexp::Result<ProcessEnd> run_process(std::vector<std::string> argv);
 

@@ -19,17 +19,17 @@ struct Traces {
 };
 
 /**
- * A histogram for each of @names, in the order of the numbers that the script has for
- * them. bpftrace has a bucket per
- * power of two: percentiles are upper edges of those, while count, sum, min and max are exact.
+ * Returns a histogram for each of @names, in the order of the script's numbers. bpftrace has one
+ * bucket for each power of two, so a percentile is the upper end of such a bucket. count, sum, min
+ * and max are exact.
  *
- * Events that bpftrace reports as lost are counted for each of them, as it does
- * not say whose they were; hits of a kprobe that the kernel dropped it cannot see.
+ * bpftrace does not say which function a lost event belongs to, so each histogram counts all lost
+ * events. bpftrace does not see the kprobe hits that the kernel dropped.
  *
  * The output of a bpftrace that was stopped ends with a line that is cut off, or lacks whole lines.
  * Only the caller knows of lines that are missing, and sets @was_stopped. Each histogram that is
- * whole is kept, with a label "cut". One whose buckets do not add up to its count is left out, cut
- * or not.
+ * whole is kept, with a label "cut". A histogram whose buckets do not add up to its count is left
+ * out, also where the output is whole.
  *
  * The error names the line that is not bpftrace's, or whose number has no name.
  */

@@ -27,7 +27,7 @@ struct DescriptorOf {
 };
 
 struct BufferOptions {
-    std::optional<Mode> mode;               /* none: the first that works */
+    std::optional<Mode> mode;               /* none: fentry, else kprobe */
     std::string exporter;                   /* only the buffers of this exporter; empty: all */
     std::optional<DescriptorOf> descriptor; /* only the buffer of this descriptor */
     std::uint32_t max_buffers = 16384;

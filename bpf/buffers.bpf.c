@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Knows which dma-bufs there are, and so which ww_mutexes are reservation locks: those
- * that are open or mapped when it begins from iterators over all tasks, later ones
- * from dma_buf_export() or its tracepoint, until dma_buf_release(). There is no tracepoint in
- * dma_buf_release(): with tracepoints alone, a buffer is known until a new one has its place in
- * memory. What it cannot find is a buffer that
- * was made before and that only the kernel still holds.
+ * Finds dma-bufs, and with each the ww_mutex that is its reservation lock. Iterators over all tasks
+ * find the buffers that are open or mapped at the beginning. dma_buf_export() or its tracepoint
+ * shows later buffers, and dma_buf_release() the end of a buffer. dma_buf_release() has no
+ * tracepoint: with tracepoints alone, a buffer is known until a new buffer has its place in memory.
+ * A buffer that was made before and that only the kernel still holds is not found.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>

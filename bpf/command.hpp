@@ -21,9 +21,9 @@ namespace latency {
 void block_signals();
 
 /**
- * Runs @argv, looked up in PATH, until it ends; SIGTERM and a SIGINT that it did
- * not get from the terminal itself are passed on to it. Returns its exit status,
- * 128 + N if signal N ended it. Fails when it cannot be started.
+ * Runs @argv, a command that is looked up in PATH, until it ends. Passes on SIGTERM, and a SIGINT
+ * that another process sent; the terminal sends Ctrl-C to the command itself. Returns the command's
+ * exit status, or 128 + N if signal N ended the command. Fails when the command does not start.
  */
 testexp::Result<int> run_command(const std::vector<std::string>& argv);
 

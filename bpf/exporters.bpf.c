@@ -150,14 +150,19 @@ int walk_mappings(struct bpf_iter__task_vma *ctx)
 	return vma ? note_file(BPF_CORE_READ(vma, vm_file)) : 0;
 }
 
-/* 1 when there is such a table: each has these three, or dma_buf_export() refuses it. */
+/*
+ * Returns 1 for an ops table. dma_buf_export() refuses a table that lacks release, or has neither
+ * map_dma_buf nor get_pfn.
+ */
 SEC("syscall")
 int read_table(struct read_table *ctx)
 {
 	const struct dma_buf_ops *ops = (const void *)ctx->ops;
 
-	if (!BPF_CORE_READ(ops, map_dma_buf) || !BPF_CORE_READ(ops, unmap_dma_buf) ||
-	    !BPF_CORE_READ(ops, release))
+	if (!BPF_CORE_READ(ops, release))
+		return 0;
+	if (!BPF_CORE_READ(ops, map_dma_buf) &&
+	    !(bpf_core_field_exists(ops->get_pfn) && BPF_CORE_READ(ops, get_pfn)))
 		return 0;
 	note_table(ops, NULL);
 	return 1;

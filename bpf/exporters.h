@@ -7,7 +7,7 @@
 
 #include <linux/types.h>
 
-/* The members of struct dma_buf_ops that are traced. One to add is a word to add. */
+/* The members of struct dma_buf_ops that are traced. To trace another member, add its name. */
 #define EXPORTER_OPS(X)							\
 	X(attach) X(detach) X(pin) X(unpin) X(map_dma_buf)		\
 	X(unmap_dma_buf) X(begin_cpu_access) X(end_cpu_access) X(get_pfn)	\
@@ -40,7 +40,7 @@ struct callback {
 	__u32 unused;
 };
 
-/* Whose it is: the name that a buffer bears, empty while there was none. */
+/* The exporter of a callback. Empty until one of its buffers was seen. */
 struct callback_owner {
 	char exporter[EXPORTER_NAME_BYTES];
 };

@@ -82,7 +82,8 @@ std::string table(std::span<const NamedHistogram> histograms) {
         clocks.insert(clock_of(histogram));
     }
     for (const std::string& clock : clocks)
-        text += fmt::format("latency in ns, clock {}\n", worth_of(clock));
+        text += fmt::format("values in ns unless a row names another unit; clock {}\n",
+                            worth_of(clock));
 
     const auto add = [&](const std::string& name, const std::string& mode, const std::string& clock,
                          const auto&... cells) {

@@ -21,7 +21,7 @@ inline constexpr const char* tool_name = "dmabuf-lat";
 
 /**
  * An empty histogram of @function in ns, with labels for the tool that took it, the
- * kind of probe ("fentry" or "kprobe"), and the environment.
+ * kind of probe ("fentry", "kprobe" or "tracepoint"), and the environment.
  */
 testexp::NamedHistogram named(const std::string& function, const std::string& tool,
                               const std::string& mode, const testexp::Environment& environment);

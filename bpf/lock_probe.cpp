@@ -132,8 +132,10 @@ Result<LockProbe> LockProbe::attach(const LockOptions& options, std::vector<std:
         probe.mode_ = mode;
         Status ready = probe.load(false);
         if (ready) {
-            auto watch =
-                BufferWatch::attach(options.buffers, bpf_map__fd(probe.skeleton_->maps.locks));
+            BufferOptions buffers = options.buffers;
+            if (mode == Mode::tracepoint)
+                buffers.mode = mode; /* by itself, BufferWatch takes only fentry or kprobe */
+            auto watch = BufferWatch::attach(buffers, bpf_map__fd(probe.skeleton_->maps.locks));
             if (watch) {
                 probe.buffers_ = std::move(watch).value();
             } else if (watch.code() == ENOTSUP && mode != Mode::tracepoint &&

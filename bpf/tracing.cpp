@@ -93,9 +93,8 @@ void declare(CLI::App& app, TraceOptions& options) {
         ->check(CLI::Range(1, 4194304)); /* Linux has no larger PIDs */
     app.add_option_function<std::string>(
            "--mode", [&options](const std::string& name) { options.mode = mode_named(name); },
-           "auto (fentry, else kprobe), fentry, kprobe, or tracepoint (Linux 7.3: what the "
-           "kernel's "
-           "own tracepoints tell, without a probe on any function)")
+           "auto (fentry, else kprobe; locks: else tracepoint), fentry, kprobe, or tracepoint "
+           "(Linux 7.3: what the kernel's own tracepoints tell, without a probe on any function)")
         ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}));
     declare_end(app, options);
 }

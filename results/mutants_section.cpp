@@ -12,7 +12,7 @@ namespace report {
 namespace {
 
 struct Mutant {
-    std::string kind; /* module, kernel, exporters or importers */
+    std::string kind; /* as in schema.md */
     std::string name;
     std::string text; /* what is wrong */
     std::string flavour;
@@ -28,7 +28,7 @@ struct MutantKind {
     int killed = 0;
     std::string score; /* scripts/mutants prints the same */
     std::vector<std::string> survived;
-    std::vector<std::string> errors;    /* not built, or the guest was lost */
+    std::vector<std::string> errors;    /* without a verdict */
     std::vector<std::string> elsewhere; /* survived, and only another kernel shows them */
 };
 
@@ -72,7 +72,7 @@ Paragraph mutants_verdict(const Mutants& mutants) {
     if (tried == 0)
         return {"No fault was tried.", Tone::bad};
     if (survived + errors + elsewhere != 0)
-        return {fmt::format("The self-tests did not find {} fault{}; {} could not be tried, and "
+        return {fmt::format("The self-tests did not find {} fault{}; {} have no verdict, and "
                             "only another kernel shows {}.",
                             survived, survived == 1 ? "" : "s", errors, elsewhere),
                 Tone::bad};

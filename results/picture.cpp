@@ -25,7 +25,10 @@ constexpr int buffer_bytes = 32 << 20;
 constexpr int buffer_pages = buffer_bytes / 4096;
 constexpr std::array orders = {0, 4, 9, 10};
 
-/* gnuplot's fifth colour is the palest. */
+/*
+ * The order of the curves. gnuplot's fifth colour is the palest, so the fifth path is one that
+ * the README does not compare.
+ */
 constexpr std::array paths = {"follow_pfnmap_pte", "get_pfn",       "get_pfn_stride",
                               "sgt_map",           "get_pfn_batch", "phys_list"};
 
