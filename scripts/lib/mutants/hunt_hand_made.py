@@ -8,7 +8,6 @@ of the importers are in one module of the usual kernel.
 
 import collections
 import os
-import pathlib
 import threading
 import time
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a leg does its checks with: each is counted, writes a log of its own, and says in one line what failed."""
+"""The checks of a leg. Each check is counted, has a log of its own, and says in one line what failed."""
 import contextlib
 import dataclasses
 import pathlib

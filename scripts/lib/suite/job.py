@@ -231,7 +231,7 @@ class Job:
 
     def processes(self):
         """Nine on hardware, where times are worth something, each with buffers of its own; two in an emulated short
-        run, so that the way they take is known to work."""
+        run, so that the code for several processes is run."""
         if read_json(self.out / "env.json").get("clock") == "tsc":
             return 9
         return 2 if self.quick else 1

@@ -117,8 +117,8 @@ LEGS = [
         legs_count.icount, 3, 3, needs=("json", *GUEST), kernels=("base", *legs_count.OTHER_KERNELS), by_default=True,
         builds=tuple((target, "") for target in ("bench_resolve", "bench_contention", "results_compare", "cost_test",
                                                  "selftests"))),
-    Leg("newcomer", "the commands of the README on a Debian 12 and a Debian 13 with only git. Whole (half an hour) "
-        "when named without --quick, else a short form", legs_source.newcomer, 8, 8,
+    Leg("newcomer", "the commands of the README on a Debian 12 and a Debian 13 with only git. The long form (half an "
+        "hour) when named without --quick, else the short form", legs_source.newcomer, 8, 8,
         needs=("newcomer",), not_beside=("scripts",)),
     Leg("faults", "the self-tests find ten faults of the module that were made by hand, and twenty that rules make "
         f"(short: three of the ten). The score of the ten joins the report of the leg {NEWEST}. scripts/mutants tries "

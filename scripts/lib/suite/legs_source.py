@@ -7,7 +7,6 @@ import hashlib
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import core
@@ -260,6 +259,6 @@ def scripts(checks):
 
 
 def newcomer(checks):
-    """Whole it takes half an hour."""
+    """The long form takes half an hour."""
     short = [] if checks.named and not checks.quick else ["--short"]
     checks.tap("newcomer", [core.LIB / "newcomer", *short, "--logs", checks.logs / "newcomer"])

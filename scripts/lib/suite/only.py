@@ -10,7 +10,7 @@ import time
 import core
 
 NOTHING_TESTED = 4  # of selftests/run
-# What selftests/run asks, beside the programs themselves.
+# Programs that selftests/run starts beside the self-tests.
 TOOLS = ["module_parameters"]
 CHECK = "dmabuf-check"
 

@@ -150,7 +150,8 @@ class Run:
     def as_root(self, command):
         """Runs a command of this machine as root; what it leaves in the run directory is the user's."""
         named = [
-            f"{name}={value}" for name, value in os.environ.items() if name.startswith(("TESTEXP_", "DMABUF_PFN_"))
+            f"{name}={value}" for name, value in os.environ.items()
+            if name.startswith(("TESTEXP_", "KSFT_", "DMABUF_PFN_"))
         ]
         if os.geteuid() == 0:
             return core.call(["env", *named, *command], patience_s=core.SELF_TESTS_END_S)

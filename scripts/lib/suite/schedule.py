@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs legs side by side. A guest is emulated in one thread, so that two guests take two processors. Each leg also
-waits, for a fence, a boot or a device, and one leg more than there are processors works meanwhile."""
+"""Runs legs side by side. A guest is emulated in one thread. A leg also waits for fences, boots and devices, so one leg
+more than there are processors keeps the processors busy."""
 import queue
 import threading
 import time

@@ -116,7 +116,7 @@ class State:
         return directory
 
     def end_leg(self, leg, result):
-        """Whoever changed the tree meanwhile has a result that counts for no tree."""
+        """If the tree changed while the leg ran, the result counts for no tree."""
         unchanged = tree_identity() == self.tree
         with self._change():
             self.legs[leg] = {"tree": self.tree if unchanged else "", "result": dataclasses.asdict(result)}

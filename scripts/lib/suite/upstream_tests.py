@@ -83,10 +83,15 @@ def build_programs(source, suites):
     """What kselftest's Makefiles build for these suites."""
     log = source / "build.log"
     for directory in dict.fromkeys(suite.directory for suite in suites if suite.program):
-        with core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests"):
+        with locked(source):
             status = core.call_logged(["make", "-C", source / directory, f"OUTPUT={source / 'bin'}"], log)
         if status != 0:
             raise core.Problem(f"the kernel's tests in {directory} do not build: {first_error(log)} (log: {log})")
+
+
+def locked(source):
+    """Another run builds nothing in this directory during the block."""
+    return core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests")
 
 
 def first_error(log):
@@ -101,7 +106,7 @@ def unpacked(version):
     package = tarball.name.removesuffix(".tar.xz")
     text = f"{package} {tarball.stat().st_mtime_ns} {WANTED} {inspect.getsource(build_headers)}"
     source = core.cache_dir() / "regression" / f"{version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    with core.locked(source.parent / f"{source.name}.lock", "build of the kernel's tests"):
+    with locked(source):
         if not (source / "done").exists():
             shutil.rmtree(source, ignore_errors=True)
             (source / "bin").mkdir(parents=True)
@@ -134,6 +139,13 @@ def build_module(source, tree, work):
 
 def build_iterator(source, tree):
     """The BPF self-test dmabuf_iter as a program of its own, with the type information of a kernel."""
+    with locked(source):
+        build_iterator_alone(source, tree)
+        # in place at once: a guest of another run may read the program
+        (source / "dmabuf_iter/program").rename(source / "bin/dmabuf_iter")
+
+
+def build_iterator_alone(source, tree):
     work = source / "dmabuf_iter"
     (work / "bpf").mkdir(parents=True, exist_ok=True)
     for name in ("bpf_helpers.h", "bpf_core_read.h"):
@@ -150,7 +162,7 @@ def build_iterator(source, tree):
     made(["bpftool", "gen", "object", work / "whole.o", work / "part.o"])
     made(["bpftool", "gen", "skeleton", work / "whole.o", "name", "dmabuf_iter"], work / "dmabuf_iter.skel.h")
     made(["gcc", "-D_GNU_SOURCE", "-O2", "-I", work, "-I", core.LIB / "upstream",
-          source / BPF_TESTS / "prog_tests/dmabuf_iter.c", "-o", source / "bin/dmabuf_iter", "-lbpf", "-lelf", "-lz"])
+          source / BPF_TESTS / "prog_tests/dmabuf_iter.c", "-o", work / "program", "-lbpf", "-lelf", "-lz"])
 
 
 def made(command, output=None):

@@ -24,6 +24,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import tempfile
 import time
 
@@ -62,16 +63,17 @@ def place_of(options, program, image, initrd):
     return cache() / "kept" / digest.hexdigest()[:12]
 
 
-def is_alive(place):
-    """Whether the guest of this directory has a keeper: a keeper holds the lock `alive` until it ends."""
+def keeper_of(place):
+    """The process of the keeper of this directory's guest, or None. A keeper holds a lock on the file `alive` until the
+    keeper ends."""
+    flock = struct.Struct("hhqqi4x")
     try:
         with open(place / "alive", "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock = fcntl.fcntl(file, fcntl.F_GETLK, flock.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
     except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        return None
+    kind, _, _, _, pid = flock.unpack(lock)
+    return pid if kind != fcntl.F_UNLCK else None
 
 
 @contextlib.contextmanager
@@ -206,7 +208,7 @@ class Keeper:
 
     def live(self, accelerate, image, initrd):
         with open(self.place / "alive", "wb") as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX)
+            fcntl.lockf(alive, fcntl.LOCK_EX)
             self.tell("starting")
             self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="dmabuf-vm-"))
             self.console = self.scratch / "console"
@@ -341,7 +343,7 @@ def counted(number, noun):
 
 def list_all():
     """A line for each kept guest."""
-    alive = [(place, known) for place in places() if is_alive(place) and (known := about(place))]
+    alive = [(place, known) for place in places() if keeper_of(place) and (known := about(place))]
     for place, known in alive:
         idle = time.time() - known["since"]
         left = f", ends in {max(0, known['idle'] - idle):.0f} s" if known["state"] == "idle" else ""
@@ -357,8 +359,8 @@ def stop_all():
     """Ends all kept guests."""
     stopped = 0
     for place in places():
-        if is_alive(place) and (known := about(place)):
-            stop(place, known["pid"])
+        if pid := keeper_of(place):
+            stop(place, pid)
             stopped += 1
     say(f"kept guests that were ended: {stopped}")
     return 0
@@ -367,8 +369,9 @@ def stop_all():
 def stop(place, pid):
     """Ends a keeper, by request and then by force. QEMU ends with its keeper."""
     deadline = time.monotonic() + STOP_S
-    os.kill(pid, signal.SIGTERM)
-    while is_alive(place):
-        if time.monotonic() >= deadline:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):  # a keeper may end by itself at any time
+        os.kill(pid, signal.SIGTERM)
+        while keeper_of(place) == pid:
+            if time.monotonic() >= deadline:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)

@@ -37,7 +37,7 @@ def parser():
     made = core.Parser(prog="scripts/vm", description=DESCRIPTION, epilog=EPILOG)
     made.add_argument("--kernel", metavar="FLAVOUR|running|PATH",
                       help="a flavour of scripts/kernel, this machine without a guest, a bzImage, or a kernel build "
-                      "tree (default: what scripts/kernel default prints)")
+                      "tree (default: what scripts/kernel default prints). running ignores --smp, --mem and --share")
     made.add_argument("--smp", type=core.positive, default=None, metavar="N",
                       help="processors (default 2; 1 with --icount)")
     made.add_argument("--mem", type=core.positive, default=2048, metavar="M", help="memory in MiB (default 2048)")
@@ -139,7 +139,8 @@ def check(options):
     if options.command[:1] == [""]:
         raise CannotStart("the command is an empty word; say scripts/vm [options] -- CMD...")
     if options.kernel == "running":
-        for name in (*interactive, "keep", "icount", "iommu", "p2p", "sealed", "parallel", "qemu"):
+        for name in (*interactive, "keep", "icount", "iommu", "p2p", "sealed", "parallel", "qemu", "console",
+                     "append"):
             if getattr(options, name):
                 raise CannotStart(f"--{name} is for a guest; --kernel running has none")
     for name in interactive:
