@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "counts.hpp"
+#include "dma_segments.hpp"
 #include "fixture.hpp"
 #include "growth.hpp"
 #include "importer_kinds.hpp"
@@ -135,6 +136,24 @@ void buffers_come_and_go(const Subject& subject) {
     ksft::note(of + " came and went");
 }
 
+/* One buffer, so that an exporter that makes no second buffer is judged, too. */
+void map_and_unmap(const Subject& subject) {
+    const std::uint64_t most = quick() || is_debug_kernel() ? 1000 : 4000;
+    constexpr std::uint64_t fewest = 256, all_segments = 512 * 1024;
+    const Importer importer = attach_for_map(subject);
+    const std::uint64_t nr_segments = std::max<std::uint64_t>(segments_or_skip(importer).size(), 1);
+    const std::uint64_t times = std::clamp(all_segments / nr_segments, fewest, most);
+    const Counts before = count_all(subject);
+    const std::string of = std::to_string(times) + " mappings";
+
+    expect_memory_back(times, of, [&] {
+        for (std::uint64_t i = 0; i < times; i++)
+            (void)importer.map().value();
+    });
+    expect_counts(subject, before, "after " + of);
+    ksft::note(of + " of " + std::to_string(nr_segments) + " segments");
+}
+
 void refused_buffers(const Subject& subject) {
     const std::uint64_t times = is_debug_kernel() ? 64 : 512;
 
@@ -170,6 +189,10 @@ std::vector<Law> lifetime_laws() {
          "(P8)",
          {},
          attach_and_detach},
+        {"lifetime.map_and_unmap",
+         "hundreds of mappings of one buffer leave no memory (P8)",
+         {},
+         map_and_unmap},
         {"lifetime.buffers",
          "buffers that importers have used leave no memory when they are closed (P8, P22)",
          {Need::another},

@@ -18,7 +18,7 @@ WRONG_INSIDE = "0+4K,8K+4K,4K+4K,12K+4K,16K+8K,0+4K,28K+4K,32K+16K,0+4K,52K+12K"
 RANGES = (f"{WRONG_INSIDE},0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000+1M,0x5101000+0xff000,96M+12K,"
           "100M+4K*300/8K")
 # Laws that need a mapping of the buffer.
-MAPPED_LAWS = ("agree.while_mapped", "invalidate.waits_for_unmap")
+MAPPED_LAWS = ("agree.while_mapped", "lifetime.map_and_unmap", "invalidate.waits_for_unmap")
 # These exporters have both callbacks. Without this option, laws are skipped where one is missing.
 REQUIRED = "--require get_pfn --require get_pfn_attrs"
 
