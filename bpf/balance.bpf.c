@@ -32,7 +32,7 @@ struct {
 	__type(value, __u64); /* address of the dma-buf */
 } in_flight SEC(".maps");
 
-__u64 lost;	 /* calls that were not counted, as a map was full */
+__u64 lost;	 /* calls that were not counted: a map was full, or the return was not seen */
 __u64 unmatched; /* returns of calls whose entry was not seen */
 __u32 complete;	 /* set by the loader while all programs are attached */
 
@@ -70,8 +70,12 @@ int enter_do(struct pt_regs *ctx)
 	__u64 dmabuf = (__u64)buffer_of_call(ctx, bpf_get_attach_cookie(ctx));
 	__u64 frame = frame_at_entry(ctx);
 
-	if (bpf_map_update_elem(&in_flight, &frame, &dmabuf, BPF_ANY))
-		__sync_fetch_and_add(&lost, 1);
+	if (!bpf_map_update_elem(&in_flight, &frame, &dmabuf, BPF_NOEXIST))
+		return 0;
+
+	/* The map is full, or an earlier call of this frame ended unseen. One call is lost. */
+	__sync_fetch_and_add(&lost, 1);
+	bpf_map_update_elem(&in_flight, &frame, &dmabuf, BPF_EXIST);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What balance.bpf.c counts for each dma-buf, and balance_probe.cpp reads.
+ * The counts of one dma-buf. balance.bpf.c writes them, and balance_probe.cpp reads them.
  */
 #ifndef BALANCE_H
 #define BALANCE_H

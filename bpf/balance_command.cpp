@@ -48,7 +48,7 @@ std::optional<testexp::Buffer> buffer_of_module() {
     return std::move(buffer).value();
 }
 
-/* What is traced, and a watch for callbacks that come too late. */
+/* The probe, and the watch that finds callbacks which come after tracing began. */
 struct Subject {
     std::optional<ExporterWatch> exporters;
     std::optional<BalanceProbe> probe;
@@ -177,6 +177,10 @@ std::optional<Histograms> judge(Subject& subject, const std::string& exporter) {
         complain(fmt::format("{}{} calls were lost, so the counts prove nothing",
                              report.lost_is_exact ? "" : "at least ", report.lost));
         is_proved = false;
+    } else if (!report.lost_is_exact) {
+        complain(
+            "this kernel does not count the calls that kprobes miss, so the counts prove nothing");
+        is_proved = false;
     }
     if (buffers.empty()) {
         complain("no callback was called, so nothing was judged");
@@ -211,8 +215,9 @@ void add_balance(CLI::App& app, const std::vector<std::string>& command, Run& ru
     options->trace.command = command;
     balance->footer("Counts the calls of the exporters' callbacks for each dma-buf, of all "
                     "processes, until COMMAND\nends (its status is passed on), for --duration, or "
-                    "until Ctrl-C. Exit status 1: a buffer is not\nbalanced, calls were lost, or "
-                    "nothing was counted.");
+                    "until Ctrl-C. Exit status 1: a buffer is not\nbalanced, nothing was counted, "
+                    "or calls may be missing: calls were lost, a callback came after\ntracing "
+                    "began, or the kernel does not count missed calls (before 6.7).");
     balance->add_option("--exporter", options->exporter,
                         "Judge only the buffers of this exporter, by its name in bufinfo");
     declare_end(*balance, options->trace);

@@ -39,7 +39,7 @@ struct BufferBalance {
 struct BalanceReport {
     std::vector<BufferBalance> buffers; /* those with a counted call, by inode */
     std::uint64_t lost = 0;             /* calls that were not counted */
-    bool lost_is_exact = true;          /* else more calls may be lost */
+    bool lost_is_exact = true;          /* else the kernel may have dropped more calls */
 };
 
 class BalanceProbe {
@@ -51,10 +51,10 @@ public:
     BalanceProbe& operator=(BalanceProbe&&) noexcept;
     ~BalanceProbe();
 
-    /* Detaches; what was counted stays. Once. */
+    /* Detaches the programs. The counts stay. To be called at most once. */
     void stop();
 
-    /* What was counted so far. Calls in flight are lost ones after stop(). */
+    /* The counts so far. A call that has not returned counts as lost; see stop(). */
     BalanceReport read() const;
 
 private:
