@@ -26,9 +26,10 @@ testexp_get_pfn_fn testexp_get_pfn_op(const struct dma_buf *dmabuf)
 }
 
 /*
- * Returns whether the importer hears of a move, or has pinned the buffer. Before 6.16
- * attaching pins the buffer for a static importer. Since 6.16 only a mapping does so,
- * and the pin of a mapping does not count.
+ * Returns whether the contract lets the importer have PFNs: it hears of a move, or has pinned
+ * the buffer. Before 6.16 attaching pins the buffer for a static importer, but a kernel without
+ * MOVE_NOTIFY refuses all importers of a movable buffer. Since 6.16 only a mapping pins the
+ * buffer for a static importer, and the pin of a mapping does not count.
  */
 static bool compat_keeps_pfns(struct dma_buf_attachment *attach)
 {

@@ -122,7 +122,7 @@
  * @max_extents: [out] largest number of extents of one buffer, counting repeats
  * @nr_buffers: [out] number of buffers that exist
  * @nr_importers: [out] number of importers that exist
- * @reserved: [out] 0
+ * @reserved: 0; [out] 0
  * @max_pages: [out] largest number of pages that the module may hold
  * @used_pages: [out] number of pages that the module holds now. These are the RAM of buffers
  *	and all arrays whose length a caller chooses, each rounded up to pages: extents,
@@ -418,7 +418,10 @@ struct testexp_restore {
 #define TESTEXP_MOVE_SCATTER	0x01u
 #define TESTEXP_MOVE_FLAGS	0x01u
 
-/* Value of each byte of a page from the time that a move takes it away until it is freed. */
+/*
+ * Value of each byte of a page from the time that a move takes it away until it is freed. When the
+ * process is killed during MOVE, the page keeps its bytes.
+ */
 #define TESTEXP_POISON_BYTE	0xd5
 
 /**
@@ -1048,7 +1051,7 @@ struct testexp_contender {
  * @nr_contenders: 1 to TESTEXP_MAX_CONTENDERS
  * @seed: seed of the random orders
  * @run_ticks: the contention is over this number of clock ticks after its start; 0: it is over
- *	when all contenders with a limit (@ops) have reached it, and there must be at least
+ *	when all contenders with a limit (@ops) have ended, and there must be at least
  *	one such contender
  * @timeout_ms: the contention is over after this time in any case, 1 to TESTEXP_MAX_RUN_MS
  * @contention_fd: [out] close-on-exec, owned by the caller
@@ -1080,8 +1083,9 @@ struct testexp_contend {
  * contender has ended.
  *
  * Errors: EBUSY when a thread has joined as this contender before, or when the contention is
- * over; ETIMEDOUT when the other threads did not arrive within timeout_ms; EINTR when a signal
- * came, and then the other contenders continue; or the error of an operation.
+ * over; ETIMEDOUT when the other threads did not arrive within timeout_ms, or when RUN ended
+ * before they arrived; EINTR when a signal came, and then the other contenders continue; or the
+ * error of an operation.
  */
 struct testexp_join {
 	__u32 size;

@@ -7,11 +7,8 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/pfn.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "bench/clock.h"
 #include "bench/contend.h"
 #include "bench/roles.h"
 #include "exporter/memory.h"

@@ -62,7 +62,7 @@ enum contention_state {
  * @stop: each contender ends after its present operation
  * @run_ticks: see struct testexp_contend
  * @timeout_ms: see struct testexp_contend
- * @limited: number of contenders with a limit that have not made all their operations
+ * @limited: number of contenders with a limit that have not ended
  * @running: number of contenders that have not ended
  * @inside: number of threads that are in JOIN
  * @wait: woken when @running or @inside becomes 0

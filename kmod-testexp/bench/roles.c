@@ -354,7 +354,7 @@ static int role_operate_fence_wait(struct contender *contender)
 					  msecs_to_jiffies(TESTEXP_WAIT_MS));
 
 	if (left < 0)
-		return left == -ERESTARTSYS ? -EINTR : left;
+		return left;
 	if (!left) {
 		contender->counts.timeouts++;
 		return -ETIMEDOUT;

@@ -31,14 +31,15 @@
  */
 #define EXPORTER_MAP_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
 
-/* How many pages one fault maps, so that not every page of a buffer costs a fault. */
+/* A fault maps pages up to the end of an aligned block of this many pages, to save faults. */
 #define EXPORTER_FAULT_AROUND_PAGES	64UL
 
 /**
  * struct buffer - the private data of a dma-buf of this exporter
  * @ops: its callbacks, chosen by the flags of CREATE
  * @backing: memory and layout; guarded by the reservation lock
- * @left: the pages that the last move replaced, poisoned; guarded as @backing is
+ * @left: the pages that the last move replaced, poisoned unless the process was killed during
+ *	the move; guarded as @backing is
  * @owned: taken inside the reservation lock to change @backing and @left. So
  *	testexp_exporter_touch(), which acts as a device and cannot take the reservation
  *	lock, can read them under @owned alone
@@ -356,7 +357,7 @@ static noinline void exporter_wake_revoker(struct buffer *buffer)
 }
 
 /*
- * The benchmark counts this path. So the condition of dma_buf_attach_revocable() is written out
+ * bench measures this path. So the condition of dma_buf_attach_revocable() is written out
  * here instead of a call, and wake_up_all() is called only when somebody sleeps.
  */
 static void exporter_count_map(struct dma_buf_attachment *attach, int change)
@@ -459,8 +460,8 @@ static vm_fault_t exporter_insert_page(struct vm_area_struct *vma, const struct 
 }
 
 /*
- * Returns how many pages one fault maps: a power of two. With MADV_RANDOM the caller does not
- * want the neighbours of a page.
+ * Returns the number of pages of the aligned block in which one fault maps pages, beginning with
+ * the faulting page: a power of two. With MADV_RANDOM the caller does not want the neighbours.
  */
 static unsigned long exporter_fault_around(const struct vm_area_struct *vma)
 {
@@ -513,12 +514,12 @@ static vm_fault_t exporter_insert_pmd(struct vm_fault *vmf, const struct buffer 
 
 	if (address < vma->vm_start || vma->vm_end - address < PMD_SIZE)
 		return VM_FAULT_FALLBACK;
-	if (!IS_ALIGNED((address >> PAGE_SHIFT) - linear_page_index(vma, address), PTRS_PER_PMD))
+	if (!IS_ALIGNED((address >> PAGE_SHIFT) - linear_page_index(vma, address), HPAGE_PMD_NR))
 		return VM_FAULT_FALLBACK;
 	if (layout_find(layout, vmf->pgoff)->kind.type != TESTEXP_EXTENT_RAM ||
 	    layout_lookup(layout, vmf->pgoff, &pfn, &order) || order < HPAGE_PMD_ORDER)
 		return VM_FAULT_FALLBACK;
-	return testexp_insert_pfn_pmd(vmf, ALIGN_DOWN(pfn, PTRS_PER_PMD));
+	return testexp_insert_pfn_pmd(vmf, ALIGN_DOWN(pfn, HPAGE_PMD_NR));
 }
 
 static vm_fault_t exporter_huge_fault(struct vm_fault *vmf, unsigned int order)
@@ -753,8 +754,6 @@ static int exporter_check_flags(u32 flags)
 {
 	bool no_map = flags & TESTEXP_CREATE_NO_MAP;
 
-	if (flags & ~TESTEXP_CREATE_FLAGS)
-		return -EOPNOTSUPP;
 	if (no_map && flags & TESTEXP_CREATE_NO_GET_PFN)
 		return -EINVAL;
 	if (flags & TESTEXP_CREATE_CACHE_SGT && (no_map || flags & TESTEXP_CREATE_DYNAMIC))

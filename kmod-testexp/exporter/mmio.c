@@ -127,7 +127,9 @@ int testexp_device_init(void)
 void testexp_device_exit(void)
 {
 	if (borrowed_device) {
-		devices_restore_limits(borrowed_device);
+		/* A driver that has bound the device since has chosen its own limits. */
+		if (!borrowed_device->dev.driver)
+			devices_restore_limits(borrowed_device);
 		pci_dev_put(borrowed_device);
 	} else {
 		platform_device_unregister(own_device);
@@ -165,12 +167,14 @@ static int mmio_open(struct pci_dev *pci, int number)
 		return ret;
 
 	ret = pci_enable_device_mem(pci);
-	if (ret)
+	if (ret) {
 		pci_release_region(pci, number);
-	return ret;
+		return -EIO; /* the errnos of the PCI core mean other things here */
+	}
+	return 0;
 }
 
-/* Return: 0, also when the parameter is empty; -EINVAL, -ENODEV, -ENXIO or -EBUSY. */
+/* Return: 0, also when the parameter is empty; -EINVAL, -ENODEV, -ENXIO, -EBUSY or -EIO. */
 int testexp_mmio_init(void)
 {
 	struct pci_dev *pci;

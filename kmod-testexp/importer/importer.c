@@ -335,8 +335,8 @@ static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
  * No page is encrypted where the kernel encrypts no memory. RAM has no provider. The pages of this
  * module are not encrypted, and have no provider.
  */
-static bool importer_knows_owner(const struct importer *importer,
-				 const struct dma_buf_pfn_attrs *attrs)
+static bool importer_knows_provider_and_encryption(const struct importer *importer,
+						   const struct dma_buf_pfn_attrs *attrs)
 {
 	if (importer_is_encrypted(attrs) && !cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return false;
@@ -351,7 +351,7 @@ static bool importer_knows_attrs(const struct importer *importer,
 {
 	return attrs->cache < ARRAY_SIZE(importer_cache_modes) &&
 	       (attrs->type == DMA_BUF_PFN_RAM || attrs->type == DMA_BUF_PFN_MMIO) &&
-	       importer_knows_owner(importer, attrs);
+	       importer_knows_provider_and_encryption(importer, attrs);
 }
 
 /* A provider that the exporter has not written is no pointer. */

@@ -68,12 +68,18 @@ void testexp_table_drop_all(struct table *table)
 {
 	lockdep_assert_held(&table->lock);
 	if (table->entries)
-		memset(table->entries, 0, table->nr_entries * sizeof(*table->entries));
+		memset(table->entries, 0, table_bytes(table->nr_entries));
+}
+
+/* Returns the number of pages of the buffer that a table has entries for. */
+static u32 table_pages(const struct dma_buf *dmabuf)
+{
+	return min_t(u64, dmabuf->size >> PAGE_SHIFT, TESTEXP_TABLE_PAGES);
 }
 
 static int table_make(struct table *table, const struct dma_buf *dmabuf)
 {
-	u32 nr_entries = min_t(u64, dmabuf->size >> PAGE_SHIFT, TESTEXP_TABLE_PAGES);
+	u32 nr_entries = table_pages(dmabuf);
 	u64 *entries = testexp_memory_kvzalloc(table_bytes(nr_entries));
 
 	if (IS_ERR(entries))
@@ -241,7 +247,7 @@ static int table_fill_pages(struct table_fill *fill)
 
 static int table_check_fill(const struct testexp_fill *args, const struct dma_buf *dmabuf)
 {
-	u64 end = min_t(u64, dmabuf->size >> PAGE_SHIFT, TESTEXP_TABLE_PAGES);
+	u32 end = table_pages(dmabuf);
 	bool pause = args->flags & TESTEXP_FILL_PAUSE;
 
 	if (args->mode >= TESTEXP_FILL_MODES)
