@@ -30,6 +30,8 @@ using namespace testexp;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::uint32_t dynamic = TESTEXP_ATTACH_DYNAMIC;
 constexpr std::uint32_t fenced = TESTEXP_ATTACH_DYNAMIC | TESTEXP_ATTACH_FENCE;
 
@@ -192,7 +194,7 @@ void paused_seq_retry() {
     ksft::expect_eq(use.poisoned + use.wrong + use.gone, 0, "pages without their signature");
 }
 
-/* The negative control: every check for a stale PFN finds this one. */
+/* The negative control: every check finds the stale PFN of this importer. */
 void paused_naive() {
     require_pfns();
 
@@ -270,6 +272,7 @@ void pause_is_over() {
 void notify_ends_the_pause() {
     require_pfns();
     until_seen([] {
+        const auto start = Clock::now();
         Paused other(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
         Paused paused(TESTEXP_FILL_NAIVE, TESTEXP_WAIT_MS);
 
@@ -278,13 +281,16 @@ void notify_ends_the_pause() {
 
         const bool other_lasts = other.seen && happens(other.importer, POLLIN);
 
+        /* A pause that ends within half of its time did not end by itself. */
+        if (!other_lasts && Clock::now() - start < std::chrono::milliseconds(TESTEXP_WAIT_MS) / 2)
+            ksft::fail("the MOVE of one buffer ended the pause of another buffer");
         ksft::expect_eq(move(other.buffer, single_pages()), 0, "MOVE of the other buffer");
         (void)other.fill.get();
         return paused.seen && other_lasts;
     });
 }
 
-/* A FILL counts what comes while it resolves and installs. What came before is no news to it. */
+/* FILL counts notifications between resolve and install, but none that came before this FILL. */
 void fill_after_moves(testexp_fill_mode mode) {
     require_pfns();
 
@@ -728,8 +734,8 @@ void fence_expires() {
 }
 
 /*
- * A fence lasts as long after another one that was signalled early. The fence of another importer
- * began between the two, so it has to expire first.
+ * A fence lasts its full time also when an earlier fence of the same importer was signalled early.
+ * The fence of another importer begins between the two fences, so it has to expire first.
  */
 void later_fence_lasts() {
     until_seen([] {
@@ -758,8 +764,8 @@ void later_fence_lasts() {
 }
 
 /*
- * A fence also expires after another one that was signalled early. The time between the two is
- * longer than a timer of the kernel is late.
+ * A fence expires also when an earlier fence of the same importer was signalled early. The time
+ * between the two fences is longer than a timer of the kernel is late.
  */
 void later_fence_expires() {
     Fenced fenced;

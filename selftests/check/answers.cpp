@@ -47,11 +47,11 @@ private:
 };
 
 /* Borders of aligned blocks of each order, at most 64 borders of an order. */
-void add_borders(Chooser& chooser, std::uint64_t nr_pages, std::uint64_t limit) {
+void add_borders(Chooser& chooser, std::uint64_t nr_pages) {
     constexpr std::uint64_t of_each_order = 64;
     std::uint64_t step = std::uint64_t{1} << 51;
 
-    for (; step > 1 && limit > 0; step /= 2) {
+    for (; step > 1 && !chooser.is_full(); step /= 2) {
         const std::uint64_t borders = nr_pages / step;
         const std::uint64_t skip = borders / of_each_order + 1;
 
@@ -99,7 +99,7 @@ std::vector<Window> pages_to_ask(std::uint64_t nr_pages, std::uint64_t limit, st
 
     chooser.add(0, limit / 4);
     chooser.add(nr_pages - limit / 4, limit / 4);
-    add_borders(chooser, nr_pages, limit);
+    add_borders(chooser, nr_pages);
     while (!chooser.is_full())
         chooser.add(random() % nr_pages / block * block, block);
     return std::move(chooser).windows();

@@ -298,10 +298,12 @@ TEST(PagesToAsk, ALargeBufferIsAskedAtItsEndsAndBorders) {
 
         EXPECT_LE(count_pages(windows), 1000);
         EXPECT_GE(count_pages(windows), 500);
-        for (const std::uint64_t page : {std::uint64_t{0}, std::uint64_t{249}, nr_pages - 1,
-                                         nr_pages - 250, std::uint64_t{512}, std::uint64_t{511}})
-            EXPECT_TRUE(asks(windows, page) || nr_pages > 1001) << page;
-        EXPECT_TRUE(asks(windows, std::uint64_t{1} << 9) || nr_pages != 1001);
+        for (const std::uint64_t page :
+             {std::uint64_t{0}, std::uint64_t{249}, nr_pages - 1, nr_pages - 250})
+            EXPECT_TRUE(asks(windows, page)) << page;
+        if (nr_pages == 1001) {
+            EXPECT_TRUE(asks(windows, 511) && asks(windows, 512));
+        }
         for (std::size_t i = 1; i < windows.size(); i++)
             EXPECT_GT(windows[i].first, windows[i - 1].first + windows[i - 1].count);
         EXPECT_LE(windows.back().first + windows.back().count, nr_pages);

@@ -41,7 +41,7 @@ struct Record {
 
 /* A power of two or a neighbour of one, or any small number. */
 std::uint64_t length_of(const Record& record) {
-    const std::uint64_t power = std::uint64_t{1} << (record.length & 63) % 42;
+    const std::uint64_t power = std::uint64_t{1} << (record.length & 63) % 51;
 
     switch (record.length >> 6) {
     case 0:

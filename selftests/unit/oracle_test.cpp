@@ -173,9 +173,10 @@ private:
     /* Changes the kind of a random range of pages. */
     void change_kind(std::vector<Page>& pages) {
         const std::size_t first = below(pages.size());
+        const std::size_t end = first + below(pages.size() - first);
         const std::size_t which = below(3);
 
-        for (std::size_t i = first; i < first + below(pages.size() - first); i++) {
+        for (std::size_t i = first; i < end; i++) {
             if (which == 0)
                 pages[i].cache = TESTEXP_CACHE_WC;
             else if (which == 1)

@@ -36,11 +36,15 @@ pid_t fork_kept() {
     return fork();
 }
 
-[[noreturn]] void be_child(const std::function<int()>& body, Child::Life life) {
+[[noreturn]] void be_child(const std::function<int()>& body, Child::Life life, pid_t parent) {
     int status = 255;
 
-    if (life == Child::Life::with_parent)
+    if (life == Child::Life::with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* There is no signal when the parent ended before. */
+        if (getppid() != parent)
+            _exit(status);
+    }
     try {
         status = body();
     } catch (const std::exception& error) {
@@ -86,11 +90,11 @@ Fd moved_up(const Fd& fd) {
 
 } // namespace
 
-Child::Child(const std::function<int()>& body, Life life) : pid_(fork_kept()), parent_(getpid()) {
+Child::Child(const std::function<int()>& body, Life life) : parent_(getpid()), pid_(fork_kept()) {
     if (pid_ < 0)
         throw_errno("fork");
     if (pid_ == 0)
-        be_child(body, life);
+        be_child(body, life, parent_);
 }
 
 /* The child tells the errno of a failed start through a pipe, which a successful exec closes. */
@@ -131,7 +135,7 @@ Result<Child> Child::execute(std::vector<std::string> argv,
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(other.pid_), parent_(other.parent_), last_signal_(other.last_signal_),
+    : parent_(other.parent_), pid_(other.pid_), last_signal_(other.last_signal_),
       is_gone_(std::exchange(other.is_gone_, true)) {
 }
 
@@ -166,6 +170,17 @@ void Child::kill() const {
     signal(SIGKILL);
 }
 
+void Child::wait_for_end() const {
+    siginfo_t ended{};
+    int ret = 0;
+
+    do
+        ret = waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT);
+    while (ret < 0 && errno == EINTR);
+    if (ret < 0)
+        throw_errno("waitid");
+}
+
 int Child::wait() {
     int status = 0;
     pid_t ended = -1;
@@ -180,11 +195,11 @@ int Child::wait() {
 }
 
 bool ends_within(const Child& child, std::chrono::milliseconds limit) {
-    constexpr auto look_again = std::chrono::milliseconds(10);
+    constexpr auto between_looks = std::chrono::milliseconds(10);
     const auto end = std::chrono::steady_clock::now() + limit;
 
     while (!child.has_ended() && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(look_again);
+        std::this_thread::sleep_for(between_looks);
     return child.has_ended();
 }
 

@@ -28,7 +28,7 @@ struct Redirection {
 class Child {
 public:
     enum class Life {
-        with_parent, /* the kernel kills the child when this process ends */
+        with_parent, /* the kernel kills the child when the thread that made it ends */
         of_its_own,
     };
 
@@ -68,12 +68,15 @@ public:
     void signal(int number) const;
     void kill() const;
 
+    /* Waits for the end of the child, which keeps its number until wait(). */
+    void wait_for_end() const;
+
     /* Waits for the end of the child. Returns the status as waitpid() has it. Once. */
     int wait();
 
 private:
+    pid_t parent_; /* set before the fork, so the child knows it as well */
     pid_t pid_;
-    pid_t parent_;
     int last_signal_ = SIGKILL;
     bool is_gone_ = false;
 };

@@ -86,9 +86,13 @@ void run_in_child(const Case& test, unsigned int timeout_s, Outcome& outcome) {
             run_body(test, outcome);
             return 0;
         });
+
+        /* Nobody else gets the number of the group before wait() has reaped the leader. */
+        child.wait_for_end();
+        (void)kill(-child.pid(), SIGKILL);
+
         const int status = child.wait();
 
-        (void)kill(-child.pid(), SIGKILL);
         if (status != 0 || outcome.status < 0)
             set_outcome(outcome, KSFT_FAIL, end_of_process(status, timeout_s));
     } catch (const std::exception& error) {

@@ -68,7 +68,7 @@ void until_seen(const std::function<bool()>& body) {
         if (body())
             return;
     ksft::fail("in each attempt a fence expired or a pause ended before the test saw what happens "
-               "meanwhile");
+               "meanwhile: the machine is too slow, or the kernel ends them too early");
 }
 
 } // namespace testexp
