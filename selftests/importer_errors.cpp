@@ -578,7 +578,7 @@ void make_plan(ksft::Plan& plan) {
     plan.add("P23.refused[buffer=movable_revoked_after_attach]",
              [] { revoked_after_attach(TESTEXP_CREATE_REVOCABLE | TESTEXP_CREATE_DYNAMIC); });
     plan.add("P23.refused[buffer=revoked_bar]", revoked_bar_is_refused);
-    plan.add("P23.refused_page_only", part_without_the_hole);
+    plan.add("P23.part_without_the_hole", part_without_the_hole);
     for (const WrongRange& wrong : wrong_ranges())
         plan.add(std::string("P23.refused[range=") + wrong.name + "]",
                  [=] { range_is_refused(wrong); });

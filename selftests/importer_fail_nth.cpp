@@ -344,7 +344,7 @@ private:
         tally.faults += code == EFAULT;
         tally.not_found += not_found;
         ksft::expect(met && (code == ENOMEM || code == EFAULT || not_found),
-                     at + ": errno " + std::to_string(code) + " is one it may come to");
+                     at + ": errno " + std::to_string(code) + " is one that this call may return");
         if (code == EFAULT && held_in(scene_) == done_ && done_ != before_)
             return;
         expect_held(before_, at + ", errno " + std::to_string(code));

@@ -8,7 +8,7 @@
  * switches lockdep off: so this program is the last of a run, and only one case works per boot.
  * scripts/test boots once for each (KSFT_CASES).
  *
- * Does not see: put with the lock held, because a later fput does the work.
+ * Does not see: dma_buf_put() with the lock held. Its work is done later, without the lock.
  */
 #include <fstream>
 

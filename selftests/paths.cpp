@@ -586,8 +586,8 @@ struct Mode {
 constexpr Mode modes[] = {{"batch", TESTEXP_MODE_BATCH}, {"single", TESTEXP_MODE_SINGLE}};
 
 /*
- * Each batch continues where the batch before ended. No batch resolves more than one page, so only
- * then one of them meets the hole, in any sequence and mode.
+ * Each batch continues where the batch before ended. Each batch resolves one page, so a batch meets
+ * the hole only if the batches continue each other, in any sequence and mode.
  */
 void batches_continue(const Path& path) {
     constexpr std::uint64_t nr_pages = 64;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: an importer can learn what a page is, and whether peer devices may reach it, before it
- * resolves or maps anything (P13). A buffer with pages of another device refuses at attach an
- * importer that cannot reach them, one without allow_peer2peer.
+ * resolves or maps anything (P13). Attaching to a buffer with pages of another device fails for an
+ * importer without allow_peer2peer, because this importer cannot reach these pages.
  *
  * Method: a table of each kind of buffer with each kind of importer. DESCRIBE of every page is
  * compared with the layout, while the exporter's counts show that nobody has asked for a PFN or a

@@ -198,7 +198,7 @@ void make_plan(ksft::Plan& plan) {
                  [=] { agrees_with_pagemap(named.spec); });
         plan.add("P17.pfn_agrees[witness=map" + layout + "]",
                  [=] { agrees_with_map(named.spec, 0, 0); });
-        plan.add("P17.pfn_agrees[witness=map_cached_at_attach" + layout + "]",
+        plan.add("P17.pfn_agrees[witness=map_of_dynamic_importer" + layout + "]",
                  [=] { agrees_with_map(named.spec, 0, dynamic_importer); });
         plan.add("P17.pfn_agrees[witness=follow_pfnmap" + layout + "]",
                  [=] { agrees_with_walk(named.spec); });

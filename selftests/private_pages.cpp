@@ -82,7 +82,7 @@ void no_map(std::initializer_list<Layout> layouts) {
     ksft::expect_eq(make(Layout{}.ram(4)).importer.map().code(), 0, "map of RAM");
 }
 
-/* Only an importer that can reach other devices may attach to MMIO, so RAM gets the same one. */
+/* Only an importer that can reach other devices may attach to MMIO, so RAM gets the same kind. */
 Objects make_for_peers(const Layout& layout) {
     return make(layout, TESTEXP_CREATE_DYNAMIC, TESTEXP_ATTACH_DYNAMIC);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: after a revoke nobody can access the buffer in any way, revoking twice is the same as
- * once, and no signal prevents a revoke (P4). Its work does not grow with the pages (P5). An
- * importer that attaches meanwhile is notified or refused at its first get_pfn (P6). Mappings of
- * the CPU fault (P16). A restore gives everything back (P4). Exporters refuse importers that they
- * could not notify, at attach and not later (P3).
+ * once, and no signal prevents a revoke (P4). The work of a revoke does not grow with the number of
+ * pages (P5). An importer that attaches meanwhile is notified or refused at its first get_pfn (P6).
+ * Mappings of the CPU fault (P16). A restore gives everything back (P4). Exporters refuse importers
+ * that they could not notify, at attach and not later (P3).
  *
  * Method: each way to the buffer is tried before, between and after. An attach is delayed between
  * its check and the list of attachments until the revoke is over.
@@ -629,8 +629,8 @@ void untold_mapping_delays_nobody(const Class& kind, std::uint32_t attach_flags)
 /* --- P6 ------------------------------------------------------------------- */
 
 /*
- * The revoke comes after attach's check and before attach is listed, so nobody notifies it. Returns
- * whether the revoke has woken the attach.
+ * The revoke comes after attach's check and before the attachment is in the list, so nobody
+ * notifies the importer. Returns whether the revoke has woken the attach.
  */
 bool attaches_late(const Class& kind, const Form& form) {
     const bool has_no_device = device().has(TESTEXP_FEAT_NO_DEVICE);

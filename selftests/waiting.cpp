@@ -9,7 +9,7 @@
  * fence. /proc/PID/syscall shows that the call sleeps. Only the order of events is judged: whether
  * a call ended before the holder did.
  *
- * Does not see: where in the call it sleeps; REVOKE, which is in revoke.
+ * Does not see: where in the call it sleeps; REVOKE, which revoke tests.
  */
 #include <csignal>
 #include <thread>

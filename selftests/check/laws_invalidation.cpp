@@ -50,7 +50,10 @@ Importer attach_with_device(const Subject& subject) {
     return importer ? std::move(importer).value() : attach(subject);
 }
 
-/* Two importers with a callback, with and without a device. Their tables have PFNs. */
+/*
+ * Two importers with a callback: one as the subject is attached, and one with a device where the
+ * exporter accepts such an importer. Their tables have PFNs.
+ */
 void told_by(const Subject& subject, const Invalidation& how) {
     const std::uint64_t count = pages_to_fill(subject);
     const Importer first = attach(subject);

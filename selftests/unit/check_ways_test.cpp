@@ -26,7 +26,7 @@ std::string names_of(const std::vector<const Invalidation*>& ways) {
     return names;
 }
 
-TEST(Ways, OfThoseThatAreForGoodOnlyTheUsersOwnIsTried) {
+TEST(Ways, TheUsersCommandReplacesOtherFinalWays) {
     const std::vector<Invalidation> ways = {way("reset", false, true), way("decode", true),
                                             way("close", false), way("command", false)};
 
@@ -36,7 +36,7 @@ TEST(Ways, OfThoseThatAreForGoodOnlyTheUsersOwnIsTried) {
     EXPECT_EQ(names_of(way_for_good({ways.data(), 2})), "");
 }
 
-TEST(Ways, OfThoseThatAreARevokeNoneIsAMove) {
+TEST(Ways, NoRevokeIsAMove) {
     const std::vector<Invalidation> ways = {way("reset", false, true), way("decode", true),
                                             way("close", false)};
 

@@ -162,7 +162,7 @@ TEST(LayoutC, EveryLayoutOfUpTo4Extents) {
         {.max_pages = number_from_environment("TESTEXP_MAX_PAGES", 32), .max_extents = 4});
 }
 
-/* Small enough for a table of pages, and far too large for a table. */
+/* Layouts that are small enough for a table of pages, and layouts that are far too large. */
 TEST(LayoutC, RandomLayouts) {
     const std::uint64_t seed = number_from_environment("TESTEXP_SEED", 6);
     Checked checked;

@@ -17,7 +17,7 @@ inline testexp_hist empty_hist() {
     return hist;
 }
 
-/* The index of the first bucket, and of the last, that has values. The histogram needs one. */
+/* The index of the first bucket, and of the last, that has values. There must be a value. */
 inline std::uint32_t first_bucket(const testexp_hist& hist) {
     std::uint32_t index = 0;
 

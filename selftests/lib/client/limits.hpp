@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All time limits of the self-tests. docs/time-limits.md says what each of them is for. No limit
- * decides whether the kernel is right: on a slow or busy machine a test only takes longer.
+ * The time limits that several self-tests share. docs/time-limits.md says what each is for. No
+ * limit decides whether the kernel is right: on a slow or busy machine a test only takes longer.
  */
 #pragma once
 

@@ -44,8 +44,8 @@ bool Oracle::is_good(std::size_t first, int order) const {
 }
 
 /*
- * A new last page completes only the blocks that end with it. So push() looks at every page of
- * every block, in ascending orders, and still costs little for each page.
+ * A new last page completes only the blocks that end with it. So push() checks every block that
+ * ends with this page, in ascending orders: the halves of a block have been checked before.
  */
 void Oracle::push(const Page& page) {
     pages_.push_back(page);

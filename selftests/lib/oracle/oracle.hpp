@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The right answers: a brute-force page table of the buffer, with the largest order of each page as
- * section 2 of the contract defines it. Every block is checked page by page.
+ * section 2 of the contract defines it. Each block is checked by its halves.
  */
 #pragma once
 
