@@ -16,8 +16,8 @@ import slots
 
 HERE = pathlib.Path(__file__).resolve().parent
 # {file: the translation unit that includes the file}. The files are the exporter, the importer, their parts, their ABI,
-# and of bench/ what MEASURE and the list of addresses do. The loops of the paths, the contenders and the misuse are left
-# out, because they are tools of the tests.
+# and of bench/ what MEASURE and the list of addresses do. The loops of the paths, the contenders and the misuse are
+# left out, because they are tools of the tests.
 FILES = {name: name if name.endswith(".c") else "exporter/layout.c" for name in (
     "exporter/exporter.c", "exporter/layout.c", "exporter/layout.h", "exporter/backing.c", "exporter/runs.c",
     "exporter/memory.c", "exporter/mmio.c", "exporter/fence.c", "importer/importer.c", "importer/table.c",

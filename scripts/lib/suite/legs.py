@@ -110,8 +110,8 @@ LEGS = [
         f"of the legs {' '.join(CONTRACT_AFTER)} on this tree", legs_kernel.contract, 0.1, 0.1, after=CONTRACT_AFTER),
     Leg("probes", f"the BPF tools count exactly, in a guest of {NEWEST}. On {OLDER} too (6 minutes more) when named "
         "without --quick", legs_kernel.probes, 6, 6,
-        needs=("json", *GUEST), kernels=(NEWEST,), full_kernels=(OLDER,), builds=(("bpf_tests", ""), ("dmabuf-check", "")),
-        by_default=True),
+        needs=("json", *GUEST), kernels=(NEWEST,), full_kernels=(OLDER,), by_default=True,
+        builds=(("bpf_tests dmabuf-check", ""),)),
     Leg("icount", "two passes that count instructions agree with each other and with results/reference, and so do two "
         "boots with contention. Other ways to count agree too: MEASURE's modes, the kernel's benchmark, BPF. One pass "
         f"on {' '.join(legs_count.OTHER_KERNELS)} agrees with its own reference",
