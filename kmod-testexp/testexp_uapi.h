@@ -418,10 +418,7 @@ struct testexp_restore {
 #define TESTEXP_MOVE_SCATTER	0x01u
 #define TESTEXP_MOVE_FLAGS	0x01u
 
-/*
- * Value of each byte of a page from the time that a move takes it away until it is freed. When the
- * process is killed during MOVE, the page keeps its bytes.
- */
+/* Value of each byte of a page that a move took away, unless the process was killed meanwhile. */
 #define TESTEXP_POISON_BYTE	0xd5
 
 /**
@@ -1083,9 +1080,8 @@ struct testexp_contend {
  * contender has ended.
  *
  * Errors: EBUSY when a thread has joined as this contender before, or when the contention is
- * over; ETIMEDOUT when the other threads did not arrive within timeout_ms, or when RUN ended
- * before they arrived; EINTR when a signal came, and then the other contenders continue; or the
- * error of an operation.
+ * over; ETIMEDOUT when others did not arrive within timeout_ms or before RUN ended; EINTR when a
+ * signal came, and then the other contenders continue; or the error of an operation.
  */
 struct testexp_join {
 	__u32 size;

@@ -55,6 +55,16 @@ pid_t fork_kept() {
     _exit(status);
 }
 
+/* Makes a child that runs @body. Returns its number, or -1 with errno. */
+pid_t fork_child(const std::function<int()>& body, Child::Life life) {
+    const pid_t parent = getpid();
+    const pid_t pid = fork_kept();
+
+    if (pid == 0)
+        be_child(body, life, parent);
+    return pid;
+}
+
 /* dup2() of a descriptor to itself would leave it to be closed by exec. */
 bool redirect(const Redirection& redirection) {
     if (redirection.from == redirection.to)
@@ -90,11 +100,10 @@ Fd moved_up(const Fd& fd) {
 
 } // namespace
 
-Child::Child(const std::function<int()>& body, Life life) : parent_(getpid()), pid_(fork_kept()) {
+Child::Child(const std::function<int()>& body, Life life)
+    : pid_(fork_child(body, life)), parent_(getpid()) {
     if (pid_ < 0)
         throw_errno("fork");
-    if (pid_ == 0)
-        be_child(body, life, parent_);
 }
 
 /* The child tells the errno of a failed start through a pipe, which a successful exec closes. */
@@ -135,7 +144,7 @@ Result<Child> Child::execute(std::vector<std::string> argv,
 }
 
 Child::Child(Child&& other) noexcept
-    : parent_(other.parent_), pid_(other.pid_), last_signal_(other.last_signal_),
+    : pid_(other.pid_), parent_(other.parent_), last_signal_(other.last_signal_),
       is_gone_(std::exchange(other.is_gone_, true)) {
 }
 
@@ -168,17 +177,6 @@ void Child::signal(int number) const {
 
 void Child::kill() const {
     signal(SIGKILL);
-}
-
-void Child::wait_for_end() const {
-    siginfo_t ended{};
-    int ret = 0;
-
-    do
-        ret = waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT);
-    while (ret < 0 && errno == EINTR);
-    if (ret < 0)
-        throw_errno("waitid");
 }
 
 int Child::wait() {

@@ -68,15 +68,12 @@ public:
     void signal(int number) const;
     void kill() const;
 
-    /* Waits for the end of the child, which keeps its number until wait(). */
-    void wait_for_end() const;
-
     /* Waits for the end of the child. Returns the status as waitpid() has it. Once. */
     int wait();
 
 private:
-    pid_t parent_; /* set before the fork, so the child knows it as well */
     pid_t pid_;
+    pid_t parent_;
     int last_signal_ = SIGKILL;
     bool is_gone_ = false;
 };

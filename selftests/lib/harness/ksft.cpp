@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -72,6 +73,15 @@ std::string end_of_process(int wait_status, unsigned int timeout_s) {
     return std::string("killed by signal: ") + strsignal(WTERMSIG(wait_status));
 }
 
+/* Waits until the child ends. The child keeps its number until it is reaped. */
+void wait_for_end(pid_t pid) {
+    siginfo_t ended{};
+
+    while (waitid(P_PID, static_cast<id_t>(pid), &ended, WEXITED | WNOWAIT) < 0)
+        if (errno != EINTR)
+            throw std::runtime_error(testexp::errno_error("waitid").what);
+}
+
 /*
  * Runs the case in a child, which writes its outcome to shared memory. The child leads a process
  * group, so that nothing outlives the case that started it.
@@ -88,7 +98,7 @@ void run_in_child(const Case& test, unsigned int timeout_s, Outcome& outcome) {
         });
 
         /* Nobody else gets the number of the group before wait() has reaped the leader. */
-        child.wait_for_end();
+        wait_for_end(child.pid());
         (void)kill(-child.pid(), SIGKILL);
 
         const int status = child.wait();
