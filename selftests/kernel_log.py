@@ -146,9 +146,10 @@ class LeakDetector:
 
     SHOWN = 10
 
-    def __init__(self, path=None):
+    def __init__(self, path=None, wanted=True):
         self.path = path or KMEMLEAK
-        self.usable = os.path.exists(self.path)
+        self.usable = wanted and os.path.exists(self.path)
+        self.wanted = wanted
         self.switched_off = False
         if not self.usable:
             return
@@ -193,4 +194,4 @@ class LeakDetector:
         return ["kmemleak: " + report for report in reports]
 
     def summary(self):
-        return {"judged": self.usable, "switched_off": self.switched_off}
+        return {"judged": self.usable, "switched_off": self.switched_off, "wanted": self.wanted}

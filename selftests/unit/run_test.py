@@ -653,7 +653,7 @@ class BeyondOutputTest(unittest.TestCase):
                 unittest.mock.patch.multiple(module, load=lambda *_: None, unload=lambda: ["the module stays"]), \
                 unittest.mock.patch.object(run, "run_all", side_effect=ends_early):
             detector.return_value.new_leaks = lambda settled=False: ["leaked at the end" if settled else "leaked"]
-            args = argparse.Namespace(module=path, bin="", parameter=[], after_load=None)
+            args = argparse.Namespace(module=path, bin="", parameter=[], after_load=None, no_leaks=False)
             try:
                 run.run_with_module(judged, Log(), args)
             except module.Problem as why:
@@ -939,6 +939,14 @@ class KernelTest(unittest.TestCase):
     def test_no_leaks(self):
         self.assertEqual(self.leaks("")[0].new_leaks(settled=True), [])
         self.assertEqual(kernel_log.LeakDetector("/nonexistent").new_leaks(), [])
+
+    def test_unwanted_leaks(self):
+        """Without a scan, kmemleak's file stays as it is."""
+        with tempfile.NamedTemporaryFile("w+") as file:
+            detector = kernel_log.LeakDetector(file.name, wanted=False)
+            self.assertEqual(detector.new_leaks(), [])
+            self.assertEqual(file.read(), "")
+            self.assertEqual(detector.summary(), {"judged": False, "switched_off": False, "wanted": False})
 
     def test_leak_detector_stops(self):
         detector, _ = self.leaks("")
