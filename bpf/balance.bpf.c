@@ -73,7 +73,7 @@ int enter_do(struct pt_regs *ctx)
 	if (!bpf_map_update_elem(&in_flight, &frame, &dmabuf, BPF_NOEXIST))
 		return 0;
 
-	/* The map is full, or an earlier call of this frame ended unseen. One call is lost. */
+	/* The map is full, or the return of an earlier call with this frame was not seen. */
 	__sync_fetch_and_add(&lost, 1);
 	bpf_map_update_elem(&in_flight, &frame, &dmabuf, BPF_EXIST);
 	return 0;

@@ -54,7 +54,7 @@ public:
     /* Detaches the programs. The counts stay. To be called at most once. */
     void stop();
 
-    /* The counts so far. A call that has not returned counts as lost; see stop(). */
+    /* The counts so far. A call that has not returned counts as lost. */
     BalanceReport read() const;
 
 private:

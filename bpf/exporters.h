@@ -40,7 +40,7 @@ struct callback {
 	__u32 unused;
 };
 
-/* The exporter of a callback. Empty until one of its buffers was seen. */
+/* The exporter of a callback. The name is empty until a buffer of this exporter was seen. */
 struct callback_owner {
 	char exporter[EXPORTER_NAME_BYTES];
 };

@@ -92,8 +92,8 @@ RunDir load_run_dir(const fs::path& directory) {
     run.kernel_log = read_part<LogVerdict>(run, "kernel-log.json", missed, parse_log_verdict);
     if (run.tests) {
         note_unjudged("kernel log of the self-tests", run.tests->kernel_log, run);
-        if (run.tests->has_lost_leaks)
-            run.missing.emplace_back("leaks of memory: not judged: kmemleak is switched off");
+        if (!run.tests->why_no_leaks.empty())
+            run.missing.emplace_back("leaks of memory: not judged: " + run.tests->why_no_leaks);
     }
     if (run.kernel_log)
         note_unjudged("kernel log", *run.kernel_log, run);

@@ -94,8 +94,13 @@ SelfTests parse_self_tests(const json& object) {
     tests.skipped = object.at("skipped").get<int>();
     tests.faults = object.at("faults").get<std::vector<std::string>>();
     tests.kernel_log = parse_log_verdict(object.at("kernel_log"));
-    if (object.contains("leaks"))
-        tests.has_lost_leaks = object.at("leaks").at("switched_off").get<bool>();
+    if (object.contains("leaks")) {
+        const json& leaks = object.at("leaks");
+        if (leaks.at("switched_off").get<bool>())
+            tests.why_no_leaks = "kmemleak is switched off";
+        else if (!leaks.value("wanted", true))
+            tests.why_no_leaks = "--no-leaks was given";
+    }
     for (const json& program : object.at("programs"))
         tests.programs.push_back(parse_program(program));
     tests.not_run = programs_without_result(object.at("planned"), tests.programs);

@@ -39,7 +39,7 @@ struct SelfTests {
     std::vector<std::string> not_run; /* programs that were to run */
     std::vector<std::string> faults;  /* of the run as a whole */
     LogVerdict kernel_log;            /* of the time that the tests took */
-    bool has_lost_leaks = false;      /* kmemleak was there, but switched off */
+    std::string why_no_leaks;         /* why leaks were not judged, where the run says so */
 
     /* Something was found to be wrong, or may be wrong unseen. */
     bool has_failed() const;

@@ -1053,7 +1053,7 @@ void features_are_true() {
            "LOCKDEP");
     expect(TESTEXP_FEAT_KASAN, kernel_has_symbol("kasan_report"), "KASAN");
     expect(TESTEXP_FEAT_MISUSE, misuse == "Y\n", "MISUSE");
-    /* On x86-64 the kernel supports these leaves when it has transparent huge pages. */
+    /* On x86-64 a kernel with transparent huge pages can map PFNs by a PMD leaf. */
 #ifdef __x86_64__
     expect(TESTEXP_FEAT_HUGE, kernel_is_at_least(6, 12) && kernel_has_symbol("vmf_insert_pfn_pmd"),
            "HUGE");
@@ -1757,6 +1757,7 @@ void killed_measurement_ends() {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    share_symbols();
     plan.add("abi.info", info_is_plausible);
     plan.add("abi.info_is_true", info_is_true);
     plan.add("abi.features_are_true", features_are_true);

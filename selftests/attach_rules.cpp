@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Claim: an importer without a device works beside an importer with a device, and both may be
- * closed in either order. bufinfo in debugfs and the tracepoints of dma-buf show its attachment as
- * a readable line. A revoke reaches this importer (P9). bufinfo also lists each of many buffers and
- * attachments. An attach without a buffer is refused with a WARNING.
+ * closed in either order. bufinfo in debugfs and the tracepoints of dma-buf show the attachment
+ * without a device as a readable line. A revoke reaches this importer (P9). bufinfo also lists each
+ * of many buffers and attachments. An attach without a buffer is refused with a WARNING.
  *
  * Method: attach both kinds to one buffer; read bufinfo before and after, and the trace.
  *

@@ -725,8 +725,8 @@ private:
                 expect_pfns(objects.made, at(nth) + ", done without");
             return;
         }
-        ksft::expect(allowed(answer),
-                     at(nth) + ": errno " + std::to_string(answer) + " is one it may come to");
+        ksft::expect(allowed(answer), at(nth) + ": errno " + std::to_string(answer) +
+                                          " is one that this call may return");
         if (operation_.keeps && answer == EFAULT && after != before)
             expect_same(after - before, gain_, at(nth) + ", what it keeps, against undisturbed");
         else
@@ -998,6 +998,7 @@ void add_sweeps(ksft::Plan& plan, const FaultInjection& injection) {
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    share_symbols();
     raise_descriptor_limit();
     try {
         static const FaultInjection injection;

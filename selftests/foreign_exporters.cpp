@@ -104,8 +104,19 @@ void row_holds(const Row& row) {
     });
 }
 
+/* The symbols of vgem come with its module. */
+void load_vgem() {
+    try {
+        (void)vgem.make();
+    } catch (const ksft::Skip&) {
+        return; /* this machine has no vgem, and the cases say so */
+    }
+}
+
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    load_vgem();
+    share_symbols();
     for (const Row& row : rows)
         plan.add(std::string(row.device ? "P10" : "P3") + ".foreign[exporter=" + row.exporter.name +
                      ",importer=" + (row.dynamic ? "dynamic" : "static") +

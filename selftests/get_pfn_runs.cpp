@@ -42,6 +42,9 @@ Subject make_run(const Layout& layout) {
 
 /* Here the order is known without a page table: the whole run is one block. */
 void long_run(std::uint32_t order) {
+    REQUIRE(order < gib_order || 3 * pages_of(order) <= device().info().max_pages,
+            "a run of 1 GiB in one piece is rare in less than 4 GiB of memory");
+
     const Subject subject = make_run(Layout{}.ram(pages_of(order), {.align_order = order}));
 
     for (const std::uint64_t pgoff : {std::uint64_t{0}, pages_of(order) / 2, pages_of(order) - 1})

@@ -165,7 +165,8 @@ bool has_small_limit() {
 
 /*
  * Takes all but spare_pages of the limit, until the program ends. The exporter clears all this
- * memory, which takes long. Each case is a child of the program, and shares the memory.
+ * memory, which takes long. So the program takes the memory once: each case runs in a child of the
+ * program, and inherits the buffer.
  */
 void take_most() {
     static std::optional<Buffer> taken;

@@ -828,6 +828,7 @@ void plan_errors(ksft::Plan& plan, const Path& path, const std::string& paramete
 
 void make_plan(ksft::Plan& plan) {
     (void)device();
+    share_symbols();
     for (const Path& path : paths) {
         const std::string parameter = std::string("[path=") + path.name + "]";
 

@@ -87,7 +87,7 @@ LEGS = [
         needs=("sources", "stock", "regression", *GUEST),
         kernels=(NEWEST, f"{NEWEST}-upstream", "stock", OLDER)),
     Leg("locking", "the kernel reports each call with a wrong lock. Each call has a boot of the debug kernel",
-        legs_kernel.locking, 5, 5, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
+        legs_kernel.locking, 2, 2, needs=GUEST, kernels=(DEBUG,), builds=SELFTESTS),
     Leg("exporters", "dmabuf-check on each exporter that the kernel and QEMU's devices have: udmabuf, the system heap, "
         f"VFIO, vgem, the test exporter, and an example for --from. Full: large buffers on {NEWEST}, small buffers on "
         f"{DEBUG}. Short: small buffers on {NEWEST}", legs_exporters.exporters, 13, 4,

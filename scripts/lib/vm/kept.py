@@ -64,8 +64,8 @@ def place_of(options, program, image, initrd):
 
 
 def keeper_of(place):
-    """The process of the keeper of this directory's guest, or None. A keeper holds a lock on the file `alive` until the
-    keeper ends."""
+    """Returns the number of the keeper's process, or None. A keeper has a POSIX lock on the file `alive` until the
+    keeper ends. The kernel gives no number of a process in another PID namespace."""
     flock = struct.Struct("hhqqi4x")
     try:
         with open(place / "alive", "rb") as file:
@@ -73,7 +73,7 @@ def keeper_of(place):
     except FileNotFoundError:
         return None
     kind, _, _, _, pid = flock.unpack(lock)
-    return pid if kind != fcntl.F_UNLCK else None
+    return pid if kind != fcntl.F_UNLCK and pid > 0 else None
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ struct Redirection {
 class Child {
 public:
     enum class Life {
-        with_parent, /* the kernel kills the child when the thread that made it ends */
+        with_parent, /* the kernel kills the child when the thread that forked ends */
         of_its_own,
     };
 

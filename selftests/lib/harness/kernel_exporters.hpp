@@ -14,6 +14,12 @@ namespace testexp {
 /* Whether /proc/kallsyms has this function or variable of the kernel or of a loaded module. */
 bool kernel_has_symbol(const std::string& name);
 
+/*
+ * Reads the symbols once for all cases, when a program makes its plan: each case is a child of the
+ * program, and inherits the symbols. A failure shows in the cases that need symbols.
+ */
+void share_symbols();
+
 struct KernelExporter {
     const char* name; /* as the names of cases have it */
     Fd (*make)();     /* makes a dma-buf of one page, and skips if there is no such exporter */

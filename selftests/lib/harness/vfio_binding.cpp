@@ -35,10 +35,13 @@ std::string device_of_module() {
 } // namespace
 
 void load_vfio() {
-    static const int status =
-        Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"}).value().wait();
+    static const bool is_loaded = [] {
+        Result<Child> modprobe = Child::execute({"modprobe", "-aq", "vfio-pci", "iommufd"});
 
-    (void)status; /* a kernel without these modules may have them built in */
+        return modprobe && modprobe.value().wait() == 0;
+    }();
+
+    (void)is_loaded; /* where modprobe fails, the modules may be built in */
 }
 
 VfioBinding::VfioBinding(const PciId& id)
