@@ -135,8 +135,8 @@ WRONG_LOCKS = [
 
 
 def locking(checks):
-    """The first report switches lockdep off, so that each call needs a boot of its own. Scans for leaks would take three
-    quarters of the time."""
+    """The first report switches lockdep off, so that each call needs a boot of its own. Scans for leaks would take
+    three quarters of the time."""
     for call in WRONG_LOCKS:
         ended = guests.judged(checks, call, DEBUG, ["lockdep_splats"], cases=call, more=["--no-leaks"])
         checks.must_pass(ended.ktap, ".*" + re.escape(call))
