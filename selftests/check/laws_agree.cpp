@@ -2,6 +2,7 @@
 /* P13, P14 and P17: get_pfn and get_pfn_attrs agree with everything else that shows the pages. */
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 
 #include "dma_segments.hpp"
 #include "fixture.hpp"
@@ -22,6 +23,14 @@ void expect_pfn(const Answer& answer, std::uint64_t expected, const std::string&
     if (answer.has_pfn() && answer.result.pfn != expected)
         ksft::record_failure(page(answer.pgoff) + ": get_pfn says PFN " + hex(answer.result.pfn) +
                                  ", and " + of + " says " + hex(expected),
+                             __FILE__, __LINE__);
+}
+
+/* What has a page is no hole. -EOPNOTSUPP says nothing of this: the page is there for others. */
+void expect_hole(const Answer& answer, bool is_page, const std::string& of) {
+    if (answer.result.error == -ENXIO && is_page)
+        ksft::record_failure(page(answer.pgoff) + ": get_pfn says -ENXIO (a hole), and " + of +
+                                 " has a page there",
                              __FILE__, __LINE__);
 }
 
@@ -55,8 +64,29 @@ void with_iommufd(const Subject& subject) {
     compare(subject, ask_all(subject), *subject.source.iommufd);
 }
 
+/* Reads some pages that are holes, as get_pfn says: the first and the last holes. */
+void expect_no_page_in_holes(const Subject& subject, std::vector<Answer> answers) {
+    constexpr std::size_t at_each_end = 8;
+
+    std::erase_if(answers, [](const Answer& answer) { return answer.result.error != -ENXIO; });
+    if (answers.empty())
+        return;
+
+    const Mapping mapping = map_or_skip(subject);
+
+    for (std::size_t i = 0; i < answers.size(); i++)
+        if (i < at_each_end || i + at_each_end >= answers.size())
+            expect_hole(
+                answers[i],
+                signal_of_reading(mapping.bytes().data() + answers[i].pgoff * page_bytes()) == 0,
+                "the exporter's mmap");
+}
+
 void with_mmap(const Subject& subject) {
     const std::vector<Answer> answers = ask_all(subject);
+
+    expect_no_page_in_holes(subject, answers);
+
     const MappedPages mapped = mapped_pages(subject, answers);
 
     for (std::size_t i = 0; i < answers.size(); i++) {
@@ -108,6 +138,7 @@ void with_dma_addresses(const Subject& subject) {
                         "remainder of address and length by the page size, segment at " +
                             page(first));
         for (; answer != answers.end() && answer->pgoff < first + length; answer++) {
+            expect_hole(*answer, true, "map_dma_buf");
             expect_pfn(*answer, segment.dma_address / page_bytes() + answer->pgoff - first,
                        "the DMA address");
             if (subject.source.segments_are_blocks && answer->has_pfn())
