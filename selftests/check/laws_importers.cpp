@@ -70,11 +70,30 @@ bool needs_p2p(const Subject& subject) {
     return is_refused || (subject.has_attributes && has_mmio(subject));
 }
 
+bool revokes(const Source& source) {
+    return std::ranges::any_of(source.invalidations,
+                               [](const Invalidation& how) { return !how.is_move; });
+}
+
+/*
+ * An exporter that revokes and accepts importers without a callback is wrong: such importers cannot
+ * be told. So what the exporter accepts does not show that the exporter is fixed.
+ */
+ExporterClass class_of(const Subject& subject) {
+    if (subject.source.exporter_class)
+        return *subject.source.exporter_class;
+
+    ExporterClass observed = observed_class(subject);
+
+    if (subject.has_get_pfn && revokes(subject.source) && !observed.movable)
+        observed.revocable = true;
+    return observed;
+}
+
 ExporterTraits traits_of(const Subject& subject) {
     return {.has_get_pfn = subject.has_get_pfn,
             .needs_p2p = needs_p2p(subject),
-            .kind = subject.source.exporter_class ? *subject.source.exporter_class
-                                                  : observed_class(subject)};
+            .kind = class_of(subject)};
 }
 
 /* Why this kernel cannot have such an importer; nullptr if it can. */
