@@ -39,6 +39,9 @@ struct Law {
     std::string requirement; /* what the contract says, and in which section */
     std::vector<Need> needs;
     std::function<void(const Subject& subject)> run;
+
+    /* For --list: what else the law needs. The law itself skips where it is missing. */
+    std::string also = {};
 };
 
 /* For --list: "get_pfn". */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* P1, P7 and P8: several callers at once, a caller that is killed, and answers that stay. */
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include <sys/mman.h>
@@ -132,10 +133,35 @@ void killed(const Subject& subject) {
                             "after these processes");
 }
 
-/* The laws that ran before this law were the load. */
+/* The kernel moves pages that nobody has pinned. */
+void compact_memory() {
+    std::ofstream file("/proc/sys/vm/compact_memory");
+
+    if (!(file << 1 << std::flush))
+        ksft::note("this kernel does not compact memory when told (CONFIG_COMPACTION)");
+}
+
+void expect_still_there(const std::vector<Answer>& answers, const Reference& reference) {
+    for (const Answer& answer : answers) {
+        const std::optional<std::uint64_t> pfn = reference.pfn(answer.pgoff);
+
+        if (answer.has_pfn() && pfn && *pfn != answer.result.pfn)
+            ksft::record_failure(page(answer.pgoff) + ": the kernel has moved the page to PFN " +
+                                     hex(*pfn) + ", as " + reference.name + " says, and get_pfn " +
+                                     "says PFN " + hex(answer.result.pfn),
+                                 __FILE__, __LINE__);
+    }
+}
+
+/* The laws that ran before this law were the load, and the kernel now moves what it can. */
 void stable(const Subject& subject) {
     expect_same_answers(ask_pages(subject, attach(subject)), subject.first_answers,
                         "since this program began");
+    compact_memory();
+    expect_same_answers(ask_pages(subject, attach(subject)), subject.first_answers,
+                        "after the kernel has compacted memory");
+    if (subject.source.read_reference)
+        expect_still_there(subject.first_answers, subject.source.read_reference());
 }
 
 } // namespace
@@ -155,7 +181,8 @@ std::vector<Law> concurrency_laws() {
          {},
          killed},
         {"concurrent.stable",
-         "without a move or a revoke each answer stays the same (P1)",
+         "without a move or a revoke each answer stays the same, and the kernel cannot move the "
+         "pages (P1)",
          {Need::get_pfn},
          stable},
     };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "block_law.hpp"
@@ -269,52 +270,133 @@ void good_again_after(const Subject& subject, const Invalidation& how) {
 
 /* --- the CPU's mappings ---------------------------------------------------------- */
 
-testexp_walked entry_of(const Mapping& mapping) {
-    return device().walk(mapping.bytes().data(), 1, TESTEXP_WALK_FAULT_IN).value()[0];
+/*
+ * Pages with a PFN: the first, the last, and between them pages where a block begins, at most a
+ * dozen. The exporter may have taken away the mapping of one run, and forgotten another.
+ */
+std::vector<std::uint64_t> pages_to_read(const Subject& subject) {
+    constexpr std::size_t most = 12;
+    std::vector<std::uint64_t> begins, pages;
+    std::optional<std::uint64_t> last;
+
+    for (const Answer& answer : subject.first_answers) {
+        if (!answer.has_pfn())
+            continue;
+
+        const int order = std::clamp(answer.result.max_order, 0, 63);
+
+        if (!last || answer.pgoff >> order != *last >> order)
+            begins.push_back(answer.pgoff);
+        last = answer.pgoff;
+    }
+    if (!last)
+        ksft::skip("no page has a PFN");
+
+    const std::size_t step = begins.size() / most + 1;
+
+    for (std::size_t i = 0; i < begins.size(); i += step)
+        pages.push_back(begins[i]);
+    pages.push_back(*last);
+    return pages;
+}
+
+const std::byte* address_of(const Mapping& mapping, std::uint64_t pgoff) {
+    return mapping.bytes().data() + pgoff * page_bytes();
+}
+
+testexp_walked entry_of(const Mapping& mapping, std::uint64_t pgoff) {
+    return device().walk(address_of(mapping, pgoff), 1, TESTEXP_WALK_FAULT_IN).value()[0];
+}
+
+void expect_signal(const Mapping& mapping, std::uint64_t pgoff, int signal,
+                   const std::string& when) {
+    ksft::expect_eq(signal_of_reading(address_of(mapping, pgoff)), signal,
+                    "the signal of a read of page " + std::to_string(pgoff) + ", " + when);
 }
 
 /* The mapping shows the page that get_pfn returns now. */
-void expect_shown(const Subject& subject, const Mapping& mapping, const std::string& when) {
-    const testexp_walked entry = entry_of(mapping);
+void expect_shown(const Subject& subject, const Mapping& mapping, std::uint64_t pgoff,
+                  const std::string& when) {
+    const testexp_walked entry = entry_of(mapping, pgoff);
 
     if (entry.error == -EINVAL)
         return; /* follow_pfnmap_start() reads only mappings that are VM_PFNMAP */
-    if (const auto fault = entry_fault(attach(subject).resolve(0, 1).value()[0], entry))
-        ksft::record_failure("page 0, " + when + ": " + *fault, __FILE__, __LINE__);
+    if (const auto fault = entry_fault(attach(subject).resolve(pgoff, 1).value()[0], entry))
+        ksft::record_failure("page " + std::to_string(pgoff) + ", " + when + ": " + *fault,
+                             __FILE__, __LINE__);
 }
 
 /* An exporter may refuse a mapping of the time before the revoke. A new mapping has to work. */
-void expect_shown_again(const Subject& subject, const Mapping& old_one, const std::string& when) {
+void expect_shown_again(const Subject& subject, const Mapping& old_one,
+                        const std::vector<std::uint64_t>& pages, const std::string& when) {
     const Mapping new_one = map_buffer(subject).value();
 
-    if (signal_of_reading(old_one.bytes().data()) == 0)
-        expect_shown(subject, old_one, "through the mapping from before, " + when);
-    ksft::expect_eq(signal_of_reading(new_one.bytes().data()), 0,
-                    "the signal of a read through a new mapping, " + when);
-    expect_shown(subject, new_one, "through a new mapping, " + when);
+    for (const std::uint64_t pgoff : pages) {
+        if (signal_of_reading(address_of(old_one, pgoff)) == 0)
+            expect_shown(subject, old_one, pgoff, "through the mapping from before, " + when);
+        expect_signal(new_one, pgoff, 0, "through a new mapping, " + when);
+        expect_shown(subject, new_one, pgoff, "through a new mapping, " + when);
+    }
 }
 
 void unmapped_by(const Subject& subject, const Invalidation& how) {
     REQUIRE(device().has(TESTEXP_FEAT_WALK), "the kernel has no follow_pfnmap_start()");
 
     const Mapping mapping = map_or_skip(subject);
+    const std::vector<std::uint64_t> pages = pages_to_read(subject);
 
-    if (!subject.first_answers.front().has_pfn())
-        ksft::skip("the first page has no PFN");
-    if (entry_of(mapping).error == -EINVAL)
+    if (entry_of(mapping, pages.front()).error == -EINVAL)
         ksft::note("the mapping is not VM_PFNMAP, so the law does not compare PFNs");
-    expect_shown(subject, mapping, "before " + how.name);
+    for (const std::uint64_t pgoff : pages) {
+        expect_signal(mapping, pgoff, 0, "before " + how.name);
+        expect_shown(subject, mapping, pgoff, "before " + how.name);
+    }
 
     Taken taken(how);
 
-    if (how.is_move) {
-        expect_shown(subject, mapping, "after " + how.name);
+    for (const std::uint64_t pgoff : pages)
+        if (how.is_move)
+            expect_shown(subject, mapping, pgoff, "after " + how.name);
+        else
+            expect_signal(mapping, pgoff, SIGBUS, "after " + how.name);
+    if (how.is_move)
+        return;
+    taken.give_back();
+    expect_shown_again(subject, mapping, pages, "after " + how.name + " and its end");
+}
+
+/* --- a buffer that is made meanwhile -------------------------------------------------- */
+
+/*
+ * What takes the pages of one buffer of a device away takes them from its other buffers, and so
+ * from a buffer that is made before the pages come back. The exporter may also refuse to make it.
+ */
+void made_meanwhile(const Subject& subject, const Invalidation& how) {
+    Taken taken(how);
+    std::optional<Source> late;
+
+    try {
+        late = subject.make_another();
+    } catch (const std::exception& refusal) {
+        ksft::note("no buffer is made after " + how.name + ": " + refusal.what());
         return;
     }
-    ksft::expect_eq(signal_of_reading(mapping.bytes().data()), SIGBUS,
-                    "the signal of a read after " + how.name);
+
+    const int fd = late->buffer.get();
+    const auto importer = device().attach(fd, subject.attach_flags);
+
+    if (importer)
+        for (const std::uint64_t pgoff : {std::uint64_t{0}, subject.nr_pages - 1})
+            expect_refused(importer.value().resolve(pgoff, 1).value()[0], ENODEV,
+                           "page " + std::to_string(pgoff) + " of a buffer made after " + how.name);
+    else
+        ksft::expect_eq(importer.code(), ENODEV, "attach to a buffer made after " + how.name);
     taken.give_back();
-    expect_shown_again(subject, mapping, "after " + how.name + " and its end");
+
+    const Importer now = device().attach(fd, subject.attach_flags).value();
+
+    expect_same_answers(ask_pages(subject, now), subject.first_answers,
+                        "by a buffer made after " + how.name + ", once it has ended");
 }
 
 /* --- for good ---------------------------------------------------------------------- */
@@ -351,6 +433,15 @@ void asked_in_each_revoke(const Subject& subject) {
     if (ways.empty())
         ksft::skip("this source has no revoke after which it gives the pages back");
     for_each_way(subject, asked_in_callback, ways);
+}
+
+/* A revoke of the whole device, which a sibling shows. */
+void made_in_each_revoke(const Subject& subject) {
+    const auto ways = revokes_that_end(subject.source.invalidations);
+
+    if (ways.empty())
+        ksft::skip("this source has no revoke after which it gives the pages back");
+    for_each_way(subject, made_meanwhile, ways);
 }
 
 /* Only these wait for unmaps: a move lets an importer keep its mapping of the old pages. */
@@ -405,6 +496,11 @@ std::vector<Law> invalidation_laws() {
          "after a revoke, an access through a CPU mapping gives SIGBUS; after a move, and when the "
          "pages are back, a CPU mapping shows the pages that get_pfn returns (P16)",
          needs, each_that_ends<unmapped_by>},
+        {"invalidate.made_meanwhile",
+         "a buffer that the device makes while its pages are revoked is refused, or revoked as "
+         "well (contract 1b, P4)",
+         {Need::get_pfn, Need::invalidation, Need::another, Need::sibling},
+         made_in_each_revoke},
         {"invalidate.for_good",
          "when the pages are gone for good, importers were told, and get_pfn, map and attach give "
          "-ENODEV (P2, P4)",

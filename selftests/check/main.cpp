@@ -33,6 +33,8 @@ void list_laws() {
 
         for (const Need need : law.needs)
             needs += (needs.empty() ? "" : ", ") + std::string(text_of(need));
+        if (!law.also.empty())
+            needs += (needs.empty() ? "" : ", ") + law.also;
         std::printf("%s\n    %s\n    needs: %s\n", law.name.c_str(), law.requirement.c_str(),
                     needs.empty() ? "nothing more than a dma-buf" : needs.c_str());
     }
@@ -113,6 +115,7 @@ Subject subject_of(const Options& options) {
 
     Subject subject = make_subject(std::move(source), options.page_limit);
 
+    subject.make_another = subject.source.make_another;
     if (options.kind->makes_many)
         subject.make_another = [options] {
             return options.kind->make(options.argument, options.settings);

@@ -23,6 +23,7 @@ enum Choice {
     revoke_choice,
     restore_choice,
     from_timeout_choice,
+    from_again_choice,
     revoke_timeout_choice,
     first_source
 };
@@ -39,6 +40,7 @@ std::vector<option> table() {
         {"revoke-by", required_argument, nullptr, revoke_choice},
         {"restore-by", required_argument, nullptr, restore_choice},
         {"from-timeout", required_argument, nullptr, from_timeout_choice},
+        {"from-again", no_argument, nullptr, from_again_choice},
         {"revoke-timeout", required_argument, nullptr, revoke_timeout_choice},
     };
     int choice = first_source;
@@ -107,6 +109,9 @@ void take(Options& options, int choice, const char* argument) {
     case from_timeout_choice:
         options.settings.from_timeout = seconds_of(argument, "--from-timeout");
         break;
+    case from_again_choice:
+        options.settings.from_again = true;
+        break;
     case revoke_timeout_choice:
         options.revoke_timeout = seconds_of(argument, "--revoke-timeout");
         break;
@@ -123,6 +128,8 @@ void check_complete(const Options& options) {
         refuse("name a source of the dma-buf, for example --udmabuf 2M");
     if (options.page_limit < 16)
         refuse("--pages must be at least 16");
+    if (options.settings.from_again && options.kind != &from_source)
+        refuse("--from-again needs --from");
     if (!options.restore_by.empty() && options.revoke_by.empty())
         refuse("--restore-by needs --revoke-by");
 }
@@ -178,6 +185,10 @@ std::string help_text() {
            "  --from-timeout SEC    give up when the command of --from has sent nothing within "
            "SEC\n"
            "                        seconds (default 60)\n"
+           "  --from-again          the command of --from may be started again while it runs, and\n"
+           "                        sends another buffer of the same size each time; some laws "
+           "need\n"
+           "                        a second buffer\n"
            "  --require CALLBACK    fail where the exporter has no get_pfn, or no get_pfn_attrs\n"
            "  --pages N             ask for every page of a buffer up to N pages (default "
            "1048576);\n"

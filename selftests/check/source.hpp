@@ -86,6 +86,12 @@ struct Source {
 
     std::vector<Reference> references;
 
+    /*
+     * Reads the first of these references again, where memory can move. The PFNs must be the same,
+     * because the exporter has to keep the pages where they are.
+     */
+    std::function<Reference()> read_reference;
+
     /* The PFNs that iommufd tells. iommufd tells PFNs only of a device without an IOMMU. */
     std::optional<Reference> iommufd;
 
@@ -100,6 +106,15 @@ struct Source {
 
     std::optional<Sibling> sibling;
     std::optional<Harmless> harmless;
+
+    /*
+     * Makes another such buffer while this buffer exists. Empty where the source has only one, or
+     * where its kind says that make() does this.
+     */
+    std::function<Source()> make_another;
+
+    /* Whether make_another() starts a process, or does something else that takes long. */
+    bool is_slow_to_make = false;
 
     /* Asks the exporter for a buffer that it must refuse. Throws where the exporter makes one. */
     std::function<void()> make_refused;
@@ -135,6 +150,7 @@ struct Source {
 /* Options for sources, beside the argument of the source. */
 struct Settings {
     std::chrono::seconds from_timeout{60};
+    bool from_again = false; /* the command of --from may be started again */
 };
 
 struct SourceKind {

@@ -36,6 +36,9 @@ Source make(const std::string& argument, const Settings& settings) {
     source.buffer = sent->take();
     setenv("DMABUF_CHECK_FROM", std::to_string(sent->group()).c_str(), 1);
     source.keeps.push_back(std::move(sent));
+    source.is_slow_to_make = true;
+    if (settings.from_again)
+        source.make_another = [argument, settings] { return make(argument, settings); };
     return source;
 }
 

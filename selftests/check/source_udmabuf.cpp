@@ -96,9 +96,10 @@ Fd make_list(const Fd& memory, const Pieces& pieces) {
 }
 
 /* The PFN of each page of the buffer. */
-std::vector<std::uint64_t> reference_pfns(const ForeignBuffer& buffer, const Pieces& pieces) {
+std::vector<std::uint64_t> reference_pfns(const Fd& memory, std::uint64_t nr_pages,
+                                          const Pieces& pieces) {
     const std::vector<std::uint64_t> of_memory =
-        pfns_in_pagemap(Mapping::map(buffer.memory.get(), buffer.nr_pages).value());
+        pfns_in_pagemap(Mapping::map(memory.get(), nr_pages).value());
     std::vector<std::uint64_t> pfns;
 
     for (const Piece& piece : pieces)
@@ -118,8 +119,8 @@ Reference pagemap_of_memfd(std::vector<std::uint64_t> pfns) {
  * udmabuf pins the pages of the memfd. The kernel refuses this seal while a page is pinned. So the
  * memfd stays open until the buffer is gone and this function was called.
  */
-std::function<void()> no_page_is_pinned(Fd memory) {
-    return [memory = std::make_shared<Fd>(std::move(memory))] {
+std::function<void()> no_page_is_pinned(std::shared_ptr<const Fd> memory) {
+    return [memory = std::move(memory)] {
         if (fcntl(memory->get(), F_ADD_SEALS, F_SEAL_WRITE) < 0)
             ksft::record_failure(
                 errno_error("the pages of the memfd are not free again: F_SEAL_WRITE").what,
@@ -155,12 +156,16 @@ Source make(const std::string& argument, const Settings&) {
         value_for("udmabuf", make_udmabuf(value_for("udmabuf", parse_udmabuf(plain))));
     const Pieces pieces =
         shuffled ? shuffled_pieces(buffer.nr_pages) : Pieces{{0, buffer.nr_pages}};
+    const auto memory = std::make_shared<const Fd>(std::move(buffer.memory));
     Source source;
 
     source.name = "udmabuf " + argument;
-    source.references.push_back(pagemap_of_memfd(reference_pfns(buffer, pieces)));
-    source.buffer = shuffled ? make_list(buffer.memory, pieces) : std::move(buffer.fd);
-    source.expect_released = no_page_is_pinned(std::move(buffer.memory));
+    source.read_reference = [memory, pieces, nr_pages = buffer.nr_pages] {
+        return pagemap_of_memfd(reference_pfns(*memory, nr_pages, pieces));
+    };
+    source.references.push_back(source.read_reference());
+    source.buffer = shuffled ? make_list(*memory, pieces) : std::move(buffer.fd);
+    source.expect_released = no_page_is_pinned(memory);
     source.exporter_class = ExporterClass{};
     source.needs_p2p = false;
     source.is_exact = true;

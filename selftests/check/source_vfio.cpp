@@ -81,6 +81,16 @@ Sibling make_sibling(const VfioDevice& device, const VfioSpec& spec) {
             bar_in_sysfs(of_sibling)};
 }
 
+Source make_another(const VfioKeeper& keeper, const VfioSpec& spec) {
+    const VfioDevice device = VfioDevice::of_descriptor(spec.device, keeper.device());
+    Source another;
+
+    another.name = "another buffer of " + spec.device;
+    another.buffer = device.export_dma_buf(spec.region, spec.ranges).value();
+    another.references.push_back(bar_in_sysfs(spec));
+    return another;
+}
+
 /* VFIO's dma-bufs have no mmap, but the regions of the device have one. */
 std::vector<Mapping::Piece> pieces_of(const VfioDevice& device, const VfioSpec& spec) {
     const std::uint64_t start = device.region_offset(spec.region).value();
@@ -137,6 +147,7 @@ Source make(const std::string& argument, const Settings&) {
     const auto pieces = pieces_of(*made.device, spec);
     const auto keeper = std::make_shared<VfioKeeper>(std::move(*made.device));
 
+    source.make_another = [keeper, spec] { return make_another(*keeper, spec); };
     source.map = [keeper, pieces] { return Mapping::map_pieces(keeper->device().get(), pieces); };
     add_invalidations(source, keeper, can_reset);
     return source;

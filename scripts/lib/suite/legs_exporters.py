@@ -19,6 +19,9 @@ RANGES = (f"{WRONG_INSIDE},0+12K,0x1003000+0x3fd000,8M+1M,7M+1M,64M+1M,0x5001000
           "100M+4K*300/8K")
 # Laws that need a mapping of the buffer.
 MAPPED_LAWS = ("agree.while_mapped", "lifetime.map_and_unmap", "invalidate.waits_for_unmap")
+# These laws need a second buffer of the device, or of the command.
+MORE_BUFFERS = ("lifetime.buffers", "lifetime.importer_keeps_buffer")
+VFIO_LAWS = (*MAPPED_LAWS, *MORE_BUFFERS, "invalidate.made_meanwhile")
 # These exporters have both callbacks. Without this option, laws are skipped where one is missing.
 REQUIRED = "--require get_pfn --require get_pfn_attrs"
 
@@ -80,20 +83,22 @@ GUESTS = (
         of_every_size("--testexp no_get_pfn,ram:16"),
         of_every_size("--testexp no_attrs,ram:16"),
         of_every_size("--testexp private:100,ram:16 --require get_pfn_attrs"),
+        of_every_size("--testexp private:16 --only page"), # no page has a PFN
         # vgem maps each attachment, so 10,000 attachments take long. The debug kernel gets the small buffer.
         Source("--drm vgem,256K", "--drm vgem,2M", ("DRM_VGEM",)),
-        of_every_size(f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}'", "DMABUF_HEAPS_SYSTEM"),
+        Source(*[f"--from '{core.ROOT}/selftests/check/examples/system_heap.py {2 << 20}' --from-again"] * 2,
+               ("DMABUF_HEAPS_SYSTEM",), must_pass=MORE_BUFFERS),
     ), "{ modprobe vgem || :; }", ("--append", "hugepages=32")),
     # The device edu attaches, so DMA addresses are those of the IOMMU. While agree.device runs, edu belongs to VFIO and
     # makes DMA. VFIO takes the devices with a BAR, so the module has no BAR. Without the last option VFIO refuses a
     # device without interrupt remapping. --p2p lets VFIO's buffers be mapped.
     Guest("iommu", (
         complete(f"--vfio {DEVICE},2,0+4M", f"--vfio {DEVICE},2,0+64M", "VFIO_PCI_DMABUF", both=True,
-                 must_pass=MAPPED_LAWS),
+                 must_pass=VFIO_LAWS),
         # The first range has more bytes than 32 bits count, and so the ranges behind it begin behind 2^20 pages. Only a
         # short buffer is asked for every page.
         complete(f"--vfio {LARGE_DEVICE},2,{RANGES}", f"--vfio {LARGE_DEVICE},2,0+4G,{RANGES} --pages 65536",
-                 "VFIO_PCI_DMABUF", both=True, must_pass=MAPPED_LAWS),
+                 "VFIO_PCI_DMABUF", both=True, must_pass=VFIO_LAWS),
         # The guest memory has the large buffers.
         complete("--udmabuf 2M,shuffled", "--udmabuf 2M,shuffled", "UDMABUF", must_pass=("agree.device",)),
         complete(f"--heap {SMALL_HEAP}", f"--heap {SMALL_HEAP}", "DMABUF_HEAPS_SYSTEM", must_pass=("agree.device",)),
@@ -104,7 +109,7 @@ GUESTS = (
     # iommufd tells which PFNs it has only for a device without an IOMMU. The DMA addresses of edu are physical here.
     Guest("no iommu", (
         complete(f"--vfio {LARGE_DEVICE},2,0+1M", f"--vfio {LARGE_DEVICE},2,0+64M,0+12K", "VFIO_PCI_DMABUF",
-                 must_pass=("agree.iommufd", "agree.dma_addresses") + MAPPED_LAWS),
+                 must_pass=("agree.iommufd", "agree.dma_addresses") + VFIO_LAWS),
     ), f"{core.LIB}/guest/vfio-bind --noiommu {LARGE_DEVICE}", ("--p2p",),
           {"TESTEXP_IMPORTER_DEVICE": "0000:00:10.0", "TESTEXP_MMIO_BAR": ""}),
 )

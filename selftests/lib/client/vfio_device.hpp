@@ -60,6 +60,11 @@ public:
      */
     static Result<VfioDevice> open_by_group(const std::string& device, const VfioPaths& paths = {});
 
+    /* The device of a descriptor that another process has opened; only for the ioctls of VFIO. */
+    static VfioDevice of_descriptor(std::string name, Fd device) {
+        return {std::move(name), std::move(device), false};
+    }
+
     /* The dma-buf of these ranges of a BAR, in this order. */
     Result<Fd> export_dma_buf(std::uint32_t region, std::span<const VfioRange> ranges) const;
 
