@@ -331,9 +331,15 @@ static bool importer_is_encrypted(const struct dma_buf_pfn_attrs *attrs)
 	return *(const u8 *)&attrs->encrypted;
 }
 
+static bool importer_has_written_provider(const struct dma_buf_pfn_attrs *attrs)
+{
+	return memchr_inv(&attrs->provider, IMPORTER_UNTOUCHED_BYTE, sizeof(attrs->provider));
+}
+
 /*
- * No page is encrypted where the kernel encrypts no memory. RAM has no provider. The pages of this
- * module are not encrypted, and have no provider.
+ * No page is encrypted where the kernel encrypts no memory. RAM has no provider, and the exporter
+ * must say of MMIO who provides it, if only NULL. The pages of this module are not encrypted, and
+ * have no provider.
  */
 static bool importer_knows_provider_and_encryption(const struct importer *importer,
 						   const struct dma_buf_pfn_attrs *attrs)
@@ -342,7 +348,9 @@ static bool importer_knows_provider_and_encryption(const struct importer *import
 		return false;
 	if (testexp_exporter_owns(importer->attach->dmabuf))
 		return !attrs->provider && !importer_is_encrypted(attrs);
-	return attrs->type == DMA_BUF_PFN_MMIO || !attrs->provider;
+	if (attrs->type == DMA_BUF_PFN_MMIO)
+		return importer_has_written_provider(attrs);
+	return !attrs->provider;
 }
 
 /* Whether the exporter returned values that the kernel has. Only these may be used as an index. */
@@ -354,11 +362,10 @@ static bool importer_knows_attrs(const struct importer *importer,
 	       importer_knows_provider_and_encryption(importer, attrs);
 }
 
-/* A provider that the exporter has not written is no pointer. */
+/* Called only for attributes that importer_knows_attrs() has accepted. */
 static bool importer_has_pci_provider(const struct dma_buf_pfn_attrs *attrs)
 {
 	return attrs->type == DMA_BUF_PFN_MMIO && attrs->provider &&
-	       memchr_inv(&attrs->provider, IMPORTER_UNTOUCHED_BYTE, sizeof(attrs->provider)) &&
 	       dev_is_pci(attrs->provider->owner);
 }
 

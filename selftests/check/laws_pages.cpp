@@ -45,6 +45,9 @@ void answers(const Subject& subject) {
         expect_untouched(answer.result, page(answer.pgoff));
     }
     ksft::note("asked " + coverage(subject, all) + "; " + std::to_string(without) + " have no PFN");
+    if (std::ranges::all_of(
+            all, [](const Answer& answer) { return answer.result.error == -EOPNOTSUPP; }))
+        ksft::skip("no page has a PFN for the CPU (-EOPNOTSUPP), so there is nothing to check");
     ksft::expect(without < all.size(), "at least one page has a PFN");
 }
 
@@ -205,12 +208,17 @@ void attributes(const Subject& subject) {
     const Importer importer = attach(subject);
     const std::vector<Answer> all = ask_pages(subject, importer);
 
+    const auto expect_error = [&](std::uint64_t pgoff, int expected) {
+        const int code = importer.describe(pgoff, TESTEXP_DESCRIBE_ATTRS).code();
+
+        ksft::expect_eq(code, expected,
+                        "error of get_pfn_attrs for " + page(pgoff) + cause_of(code));
+    };
+
     for (const Answer& answer : all)
-        ksft::expect_eq(-importer.describe(answer.pgoff, TESTEXP_DESCRIBE_ATTRS).code(),
-                        answer.result.error, "error of get_pfn_attrs for " + page(answer.pgoff));
+        expect_error(answer.pgoff, -answer.result.error);
     for (const std::uint64_t pgoff : behind_the_end(subject.nr_pages))
-        ksft::expect_eq(importer.describe(pgoff, TESTEXP_DESCRIBE_ATTRS).code(), EINVAL,
-                        "error of get_pfn_attrs for " + page(pgoff));
+        expect_error(pgoff, EINVAL);
 }
 
 /* Where the exporter has no get_pfn, the core returns -EINVAL, and logs nothing. */

@@ -2,6 +2,7 @@
 #include "subject.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <unistd.h>
 
@@ -79,6 +80,14 @@ Subject make_subject(Source source, std::uint64_t page_limit) {
     throw std::runtime_error("no importer can attach: " + refusals);
 }
 
+std::string cause_of(int describe_code) {
+    if (describe_code != EUCLEAN)
+        return "";
+    return " (EUCLEAN: the call failed and yet wrote; or a type or cache mode that is none; or RAM "
+           "with a provider, or MMIO with a provider that was never written; or encrypted pages "
+           "where the kernel encrypts no memory)";
+}
+
 void expect_no_bugs(const std::vector<std::string>& bugs) {
     for (const std::string& line : bugs)
         ksft::record_failure("the kernel log: " + line, __FILE__, __LINE__);
@@ -131,7 +140,8 @@ void add_attributes(const Importer& importer, std::vector<Answer>& answers) {
             importer.describe(answer.pgoff, TESTEXP_DESCRIBE_ATTRS);
 
         if (ksft::expect_eq(described.code(), 0,
-                            "error of get_pfn_attrs for page " + std::to_string(answer.pgoff)))
+                            "error of get_pfn_attrs for page " + std::to_string(answer.pgoff) +
+                                cause_of(described.code())))
             answer.attributes = {.type = described.value().type,
                                  .cache = described.value().cache,
                                  .has_pci_provider = (described.value().attributes &

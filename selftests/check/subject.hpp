@@ -41,6 +41,12 @@ struct Subject {
 /* Asks the exporter what it can do. Throws std::runtime_error where no importer can attach. */
 Subject make_subject(Source source, std::uint64_t page_limit);
 
+/*
+ * What the errno of DESCRIBE with TESTEXP_DESCRIBE_ATTRS says beside its number, for messages: the
+ * module returns EUCLEAN for attributes that cannot be.
+ */
+std::string cause_of(int describe_code);
+
 /* Each line of the kernel log that begins the report of a bug is a failure. */
 void expect_no_bugs(const std::vector<std::string>& bugs);
 
