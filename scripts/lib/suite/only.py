@@ -64,6 +64,23 @@ def with_vfio(devices, words):
     return words, ["--iommu", "--append", "iommufd.allow_unsafe_interrupts=1"] if devices else []
 
 
+def with_huge_pages(checks):
+    """The options of scripts/vm for `--udmabuf SIZE,huge`: dmabuf-check makes a second buffer beside the first, and the
+    next buffer while the kernel still frees the last."""
+    sizes = re.findall(r"--udmabuf[ =](\d+)([KMG]?),huge", " ".join(checks))
+    pages = max((int(number) * {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit] >> 21 for number, unit in sizes),
+                default=0)
+    return ["--append", f"hugepages={4 * max(pages, 1)}"] if sizes else []
+
+
+def with_drm(checks, words):
+    """The words, which first load the drivers of the option --drm of dmabuf-check, if the kernel has them."""
+    load = 'modprobe -q "$1"; shift; exec "$@"'
+    for driver in dict.fromkeys(re.findall(r"--drm[ =]([a-z][a-z0-9_]*),", " ".join(checks))):
+        words = ["sh", "-c", load, "sh", driver, *words]
+    return words
+
+
 def command(options, programs):
     """The words that run the tests on the kernel under test."""
     binaries, module = build(options.kernel, programs)
@@ -75,7 +92,8 @@ def command(options, programs):
     judge, devices = with_vfio(vfio_devices(options.check), judge)
     if options.kernel == "running":
         return core.vm_command("running", judge)
-    return core.vm_command(options.kernel, judge, share=options.out, arguments=["--keep"] * options.keep + devices)
+    return core.vm_command(options.kernel, with_drm(options.check, judge), share=options.out,
+                           arguments=["--keep"] * options.keep + devices + with_huge_pages(options.check))
 
 
 def only(options):
