@@ -67,8 +67,8 @@ likely_default() {
 	echo "$version"
 }
 
-# default_flavour: gets the source of the newest version, and prints this version. When nothing can provide the source,
-# says so in one line and takes the next version.
+# default_flavour: gets the source of the newest version, and prints this version. When the source cannot be had, says
+# so in one line and takes the next version.
 default_flavour() {
 	local version otherwise=''
 	for version in $(versions); do
@@ -81,12 +81,19 @@ default_flavour() {
 		otherwise='an older Linux is the default'
 		# in a subshell, because a failure ends the shell
 		! (need_source "$version") || break
-		mkdir -p "$(dirname "$(absence "$version")")" && : >"$(absence "$version")"
 	done
 	echo "$version"
 }
 
 # --- a package of another suite ---------------------------------------------------------------------------------------
+
+# mirror_lacks FLAVOUR WHAT: ends the script because the mirror cannot provide the source of the flavour. The choice of
+# a default then does not ask the mirror again within a day.
+mirror_lacks() {
+	[ ! "${otherwise:-}" ] || : >"$(absence "$1")"
+	die "$(suites_mirror) has no $2;" \
+		"${otherwise:-name a source with --source, or take another kernel (scripts/kernel list)}"
+}
 
 # fetch_source FLAVOUR: downloads and unpacks the source, unless this was done before. One process at a time does so.
 fetch_source() {
@@ -99,9 +106,10 @@ fetch_source() {
 	mkdir -p "$(dirname "$directory")" && exec {lock}>"$directory.lock" && flock "$lock" ||
 		die "cannot write to $(dirname "$directory"); is the disk full?"
 	[ ! -f "$directory/version" ] || { exec {lock}>&- && return; }
-	open_suites "$directory" "$suite" ||
-		die "$(suites_mirror) has no $suite for $package: $(apt_reason "$log");" \
-			"${otherwise:-name a source with --source, or take another kernel (scripts/kernel list)}"
+	[ "$(free_mib "$directory")" -ge 400 ] ||
+		die "disk full: 400 MiB are needed under $directory for $package; make room or set XDG_CACHE_HOME"
+	open_suites "$directory" "$suite" || mirror_lacks "$1" "$suite for $package: $(apt_reason "$log")"
+	[ "$(suite_search "$directory" "^$package\$")" ] || mirror_lacks "$1" "$package in $suite"
 	run_step "download $package" "$log" '' 0 bash -c 'suite_apt "$@"' bash "$directory" download "$package" ||
 		die "apt cannot download $package of $suite: $(apt_reason "$log"); $way_on"
 	dpkg-deb -x "$directory/$package"_*.deb "$directory" 2>>"$log" ||
