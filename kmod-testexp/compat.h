@@ -118,17 +118,24 @@ static inline vm_fault_t testexp_insert_pfn_pmd(struct vm_fault *vmf, unsigned l
 }
 #endif
 
-/* The series for 7.3 adds dma_buf_get_pfn_attrs(), and a flag for exporters that revoke. */
-#if defined(TESTEXP_NATIVE) && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
-#define TESTEXP_HAS_PFN_ATTRS	1
-#else
-#define TESTEXP_HAS_PFN_ATTRS	0
+/*
+ * The series for 7.3 adds dma_buf_get_pfn_attrs(), dma_buf_pfn_max_order(), and a flag for
+ * exporters that revoke. Kbuild defines what the kernel has.
+ */
+#ifndef TESTEXP_HAS_PFN_ATTRS
+#define TESTEXP_HAS_PFN_ATTRS		0
+#endif
+#ifndef TESTEXP_HAS_PFN_MAX_ORDER
+#define TESTEXP_HAS_PFN_MAX_ORDER	0
+#endif
+#ifndef TESTEXP_HAS_REVOCABLE
+#define TESTEXP_HAS_REVOCABLE		0
 #endif
 
 /* A core that knows this flag refuses importers which cannot be notified. */
 static inline void testexp_ops_set_revocable(struct dma_buf_ops *ops, bool revocable)
 {
-#if TESTEXP_HAS_PFN_ATTRS
+#if TESTEXP_HAS_REVOCABLE
 	ops->revocable = revocable;
 #endif
 }

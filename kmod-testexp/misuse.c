@@ -606,7 +606,7 @@ static int misuse_odd_size(u32 flags, struct device *dev, int *result)
 
 /* --- helpers of the kernel that are inline functions -------------------------- */
 
-#if TESTEXP_HAS_PFN_ATTRS
+#if TESTEXP_HAS_PFN_MAX_ORDER
 
 /**
  * struct misuse_run - arguments of dma_buf_pfn_max_order()
@@ -686,6 +686,17 @@ static int misuse_max_order(u32 flags, struct device *dev, int *result)
 	return 0;
 }
 
+#else
+
+static int misuse_max_order(u32 flags, struct device *dev, int *result)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif
+
+#if TESTEXP_HAS_REVOCABLE
+
 static bool misuse_tells_class(struct dma_buf *dmabuf, u32 flags)
 {
 	bool dynamic = flags & TESTEXP_CREATE_DYNAMIC;
@@ -720,12 +731,10 @@ static int misuse_classes(u32 flags, struct device *dev, int *result)
 
 #else
 
-static int misuse_max_order(u32 flags, struct device *dev, int *result)
+static int misuse_classes(u32 flags, struct device *dev, int *result)
 {
 	return -EOPNOTSUPP;
 }
-
-#define misuse_classes	misuse_max_order
 
 #endif
 

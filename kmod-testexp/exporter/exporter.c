@@ -142,7 +142,7 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
 	/* This importer could not be told that its pages are gone. The core may have checked it. */
-	if (!TESTEXP_HAS_PFN_ATTRS && buffer->flags & TESTEXP_CREATE_REVOCABLE &&
+	if (!TESTEXP_HAS_REVOCABLE && buffer->flags & TESTEXP_CREATE_REVOCABLE &&
 	    !testexp_attach_revocable(attach))
 		return -EOPNOTSUPP;
 
