@@ -34,6 +34,7 @@ VFIO_TESTS = ("vfio_dma_mapping_test", "vfio_dma_mapping_mmio_test", "vfio_iommu
 CONTAINER = pathlib.Path("/dev/vfio/vfio")
 WITH_CONTAINER = re.compile(r"\.(vfio_type1|iommufd_compat)")  # in the names of cases
 WORST_LAST = ("pass", "skip", "fail")
+MENDED = ("fail", "pass")  # without the series, with the series
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -217,13 +218,15 @@ def read_run(path):
 
 
 def compare_runs(before, after, suites):
-    """Rows of (suite, case, before, after, reason), and what is wrong with them."""
+    """Rows of (suite, case, before, after, reason), and what is wrong with them. A case that the series mends is
+    right."""
     rows = []
     for key in dict.fromkeys([*before, *after]):
         left, right = before.get(key, ("absent",)), after.get(key, ("absent",))
         rows.append((*key, left[0], right[0], " / ".join(dict.fromkeys([*left[1:], *right[1:]]))))
     faults = [
-        f"{suite} {case}: {left}, {right}: {reason}" for suite, case, left, right, reason in rows if left != right
+        f"{suite} {case}: {left}, {right}: {reason}" for suite, case, left, right, reason in rows
+        if left != right and (left, right) != MENDED
     ]
     for suite in suites:
         for column, side in ((2, "first"), (3, "second")):
@@ -244,12 +247,15 @@ def print_comparison(document):
     for case in document["cases"]:
         if case["before"] == case["after"] == "fail":
             print(f"fails on both, so not because of the patches: {case['suite']} {case['case']}: {case['reason']}")
+        if (case["before"], case["after"]) == MENDED:
+            print(f"mended by the series: {case['suite']} {case['case']}: {case['reason']}")
     for fault in document["faults"]:
         print(f"differs: {fault}")
     for suite in dict.fromkeys(case["suite"] for case in document["cases"]):
-        outcomes = [case["after"] for case in document["cases"] if case["suite"] == suite]
+        cases = [(case["before"], case["after"]) for case in document["cases"] if case["suite"] == suite]
+        outcomes = [after for _, after in cases]
         counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("pass", "fail", "skip"))
-        print(f"{suite}: {counts} on {document['after']}")
+        print(f"{suite}: {counts} on {document['after']}, {cases.count(MENDED)} mended by the series")
 
 
 def main():

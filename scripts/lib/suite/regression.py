@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own dma-buf tests, on a kernel without the series and on a patched one: they must say the same.
+"""The kernel's own dma-buf tests, on a kernel without the series and on a patched one: they must say the same, except
+for what the series mends.
 
 upstream_tests.py builds the tests, from the source package of the kernel's version.
 """
@@ -27,7 +28,8 @@ mock device (7.3-debug). DIR (default: nothing is kept) gets regression.json, wh
 of all tests in regression/."""
 EPILOG = """\
 exit status: 0 the results are the same, 1 they differ or something could not run. A case that fails on both kernels is
-named: the series did not cause this failure."""
+named: the series did not cause this failure. A case that fails only without the series is named and counted as mended
+by the series: this difference is right."""
 
 
 def version_of(kernel):
