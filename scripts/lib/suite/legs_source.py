@@ -17,6 +17,7 @@ from checks import NotSo
 from legs_kernel import DEBUG, NEWEST, OLDER
 
 PATCHES = core.ROOT / "kernel/patches"
+UPSTREAM = core.ROOT / "kernel/upstream"
 
 # Linux 7.3 takes only a sparse that knows __typeof_unqual__, and its MODULE_INFO() asserts something about strlen().
 # Debian has an older sparse, which checks the rest as well without these two. scripts/module has the same.
@@ -77,10 +78,19 @@ def series(version):
     return [PATCHES / version / line for line in lines if line and not line.startswith("#")]
 
 
-def patched_files(version):
-    """The files of Linux that the series changes. A file that the series creates is not among them."""
-    text = "".join(path.read_text(encoding="utf-8") for path in series(version))
+def fixes(version):
+    """The patches for what is wrong in this version of Linux. A version may have none."""
+    return sorted((UPSTREAM / version).glob("*.patch"))
+
+
+def changed_files(patches):
+    """The files of Linux that the patches change. A file that a patch creates is not among them."""
+    text = "".join(path.read_text(encoding="utf-8") for path in patches)
     return sorted(set(re.findall(r"^--- a/(\S+)$", text, re.MULTILINE)))
+
+
+def patched_files(version):
+    return changed_files(series(version))
 
 
 def patched_directories(version):
@@ -91,14 +101,15 @@ def patched_directories(version):
 
 def patches_apply(log, version, scratch):
     """git am on the files as Debian has them, with the whole directories that have C files of the series. Files of a
-    directory within another one include headers from there."""
+    directory within another one include headers from there. Each fix applies to these files without the series."""
     tarball = core.script("kernel", "source", version)
-    wanted = [*patched_files(version), *patched_directories(version),
+    wanted = [*patched_files(version), *changed_files(fixes(version)), *patched_directories(version),
               *{f"{directory.parent}/*.h" for directory in patched_directories(version) if len(directory.parts) > 2}]
     log.run(["tar", "-C", scratch, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash", "-xf", tarball,
              *(f"linux-source-{version}/{name}" for name in wanted)])
     git = ["git", "-C", scratch, "-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "base"], ["am", "-q", *series(version)]):
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "base"], ["tag", "base"],
+                  *(["apply", "--check", fix] for fix in fixes(version)), ["am", "-q", *series(version)]):
         log.run([*git, *words])
 
 
@@ -141,7 +152,7 @@ def lint_version(checks, version):
     tree = core.kernel_tree(version)
     checkpatch = [tree / "scripts/checkpatch.pl", "--no-tree", "--strict"]
     checks.check(f"checkpatch --strict, patches of {version}",
-                 lambda log: log.run([*checkpatch, *sorted((PATCHES / version).glob("*.patch"))]))
+                 lambda log: log.run([*checkpatch, *sorted((PATCHES / version).glob("*.patch")), *fixes(version)]))
     # checkpatch takes a module for something that is merged: the version checks of compat.h are what it is there for,
     # and kzalloc_obj() is not in older kernels
     checks.check(
