@@ -54,7 +54,8 @@ LEGS = [
         needs=("userspace", "native", "results", "export"), builds=(("native", ""),), by_default=True),
     Leg("scripts", "the tests of scripts/tests. Short: without the tests that boot guests or build "
         f"({' '.join(legs_source.LONG_TESTS)})", legs_source.scripts, 22, 1,
-        needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), by_default=True),
+        needs=("scripts", "series", "stock", "perf", "mutants", *GUEST), full_kernels=(NEWEST, OLDER),
+        by_default=True),
     Leg(NEWEST, "the main job on the newest patched kernel: self-tests, benchmark, probes, report. Full: the "
         "self-tests at full bounds, the whole benchmark, and the kernel's own tests", legs_kernel.newest, 17, 5,
         needs=("native", "results", "perf", *GUEST), kernels=(NEWEST,), by_default=True),

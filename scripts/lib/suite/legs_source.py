@@ -14,7 +14,7 @@ import guests
 import includes
 import line_length
 from checks import NotSo
-from legs_kernel import DEBUG, NEWEST, OLDER
+from legs_kernel import DEBUG
 
 PATCHES = core.ROOT / "kernel/patches"
 UPSTREAM = core.ROOT / "kernel/upstream"
@@ -257,9 +257,6 @@ LONG_TESTS = ("kernel-test", "namespace-test", "qemu-test", "stage-test", "vm-ke
 
 
 def scripts(checks):
-    if not checks.quick:
-        core.kernel_tree(NEWEST)
-        core.kernel_tree(OLDER)
     tests = sorted(path for path in (core.SCRIPTS / "tests").iterdir() if os.access(path, os.X_OK) and path.is_file())
     missing = set(LONG_TESTS) - {path.name for path in tests}
     if missing:

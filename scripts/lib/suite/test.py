@@ -9,6 +9,7 @@ import traceback
 
 import core
 from checks import Checks, NotSo, Result
+from kernels import NEWEST, OLDER
 from schedule import Schedule, default_jobs
 from state import State
 
@@ -120,6 +121,31 @@ def checked_text(directories):
         *sums) if any(sums) else ""
 
 
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+def is_newest(kernel):
+    """Whether the kernel is of the newest Linux version."""
+    return kernel.split("-")[0] == NEWEST
+
+
+def legs_without_newest(table):
+    """What to run where nobody can get the newest Linux version: the legs of a run without a word that need no kernel
+    of it, and the leg of the older version."""
+    return [leg.name for leg in table.values()
+            if (leg.by_default or leg.name == OLDER) and not any(map(is_newest, leg.kernels))]
+
+
+def get_kernel(kernel, table):
+    try:
+        core.kernel_tree(kernel)
+    except core.Problem as problem:
+        if not is_newest(kernel):
+            raise
+        raise core.Problem(f"{problem}; these legs do not need Linux {NEWEST}: scripts/test --quick "
+                           f"{' '.join(legs_without_newest(table))}") from problem
+
+
 # --- a run ------------------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +181,7 @@ class Run:
         core.say(f"{leg.name} begins{form}; {leg.minutes(form_of_leg['quick']):g} min are stated")
         started = time.monotonic()
         try:
-            self.work(leg, checks)
+            self.work(leg, checks, self.table)
         except core.Stopped:
             return
         checks.result.seconds = time.monotonic() - started
@@ -167,10 +193,10 @@ class Run:
             core.say(self.remarks[-1])
 
     @staticmethod
-    def work(leg, checks):
+    def work(leg, checks, table):
         try:
             for kernel in leg.kernels_of_form(checks.quick):
-                core.kernel_tree(kernel)
+                get_kernel(kernel, table)
             for target, preset in leg.builds:
                 core.build_userspace(target, preset)
             leg.run(checks)
