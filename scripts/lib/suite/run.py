@@ -26,6 +26,7 @@ Builds what is missing, runs self-tests, benchmark and probes on a real kernel, 
          6.12       Linux 6.12 with the get_pfn patches, in a guest
          stock      the newest kernel that this Debian has, in a guest: no kernel to build
          stock-6.1  the same with the 6.1 that Debian 12 comes with
+         stock-7.3  the same with the 7.3 of Debian 13's backports
          running    this machine as it is, no guest: loads the module here, needs root and the kernel's headers
          TREE       a built kernel tree, in a guest
 --tune              with running: governor performance, turbo and SMT off, clocksource tsc while it measures
@@ -304,8 +305,8 @@ def counts_of(name):
 def parse(arguments):
     parser = core.Parser(
         prog="scripts/run", description=TEXT, add_help=False,
-        usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|running|TREE] [--tune] [--perf] [--quick] [--out DIR]\n"
-        "                   [--full-tests] [--beside KERNEL|DIR|FILE]\n"
+        usage="scripts/run [--kernel 7.3|6.12|stock|stock-6.1|stock-7.3|running|TREE] [--tune] [--perf]\n"
+        "                   [--quick] [--out DIR] [--full-tests] [--beside KERNEL|DIR|FILE]\n"
         "       scripts/run --only TEST[:CASE]... [--keep] [--kernel KERNEL] [--quick] [--out DIR]\n"
         "       scripts/run --check ARGUMENTS... [--keep] [--kernel KERNEL] [--quick] [--out DIR]")
     parser.add_argument("--kernel", help=core.argparse.SUPPRESS)
