@@ -253,8 +253,8 @@ def _end(process, patience_s=10):
 
 def _signal(process, number):
     """Signals the process and its group, unless its group is ours. A process of root takes signals from root alone."""
-    kill = os.kill if os.getpgid(process.pid) == os.getpgid(0) else os.killpg
     try:
+        kill = os.kill if os.getpgid(process.pid) == os.getpgid(0) else os.killpg
         kill(process.pid, number)
     except ProcessLookupError:
         pass

@@ -188,15 +188,16 @@ class Run:
         return True
 
     def judge_consoles(self):
-        """Adds the bugs of guests without a judge of their own to kernel-log.json. The job tests has one, unless the
-        guest was lost before the job ended. All guests have ended now, so nobody else writes the file."""
+        """Adds the bugs that only consoles show to kernel-log.json. The job tests has a judge of its own, which sees
+        neither the boot nor what follows the job. All guests have ended now, so nobody else writes the file."""
         path = self.out / "kernel-log.json"
         whole = job.read_json(path)
         try:
             for console in self.buggy:
-                if console != TESTS_CONSOLE or not whole:
-                    verdict = kernel_bugs.judge_text((self.out / console).read_text(errors="replace"))
-                    whole = job.joined(whole, verdict) if whole else verdict
+                verdict = kernel_bugs.judge_text((self.out / console).read_text(errors="replace"))
+                if console == TESTS_CONSOLE and whole:
+                    verdict |= {"bugs": [bug for bug in verdict["bugs"] if bug not in whole["bugs"]], "announced": 0}
+                whole = job.joined(whole, verdict) if whole else verdict
             if self.buggy:
                 core.write_json(path, whole)
         except OSError as error:
