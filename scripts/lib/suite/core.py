@@ -46,6 +46,11 @@ SELF_TESTS_END_S = 2 * limits.KILL_S
 PATCHED = "the kernel patched its code while its processors ran at the same time"
 ALONE = "one processor ran, because the command did not call /run/vm/start-processors"
 
+# The words before a command that root runs on this machine: one run at a time has the test module. The command keeps
+# the lock.
+ALONE_HERE = ("sh", "-c", 'exec 9>>"$0"; flock -n 9 || { echo "scripts/run: waiting for another run on this machine '
+              '(lock: $0)" >&2; flock 9; }; exec "$@"', "/run/dmabuf-pfn-run.lock")
+
 _name = "suite"
 _output = threading.Lock()
 

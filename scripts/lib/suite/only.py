@@ -91,7 +91,7 @@ def command(options, programs):
         judge += ["--check", arguments]
     judge, devices = with_vfio(vfio_devices(options.check), judge)
     if options.kernel == "running":
-        return core.vm_command("running", judge)
+        return core.vm_command("running", [*core.ALONE_HERE, *judge])
     return core.vm_command(options.kernel, with_drm(options.check, judge), share=options.out,
                            arguments=["--keep"] * options.keep + devices + with_huge_pages(options.check))
 

@@ -140,7 +140,7 @@ class Run:
         command, status = self.job_command(name, *arguments), INTERRUPTED
         try:
             if self.here:
-                status = self.as_root([*self.tune, *command])
+                status = self.as_root([*core.ALONE_HERE, *self.tune, *command])
             else:
                 status = core.call(
                     core.vm_command(self.kernel, command, share=self.out, timeout=core.GUEST_TIMEOUT_S,
