@@ -34,7 +34,7 @@ TEST(Chart, IsDrawnAsOneElement) {
     const auto svg = report::draw_svg(make_chart("<title> & more"));
 
     if (svg.code() == ENOENT)
-        GTEST_SKIP() << svg.error().what;
+        GTEST_SKIP() << "requires gnuplot: " << svg.error().what;
     ASSERT_TRUE(svg) << svg.error().what;
     EXPECT_TRUE(svg.value().starts_with("<svg"));
     EXPECT_TRUE(svg.value().ends_with("</svg>"));

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sets kselftest_dir to a directory of the build with a copy of the kernel's kselftest.h, and kselftest_origin to the
-# directory that the copy is from: KSELFTEST_DIR, else a kernel tree of this machine, else the Debian source package.
-# The build uses a copy because a cached kernel tree may be removed while the build stays.
+# Sets kselftest_dir to a directory of the build with a copy of the kernel's kselftest.h, from KSELFTEST_DIR, else a
+# kernel tree of this machine, else the Debian source package. The build uses a copy because a cached kernel tree may be
+# removed while the build stays.
 set(KSELFTEST_DIR "" CACHE PATH "tools/testing/selftests of a kernel tree, for kselftest.h")
 set(kselftest_dir "${CMAKE_CURRENT_BINARY_DIR}/kselftest")
 

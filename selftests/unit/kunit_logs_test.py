@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Claim: selftests/run judges the logs with which the kernel tests its KTAP parser as that parser does, or more
-strictly. Each difference is listed here.
+strictly. Each difference is listed here. That parser also reads what the harness of the self-tests prints.
 
 The logs and kunit.py come from the package linux-source-6.12. kunit.py judges the cases that it finds. For wrong output
 it prints an "error" that does not change its exit status. selftests/run takes such output for a failure, because the
@@ -38,6 +38,15 @@ DIFFERENT = {
     "test_is_test_passed-no_tests_run_with_header": ((0, 1, 0), 1, "as above"),
 }
 
+# What ksft_fake does in its second case of three, and what kunit.py counts then.
+HARNESS = {
+    "pass": {"passed": 3},
+    "fail": {"passed": 2, "failed": 1},
+    "skip": {"passed": 2, "skipped": 1},
+    "segfault": {"passed": 2, "failed": 1},
+    "half_a_line": {"passed": 3},
+}
+
 
 def unpack(directory):
     """Unpacks kunit.py and its logs. Stops reading the package, which takes some seconds, as soon as it has them."""
@@ -64,15 +73,19 @@ class KunitLogsTest(unittest.TestCase):
         cls.tree = cls.directory.name
         unpack(cls.tree)
 
-    def kunit(self, path):
-        """((passed, failed, skipped), exit status) of the kernel's parser."""
+    def read(self, path):
+        """({verdict: count}, exit status) of the kernel's parser."""
         done = subprocess.run([sys.executable, "-B", f"{KUNIT}/kunit.py", "parse", path], cwd=self.tree,
                               capture_output=True, text=True, check=False)
         line = re.search(r"Testing complete\. Ran \d+ tests: (.*)", done.stdout)
         self.assertTrue(line, done.stdout + done.stderr)
-        counts = {name: int(count) for name, count in re.findall(r"(\w+): (\d+)", line[1])}
+        return {name: int(count) for name, count in re.findall(r"(\w+): (\d+)", line[1])}, done.returncode
+
+    def kunit(self, path):
+        """((passed, failed, skipped), exit status) of the kernel's parser."""
+        counts, status = self.read(path)
         failed = counts.get("failed", 0) + counts.get("crashed", 0)
-        return (counts.get("passed", 0), failed, counts.get("skipped", 0)), done.returncode
+        return (counts.get("passed", 0), failed, counts.get("skipped", 0)), status
 
     @staticmethod
     def ours(path):
@@ -96,6 +109,15 @@ class KunitLogsTest(unittest.TestCase):
                     self.assertEqual(ours, theirs)
         left = set(DIFFERENT) - {os.path.basename(path).removesuffix(".log") for path in paths}
         self.assertEqual(left, set(), "listed, but no such log")
+
+    def test_harness(self):
+        """The build names the program ksft_fake in the environment."""
+        for what, counts in HARNESS.items():
+            with self.subTest(what):
+                path = os.path.join(self.tree, f"{what}.log")
+                with open(path, "wb") as file:
+                    subprocess.run([os.environ["KSFT_FAKE"], what], stdout=file, stderr=file, check=False)
+                self.assertEqual(self.read(path)[0], counts)
 
 
 if __name__ == "__main__":

@@ -127,18 +127,24 @@ class Checks:
             self.fails(name, fault, errors)
 
     def native_tests(self, name, build, environment=None):
-        """The tests of a build directory, run by ctest."""
+        """The tests of a build directory, run by ctest. A skipped test has to say what it requires."""
         log = self.log(name)
         status = core.call_logged(["ctest", "--test-dir", build, "--output-on-failure", "-j",
                                    str(core.processors())], log, env=environment)
-        text = log.read_text(errors="replace")
+        text, output = log.read_text(errors="replace"), ""
         with contextlib.suppress(OSError):
-            # where the tests say how much they checked
-            core.write_whole(log.with_suffix(".output"),
-                             (build / "Testing/Temporary/LastTest.log").read_text(errors="replace"))
+            # where the tests say how much they checked, and why they were skipped
+            output = (build / "Testing/Temporary/LastTest.log").read_text(errors="replace")
+            core.write_whole(log.with_suffix(".output"), output)
         totals = re.search(r"(\d+) tests? failed out of (\d+)", text)
         failed, number = (int(totals[1]), int(totals[2])) if totals else (0, 0)
-        self.passes(number - failed)
+        skipped = re.findall(r"^ *\d+/\d+ Test +#\d+: (\S+) .*\*\*\*Skipped", text, re.MULTILINE)
+        self.passes(number - failed - len(skipped))
+        for test in skipped:
+            if why := _requirement(output, test):
+                self.skips(f"{name}: {test}", why)
+            else:
+                self.fails(f"{name}: {test}", "skipped, but it does not say what it requires", log)
         if failed:
             self.fails(name, f"{failed} of {number} tests failed", log, failed)
         if number == 0 or (status != 0) != (failed > 0):
@@ -175,6 +181,13 @@ class Checks:
                                     for case in cases), f"no such case passed in {ktap}")
             for pattern in patterns
         ])
+
+
+def _requirement(output, test):
+    """The line in which a skipped test says what it requires, or "". output: ctest's LastTest.log."""
+    _, _, said = output.partition(f" Test: {test}\n")
+    found = re.search(r"^requires .*", said.partition("<end of output>")[0], re.MULTILINE)
+    return found[0] if found else ""
 
 
 def _last_lines(log):
