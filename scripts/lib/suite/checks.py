@@ -120,7 +120,8 @@ class Checks:
             status = core.call(words, stdout=out, stderr=err, **options)
         judgement = tap.judge(log.read_text(errors="replace"), status)
         self.passes(judgement.passed)
-        self.result.skipped += judgement.skipped
+        for line in judgement.skips:
+            self.skips(name, line)
         for line in judgement.failures:
             self.fails(name, line)
         for fault in judgement.faults:

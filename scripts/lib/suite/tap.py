@@ -13,8 +13,8 @@ PLAN = re.compile(r"1\.\.(\d{1,9}) *(# *skip\b.*)?$", re.IGNORECASE)
 class Judgement:
     passed: int = 0
     failed: int = 0
-    skipped: int = 0
     failures: list = dataclasses.field(default_factory=list)  # the lines "not ok"
+    skips: list = dataclasses.field(default_factory=list)  # the lines that say what was skipped, and why
     faults: list = dataclasses.field(default_factory=list)  # what is wrong beyond them; each counts as one failure
 
 
@@ -35,7 +35,7 @@ def judge(text, status):
                 judgement.faults.append(f"result {results} stands after the plan at the end")
     judgement.faults += _plan_faults(plans, results)
     if plans and plans[0][2] and not results:
-        judgement.skipped = 1
+        judgement.skips = [plans[0][0]]
     if not (0 < status < 128 if judgement.failures else status == 0):
         judgement.faults.append(f"it ended with status {status}, and {judgement.failed} of its results are failures")
     return judgement
@@ -50,7 +50,7 @@ def _take(judgement, match, number):
         judgement.failed += 1
         judgement.failures.append(match[0])
     elif SKIP.search(match[3]):
-        judgement.skipped += 1
+        judgement.skips.append(match[0])
     else:
         judgement.passed += 1
 
