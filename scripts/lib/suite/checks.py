@@ -53,9 +53,11 @@ class Checks:
     """The checks of one leg. `directory` is the leg's own; `quick` asks for its short form, `named` says that the
     user named the leg."""
 
-    def __init__(self, leg, directory, *, quick=False, named=False, results_of=lambda leg: None):
+    def __init__(self, leg, directory, *, quick=False, named=False, results_of=lambda leg: None,
+                 was_short=lambda leg: False):
         self.leg, self.directory, self.quick, self.named = leg, directory, quick, named
         self.results_of = results_of  # the directory of another leg that ran on this tree, or None
+        self.was_short = was_short  # whether that leg ran in its short form
         self.result = Result()
         self.logs = directory / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)

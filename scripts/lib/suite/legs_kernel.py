@@ -216,6 +216,8 @@ def contract(checks):
     passed, failed = contract_runs(checks)
     if checks.result.failed:
         return
+    if short := [leg for leg in CONTRACT_RUNS if checks.was_short(leg)]:
+        core.say(f"contract: these legs ran in their short forms: {' '.join(short)}")
     path = core.ROOT / "docs/contract.md"
     try:
         promises = contract_page.promises(path.read_text(encoding="utf-8"))

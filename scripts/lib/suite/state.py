@@ -119,7 +119,8 @@ class State:
         """If the tree changed while the leg ran, the result counts for no tree."""
         unchanged = tree_identity() == self.tree
         with self._change():
-            self.legs[leg] = {"tree": self.tree if unchanged else "", "result": dataclasses.asdict(result)}
+            self.legs[leg] = {"tree": self.tree if unchanged else "", "quick": self.run["forms"][leg]["quick"],
+                              "result": dataclasses.asdict(result)}
             self.run["done"].append(leg)
         return unchanged
 
@@ -137,6 +138,10 @@ class State:
     def results_of(self, leg):
         """The directory of a leg that came to its end on this tree, or None."""
         return pathlib.Path(self.leg_dir(leg)) if self.result(leg) else None
+
+    def was_short(self, leg):
+        """Whether the result of a leg on this tree is of its short form."""
+        return bool(self.result(leg)) and self.legs[leg]["quick"]
 
     def failed(self):
         """The forms of the legs that failed in the last run, or during which the tree was changed."""

@@ -176,7 +176,8 @@ class Run:
     def run_leg(self, leg):
         """In a thread of its own. Whatever goes wrong in a leg is a failure of that leg."""
         form_of_leg = self.forms[leg.name]
-        checks = Checks(leg.name, self.state.begin_leg(leg.name), results_of=self.state.results_of, **form_of_leg)
+        checks = Checks(leg.name, self.state.begin_leg(leg.name), results_of=self.state.results_of,
+                        was_short=self.state.was_short, **form_of_leg)
         form = ", in its short form" if form_of_leg["quick"] else ""
         core.say(f"{leg.name} begins{form}; {leg.minutes(form_of_leg['quick']):g} min are stated")
         started = time.monotonic()
