@@ -155,13 +155,12 @@ class Run:
     def __init__(self, state, table, forms, results):
         self.state, self.table, self.forms, self.results = state, table, forms, dict(results)
         self.remarks = []  # on legs whose results count for no tree
+        self.lacking = {}  # name of a leg: why this machine cannot have what the leg needs
 
     def go(self, jobs):
         legs = [self.table[name] for name in self.forms if name not in self.results]
         started = time.monotonic()
-        steps = [step for leg in legs for step in leg.needs]
-        if steps:
-            core.need(*dict.fromkeys(steps))
+        self.need(legs)
         try:
             Schedule(legs, jobs, self.run_leg, self.minutes).run()
         except KeyboardInterrupt:
@@ -169,6 +168,16 @@ class Run:
             raise
         self.state.end()
         return self.report(time.monotonic() - started)
+
+    def need(self, legs):
+        """Gets what the legs need in one go. If that fails, only the legs whose own needs cannot be had fail."""
+        steps = dict.fromkeys(step for leg in legs for step in leg.needs)
+        if not steps or not (problem := lack_of(steps)):
+            return
+        core.say(f"{problem}. Now each leg asks for what it needs")
+        for leg in legs:
+            if leg.needs and (problem := lack_of(leg.needs)):
+                self.lacking[leg.name] = problem
 
     def minutes(self, leg):
         return leg.minutes(self.forms[leg.name]["quick"])
@@ -182,7 +191,7 @@ class Run:
         core.say(f"{leg.name} begins{form}; {leg.minutes(form_of_leg['quick']):g} min are stated")
         started = time.monotonic()
         try:
-            self.work(leg, checks, self.table)
+            self.work(leg, checks)
         except core.Stopped:
             return
         checks.result.seconds = time.monotonic() - started
@@ -193,11 +202,12 @@ class Run:
                                 "for the leg contract")
             core.say(self.remarks[-1])
 
-    @staticmethod
-    def work(leg, checks, table):
+    def work(self, leg, checks):
         try:
+            if leg.name in self.lacking:
+                raise self.lacking[leg.name]
             for kernel in leg.kernels_of_form(checks.quick):
-                get_kernel(kernel, table)
+                get_kernel(kernel, self.table)
             for target, preset in leg.builds:
                 core.build_userspace(target, preset)
             leg.run(checks)
@@ -226,6 +236,15 @@ class Run:
         print(table_text(self.table, self.forms, results))
         print(total, flush=True)
         return 0 if total.failed == 0 and total.passed > 0 and not self.remarks else 1
+
+
+def lack_of(steps):
+    """The problem of steps of deps.sh that this machine cannot take, or None."""
+    try:
+        core.need(*steps)
+    except core.Problem as problem:
+        return problem
+    return None
 
 
 def main(argv, legs=None):
