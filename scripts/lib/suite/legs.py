@@ -2,7 +2,7 @@
 """The legs of scripts/test: what each is, what it needs, and how long it takes. legs_source.py, legs_kernel.py,
 legs_exporters.py, legs_importers.py and legs_count.py have how each runs.
 
-Minutes are those of two processors without KVM while another leg runs beside this one, with kernels and objects cached.
+Minutes are those of two processors without KVM while three legs run side by side, with kernels and objects cached.
 """
 import dataclasses
 from collections.abc import Callable

@@ -19,9 +19,10 @@ usage: scripts/test [--quick] [--jobs N] [all|LEG...]
        scripts/test --list
 
 Without arguments this runs the legs to run after a change, in short forms: {default}.
-`all` runs every leg at full bounds, except for those that only run when named ({named}). LEG... runs
-these legs, at full bounds. A run ends with the table of its legs, and with "N passed, N failed, N skipped". The exit
-status is 0 only when nothing failed, something passed, and nobody changed the tree meanwhile.
+`all` runs every leg at full bounds, except for those that only run when named ({named}).
+LEG... runs these legs, at full bounds. The self-tests of {short} always have
+short bounds. A run ends with the table of its legs, and with "N passed, N failed, N skipped". The exit status is 0 only
+when nothing failed, something passed, and nobody changed the tree meanwhile.
 
 --quick    short forms
 --jobs N   run N legs side by side (here {jobs}: one more than there are processors, but at most one for each 6 GiB of
@@ -80,7 +81,9 @@ def form(quick, named):
 def help_text(table, directory):
     legs = table.values()
     text = INTRO.format(default=" ".join(leg.name for leg in legs if leg.by_default),
-                        named=" ".join(leg.name for leg in legs if not leg.in_all), jobs=default_jobs(),
+                        named=" ".join(leg.name for leg in legs if not leg.in_all),
+                        short=" ".join(leg.name for leg in legs if "bounds are always short" in leg.text),
+                        jobs=default_jobs(),
                         directory=directory)
     return text + list_text(table)
 
@@ -92,6 +95,9 @@ def list_text(table):
         first, *rest = textwrap.wrap(leg.text, 93)
         lines.append(f"{leg.name:12} {leg.full_minutes:5.1f} {leg.quick_minutes:5.1f} {mark}{first}")
         lines += [f"{'':26}{line}" for line in rest]
+    in_all = [leg for leg in table.values() if leg.in_all]
+    full, quick = sum(leg.full_minutes for leg in in_all), sum(leg.quick_minutes for leg in in_all)
+    lines.append(f"{'all':12} {full:5.1f} {quick:5.1f}  the sum; legs run side by side")
     return "\n".join(lines) + "\n"
 
 
