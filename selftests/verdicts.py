@@ -7,10 +7,10 @@ import dataclasses
 import json
 import os
 import re
-import tempfile
 import xml.etree.ElementTree as xml
 
 import ktap
+from whole_file import write_whole
 
 RUNNING = "running"
 
@@ -89,21 +89,6 @@ class Run:
         value = self.value()
         write_whole(os.path.join(directory, "tests.json"), json.dumps(value, indent=1, ensure_ascii=False) + "\n")
         write_whole(os.path.join(directory, "junit.xml"), junit(value))
-
-
-def write_whole(path, text):
-    """Writes a file completely or not at all, even if the machine crashes meanwhile."""
-    handle, beside = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def _add(parent, tag, **attributes):

@@ -17,13 +17,13 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent.parent.parent / "selftests"))
 import interrupts  # pylint: disable=wrong-import-position
 import limits  # pylint: disable=wrong-import-position
+from whole_file import write_whole  # pylint: disable=wrong-import-position
 
 LIB = pathlib.Path(__file__).resolve().parent.parent
 ROOT = LIB.parent.parent
@@ -292,20 +292,6 @@ def last_line(path):
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
-
-
-def write_whole(path, text):
-    """Writes a file whole or not at all: beside its place first, then renamed."""
-    path = pathlib.Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            os.fchmod(file.fileno(), 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def write_json(path, value):
