@@ -63,8 +63,8 @@ def parse(argv):
                         help="limit the seconds of programs for each generated fault, the fastest programs first; "
                         "each survivor names the programs that were left out (default: no limit)")
     parser.add_argument("--jobs", type=core.positive, metavar="N", default=default_jobs(),
-                        help="run N guests side by side (here %(default)s: one for each processor, and for each 6 GiB "
-                        "of memory)")
+                        help="run N guests side by side (here %(default)s: one more than there are processors, but at "
+                        "most one for each 6 GiB of memory)")
     parser.add_argument("--out", type=core.named_path, metavar="DIR",
                         help="write mutants.json to DIR; a report that scripts/run wrote to DIR then shows the score")
     parser.add_argument("--check", action="store_true",
