@@ -150,9 +150,10 @@ class Several(collections.namedtuple("Several", "mutants programs")):
     def name(self):
         return self.mutants[0].id if len(self.mutants) == 1 else f"{len(self.mutants)}-from-{self.mutants[0].id}"
 
-    def halves(self, failed):
-        """Returns each half, with the failed program and the programs after it. The programs before it passed."""
-        programs = self.programs[self.programs.index(failed):] if failed in self.programs else self.programs
+    def halves(self, first):
+        """Returns each half, with the first program that may have failed and the programs after it. The programs before
+        it passed."""
+        programs = self.programs[self.programs.index(first):] if first in self.programs else self.programs
         middle = (len(self.mutants) + 1) // 2
         return [Several(self.mutants[:middle], programs), Several(self.mutants[middle:], programs)]
 
@@ -376,7 +377,7 @@ class Hunt:
                 for mutant in group.mutants:
                     self.report(mutant, verdict)
             else:
-                again.extend(group.halves(verdict.by))
+                again.extend(group.halves(next(iter(verdict.before), verdict.by)))
 
         for guest, here in by_guest(groups, lambda group: group.programs).items():
             self.engine(work, report, guest, again=single).run(

@@ -5,7 +5,8 @@ can continue.
 The verdict "passed" means that a fault passed its fast programs, and its slow programs were not tried yet.
 
 A line is valid while the programs behind the verdict, and what judges the programs, are the same. For a fault that was
-found, this is the program that found it. For a survivor, these are all programs that were tried.
+found, this is the program that found it, with those before it in its group. For a survivor, these are all programs that
+were tried.
 """
 
 import hashlib
@@ -71,7 +72,7 @@ class State:
         """Records a verdict, except an error: a fault with an error is tried again."""
         if verdict.verdict == "error":
             return
-        programs = [verdict.by] if verdict.verdict == "killed" else tried
+        programs = [*verdict.before, verdict.by] if verdict.verdict == "killed" else tried
         row = {"id": mutant, "verdict": verdict.verdict, "by": verdict.by, "case": verdict.case,
                "seconds": verdict.seconds,
                "tried": tried[:tried.index(verdict.by) + 1] if verdict.by in tried else tried,

@@ -10,12 +10,14 @@ way. Every other result is an error.
 """
 
 import collections
+import itertools
 
 from guest import STALL_S, kernel_bugs
 
 # verdict: killed, survived, error, or elsewhere (see Record.elsewhere()); by: the program that found the fault; case:
-# the first failure, or why there is no verdict; seconds: the time of the programs, without the build
-Verdict = collections.namedtuple("Verdict", "verdict by case seconds")
+# the first failure, or why there is no verdict; seconds: the time of the programs, without the build; before: the
+# programs that ran in one group with the program `by`, before it, so that one of them may have found the fault
+Verdict = collections.namedtuple("Verdict", "verdict by case seconds before", defaults=((),))
 
 # The result of one attempt at a job.
 # runs: the outcomes from guest.judge() of the programs that ended, with their names and times
@@ -37,9 +39,11 @@ def first_verdict(attempt):
     """Returns the verdict of one attempt. None means: try again."""
     for run in attempt.runs:
         if run["outcome"] == "failed":
-            return Verdict("killed", run["program"], run["found"], seconds_of(attempt))
+            before = tuple(itertools.takewhile(lambda name, run=run: name != run["program"], run["names"]))
+            return Verdict("killed", run["program"], run["found"], seconds_of(attempt), before)
     if attempt.end == "bug" and attempt.current and not kernel_bugs.is_stall(attempt.what):
-        return Verdict("killed", attempt.current[-1], f"the guest's kernel ended: {attempt.what}", seconds_of(attempt))
+        return Verdict("killed", attempt.current[-1], f"the guest's kernel ended: {attempt.what}", seconds_of(attempt),
+                       attempt.current[:-1])
     if attempt.end or any(run["outcome"] not in GOOD for run in attempt.runs):
         return None
     return Verdict("survived", None, None, seconds_of(attempt))
