@@ -161,6 +161,8 @@ def try_faults(options, faults):
         options.seed = random.randrange(1 << 32)
     if sampled:
         print(f"# --seed {options.seed}", flush=True)
+    if options.out:
+        (options.out / "mutants.json").unlink(missing_ok=True)  # or an interrupted hunt would leave an earlier score
     work = pathlib.Path(tempfile.mkdtemp(prefix="dmabuf-pfn-mutants."))
     keep = True
     try:

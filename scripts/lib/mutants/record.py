@@ -44,7 +44,7 @@ class Record:
     def __init__(self, controls, known=None, equivalent=()):
         self.expected, self.known, self.equivalent = controls, known or {}, equivalent
         self.controls, self.faults, self.number, self.lock = {}, [], 0, threading.Lock()
-        self.by_kernel, self.planned = collections.Counter(), []
+        self.by_kernel, self.planned, self.revision = collections.Counter(), [], core.revision()
 
     def plan(self, faults):
         """Begins the TAP. faults: all faults that this hunt tries."""
@@ -128,7 +128,8 @@ class Record:
     def score(self, known, seed):
         """Returns the contents of mutants.json. known: {kind: number of faults}.
 
-        The contents have no times and no dates, so the same verdicts of the same faults give the same bytes.
+        The contents have no times and no dates, so the same verdicts of the same faults at the same revision give the
+        same bytes.
         """
         kinds = []
         for kind in sorted(known):
@@ -144,7 +145,7 @@ class Record:
                    "killed_by": verdict.by if verdict.verdict == "killed" else "",
                    "case": of_any_boot(verdict.case or "")}
                   for fault, verdict in self.sorted()]
-        return {"seed": seed, "controls_passed": self.controls_passed(), "kinds": kinds, "faults": faults}
+        return {"revision": self.revision, "seed": seed, "controls_passed": self.controls_passed(), "kinds": kinds, "faults": faults}
 
     def write(self, directory, known, seed, program):
         directory.mkdir(parents=True, exist_ok=True)

@@ -87,6 +87,8 @@ def main(arguments):
     core.need("userspace", "kernel", "module", "vm", "python")
     with tempfile.TemporaryDirectory(prefix="dmabuf-costs.") as work:
         out = core.made_directory(options.out or work)
+        for name in ("bench-icount.json", "bench-import.json"):
+            (out / name).unlink(missing_ok=True)
         built = count(options.kernel, out)
         if options.no_compare:
             return 0

@@ -49,6 +49,7 @@ class Regression:
     def __init__(self, options, work):
         self.options, self.work = options, pathlib.Path(work)
         self.out = core.made_directory(options.out or self.work / "out")
+        (self.out / "regression.json").unlink(missing_ok=True)
         self.logs = core.made_directory(self.out / "regression")
         self.kernels = (without_series(options.kernel), options.kernel)
         self.trees = {kernel: self.tree(kernel) for kernel in self.kernels}
