@@ -197,7 +197,7 @@ class Run:
         core.say(f"{leg.name} begins{form}; {leg.minutes(form_of_leg['quick']):g} min are stated")
         started = time.monotonic()
         try:
-            self.work(leg, checks)
+            self.work(leg, checks, self.table, self.lacking.get(leg.name))
         except core.Stopped:
             return
         checks.result.seconds = time.monotonic() - started
@@ -208,12 +208,13 @@ class Run:
                                 "for the leg contract")
             core.say(self.remarks[-1])
 
-    def work(self, leg, checks):
+    @staticmethod
+    def work(leg, checks, table, lack=None):
         try:
-            if leg.name in self.lacking:
-                raise self.lacking[leg.name]
+            if lack:
+                raise lack
             for kernel in leg.kernels_of_form(checks.quick):
-                get_kernel(kernel, self.table)
+                get_kernel(kernel, table)
             for target, preset in leg.builds:
                 core.build_userspace(target, preset)
             leg.run(checks)
