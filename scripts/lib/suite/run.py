@@ -21,8 +21,8 @@ import schedule
 TEXT = """\
 Builds what is missing, runs self-tests, benchmark and probes on a real kernel, and writes a report.
 
---kernel 7.3        Linux 7.3 with the get_pfn patches, in a guest (default; the first build takes 12 minutes). Where
-                    the source of 7.3 cannot be had, the default is 6.12
+--kernel 7.3        Linux 7.3 with the get_pfn patches, in a guest (default; the first build takes 12 to 36 minutes).
+                    Where the source of 7.3 cannot be had, the default is 6.12
          6.12       Linux 6.12 with the get_pfn patches, in a guest
          stock      the newest kernel that this Debian has, in a guest: no kernel to build
          stock-6.1  the same with the 6.1 that Debian 12 comes with
