@@ -16,9 +16,9 @@ namespace bench {
 
 /* Whose locks the threads want. */
 enum class Buffers_of {
-    all,  /* one buffer for all */
-    each, /* a buffer for each */
-    sets  /* four for each; each neighbour shares two of them */
+    all,  /* one buffer for all threads */
+    each, /* a buffer for each thread */
+    sets  /* four for each thread, of which each neighbour shares two */
 };
 
 /* One contention, and the name of its result. */
@@ -31,7 +31,7 @@ struct ContentionCase {
     std::uint64_t hold_ns = 0; /* how long each operation, or the holder, keeps the lock */
     bool holder = false;       /* one more thread that holds the lock half of the time */
 
-    /* Each thread has one of its own. */
+    /* Each thread, also a holder, has a processor of its own. */
     std::uint32_t processors() const { return threads + (holder ? 1 : 0); }
     std::uint32_t nr_buffers() const;
 

@@ -25,8 +25,8 @@ struct ContentionSample {
     testexp_hist hold = testexp::empty_hist();
 
     /*
-     * @threads: those that are measured; a holder is none of them. @is_planned: else the window was
-     * added because a thread had made no operation, and it must not tell how fair the lock is.
+     * @threads: the measured threads, without a holder. @is_planned: false for a window that was
+     * added because a thread had made no operation. Such a window does not show how fair a lock is.
      */
     void add(const testexp_run& run, std::span<const testexp::ContenderReport> threads,
              bool is_planned = true);

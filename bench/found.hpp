@@ -12,7 +12,7 @@
 
 namespace bench {
 
-/* A message that begins so says why this machine cannot measure a case. */
+/* A message that begins with this text says why this machine cannot measure a case. */
 inline constexpr const char* requires_prefix = "requires ";
 
 struct Found {

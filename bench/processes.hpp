@@ -29,8 +29,8 @@ struct ProcessEnd {
 testexp::Result<ProcessEnd> run_process(std::vector<std::string> argv);
 
 /**
- * One JSON file of one process each: the context of the first, and all results, each with
- * "process": the number of its process from 0. The error names the process whose text
+ * Makes one JSON file of those of all processes: the context of the first, and all results. Each
+ * result has "process": the number of its process from 0. The error names the process whose text
  * is not JSON of Google Benchmark.
  */
 testexp::Result<std::string> merge_processes(std::span<const std::string> texts);

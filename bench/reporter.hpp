@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where results go: a line each on the screen, all of them into a JSON file. */
+/* Where results go: each result is a line on the screen, and a JSON file has all results. */
 #pragma once
 
 #include <optional>

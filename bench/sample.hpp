@@ -21,9 +21,9 @@ struct Sample {
     void add(const testexp::Measurement& measurement);
 
     /**
-     * The counters of results/schema.md: names and values. Ticks are per
-     * operation; "per_op" is that of the fastest batch, or of the fastest single one. Needs at
-     * least one measurement.
+     * The counters of results/schema.md: names and values. Ticks are per operation; "per_op" is
+     * the ticks of the fastest batch, or of the fastest single operation. Needs at least one
+     * measurement.
      */
     std::map<std::string, double> counters() const;
 };

@@ -82,7 +82,7 @@
  * MAP_KERNEL keeps; INJECT_FENCE; p2p_attaches and invalidations; a signal does not end REVOKE's
  * wait for the lock any more, but ends the wait of STATS, DESCRIBE, ATTACH and RESOLVE with
  * LOCKED; used_pages counts sg_tables and the memory that an ioctl needs while it runs; DELIVER
- * returns @notifies
+ * returns @notifies. Flags and cases that were added later do not change this number
  */
 #define TESTEXP_ABI_VERSION	5
 
@@ -1187,13 +1187,13 @@ enum testexp_misuse_case {
 	TESTEXP_MISUSE_NULL_ATTRS,		/* W dma_buf_get_pfn_attrs(..., NULL) */
 	TESTEXP_MISUSE_ATTRS_LOCK_MISSING,	/* L dma_buf_get_pfn_attrs() */
 	/*
-	 * W where the core counts pins. The result is that of dma_buf_get_pfn() afterwards, or
-	 * -EUCLEAN when the unpin did not reach the exporter.
+	 * W, and needs TESTEXP_FEAT_PFN_ATTRS, else EOPNOTSUPP. The result is that of
+	 * dma_buf_get_pfn() afterwards, or -EUCLEAN when the unpin did not reach the exporter.
 	 */
 	TESTEXP_MISUSE_UNPIN,
 	/*
-	 * Correct: pins, unpins and mappings of importers without a callback. The result is 0,
-	 * or the number of the first step after which dma_buf_get_pfn() returns a wrong errno.
+	 * Correct, and needs TESTEXP_FEAT_NO_NOTIFY, else EOPNOTSUPP: pins and mappings of importers
+	 * without a callback. The result is 0, or the number of the first step with a wrong errno.
 	 */
 	TESTEXP_MISUSE_PINS,
 	/*

@@ -9,8 +9,8 @@
 #include "bench/roles.h"
 
 /*
- * Pauses between two operations. One round is the least: where processors are emulated one after
- * the other, cpu_relax() lets the next processor run.
+ * Pauses between two operations. The loop makes at least one round: where processors are emulated
+ * one after the other, cpu_relax() lets the next processor run.
  */
 static void contender_idle(const struct contender *contender)
 {

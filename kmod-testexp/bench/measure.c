@@ -12,7 +12,7 @@
 #include "importer/importer.h"
 #include "testexp_uapi.h"
 
-/* Number of readings among which the smallest difference of two successive ones is found. */
+/* Number of pairs of readings. The smallest difference of a pair is the cost of the clock. */
 #define MEASURE_CLOCK_READINGS	64
 
 static u64 measure_clock_cost(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The memory behind a layout. A caller asks for it in extents, and the buffer owns it. */
+/* The memory behind a layout. Callers ask for memory in extents, and the buffer owns the memory. */
 #ifndef TESTEXP_BACKING_H
 #define TESTEXP_BACKING_H
 

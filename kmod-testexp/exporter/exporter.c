@@ -141,7 +141,7 @@ static int exporter_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *at
 	/* This importer would have to reach the pages of another device. */
 	if (buffer->needs_p2p && !attach->peer2peer)
 		return -EOPNOTSUPP;
-	/* This importer could not be told that its pages are gone. The core may have checked it. */
+	/* A core with a flag for revocable exporters has refused such an importer already. */
 	if (!TESTEXP_HAS_REVOCABLE && buffer->flags & TESTEXP_CREATE_REVOCABLE &&
 	    !testexp_attach_revocable(attach))
 		return -EOPNOTSUPP;

@@ -35,7 +35,7 @@ public:
     /**
      * Forks. The child runs @body and exits with the status that @body returns. When @body throws,
      * the child writes the exception's text to standard error and exits with status 255.
-     * std::runtime_error when there is no process to be had.
+     * std::runtime_error when fork() fails.
      */
     explicit Child(const std::function<int()>& body, Life life = Life::with_parent);
 

@@ -21,7 +21,7 @@ struct Contender {
     testexp_path path = {};  /* for RESOLVE */
     std::uint32_t first = 0; /* index of its first importer */
     std::uint32_t count = 1; /* number of its importers */
-    std::uint64_t ops = 0;   /* 0: as many as it makes until the contention is over */
+    std::uint64_t ops = 0;   /* 0: no limit until the contention is over */
     std::uint64_t hold_ticks = 0;
     std::uint64_t idle_ticks = 0;
     std::uint64_t address = 0; /* address of a mapping, for a path that needs one */

@@ -2,9 +2,9 @@
 /*
  * A self-test program as a list of named callables, with KTAP output.
  *
- * A facade over the kernel's kselftest.h. Each case runs in a process of its own,
- * so that one which crashes, hangs or leaves a descriptor open is one failed case
- * and the output stays valid; state in memory does not pass from case to case.
+ * A facade over the kernel's kselftest.h. Each case runs in a process of its own. A case that
+ * crashes, hangs or leaves a descriptor open is one failed case, and the output stays valid. State
+ * in memory does not pass from case to case.
  *
  *	int main() {
  *	    return ksft::run([](ksft::Plan& plan) {
@@ -13,8 +13,8 @@
  *	}
  *
  * A case passes when it returns without a failed expectation. It fails with an
- * exception's text, and is skipped by skip() or REQUIRE(). Thrown while the plan
- * is made, a skip is one of the whole program.
+ * exception's text, and is skipped by skip() or REQUIRE(). A skip that is thrown
+ * while the plan is made skips the whole program.
  *
  * Exit status of run(): 1 a case failed, 0 none did and one passed, 4 nothing was
  * tested: the program was skipped, or all of its cases were.

@@ -68,8 +68,8 @@ template <typename T> bool is_running(const std::future<T>& result) {
 }
 
 /*
- * Waits a time that is long for the kernel. If @result is ready then, something ended too early; if
- * it is not, this proves nothing.
+ * Waits a time that is long for the kernel. If @result is ready then, something ended too early. If
+ * @result is not ready then, this proves nothing.
  */
 template <typename T> bool still_running(const std::future<T>& result) {
     return result.wait_for(limits::for_a_wrong_end) == std::future_status::timeout;
