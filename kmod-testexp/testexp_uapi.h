@@ -614,9 +614,9 @@ struct testexp_map {
  *
  * Errors: EINVAL beyond the end, or when the buffer is not one of this module's;
  * ENODEV when revoked; EINTR when a signal came; EUCLEAN when dma_buf_get_pfn_attrs() returned a
- * type or a cache mode that the kernel does not have, or RAM with a provider, or MMIO whose provider
- * was not written, or encrypted pages where the kernel encrypts no memory, or when this module's
- * exporter has pages that are encrypted or have a provider. With ATTRS: the error of
+ * type or a cache mode that the kernel does not have, or RAM with a provider, or MMIO whose
+ * provider was not written, or encrypted pages where the kernel encrypts no memory, or when this
+ * module's exporter has pages that are encrypted or have a provider. With ATTRS: the error of
  * dma_buf_get_pfn_attrs(), or EUCLEAN when the call failed and still wrote to its result.
  */
 struct testexp_describe {
@@ -1192,7 +1192,7 @@ enum testexp_misuse_case {
 	 */
 	TESTEXP_MISUSE_UNPIN,
 	/*
-	 * Correct, and needs TESTEXP_FEAT_NO_NOTIFY, else EOPNOTSUPP: pins and mappings of importers
+	 * Correct, and needs TESTEXP_FEAT_NO_NOTIFY, else EOPNOTSUPP: pins and maps of importers
 	 * without a callback. The result is 0, or the number of the first step with a wrong errno.
 	 */
 	TESTEXP_MISUSE_PINS,

@@ -103,7 +103,8 @@ def patches_apply(log, version, scratch):
     """git am on the files as Debian has them, with the whole directories that have C files of the series. Files of a
     directory within another one include headers from there. Each fix applies to these files without the series."""
     tarball = core.script("kernel", "source", version)
-    wanted = [*patched_files(version), *changed_files(fixes(version)), *patched_directories(version),
+    # tar finds a file only once, and no file behind its directory
+    wanted = [*changed_files([*series(version), *fixes(version)]), *patched_directories(version),
               *{f"{directory.parent}/*.h" for directory in patched_directories(version) if len(directory.parts) > 2}]
     log.run(["tar", "-C", scratch, "--strip-components=1", "--wildcards", "--no-wildcards-match-slash", "-xf", tarball,
              *(f"linux-source-{version}/{name}" for name in wanted)])
