@@ -145,7 +145,8 @@ class Record:
                    "killed_by": verdict.by if verdict.verdict == "killed" else "",
                    "case": of_any_boot(verdict.case or "")}
                   for fault, verdict in self.sorted()]
-        return {"revision": self.revision, "seed": seed, "controls_passed": self.controls_passed(), "kinds": kinds, "faults": faults}
+        return {"revision": self.revision, "seed": seed, "controls_passed": self.controls_passed(), "kinds": kinds,
+                "faults": faults}
 
     def write(self, directory, known, seed, program):
         directory.mkdir(parents=True, exist_ok=True)
