@@ -126,22 +126,22 @@ Attach bpftrace(const char* entry, const char* ret, Mode mode) {
             fmt::format("{0}:{2} {{ @start[tid] = nsecs; }} {1}:{2} /@start[tid]/ "
                         "{{ @ns = hist(nsecs - @start[tid]); delete(@start[tid]); }}",
                         entry, ret, function);
-        const std::uint64_t links = latency::count_tracing_links();
+        const std::uint64_t links = bench::count_tracing_links();
 
         if (mode == Mode::fentry)
             if (const testexp::Status btf = need_btf(function); !btf)
                 return btf.error();
-        return held(latency::OtherTracer::run({"bpftrace", "-e", script}, [&](pid_t) {
-            return mode == Mode::fentry ? latency::count_tracing_links() == links + 2
-                                        : latency::count_kprobes(function) == 2;
+        return held(bench::OtherTracer::run({"bpftrace", "-e", script}, [&](pid_t) {
+            return mode == Mode::fentry ? bench::count_tracing_links() == links + 2
+                                        : bench::count_kprobes(function) == 2;
         }));
     };
 }
 
 /* Members are destroyed in reverse order: the tracer ends before its events are removed. */
 struct PerfTracing {
-    latency::ProbeEvents events;
-    latency::OtherTracer perf;
+    bench::ProbeEvents events;
+    bench::OtherTracer perf;
 };
 
 /*
@@ -151,20 +151,20 @@ struct PerfTracing {
  */
 Result<Tracing> attach_perf(std::vector<std::string> command, const std::string& function) {
     constexpr int enough_looks = 20;
-    auto events = latency::ProbeEvents::make(function);
+    auto events = bench::ProbeEvents::make(function);
     if (!events)
         return events.error();
 
     int looks = 0;
     const auto attached = [&](pid_t pid) {
-        const bool is_idle = latency::count_kprobes(function) == 2 && latency::is_asleep(pid);
+        const bool is_idle = bench::count_kprobes(function) == 2 && bench::is_asleep(pid);
 
         looks = is_idle ? looks + 1 : 0;
         return looks >= enough_looks;
     };
     command.insert(command.begin(), "perf");
     command.insert(command.end(), {"-a", "-e", "dmabuf_pfn:entry", "-e", "dmabuf_pfn:return"});
-    auto perf = latency::OtherTracer::run(std::move(command), attached);
+    auto perf = bench::OtherTracer::run(std::move(command), attached);
     if (!perf)
         return perf.error();
     return Tracing(std::make_shared<PerfTracing>(
@@ -212,7 +212,7 @@ Result<bench::Measure> trace(const Attach& attach, const std::shared_ptr<Subject
     const Result<Tracing> tracing = attach(subject->function);
 
     if (!tracing)
-        return Error{tracing.error().code, latency::describe_tracer_error(tracing.error())};
+        return Error{tracing.error().code, bench::describe_tracer_error(tracing.error())};
     return bench::Measure([held_tracing = tracing.value(), subject] {
         return subject->importer.measure(subject->spec);
     });

@@ -15,7 +15,7 @@
 #include <thread>
 #include <utility>
 
-namespace latency {
+namespace bench {
 
 using testexp::Child;
 using testexp::Error;
@@ -145,4 +145,4 @@ std::uint64_t count_kprobes(const std::string& function) {
     return count;
 }
 
-} // namespace latency
+} // namespace bench

@@ -15,7 +15,7 @@
 #include "child.hpp"
 #include "testexp.hpp"
 
-namespace latency {
+namespace bench {
 
 class OtherTracer {
 public:
@@ -63,4 +63,4 @@ std::uint64_t count_tracing_links();
 /* Probes at entry to and return from @function that are armed, as debugfs lists them. */
 std::uint64_t count_kprobes(const std::string& function);
 
-} // namespace latency
+} // namespace bench

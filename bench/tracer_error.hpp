@@ -8,7 +8,7 @@
 #include "buffers.hpp"
 #include "testexp.hpp"
 
-namespace latency {
+namespace bench {
 
 /**
  * A tracer that this machine lacks is not a failure: no such program, no such function, no
@@ -18,7 +18,7 @@ inline std::string describe_tracer_error(const testexp::Error& error) {
     const bool is_lacking =
         error.code == ENOENT || error.code == ENODEV || error.code == EOPNOTSUPP;
 
-    return is_lacking ? bench::requires_prefix + error.what : error.what;
+    return is_lacking ? requires_prefix + error.what : error.what;
 }
 
-} // namespace latency
+} // namespace bench

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-using latency::describe_tracer_error;
+using bench::describe_tracer_error;
 
 TEST(TracerError, WhatAMachineLacksIsNoFailure) {
     EXPECT_EQ(describe_tracer_error({ENOENT, "bpftrace: not found"}),
