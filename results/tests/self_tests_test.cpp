@@ -130,6 +130,26 @@ TEST(SelfTests, OtherThingsAreRefused) {
     EXPECT_THROW((void)report::parse_self_tests(run), std::exception);
 }
 
+/* What ended the run at its start stands in its faults, and must not be lost as damage. */
+TEST(SelfTests, RunThatEndedBeforeItLookedForLeaksIsRead) {
+    json run = make_good_run();
+
+    run["leaks"] = json::object();
+    run["faults"] = {"lockdep is off"};
+    run["failed"] = 1;
+    EXPECT_EQ(report::parse_self_tests(run).faults, std::vector<std::string>{"lockdep is off"});
+    EXPECT_TRUE(report::parse_self_tests(run).why_no_leaks.empty());
+}
+
+TEST(SelfTests, LeaksThatWereNotJudgedHaveAReason) {
+    json run = make_good_run();
+
+    run["leaks"] = {{"switched_off", true}};
+    EXPECT_EQ(report::parse_self_tests(run).why_no_leaks, "kmemleak is switched off");
+    run["leaks"] = {{"switched_off", false}, {"wanted", false}};
+    EXPECT_EQ(report::parse_self_tests(run).why_no_leaks, "--no-leaks was given");
+}
+
 /* A program that still ran when the guest ended has no time and no status. */
 TEST(SelfTests, RunningProgramHasNoTime) {
     json run = make_run();
