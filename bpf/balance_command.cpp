@@ -15,6 +15,7 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "balance_probe.hpp"
 #include "exporter_watch.hpp"
@@ -88,13 +89,21 @@ bool is_level(const BufferBalance& buffer) {
     return std::ranges::equal(buffer.counts.done, buffer.counts.undone);
 }
 
-/* The kernel takes some things back late, for instance after the last process has ended. */
+/*
+ * The kernel takes some things back late, for instance after the last process has ended. On a busy
+ * machine that takes seconds. What is still held after a minute is never taken back.
+ */
 void wait_until_level(const Subject& subject, const std::string& exporter) {
-    constexpr int looks = 500;
+    using std::chrono::steady_clock;
+    const auto begin = steady_clock::now();
+    bool is_said = false;
 
-    for (int look = 0; look < looks; look++) {
-        if (std::ranges::all_of(wanted(subject.probe->read().buffers, exporter), is_level))
+    while (!std::ranges::all_of(wanted(subject.probe->read().buffers, exporter), is_level)) {
+        const auto waited = steady_clock::now() - begin;
+        if (waited > std::chrono::seconds(60))
             return;
+        if (waited > std::chrono::seconds(1) && !std::exchange(is_said, true))
+            complain("not balanced yet; waiting up to 60 s for what the kernel takes back late");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
@@ -217,7 +226,9 @@ void add_balance(CLI::App& app, const std::vector<std::string>& command, Run& ru
                     "processes, until COMMAND\nends (its status is passed on), for --duration, or "
                     "until Ctrl-C. Exit status 1: a buffer is not\nbalanced, nothing was counted, "
                     "or calls may be missing: calls were lost, a callback came after\ntracing "
-                    "began, or the kernel does not count missed calls (before 6.7).");
+                    "began, or the kernel does not count missed calls (before 6.7). The verdict "
+                    "that a buffer is not\nbalanced comes after a minute: what is taken back until "
+                    "then counts.");
     balance->add_option("--exporter", options->exporter,
                         "Judge only the buffers of this exporter, by its name in bufinfo");
     declare_end(*balance, options->trace);
