@@ -30,9 +30,13 @@ using latency::CallProbe;
 using latency::Mode;
 using testexp::Error;
 using testexp::Result;
+using testexp::Status;
 
-/* A tracer: it traces until it is destroyed. */
-using Tracing = std::shared_ptr<void>;
+/*
+ * A tracer: it traces until it is destroyed. A call returns an error unless the tracer has traced
+ * all calls so far, of which at least @nr_calls were made.
+ */
+using Tracing = std::function<Status(std::uint64_t nr_calls)>;
 using Attach = std::function<Result<Tracing>(const std::string& function)>;
 
 struct Case {
@@ -40,10 +44,29 @@ struct Case {
     Attach attach;
 };
 
+/* Nobody asks the other tracers. */
+template <typename T> Status check(const T&, std::uint64_t) {
+    return std::monostate{};
+}
+
+Status check(const bench::OtherTracer& tracer, std::uint64_t) {
+    return tracer.check();
+}
+
+Status check(const CallProbe& probe, std::uint64_t nr_calls) {
+    const auto seen = probe.read();
+
+    if (!seen)
+        return seen.error();
+    return bench::check_seen(nr_calls, seen.value().hist.count, seen.value().lost);
+}
+
 template <typename T> Result<Tracing> held(Result<T> made) {
     if (!made)
         return made.error();
-    return Tracing(std::make_shared<T>(std::move(made).value()));
+    return Tracing([tracer = std::make_shared<T>(std::move(made).value())](std::uint64_t nr_calls) {
+        return check(*tracer, nr_calls);
+    });
 }
 
 /* An object of probe_cost.bpf.c with the two programs that were asked for. */
@@ -62,7 +85,7 @@ Error no_btf(const std::string& function) {
 }
 
 /* Whether fentry can find @function. Other tracers report this in different words. */
-testexp::Status need_btf(const std::string& function) {
+Status need_btf(const std::string& function) {
     const Pair::Skeleton skeleton(probe_cost_bpf__open(), probe_cost_bpf__destroy);
 
     if (!skeleton)
@@ -129,7 +152,7 @@ Attach bpftrace(const char* entry, const char* ret, Mode mode) {
         const std::uint64_t links = bench::count_tracing_links();
 
         if (mode == Mode::fentry)
-            if (const testexp::Status btf = need_btf(function); !btf)
+            if (const Status btf = need_btf(function); !btf)
                 return btf.error();
         return held(bench::OtherTracer::run({"bpftrace", "-e", script}, [&](pid_t) {
             return mode == Mode::fentry ? bench::count_tracing_links() == links + 2
@@ -143,6 +166,10 @@ struct PerfTracing {
     bench::ProbeEvents events;
     bench::OtherTracer perf;
 };
+
+Status check(const PerfTracing& tracing, std::uint64_t) {
+    return tracing.perf.check();
+}
 
 /*
  * perf has enabled its events when it only waits: when it was asleep at enough_looks looks in
@@ -167,8 +194,8 @@ Result<Tracing> attach_perf(std::vector<std::string> command, const std::string&
     auto perf = bench::OtherTracer::run(std::move(command), attached);
     if (!perf)
         return perf.error();
-    return Tracing(std::make_shared<PerfTracing>(
-        PerfTracing{std::move(events).value(), std::move(perf).value()}));
+    return held(
+        Result<PerfTracing>(PerfTracing{std::move(events).value(), std::move(perf).value()}));
 }
 
 Attach perf(const std::vector<std::string>& command) {
@@ -178,7 +205,7 @@ Attach perf(const std::vector<std::string>& command) {
 using Programs = decltype(probe_cost_bpf::progs);
 
 const Case cases[] = {
-    {"probe/bare", [](const std::string&) { return Result<Tracing>(Tracing()); }},
+    {"probe/bare", [](const std::string&) { return held(Result<int>(0)); }},
     {"probe/empty", pair(&Programs::empty_fentry, &Programs::empty_fexit, Mode::fentry)},
     {"probe/ours", ours(Mode::fentry)},
     {"probe/ours_locks", our_locks},
@@ -207,19 +234,30 @@ struct Subject {
     std::string function; /* that is traced */
 };
 
-/* Attaches the tracer; the returned Measure keeps it until the last measurement. */
+/*
+ * Attaches the tracer; the returned Measure keeps it until the last measurement. A measurement with
+ * a tracer that does not trace fails, because it would look like one with a cheap tracer.
+ */
 Result<bench::Measure> trace(const Attach& attach, const std::shared_ptr<Subject>& subject) {
     const Result<Tracing> tracing = attach(subject->function);
 
     if (!tracing)
         return Error{tracing.error().code, bench::describe_tracer_error(tracing.error())};
-    return bench::Measure([held_tracing = tracing.value(), subject] {
-        return subject->importer.measure(subject->spec);
+    return bench::Measure([traced = tracing.value(), subject,
+                           nr_calls = std::uint64_t{0}]() mutable -> Result<testexp::Measurement> {
+        Result<testexp::Measurement> once = subject->importer.measure(subject->spec);
+
+        if (!once)
+            return once;
+        nr_calls += once.value().totals.ops;
+        if (const Status seen = traced(nr_calls); !seen)
+            return seen.error();
+        return once;
     });
 }
 
-testexp::Status register_all(const bench::Options&, const testexp::Device& device,
-                             const testexp::Environment&) {
+Status register_all(const bench::Options&, const testexp::Device& device,
+                    const testexp::Environment&) {
     if (const auto why = latency::why_unusable())
         return Error{ENOSYS, *why};
 

@@ -22,6 +22,7 @@ using testexp::Error;
 using testexp::Fd;
 using testexp::Redirection;
 using testexp::Result;
+using testexp::Status;
 
 namespace {
 
@@ -44,7 +45,7 @@ Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
                                      const std::function<bool(pid_t)>& attached) {
     using std::chrono::steady_clock;
     const auto give_up = steady_clock::now() + std::chrono::minutes(10); /* it hangs */
-    const Fd output(memfd_create("tracer", MFD_CLOEXEC));
+    Fd output(memfd_create("tracer", MFD_CLOEXEC));
     const std::string name = argv[0];
     const std::array redirections = {Redirection{output.get(), STDOUT_FILENO},
                                      Redirection{output.get(), STDERR_FILENO}};
@@ -63,7 +64,14 @@ Result<OtherTracer> OtherTracer::run(std::vector<std::string> argv,
             return Error{ETIMEDOUT, name + ": its probes are not there after ten minutes"};
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
-    return OtherTracer(std::move(tracer));
+    return OtherTracer(name, std::move(output), std::move(tracer));
+}
+
+Status OtherTracer::check() const {
+    if (child_.has_ended())
+        return Error{EIO, name_ + " ended before the measurement did; its last line: " +
+                              last_line(output_.get())};
+    return std::monostate{};
 }
 
 namespace {

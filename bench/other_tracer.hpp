@@ -28,9 +28,15 @@ public:
     static testexp::Result<OtherTracer> run(std::vector<std::string> argv,
                                             const std::function<bool(pid_t)>& attached);
 
-private:
-    explicit OtherTracer(testexp::Child child) : child_(std::move(child)) {}
+    /* Fails with the program's last line when the program has ended: it traces no longer. */
+    testexp::Status check() const;
 
+private:
+    OtherTracer(std::string name, testexp::Fd output, testexp::Child child)
+        : name_(std::move(name)), output_(std::move(output)), child_(std::move(child)) {}
+
+    std::string name_;
+    testexp::Fd output_;   /* of the program */
     testexp::Child child_; /* ends by SIGINT, as by Ctrl-C, together with this object */
 };
 

@@ -144,6 +144,9 @@ Result<Summary> CallProbe::read() const {
 
     const auto [entry, ret] = programs(*skeleton_, mode_);
     Missed missed = missed_;
+    for (const Link* link : {&entry_, &return_})
+        if (*link)
+            missed += missed_by(**link);
     missed += missed_by(*entry);
     missed += missed_by(*ret);
 

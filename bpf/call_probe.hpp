@@ -40,7 +40,7 @@ public:
     /* Detaches; what was counted stays. Once. */
     void stop();
 
-    /* What was counted; after stop(), or calls that run meanwhile are half counted. */
+    /* What was counted so far. Before stop(), calls that run meanwhile are half counted. */
     testexp::Result<Summary> read() const;
 
 private:

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+using bench::check_seen;
 using bench::describe_tracer_error;
 
 TEST(TracerError, WhatAMachineLacksIsNoFailure) {
@@ -14,4 +15,12 @@ TEST(TracerError, WhatAMachineLacksIsNoFailure) {
 TEST(TracerError, WhatFailsIsOne) {
     for (const int code : {EACCES, EINVAL, EPERM, E2BIG, EBUSY, EIO, ENOMEM, ETIMEDOUT})
         EXPECT_EQ(describe_tracer_error({code, "cannot load it"}), "cannot load it") << code;
+}
+
+TEST(TracerError, CallsThatTheProbeDidNotSeeAreOne) {
+    EXPECT_TRUE(check_seen(100, 100, 0));
+    EXPECT_TRUE(check_seen(100, 120, 0)); /* those of the warm-up */
+    EXPECT_EQ(check_seen(100, 99, 0).error().what, "its probe counted 99 of 100 calls, and lost 0");
+    EXPECT_EQ(check_seen(100, 120, 1).error().what,
+              "its probe counted 120 of 100 calls, and lost 1");
 }
