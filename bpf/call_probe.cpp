@@ -68,7 +68,7 @@ Result<CallProbe> CallProbe::attach(const std::string& function, std::optional<M
         return probe ? std::move(probe) : attach(function, Mode::kprobe, tgid, address);
     }
     if (*mode == Mode::fentry && address != 0)
-        return Error{ENOENT, function + ": fentry cannot tell it from others of that name"};
+        return Error{ENOTUNIQ, function + ": fentry cannot tell it from others of that name"};
 
     CallProbe probe(function, *mode, address);
     if (Status loaded = probe.load(tgid); !loaded)

@@ -46,7 +46,11 @@ constexpr Target targets[] = {
     {"dma_buf_invalidate_mappings", "dma_buf_move_notify"}, /* Linux 7.1 */
 };
 
-/* The module fills an ops table for each buffer, so there is no table before the first buffer. */
+/*
+ * The module fills an ops table for each buffer, so there is no table before the first buffer. A
+ * buffer made for this purpose, as `balance` makes one, would not show all of these callbacks:
+ * struct dma_buf_ops has no get_pfn in compat mode, and without BTF nobody can read the table.
+ */
 constexpr struct {
     const char* function;
     const char* op;
@@ -79,6 +83,12 @@ struct Probe {
     CallProbe probe;
 };
 
+/* What the kernel has and the results lack. */
+struct Untraced {
+    Traced traced;
+    std::string why;
+};
+
 struct Options {
     TraceOptions trace;
     std::vector<std::string> functions;
@@ -96,6 +106,7 @@ struct Subject {
     std::vector<Traced> functions;
     std::optional<ExporterWatch> exporters; /* none: only the callbacks of the module are known */
     std::set<std::uint64_t> seen = {};      /* callbacks that were there at the beginning */
+    std::vector<Untraced> untraced = {};
 
     /* Two functions may have one name. A function without an address may be the one at @address. */
     bool has(const std::string& name, std::uint64_t address) const {
@@ -104,6 +115,8 @@ struct Subject {
         });
     }
 };
+
+constexpr const char* all_callbacks = "callbacks of exporters";
 
 std::string who(const std::string& exporter) {
     return exporter.empty() ? "an exporter" : exporter;
@@ -163,6 +176,8 @@ Subject default_subject(std::optional<Mode> mode, bool core_only) {
         add_module(subject, kallsyms);
     if (!exporters) {
         complain("what exporters do is not traced: " + exporters.error().what);
+        if (exporters.code() != ENOTSUP)
+            subject.untraced.push_back({{all_callbacks}, exporters.error().what});
         return subject;
     }
     add_callbacks(subject, kallsyms);
@@ -171,16 +186,22 @@ Subject default_subject(std::optional<Mode> mode, bool core_only) {
     return subject;
 }
 
-/* Attaches probes to all functions that this kernel has, and names the others. */
-testexp::Status attach_all(const Options& options, const Subject& subject,
-                           std::vector<Probe>& probes) {
+/*
+ * Attaches probes to all functions that this kernel has, and names the others. A function that the
+ * kernel has and that could not be traced is also in the results.
+ */
+testexp::Status attach_all(const Options& options, Subject& subject, std::vector<Probe>& probes) {
     for (const Traced& traced : subject.functions) {
         auto probe =
             CallProbe::attach(traced.function, options.trace.mode, options.trace.filter_pid,
                               traced.ambiguous ? traced.address : 0);
-        if (probe)
+        if (probe) {
             probes.push_back({traced, std::move(probe).value()});
-        else if (traced.op.empty())
+            continue;
+        }
+        if (probe.code() != ENOENT)
+            subject.untraced.push_back({traced, probe.error().what});
+        if (traced.op.empty())
             complain(probe.error().what +
                      (traced.former.empty() ? "" : ", and no " + traced.former));
         else
@@ -194,7 +215,7 @@ testexp::Status attach_all(const Options& options, const Subject& subject,
 }
 
 /* Names the exporters of callbacks, and the callbacks that came too late for a probe. */
-void name_exporters(const Subject& subject, std::vector<Probe>& probes) {
+void name_exporters(Subject& subject, std::vector<Probe>& probes) {
     std::map<std::string, std::string> late;
 
     if (!subject.exporters)
@@ -203,19 +224,42 @@ void name_exporters(const Subject& subject, std::vector<Probe>& probes) {
     for (const Callback& callback : subject.exporters->callbacks()) {
         const std::string name = kallsyms.name(callback.function);
 
-        if (!subject.seen.contains(callback.function) && !subject.has(name, callback.function))
+        if (!subject.seen.contains(callback.function) && !subject.has(name, callback.function)) {
             late[callback.exporter] += fmt::format(" {} ({})", callback.op, name);
+            subject.untraced.push_back(
+                {{name, callback.op, callback.exporter}, "came after tracing began"});
+        }
         for (Probe& probe : probes)
             if (probe.traced.address == callback.function && probe.traced.exporter.empty())
                 probe.traced.exporter = callback.exporter;
     }
     for (const auto& [exporter, functions] : late)
         complain(fmt::format("{} came after tracing began; not timed:{}", exporter, functions));
-    if (const std::uint64_t nr = subject.exporters->nr_too_many(); nr != 0)
+    if (const std::uint64_t nr = subject.exporters->nr_too_many(); nr != 0) {
         complain(fmt::format("{} functions of exporters are too many; not timed", nr));
+        subject.untraced.push_back({{all_callbacks}, fmt::format("{} are too many", nr)});
+    }
 }
 
-std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& probes,
+void label_callback(testexp::NamedHistogram& histogram, const Traced& traced) {
+    if (!traced.exporter.empty())
+        histogram.labels["exporter"] = traced.exporter;
+    if (!traced.op.empty())
+        histogram.labels["op"] = traced.op;
+}
+
+/* An empty histogram that says why nobody knows its calls. */
+testexp::NamedHistogram cut_histogram(const Untraced& untraced,
+                                      const testexp::Environment& environment) {
+    auto histogram = named(untraced.traced.function, tool_name, "none", environment);
+
+    histogram.hist = empty_stats().hist;
+    histogram.labels["cut"] = untraced.why;
+    label_callback(histogram, untraced.traced);
+    return histogram;
+}
+
+std::optional<Histograms> collect(Subject& subject, std::vector<Probe>& probes,
                                   const testexp::Environment& environment) {
     Histograms histograms;
 
@@ -235,15 +279,14 @@ std::optional<Histograms> collect(const Subject& subject, std::vector<Probe>& pr
         histogram.unmatched = summary.value().unmatched;
         if (!summary.value().lost_is_exact)
             histogram.labels["lost_is"] = "at_least";
-        if (!traced.exporter.empty())
-            histogram.labels["exporter"] = traced.exporter;
-        if (!traced.op.empty())
-            histogram.labels["op"] = traced.op;
+        label_callback(histogram, traced);
         histograms.push_back(std::move(histogram));
     }
     fmt::print(stderr, "{}", table(histograms));
     if (histograms.size() != probes.size())
         return std::nullopt;
+    for (const Untraced& untraced : subject.untraced)
+        histograms.push_back(cut_histogram(untraced, environment));
     return histograms;
 }
 

@@ -82,7 +82,9 @@ void declare(CLI::App& app, TraceOptions& options) {
                "until the\n"
                "process of --filter-pid ends, or until Ctrl-C. Tables go to standard error. Exit "
                "status 1: nothing\n"
-               "could be traced or written.\n"
+               "could be traced or written. A function that the kernel has and that could not be "
+               "traced is named, and\n"
+               "the file of --out says why in a label \"cut\".\n"
                "lost: probe hits that were dropped. unmatched: beginnings without end, ends "
                "without beginning.");
     app.add_option("--out", options.out, "Write the histograms to this file (latency.json)");

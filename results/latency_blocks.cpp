@@ -86,6 +86,11 @@ bool is_silent(const testexp::NamedHistogram& row) {
     return row.hist.count + row.lost + row.unmatched == 0;
 }
 
+/* Nobody knows whether it was called. The report says why where it says what was not measured. */
+bool is_untraced(const testexp::NamedHistogram& row) {
+    return is_silent(row) && row.labels.contains("cut");
+}
+
 /* Functions that were traced and never called are a sentence, not a row each. */
 std::string silent_note(const Histograms& rows) {
     std::vector<std::string> names;
@@ -201,17 +206,19 @@ bool is_about_locks(const testexp::NamedHistogram& histogram) {
 }
 
 std::vector<Block> latency_blocks(const Histograms& latency) {
-    std::vector<Block> blocks = charts(latency);
+    Histograms traced = latency;
+    std::erase_if(traced, is_untraced);
+    std::vector<Block> blocks = charts(traced);
     std::vector<TableKey> keys; /* in the order of the file */
 
-    for (const testexp::NamedHistogram& row : latency) {
+    for (const testexp::NamedHistogram& row : traced) {
         if (std::ranges::find(keys, key_of(row)) == keys.end())
             keys.push_back(key_of(row));
     }
     for (const TableKey& key : keys) {
         Histograms rows;
 
-        std::ranges::copy_if(latency, std::back_inserter(rows),
+        std::ranges::copy_if(traced, std::back_inserter(rows),
                              [&](const auto& row) { return key_of(row) == key; });
         blocks.emplace_back(latency_table(key, rows));
     }
