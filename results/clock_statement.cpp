@@ -2,6 +2,7 @@
 #include "clock_statement.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -49,15 +50,22 @@ struct Unmeasured {
     const BenchCase* first;
     int count;
 
+    /* Each size of another exporter has its own line, because each buffer is made by itself. */
     bool takes(const BenchCase& row) const {
-        return row.error == first->error && have_same_buffer(row, *first);
+        const bool have_own_exporter = !row.is_foreign() && !row.axis("exporter").empty() &&
+                                       row.axis("exporter") == first->axis("exporter");
+
+        return row.error == first->error && (have_own_exporter || have_same_buffer(row, *first));
     }
 };
+
+std::string clock_words(const Bench& bench) {
+    return fmt::format(" (clock: {})", bench.context_or("clock", "invalid"));
+}
 
 } // namespace
 
 std::vector<std::string> unmeasured(const Bench& bench) {
-    const std::string clock = bench.context_or("clock", "invalid");
     std::vector<Unmeasured> found;
     std::vector<std::string> lines;
 
@@ -75,11 +83,41 @@ std::vector<std::string> unmeasured(const Bench& bench) {
     }
     for (const auto& [row, count] : found)
         lines.push_back(fmt::format(
-            "{} (clock: {}): {}",
+            "{}{}: {}",
             count == 1 ? row->name
                        : fmt::format("exporter {}, {} cases", row->axis("exporter"), count),
-            clock, row->error));
+            clock_words(bench), row->error));
     return lines;
+}
+
+std::vector<std::string> merge_clocks(const std::vector<std::string>& lines,
+                                      const std::vector<const Bench*>& benches) {
+    struct Line {
+        std::string text;
+        std::string without_clock;
+    };
+    std::vector<Line> merged;
+    std::vector<std::string> texts;
+
+    for (const std::string& line : lines) {
+        Line next{line, line};
+
+        for (const Bench* bench : benches) {
+            const std::string words = clock_words(*bench) + ": ";
+
+            if (const auto at = line.find(words); at != std::string::npos)
+                next.without_clock = line.substr(0, at) + line.substr(at + words.size() - 2);
+        }
+
+        const auto same = std::ranges::find(merged, next.without_clock, &Line::without_clock);
+
+        if (same == merged.end())
+            merged.push_back(next);
+        else
+            same->text = same->without_clock;
+    }
+    std::ranges::transform(merged, std::back_inserter(texts), &Line::text);
+    return texts;
 }
 
 } // namespace report

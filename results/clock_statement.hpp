@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "bench.hpp"
 #include "document.hpp"
@@ -17,5 +18,9 @@ std::string unit_and_clock(const Bench& bench);
 
 /* "what (clock: ...): why" for each case that has no numbers. */
 std::vector<std::string> unmeasured(const Bench& bench);
+
+/* Joins lines of unmeasured() that differ only in their clock: they become one line without it. */
+std::vector<std::string> merge_clocks(const std::vector<std::string>& lines,
+                                      const std::vector<const Bench*>& benches);
 
 } // namespace report

@@ -2,6 +2,7 @@
 #include "overview.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include <fmt/format.h>
@@ -124,15 +125,15 @@ std::vector<Block> make_overview(const RunDir& run, const std::vector<std::strin
     std::vector<std::string> lines;
     std::vector<Block> blocks;
 
+    if (const std::string skipped = run.tests ? skip_line(*run.tests) : ""; !skipped.empty())
+        lines.push_back(skipped);
     for (const auto& [name, bars] : figures) {
         if (bars)
             blocks.emplace_back(*bars);
         else
             lines.push_back(std::string("no figure of ") + name + ": the run has no result");
     }
-    lines.insert(lines.end(), unmeasured.begin(), unmeasured.end());
-    if (const std::string skipped = run.tests ? skip_line(*run.tests) : ""; !skipped.empty())
-        lines.push_back(skipped);
+    std::ranges::move(merge_clocks(unmeasured, benches(run)), std::back_inserter(lines));
     if (lines.empty()) {
         blocks.emplace_back(Paragraph{"Everything was measured.", Tone::good});
         return blocks;
