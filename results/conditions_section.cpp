@@ -46,7 +46,8 @@ Table noisy_table(const Conditions& found) {
                 "",
                 {{"condition", false}, {"found", false}, {"why it matters", false}, {"fix", false}},
                 {},
-                Placement::folded};
+                Placement::folded,
+                true};
 
     for (const Condition& condition : found.noisy)
         table.rows.push_back(

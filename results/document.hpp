@@ -44,6 +44,7 @@ struct Table {
     std::vector<Column> columns;
     std::vector<Row> rows;
     Placement placement = Placement::open;
+    bool is_wide = false; /* in the summary each row is a list of its cells, one a line */
 };
 
 /* A value as a bar. Its length is the value, against the largest value of the same Bars. */

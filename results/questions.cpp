@@ -9,7 +9,6 @@
 
 #include "clock_statement.hpp"
 #include "format.hpp"
-#include "paths.hpp"
 #include "testexp.hpp"
 
 namespace report {
@@ -42,30 +41,6 @@ std::string show_axes(const BenchCase& row) {
     for (const auto& [key, value] : row.axes)
         text.append(text.empty() ? "" : ", ").append(key).append(" ").append(value);
     return text;
-}
-
-/* Costs can only be compared together with what each path delivers and locks. */
-Table path_table(const Bench& bench) {
-    Table table;
-
-    table.caption = "What each path delivers, in " + unit_and_clock(bench);
-    table.note = "One operation on the simplest buffer that the path can have. told by: how the "
-                 "importer learns that a move made the answer stale.";
-    table.placement = Placement::folded;
-    table.columns = {{"path", false},   {"one operation", false}, {"delivers", false},
-                     {"lock", false},   {"told by", false},       {"per op", true},
-                     {"per page", true}};
-    for (const std::string& name : bench.paths()) {
-        const testexp::Path* path = testexp::find_path(name);
-        const BenchCase* row = simplest_case(bench, name);
-
-        if (path != nullptr && row != nullptr)
-            table.rows.push_back(
-                {{name, path->operation, path->delivers, path->lock, path->after_move,
-                  show_number(cost(row)), show_number(row->get("per_page"))},
-                 Tone::plain});
-    }
-    return table;
 }
 
 /* Cases of one path on synthetic extents of order 0, by their number. */
@@ -286,7 +261,7 @@ std::vector<Table> question_tables(const Bench& bench) {
     std::vector<Table> tables;
 
     for (const auto& make :
-         {path_table, figure_table, lookup_table, single_table, difference_table, far_table}) {
+         {figure_table, lookup_table, single_table, difference_table, far_table}) {
         Table table = make(bench);
 
         if (!table.rows.empty())

@@ -21,13 +21,14 @@ using MakeSection = std::optional<Section>(RunDir& run);
  */
 MakeSection conditions_section, environment_section, test_section, exporters_section,
     instruction_section, kernels_section, contention_section, time_section, probe_cost_section,
-    call_section, lock_section, perf_section, regression_section, mutants_section, log_section;
+    call_section, lock_section, paths_section, perf_section, regression_section, mutants_section,
+    log_section;
 
 inline constexpr MakeSection* sections[] = {
-    conditions_section, environment_section, test_section,       instruction_section,
-    exporters_section,  kernels_section,     contention_section, time_section,
-    probe_cost_section, call_section,        lock_section,       perf_section,
-    regression_section, mutants_section,     log_section,
+    conditions_section,  environment_section, test_section,    paths_section,
+    instruction_section, exporters_section,   kernels_section, contention_section,
+    time_section,        probe_cost_section,  call_section,    lock_section,
+    perf_section,        regression_section,  mutants_section, log_section,
 };
 
 Document make_document(RunDir& run);

@@ -25,8 +25,11 @@ std::string pad(const std::string& text, std::size_t width, bool right) {
 constexpr std::size_t line_width = 120;
 constexpr double bar_width = 40;
 
-/* @text in lines of line_width where there are spaces to break them at; "" stays "". */
-std::string wrap(const std::string& text) {
+/*
+ * @text in lines of line_width where there are spaces to break them at; "" stays "". Each line
+ * begins with @indent.
+ */
+std::string wrap(const std::string& text, const std::string& indent = "") {
     std::string wrapped;
     std::string line;
 
@@ -34,14 +37,14 @@ std::string wrap(const std::string& text) {
         const std::size_t end = std::min(text.find(' ', begin), text.size());
         const std::string word = text.substr(begin, end - begin);
 
-        if (!line.empty() && width_of(line) + 1 + width_of(word) > line_width) {
-            wrapped += line + "\n";
+        if (!line.empty() && width_of(indent) + width_of(line) + 1 + width_of(word) > line_width) {
+            wrapped += indent + line + "\n";
             line.clear();
         }
         line += (line.empty() ? "" : " ") + word;
         begin = end + 1;
     }
-    return line.empty() ? wrapped : wrapped + line + "\n";
+    return line.empty() ? wrapped : wrapped + indent + line + "\n";
 }
 
 struct BlockWriter {
@@ -55,6 +58,11 @@ struct BlockWriter {
         Row titles;
         std::string text = "\n" + wrap(table.caption) + wrap(table.note);
 
+        if (table.is_wide) {
+            for (const Row& row : table.rows)
+                text += listed(table, row);
+            return text;
+        }
         for (const Column& column : table.columns) {
             widths.push_back(width_of(column.title));
             titles.cells.push_back(column.title);
@@ -94,6 +102,15 @@ struct BlockWriter {
 
         for (const std::string& line : excerpt.lines)
             text += "  " + line + "\n";
+        return text;
+    }
+
+    /* The first cell, and below it the other cells with their titles. */
+    static std::string listed(const Table& table, const Row& row) {
+        std::string text = wrap(row.cells.at(0), "  ");
+
+        for (std::size_t i = 1; i < row.cells.size(); i++)
+            text += wrap(table.columns.at(i).title + ": " + row.cells[i], "    ");
         return text;
     }
 
