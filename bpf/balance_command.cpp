@@ -91,7 +91,7 @@ bool is_level(const BufferBalance& buffer) {
 
 /*
  * The kernel takes some things back late, for instance after the last process has ended. On a busy
- * machine that takes seconds. What is still held after a minute is never taken back.
+ * machine that takes seconds. What is still held after 20 s is never taken back.
  */
 void wait_until_level(const Subject& subject, const std::string& exporter) {
     using std::chrono::steady_clock;
@@ -100,10 +100,10 @@ void wait_until_level(const Subject& subject, const std::string& exporter) {
 
     while (!std::ranges::all_of(wanted(subject.probe->read().buffers, exporter), is_level)) {
         const auto waited = steady_clock::now() - begin;
-        if (waited > std::chrono::seconds(60))
+        if (waited > std::chrono::seconds(20))
             return;
         if (waited > std::chrono::seconds(1) && !std::exchange(is_said, true))
-            complain("not balanced yet; waiting up to 60 s for what the kernel takes back late");
+            complain("not balanced yet; waiting up to 20 s for what the kernel takes back late");
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
@@ -227,7 +227,7 @@ void add_balance(CLI::App& app, const std::vector<std::string>& command, Run& ru
                     "until Ctrl-C. Exit status 1: a buffer is not\nbalanced, nothing was counted, "
                     "or calls may be missing: calls were lost, a callback came after\ntracing "
                     "began, or the kernel does not count missed calls (before 6.7). The verdict "
-                    "that a buffer is not\nbalanced comes after a minute: what is taken back until "
+                    "that a buffer is not\nbalanced comes after 20 s: what is taken back until "
                     "then counts.");
     balance->add_option("--exporter", options->exporter,
                         "Judge only the buffers of this exporter, by its name in bufinfo");

@@ -77,7 +77,7 @@ Counts count_all(const Subject& subject) {
 
 void expect_counts(const Subject& subject, const Counts& before, const std::string& when) {
     using std::chrono::steady_clock;
-    const auto give_up = steady_clock::now() + std::chrono::seconds(60); /* the kernel keeps it */
+    const auto give_up = steady_clock::now() + std::chrono::seconds(20); /* the kernel keeps it */
     Counts after = count_all(subject);
 
     while (after != before && steady_clock::now() < give_up) {
